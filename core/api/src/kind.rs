@@ -1,0 +1,209 @@
+//! What the API server knows of a kind.
+
+use crate::Object;
+use naru_sim::Time;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A kind's entry in the scheme: its names and its [`Strategy`].
+#[derive(Clone)]
+pub struct Kind {
+    /// API group; "" is the core group.
+    pub group: Cow<'static, str>,
+    /// API version: `v1`.
+    pub version: Cow<'static, str>,
+    /// The kind: `Pod`.
+    pub kind: Cow<'static, str>,
+    /// The resource: `pods`.
+    pub plural: Cow<'static, str>,
+    /// `pod`.
+    pub singular: Cow<'static, str>,
+    /// `po`.
+    pub short_names: Cow<'static, [&'static str]>,
+    /// `all`, for kinds that `kubectl get all` lists.
+    pub categories: Cow<'static, [&'static str]>,
+    /// Whether its objects live in a namespace.
+    pub namespaced: bool,
+    /// Verbs that discovery tells.
+    pub verbs: Cow<'static, [&'static str]>,
+    /// Subresources: `status`, `binding`, `log`.
+    pub subresources: Cow<'static, [&'static str]>,
+    /// How objects of this kind are made and checked.
+    pub strategy: &'static dyn Strategy,
+}
+
+impl Kind {
+    /// `v1` or `apps/v1`, as in a manifest.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// `pods` or `replicasets.apps`, as in messages.
+    pub fn group_resource(&self) -> String {
+        if self.group.is_empty() {
+            self.plural.to_string()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
+    }
+
+    /// `Pod` or `ReplicaSet.apps`, as in messages of invalid objects.
+    pub fn group_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.to_string()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+}
+
+/// A handle to a [`Kind`]: built in, or defined by a CustomResourceDefinition.
+#[derive(Clone)]
+pub struct KindRef(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    BuiltIn(&'static Kind),
+    Custom(Arc<Kind>),
+}
+
+impl KindRef {
+    /// A kind built into the API server.
+    pub const fn built_in(kind: &'static Kind) -> Self {
+        KindRef(Repr::BuiltIn(kind))
+    }
+
+    /// A kind defined at run time.
+    pub fn custom(kind: Kind) -> Self {
+        KindRef(Repr::Custom(Arc::new(kind)))
+    }
+}
+
+impl Deref for KindRef {
+    type Target = Kind;
+    fn deref(&self) -> &Kind {
+        match &self.0 {
+            Repr::BuiltIn(kind) => kind,
+            Repr::Custom(kind) => kind,
+        }
+    }
+}
+
+impl PartialEq for KindRef {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq::<Kind>(&**self, &**other) || self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for KindRef {}
+
+impl PartialOrd for KindRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KindRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.group, &self.plural).cmp(&(&other.group, &other.plural))
+    }
+}
+
+impl std::fmt::Debug for KindRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.group_resource())
+    }
+}
+
+/// A column of a printed table.
+///
+/// Upstream: `metav1.TableColumnDefinition`, `pkg/printers/internalversion/printers.go`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The header as upstream defines it: `Name`, `Nominated Node`.
+    pub name: &'static str,
+    /// 0 is always shown; more is shown by `-o wide` only.
+    pub priority: u8,
+}
+
+/// A cell of a printed table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+}
+
+/// One cause why an object is not valid.
+///
+/// Upstream: `field.Error`, `staging/src/k8s.io/apimachinery/pkg/util/validation/field/errors.go`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// `FieldValueRequired`, `FieldValueInvalid`, …: a `CauseType`.
+    pub reason: &'static str,
+    /// The path: `spec.containers[0].image`.
+    pub field: String,
+    /// The message without the path: `Required value`, `Invalid value: "A": a lowercase …`.
+    pub message: String,
+}
+
+/// How objects of a kind are decoded, defaulted, validated and printed: pure functions.
+///
+/// Upstream: `pkg/registry/*/strategy.go`, `pkg/apis/*/v1/defaults.go`,
+/// `pkg/apis/*/validation/validation.go`, `pkg/printers/internalversion/printers.go`.
+pub trait Strategy: Sync {
+    /// Reads an object from JSON. The error is the decoder's own text.
+    fn decode(&self, json: Value) -> Result<Object, String>;
+
+    /// Fills in the defaults of the API version.
+    fn default(&self, _object: &mut Object) {}
+
+    /// Clears what a client may not set, before the object is first stored.
+    fn prepare_for_create(&self, _object: &mut Object) {}
+
+    /// Carries over what this request may not change. `subresource` is "" or `status`, ….
+    fn prepare_for_update(&self, _new: &mut Object, _old: &Object, _subresource: &str) {}
+
+    /// What is wrong with a new object; metadata is checked by the API server.
+    fn validate(&self, _object: &Object) -> Vec<FieldError> {
+        Vec::new()
+    }
+
+    /// What is wrong with the change from `old` to `new`.
+    fn validate_update(&self, _new: &Object, _old: &Object, _subresource: &str) -> Vec<FieldError> {
+        Vec::new()
+    }
+
+    /// How long a deletion waits, in seconds, when the request does not say.
+    /// Zero: the object goes at once.
+    fn default_grace_period_seconds(&self, _object: &Object) -> i64 {
+        0
+    }
+
+    /// The columns after which [`Strategy::row`] fills cells, `Name` first.
+    fn columns(&self) -> &'static [Column] {
+        &[Column { name: "Name", priority: 0 }, Column { name: "Created At", priority: 0 }]
+    }
+
+    /// One row, a cell for each of [`Strategy::columns`], at the moment `now`.
+    fn row(&self, object: &Object, _now: Time) -> Vec<Cell> {
+        vec![
+            Cell::Text(object.name().to_owned()),
+            Cell::Text(crate::time::rfc3339(object.meta().creation_timestamp.as_ref())),
+        ]
+    }
+
+    /// The value of a field that selectors may name, beyond `metadata.name` and
+    /// `metadata.namespace`; `None` when the kind has no such field label.
+    fn field(&self, _object: &Object, _path: &str) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,20 @@
+//! Kubernetes' types (`k8s-openapi`, v1.33) and the pure functions on them: scheme, defaults,
+//! validation, printer columns, selectors, quantities; and the shapes of a request and its answer.
+//!
+//! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
+
+mod kind;
+pub mod kinds;
+mod object;
+pub mod request;
+pub mod scheme;
+pub mod service;
+pub mod status;
+pub mod time;
+
+pub use k8s_openapi;
+pub use kind::{Cell, Column, FieldError, Kind, KindRef, Strategy};
+pub use object::{Key, Kube, KubeObject, Object};
+pub use request::{Op, Request, Response, UserInfo};
+pub use service::{ApiService, WatchEvent, WatchEventType, WatchId};
+pub use status::ApiError;

@@ -1,0 +1,190 @@
+//! An object of any kind, typed inside.
+
+use crate::{KindRef, Strategy};
+use dyn_clone::DynClone;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// A Rust type of a kind that Naru serves. Implemented once for each kind, in its file in
+/// [`crate::kinds`].
+pub trait Kube:
+    k8s_openapi::Metadata<Ty = ObjectMeta>
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + PartialEq
+    + fmt::Debug
+    + Default
+    + Send
+    + Sync
+    + 'static
+{
+    /// The kind's entry in the scheme.
+    fn kind() -> KindRef;
+}
+
+/// What every object can do, whatever its kind. Implemented for every [`Kube`]; a dynamic object
+/// of a CustomResourceDefinition implements it by hand.
+pub trait KubeObject: Any + DynClone + fmt::Debug + Send + Sync {
+    /// The kind's entry in the scheme.
+    fn kind(&self) -> KindRef;
+    /// The object's metadata.
+    fn meta(&self) -> &ObjectMeta;
+    /// The object's metadata, to change.
+    fn meta_mut(&mut self) -> &mut ObjectMeta;
+    /// The object as JSON, with `apiVersion` and `kind`.
+    fn to_json(&self) -> Result<serde_json::Value, serde_json::Error>;
+    /// Whether `other` is of the same type and equal.
+    fn equals(&self, other: &dyn KubeObject) -> bool;
+}
+
+impl<K: Kube> KubeObject for K {
+    fn kind(&self) -> KindRef {
+        K::kind()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        self.metadata()
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        self.metadata_mut()
+    }
+    fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
+    fn equals(&self, other: &dyn KubeObject) -> bool {
+        (other as &dyn Any).downcast_ref::<K>().is_some_and(|other| self == other)
+    }
+}
+
+/// A shared object, copied when it is changed while others hold it.
+#[derive(Clone, Debug)]
+pub struct Object(Arc<dyn KubeObject>);
+
+impl Object {
+    /// Wraps a typed object.
+    pub fn new<K: KubeObject>(object: K) -> Self {
+        Object(Arc::new(object))
+    }
+
+    /// The kind's entry in the scheme.
+    pub fn kind(&self) -> KindRef {
+        self.0.kind()
+    }
+
+    /// The object's metadata.
+    pub fn meta(&self) -> &ObjectMeta {
+        self.0.meta()
+    }
+
+    /// The object's metadata, to change; copies the object if it is shared.
+    pub fn meta_mut(&mut self) -> &mut ObjectMeta {
+        self.make_mut().meta_mut()
+    }
+
+    /// The typed object, if it is a `K`.
+    pub fn get<K: Kube>(&self) -> Option<&K> {
+        (&*self.0 as &dyn Any).downcast_ref::<K>()
+    }
+
+    /// The typed object, shared, if it is a `K`.
+    pub fn arc<K: Kube>(&self) -> Option<Arc<K>> {
+        let any: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as Arc<dyn Any + Send + Sync>;
+        any.downcast::<K>().ok()
+    }
+
+    /// The typed object, to change, if it is a `K`; copies the object if it is shared.
+    pub fn edit<K: Kube>(&mut self) -> Option<&mut K> {
+        (self.make_mut() as &mut dyn Any).downcast_mut::<K>()
+    }
+
+    /// The object as JSON, with `apiVersion` and `kind`.
+    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        self.0.to_json()
+    }
+
+    /// `metadata.name`, or "" when it is not set.
+    pub fn name(&self) -> &str {
+        self.meta().name.as_deref().unwrap_or_default()
+    }
+
+    /// `metadata.namespace`, or "" for an object without one.
+    pub fn namespace(&self) -> &str {
+        self.meta().namespace.as_deref().unwrap_or_default()
+    }
+
+    /// `metadata.uid`, or "" before the object was stored.
+    pub fn uid(&self) -> &str {
+        self.meta().uid.as_deref().unwrap_or_default()
+    }
+
+    /// `metadata.resourceVersion` as the store's revision; 0 before the object was stored.
+    pub fn revision(&self) -> u64 {
+        self.meta().resource_version.as_deref().and_then(|rv| rv.parse().ok()).unwrap_or(0)
+    }
+
+    /// Namespace and name.
+    pub fn key(&self) -> Key {
+        Key::new(self.namespace(), self.name())
+    }
+
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.meta().labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// The owner that controls this object.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.meta().owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+    }
+
+    /// The strategy of its kind.
+    pub fn strategy(&self) -> &'static dyn Strategy {
+        self.kind().strategy
+    }
+
+    fn make_mut(&mut self) -> &mut dyn KubeObject {
+        dyn_clone::arc_make_mut(&mut self.0)
+    }
+}
+
+impl<K: Kube> From<K> for Object {
+    fn from(object: K) -> Self {
+        Object::new(object)
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.equals(&*other.0)
+    }
+}
+
+/// Namespace and name; the namespace is "" for cluster-scoped objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The namespace, or "".
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// A key of these two.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Key { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}

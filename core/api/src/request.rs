@@ -1,0 +1,175 @@
+//! What is asked of the API server, and what it answers.
+
+use crate::{Cell, Column, KindRef, Object};
+use naru_sim::CauseId;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserInfo {
+    /// `kubernetes-admin`, `system:node:worker`, `system:serviceaccount:default:default`.
+    pub name: Arc<str>,
+    /// `system:masters`, ….
+    pub groups: Arc<[Arc<str>]>,
+}
+
+impl UserInfo {
+    /// A user in these groups.
+    pub fn new(name: &str, groups: &[&str]) -> Self {
+        UserInfo { name: name.into(), groups: groups.iter().map(|group| Arc::from(*group)).collect() }
+    }
+}
+
+/// One request: who, why, on what, what.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who asks.
+    pub user: UserInfo,
+    /// The client program, its default field manager: `kubectl-create`, `kube-scheduler`.
+    pub agent: Arc<str>,
+    /// What made the client ask.
+    pub cause: CauseId,
+    /// The kind of the resource in the path.
+    pub kind: KindRef,
+    /// The namespace in the path; "" for cluster-scoped kinds or for all namespaces.
+    pub namespace: String,
+    /// The name in the path; "" for lists and creations.
+    pub name: String,
+    /// `status`, `binding`, `scale`, or "".
+    pub subresource: &'static str,
+    /// The verb and its options.
+    pub op: Op,
+    /// Answer as a table: `Accept: application/json;as=Table`.
+    pub table: bool,
+    /// Do everything but the writing.
+    pub dry_run: bool,
+}
+
+/// The verb and its options.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Read one object.
+    Get,
+    /// Read many.
+    List(ListOptions),
+    /// Make one.
+    Create(Body),
+    /// Replace one.
+    Update(Body),
+    /// Change one.
+    Patch(Patch),
+    /// Delete one.
+    Delete(DeleteOptions),
+    /// Delete many.
+    DeleteCollection(DeleteOptions, ListOptions),
+}
+
+impl Op {
+    /// The verb as RBAC names it.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Op::Get => "get",
+            Op::List(_) => "list",
+            Op::Create(_) => "create",
+            Op::Update(_) => "update",
+            Op::Patch(_) => "patch",
+            Op::Delete(_) => "delete",
+            Op::DeleteCollection(..) => "deletecollection",
+        }
+    }
+}
+
+/// An object in a request.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Already typed: components inside the cluster pay for no JSON.
+    Object(Object),
+    /// As a client wrote it: decoded strictly by the API server.
+    Json(Value),
+}
+
+/// What to list or watch. Selectors are texts, as in the URL; the API server parses them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// `app=web,tier!=db`; "" selects all.
+    pub label_selector: String,
+    /// `spec.nodeName=worker`; "" selects all.
+    pub field_selector: String,
+}
+
+/// How to change an object.
+#[derive(Clone, Debug)]
+pub enum Patch {
+    /// RFC 6902.
+    Json(Value),
+    /// RFC 7386.
+    Merge(Value),
+    /// Kubernetes' strategic merge.
+    Strategic(Value),
+}
+
+/// How to delete.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Seconds to wait; the kind's default when `None`.
+    pub grace_period_seconds: Option<i64>,
+    /// What happens to dependents.
+    pub propagation: Propagation,
+    /// Refuse unless the object has this uid.
+    pub uid: Option<String>,
+}
+
+/// What happens to the objects that a deleted object owns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// The garbage collector deletes them afterwards.
+    #[default]
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay, without an owner.
+    Orphan,
+}
+
+/// What the API server answers.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// One object.
+    Object(Object),
+    /// Many, in order of namespace and name.
+    List(ObjectList),
+    /// One or many as a table.
+    Table(Table),
+}
+
+/// Objects and the revision at which they were listed.
+#[derive(Clone, Debug)]
+pub struct ObjectList {
+    /// The kind of the items.
+    pub kind: KindRef,
+    /// The objects.
+    pub items: Vec<Object>,
+    /// The store's revision: a watch from here misses nothing.
+    pub revision: u64,
+}
+
+/// A printed table: `meta.k8s.io/v1 Table`.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The headers.
+    pub columns: &'static [Column],
+    /// A row for each object.
+    pub rows: Vec<Row>,
+    /// The store's revision.
+    pub revision: u64,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// One for each column.
+    pub cells: Vec<Cell>,
+    /// The object of the row.
+    pub object: Object,
+}

@@ -1,0 +1,21 @@
+//! Which kinds there are.
+//!
+//! Upstream: `pkg/api/legacyscheme`, and the order of discovery's groups.
+
+use crate::{KindRef, Kube};
+
+/// Every built-in kind, in the order in which discovery and `kubectl api-resources` tell them.
+pub fn built_in() -> Vec<KindRef> {
+    use k8s_openapi::api::core::v1::Pod;
+    vec![Pod::kind()]
+}
+
+/// The kind of a resource name, `pods`, in a group.
+pub fn by_resource(kinds: &[KindRef], group: &str, plural: &str) -> Option<KindRef> {
+    kinds.iter().find(|kind| kind.group == group && kind.plural == plural).cloned()
+}
+
+/// The kind of `apiVersion` and `kind` in a manifest.
+pub fn by_kind(kinds: &[KindRef], api_version: &str, name: &str) -> Option<KindRef> {
+    kinds.iter().find(|kind| kind.kind == name && kind.api_version() == api_version).cloned()
+}

@@ -1,0 +1,189 @@
+//! The API server as its clients see it.
+
+use crate::request::{ListOptions, Request, Response, UserInfo};
+use crate::status::ApiResult;
+use crate::{ApiError, KindRef, Object};
+use naru_sim::{CauseId, CauseLog, Time};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Names a watch at the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchId(pub u64);
+
+/// Names a stream (logs, exec, attach, port-forward) at the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchEventType {
+    /// It is new, or came into the selection.
+    Added,
+    /// It changed.
+    Modified,
+    /// It is gone, or left the selection; the event holds its last state.
+    Deleted,
+}
+
+/// One delivery of a watch.
+#[derive(Clone, Debug)]
+pub struct WatchEvent {
+    /// What happened.
+    pub kind: WatchEventType,
+    /// The object after it (before it, if it is gone).
+    pub object: Object,
+    /// The request that made the change.
+    pub cause: CauseId,
+}
+
+/// What to watch.
+#[derive(Clone, Debug)]
+pub struct WatchRequest {
+    /// Who asks.
+    pub user: UserInfo,
+    /// The client program.
+    pub agent: Arc<str>,
+    /// The kind.
+    pub kind: KindRef,
+    /// The namespace, or "" for all.
+    pub namespace: String,
+    /// The selection.
+    pub options: ListOptions,
+    /// Tell what came after this revision. `None`: first every object that is there, as `Added`.
+    pub from: Option<u64>,
+}
+
+/// A request that the API server passes on to the kubelet of a pod's node.
+///
+/// Upstream: `pods/log`, `pods/exec`, `pods/attach`, `pods/portforward`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Connect {
+    /// Read a container's log.
+    Log(LogOptions),
+    /// Run a command in a container.
+    Exec {
+        /// The command and its arguments.
+        command: Vec<String>,
+        /// Whether bytes will be written to its input.
+        stdin: bool,
+        /// Whether it gets a terminal.
+        tty: bool,
+    },
+    /// Attach to the container's first process.
+    Attach {
+        /// Whether bytes will be written to its input.
+        stdin: bool,
+        /// Whether the container has a terminal.
+        tty: bool,
+    },
+}
+
+/// Upstream: `v1.PodLogOptions`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogOptions {
+    /// Go on as new lines come.
+    pub follow: bool,
+    /// Of the container's previous run.
+    pub previous: bool,
+    /// Only what is younger than this many seconds.
+    pub since_seconds: Option<i64>,
+    /// Write the time before each line.
+    pub timestamps: bool,
+    /// Only the last lines.
+    pub tail_lines: Option<u64>,
+}
+
+/// Asks for a stream to a container.
+#[derive(Clone, Debug)]
+pub struct ConnectRequest {
+    /// Who asks.
+    pub user: UserInfo,
+    /// The client program.
+    pub agent: Arc<str>,
+    /// What made the client ask.
+    pub cause: CauseId,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container, or "" for the pod's only one.
+    pub container: String,
+    /// What for.
+    pub connect: Connect,
+}
+
+/// A two-way stream between a client and a kubelet, held by the API server in the middle.
+///
+/// Each side takes what the other has put in. A side that is told [`Stream::full`] waits.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    /// From the client: standard input.
+    pub stdin: VecDeque<u8>,
+    /// The client will send no more.
+    pub stdin_closed: bool,
+    /// To the client: standard output.
+    pub stdout: VecDeque<u8>,
+    /// To the client: standard error.
+    pub stderr: VecDeque<u8>,
+    /// Set by the kubelet at the end: the exit code, or why it could not be done.
+    pub result: Option<Result<i32, ApiError>>,
+    /// The client is gone: the kubelet should stop.
+    pub client_gone: bool,
+}
+
+impl Stream {
+    /// Bytes a stream holds in one direction before the writer must wait.
+    pub const BUFFER_MAX: usize = 256 * 1024;
+
+    /// Whether the kubelet must wait before it writes more.
+    pub fn full(&self) -> bool {
+        self.stdout.len() + self.stderr.len() >= Self::BUFFER_MAX
+    }
+}
+
+/// The API server as its clients see it: the only way by which components meet.
+///
+/// Everything answers at once in virtual time; deliveries of watches wait in the API server until
+/// the client polls, which the cluster lets it do when the network has carried them.
+pub trait ApiService {
+    /// The present moment.
+    fn now(&self) -> Time;
+
+    /// Does one request.
+    fn handle(&mut self, request: Request) -> ApiResult<Response>;
+
+    /// Starts a watch.
+    fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId>;
+
+    /// Takes what a watch has to deliver. [`ApiError::expired`] ends the watch: list again.
+    fn poll(&mut self, watch: WatchId) -> ApiResult<Vec<WatchEvent>>;
+
+    /// Ends a watch.
+    fn unwatch(&mut self, watch: WatchId);
+
+    /// Starts a stream to a container.
+    fn connect(&mut self, request: ConnectRequest) -> ApiResult<StreamId>;
+
+    /// A stream that was started, until its client ends it.
+    fn stream(&mut self, stream: StreamId) -> Option<&mut Stream>;
+
+    /// Ends a stream, by its client.
+    fn disconnect(&mut self, stream: StreamId);
+
+    /// Discovery: the kinds that are served, in upstream's order of groups.
+    fn kinds(&self) -> Vec<KindRef>;
+
+    /// Where causes are written down.
+    fn causes(&mut self) -> &mut CauseLog;
+}
+
+/// The kubelet's end of the API server's streams (upstream: the kubelet's HTTPS server, to which
+/// the API server connects).
+pub trait KubeletStreams {
+    /// Takes the streams that were asked for pods on `node` since the last call.
+    fn accept(&mut self, node: &str) -> Vec<(StreamId, ConnectRequest)>;
+
+    /// A stream that was accepted; `None` when the client has ended it.
+    fn stream(&mut self, stream: StreamId) -> Option<&mut Stream>;
+}

@@ -1,0 +1,169 @@
+//! Errors as the API server says them: `metav1.Status`.
+//!
+//! Upstream: `staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go`.
+
+use crate::{FieldError, Kind};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
+use std::fmt;
+
+/// A request was refused; holds the `metav1.Status` that a client is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiError(Box<Status>);
+
+/// What a request gives.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl std::error::Error for ApiError {}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl ApiError {
+    /// A failure with this HTTP code, reason and message.
+    pub fn new(code: i32, reason: &str, message: impl Into<String>) -> Self {
+        ApiError(Box::new(Status {
+            code: Some(code),
+            message: Some(message.into()),
+            reason: Some(reason.to_owned()),
+            status: Some("Failure".to_owned()),
+            ..Status::default()
+        }))
+    }
+
+    /// The `metav1.Status`.
+    pub fn status(&self) -> &Status {
+        &self.0
+    }
+
+    /// HTTP code: 404.
+    pub fn code(&self) -> i32 {
+        self.0.code.unwrap_or(500)
+    }
+
+    /// Machine-readable reason: `NotFound`.
+    pub fn reason(&self) -> &str {
+        self.0.reason.as_deref().unwrap_or_default()
+    }
+
+    /// Message for people: `pods "web" not found`.
+    pub fn message(&self) -> &str {
+        self.0.message.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the object is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.reason() == "NotFound"
+    }
+
+    /// Whether the name is taken.
+    pub fn is_already_exists(&self) -> bool {
+        self.reason() == "AlreadyExists"
+    }
+
+    /// Whether somebody else changed the object first.
+    pub fn is_conflict(&self) -> bool {
+        self.reason() == "Conflict"
+    }
+
+    /// `pods "web" not found`.
+    pub fn not_found(kind: &Kind, name: &str) -> Self {
+        let message = format!("{} \"{name}\" not found", kind.group_resource());
+        ApiError::new(404, "NotFound", message).about(&kind.group, &kind.plural, name)
+    }
+
+    /// `pods "web" already exists`.
+    pub fn already_exists(kind: &Kind, name: &str) -> Self {
+        let message = format!("{} \"{name}\" already exists", kind.group_resource());
+        ApiError::new(409, "AlreadyExists", message).about(&kind.group, &kind.plural, name)
+    }
+
+    /// `Operation cannot be fulfilled on pods "web": …`.
+    pub fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
+        let resource = kind.group_resource();
+        let message = format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}");
+        ApiError::new(409, "Conflict", message).about(&kind.group, &kind.plural, name)
+    }
+
+    /// The object was changed since it was read.
+    pub fn stale(kind: &Kind, name: &str) -> Self {
+        const WHY: &str = "the object has been modified; please apply your changes to the latest \
+                           version and try again";
+        ApiError::conflict(kind, name, WHY)
+    }
+
+    /// `pods "web" is forbidden: …`.
+    pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = if name.is_empty() {
+            format!("{} is forbidden: {why}", kind.group_resource())
+        } else {
+            format!("{} \"{name}\" is forbidden: {why}", kind.group_resource())
+        };
+        ApiError::new(403, "Forbidden", message).about(&kind.group, &kind.plural, name)
+    }
+
+    /// The request itself is wrong.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        ApiError::new(400, "BadRequest", message)
+    }
+
+    /// The resource knows no such verb.
+    pub fn method_not_supported(kind: &Kind, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind \"{}\"", kind.plural);
+        ApiError::new(405, "MethodNotAllowed", message).about(&kind.group, &kind.plural, "")
+    }
+
+    /// The watch starts before what is kept.
+    pub fn expired(message: impl Into<String>) -> Self {
+        ApiError::new(410, "Expired", message)
+    }
+
+    /// Something failed that is nobody's fault outside the API server.
+    pub fn internal(why: impl fmt::Display) -> Self {
+        ApiError::new(500, "InternalError", format!("Internal error occurred: {why}"))
+    }
+
+    /// `Pod "web" is invalid: spec.containers[0].image: Required value`; several causes stand in
+    /// brackets.
+    pub fn invalid(kind: &Kind, name: &str, causes: &[FieldError]) -> Self {
+        let mut texts: Vec<String> = Vec::new();
+        for cause in causes {
+            let text = format!("{}: {}", cause.field, cause.message);
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        let text = match texts.as_slice() {
+            [one] => one.clone(),
+            several => format!("[{}]", several.join(", ")),
+        };
+        let message = format!("{} \"{name}\" is invalid: {text}", kind.group_kind());
+        let mut error =
+            ApiError::new(422, "Invalid", message).about(&kind.group, &kind.kind, name);
+        if let Some(details) = &mut error.0.details {
+            details.causes = Some(causes.iter().map(status_cause).collect());
+        }
+        error
+    }
+
+    fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.0.details = Some(StatusDetails {
+            group: some(group),
+            kind: some(kind),
+            name: some(name),
+            ..StatusDetails::default()
+        });
+        self
+    }
+}
+
+fn status_cause(cause: &FieldError) -> StatusCause {
+    StatusCause {
+        field: Some(cause.field.clone()),
+        message: Some(cause.message.clone()),
+        reason: Some(cause.reason.to_owned()),
+    }
+}

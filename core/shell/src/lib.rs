@@ -1,0 +1,8 @@
+//! Processes, files, a POSIX-like shell and its programs: what runs in containers and in the
+//! learner's terminal. Mechanism only: nothing here knows what a pod is.
+
+mod sys;
+
+pub use sys::{
+    Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
+};

@@ -1,0 +1,298 @@
+//! System calls: what a program can ask of the machine it runs on, and what that machine asks of
+//! the world around it.
+
+use dyn_clone::DynClone;
+use naru_api::ApiService;
+use naru_sim::{CauseId, Rng, Time};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Process number, unique within one machine.
+pub type Pid = u32;
+
+/// File descriptor, unique within one process. 0, 1 and 2 are standard input, output and error.
+pub type Fd = u32;
+
+/// A socket in the network namespace of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u64);
+
+/// A program: a state machine that can be cloned at any moment, since a snapshot of the cluster
+/// holds its running processes.
+pub trait Program: DynClone + fmt::Debug + Send + Sync {
+    /// Goes on until the program ends or must wait. It may be resumed without anything having
+    /// happened: it asks again for what it waits for. It must return in bounded time.
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step;
+}
+
+dyn_clone::clone_trait_object!(Program);
+
+/// Why [`Program::resume`] returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The program has ended with this exit code.
+    Exit(i32),
+    /// Nothing to do before something changes: input, a child's end, a signal, a socket, a watch;
+    /// or before this moment.
+    Block {
+        /// Wake at this moment at the latest.
+        until: Option<Time>,
+    },
+    /// There is more to do, but others should have their turn: long loops return this.
+    Yield,
+}
+
+/// Programs by name, as executable files name them.
+pub trait ProgramTable: Sync {
+    /// A fresh instance of the program, or `None` when there is no such program.
+    fn load(&self, name: &str) -> Option<Box<dyn Program>>;
+}
+
+/// Why a system call failed. The text is `strerror`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Errno {
+    /// Nothing there now; block and ask again.
+    #[error("Resource temporarily unavailable")]
+    Again,
+    /// EPERM
+    #[error("Operation not permitted")]
+    NotPermitted,
+    /// ENOENT
+    #[error("No such file or directory")]
+    NotFound,
+    /// ESRCH
+    #[error("No such process")]
+    NoProcess,
+    /// EBADF
+    #[error("Bad file descriptor")]
+    BadFd,
+    /// ECHILD
+    #[error("No child processes")]
+    NoChild,
+    /// EACCES
+    #[error("Permission denied")]
+    Access,
+    /// EEXIST
+    #[error("File exists")]
+    Exists,
+    /// ENOTDIR
+    #[error("Not a directory")]
+    NotDirectory,
+    /// EISDIR
+    #[error("Is a directory")]
+    IsDirectory,
+    /// EINVAL
+    #[error("Invalid argument")]
+    Invalid,
+    /// EMFILE
+    #[error("Too many open files")]
+    TooManyFiles,
+    /// EFBIG
+    #[error("File too large")]
+    TooLarge,
+    /// ENOSPC
+    #[error("No space left on device")]
+    NoSpace,
+    /// EROFS
+    #[error("Read-only file system")]
+    ReadOnly,
+    /// EPIPE
+    #[error("Broken pipe")]
+    Pipe,
+    /// ENAMETOOLONG
+    #[error("File name too long")]
+    NameTooLong,
+    /// ENOSYS
+    #[error("Function not implemented")]
+    NotImplemented,
+    /// ENOTEMPTY
+    #[error("Directory not empty")]
+    NotEmpty,
+    /// ELOOP
+    #[error("Too many levels of symbolic links")]
+    Loop,
+    /// ENOEXEC
+    #[error("Exec format error")]
+    ExecFormat,
+    /// EADDRINUSE
+    #[error("Address already in use")]
+    AddrInUse,
+    /// EADDRNOTAVAIL
+    #[error("Cannot assign requested address")]
+    AddrNotAvailable,
+    /// ENETUNREACH
+    #[error("Network is unreachable")]
+    NetUnreachable,
+    /// EHOSTUNREACH
+    #[error("No route to host")]
+    HostUnreachable,
+    /// ECONNREFUSED
+    #[error("Connection refused")]
+    ConnRefused,
+    /// ECONNRESET
+    #[error("Connection reset by peer")]
+    ConnReset,
+    /// ETIMEDOUT
+    #[error("Connection timed out")]
+    TimedOut,
+    /// EAGAIN of fork: too many processes
+    #[error("Resource temporarily unavailable")]
+    TooManyProcesses,
+    /// ENOTTY
+    #[error("Inappropriate ioctl for device")]
+    NotTty,
+}
+
+/// A signal, with its Linux number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// 1
+    Hup,
+    /// 2: Ctrl-C
+    Int,
+    /// 9: cannot be caught
+    Kill,
+    /// 13
+    Pipe,
+    /// 15
+    Term,
+}
+
+impl Signal {
+    /// The Linux number; an exit code of a killed process is 128 plus it.
+    pub const fn number(self) -> i32 {
+        match self {
+            Signal::Hup => 1,
+            Signal::Int => 2,
+            Signal::Kill => 9,
+            Signal::Pipe => 13,
+            Signal::Term => 15,
+        }
+    }
+}
+
+/// What a program can ask of its machine. No call waits: a call that would says
+/// [`Errno::Again`], and the program returns [`Step::Block`].
+pub trait Sys {
+    /// The present moment.
+    fn now(&self) -> Time;
+    /// Randomness from the cluster's seed.
+    fn rng(&mut self) -> &mut Rng;
+    /// This process's number.
+    fn pid(&self) -> Pid;
+    /// Arguments, the program's name first.
+    fn args(&self) -> &[String];
+    /// Environment variables.
+    fn env(&mut self) -> &mut BTreeMap<String, String>;
+    /// The machine's host name.
+    fn hostname(&self) -> &str;
+    /// User number; 0 is root.
+    fn uid(&self) -> u32;
+
+    /// The working directory, absolute.
+    fn cwd(&self) -> &str;
+    /// Changes the working directory.
+    fn chdir(&mut self, path: &str) -> Result<(), Errno>;
+    /// The machine's files. Paths are absolute: see [`Sys::absolute`].
+    fn fs(&mut self) -> &mut crate::Vfs;
+    /// `path` seen from the working directory, without `.` and `..`.
+    fn absolute(&self, path: &str) -> String;
+    /// Opens a file.
+    fn open(&mut self, path: &str, mode: crate::OpenMode) -> Result<Fd, Errno>;
+
+    /// Up to `max` bytes; empty at the end of the file.
+    fn read(&mut self, fd: Fd, max: usize) -> Result<Vec<u8>, Errno>;
+    /// Writes; tells how many bytes were taken. A pipe without a reader gives [`Errno::Pipe`].
+    fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno>;
+    /// Closes a descriptor.
+    fn close(&mut self, fd: Fd);
+    /// A pipe: its read end and its write end.
+    fn pipe(&mut self) -> Result<(Fd, Fd), Errno>;
+    /// Another descriptor of the same open file.
+    fn dup(&mut self, fd: Fd) -> Result<Fd, Errno>;
+    /// Makes `to` another descriptor of what `from` is.
+    fn dup2(&mut self, from: Fd, to: Fd) -> Result<(), Errno>;
+    /// Whether the descriptor is a terminal.
+    fn is_tty(&self, fd: Fd) -> bool;
+    /// Columns and rows of the terminal behind the descriptor.
+    fn tty_size(&self, fd: Fd) -> Option<(u16, u16)>;
+    /// Raw mode: the program sees each byte, nothing is echoed, Ctrl-C is a byte.
+    fn tty_raw(&mut self, fd: Fd, raw: bool) -> Result<(), Errno>;
+
+    /// Starts a child. `fds` says what its 0, 1, 2, … are, by this process's descriptors.
+    /// A name without a slash is looked for in `PATH`.
+    fn spawn(
+        &mut self,
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+        fds: &[(Fd, Fd)],
+    ) -> Result<Pid, Errno>;
+    /// Starts a child that runs `program`, not an executable file: a subshell.
+    fn fork(
+        &mut self,
+        program: Box<dyn Program>,
+        argv: Vec<String>,
+        fds: &[(Fd, Fd)],
+    ) -> Result<Pid, Errno>;
+    /// The exit code of a child that has ended (which then is forgotten).
+    fn wait(&mut self, child: Pid) -> Result<i32, Errno>;
+    /// Sends a signal.
+    fn kill(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno>;
+    /// From now on this process takes the signal itself by [`Sys::take_signal`].
+    fn catch(&mut self, signal: Signal);
+    /// The next caught signal.
+    fn take_signal(&mut self) -> Option<Signal>;
+    /// Makes `child` the one that Ctrl-C on this process's terminal reaches; `None` takes it back.
+    fn foreground(&mut self, child: Option<Pid>);
+
+    /// The sockets of this machine; `None` without a network.
+    fn net(&mut self) -> Option<&mut dyn NetStack>;
+    /// The API server, for clients that the cluster's administrator runs (`kubectl`).
+    fn api(&mut self) -> Option<&mut dyn ApiService>;
+    /// What made this process do what it does now.
+    fn cause(&self) -> CauseId;
+}
+
+/// The sockets of one network namespace. Nothing waits.
+pub trait NetStack {
+    /// Starts a connection; [`NetStack::connected`] tells when it stands.
+    fn tcp_connect(&mut self, to: SocketAddr) -> Result<SocketId, Errno>;
+    /// Whether a started connection stands: [`Errno::Again`] while it does not,
+    /// [`Errno::ConnRefused`], [`Errno::TimedOut`], … when it failed.
+    fn connected(&mut self, socket: SocketId) -> Result<(), Errno>;
+    /// Listens.
+    fn tcp_listen(&mut self, at: SocketAddr) -> Result<SocketId, Errno>;
+    /// Takes a connection that came in, and who it is from.
+    fn accept(&mut self, listener: SocketId) -> Result<(SocketId, SocketAddr), Errno>;
+    /// Sends on a connection; tells how many bytes were taken.
+    fn send(&mut self, socket: SocketId, bytes: &[u8]) -> Result<usize, Errno>;
+    /// Up to `max` bytes that came; empty when the other side has closed.
+    fn recv(&mut self, socket: SocketId, max: usize) -> Result<Vec<u8>, Errno>;
+    /// Opens a datagram socket; port 0 takes a free one.
+    fn udp_bind(&mut self, at: SocketAddr) -> Result<SocketId, Errno>;
+    /// Sends a datagram.
+    fn udp_send(&mut self, socket: SocketId, to: SocketAddr, bytes: &[u8]) -> Result<(), Errno>;
+    /// Takes a datagram that came, and who it is from. An ICMP answer is an error.
+    fn udp_recv(&mut self, socket: SocketId) -> Result<(Vec<u8>, SocketAddr), Errno>;
+    /// The socket's own address.
+    fn local_addr(&self, socket: SocketId) -> Result<SocketAddr, Errno>;
+    /// The other side's address.
+    fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, Errno>;
+    /// Closes any socket: a connection says goodbye to the other side.
+    fn close(&mut self, socket: SocketId);
+}
+
+/// What is around one machine; its kernel borrows it while its processes run.
+pub trait World {
+    /// The present moment.
+    fn now(&self) -> Time;
+    /// Randomness from the cluster's seed.
+    fn rng(&mut self) -> &mut Rng;
+    /// The machine's sockets.
+    fn net(&mut self) -> Option<&mut dyn NetStack>;
+    /// The API server, where an administrator's machine reaches it.
+    fn api(&mut self) -> Option<&mut dyn ApiService>;
+    /// What made this machine run now.
+    fn cause(&self) -> CauseId;
+}
