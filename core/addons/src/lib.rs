@@ -1,0 +1,1 @@
+//! What runs on a cluster but is not its core: CoreDNS and its kin.

@@ -1,0 +1,1 @@
+//! The API server: store, request chain, watches, discovery, tables.

@@ -1,0 +1,1 @@
+//! What components share: clients, informers, work queues, the reconcile loop, events.

@@ -1,0 +1,1 @@
+//! The assembled machine: boot profiles, time, snapshots, view, host programs.

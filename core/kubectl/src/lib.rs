@@ -1,0 +1,1 @@
+//! kubectl as a library: arguments to API requests to text.

@@ -1,0 +1,1 @@
+//! Lesson files, steps, checks, progress.

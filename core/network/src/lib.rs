@@ -1,0 +1,1 @@
+//! Hosts, links, routes, netfilter, conntrack, sockets, DNS and HTTP messages: mechanism only.

@@ -1,0 +1,1 @@
+//! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
