@@ -2,7 +2,9 @@
 //! learner's terminal. Mechanism only: nothing here knows what a pod is.
 
 mod sys;
+mod vfs;
 
+pub use vfs::{OpenMode, Vfs};
 pub use sys::{
     Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
 };
