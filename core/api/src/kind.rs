@@ -64,6 +64,107 @@ impl Kind {
     }
 }
 
+/// The names of a built-in kind, from which its [`Kind`] is made at compile time.
+///
+/// ```
+/// # use naru_api::Names;
+/// const NAMES: Names =
+///     Names::new("apps", "v1", "ReplicaSet", "replicasets", "replicaset").short(&["rs"]);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Names {
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    short_names: &'static [&'static str],
+    categories: &'static [&'static str],
+    namespaced: bool,
+    verbs: &'static [&'static str],
+    subresources: &'static [&'static str],
+}
+
+impl Names {
+    /// A namespaced kind with every verb and nothing else to tell.
+    pub const fn new(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        plural: &'static str,
+        singular: &'static str,
+    ) -> Self {
+        Names {
+            group,
+            version,
+            kind,
+            plural,
+            singular,
+            short_names: &[],
+            categories: &[],
+            namespaced: true,
+            verbs: &[
+                "create",
+                "delete",
+                "deletecollection",
+                "get",
+                "list",
+                "patch",
+                "update",
+                "watch",
+            ],
+            subresources: &[],
+        }
+    }
+
+    /// With these short names.
+    pub const fn short(mut self, short_names: &'static [&'static str]) -> Self {
+        self.short_names = short_names;
+        self
+    }
+
+    /// In these categories.
+    pub const fn categories(mut self, categories: &'static [&'static str]) -> Self {
+        self.categories = categories;
+        self
+    }
+
+    /// With these subresources.
+    pub const fn subresources(mut self, subresources: &'static [&'static str]) -> Self {
+        self.subresources = subresources;
+        self
+    }
+
+    /// With these verbs only.
+    pub const fn verbs(mut self, verbs: &'static [&'static str]) -> Self {
+        self.verbs = verbs;
+        self
+    }
+
+    /// Its objects live in no namespace.
+    pub const fn cluster_scoped(mut self) -> Self {
+        self.namespaced = false;
+        self
+    }
+
+    /// The kind of these names.
+    pub const fn kind(self, strategy: &'static dyn Strategy) -> Kind {
+        Kind {
+            group: Cow::Borrowed(self.group),
+            version: Cow::Borrowed(self.version),
+            kind: Cow::Borrowed(self.kind),
+            plural: Cow::Borrowed(self.plural),
+            singular: Cow::Borrowed(self.singular),
+            short_names: Cow::Borrowed(self.short_names),
+            categories: Cow::Borrowed(self.categories),
+            namespaced: self.namespaced,
+            verbs: Cow::Borrowed(self.verbs),
+            subresources: Cow::Borrowed(self.subresources),
+            strategy,
+        }
+    }
+}
+
 /// A handle to a [`Kind`]: built in, or defined by a CustomResourceDefinition.
 #[derive(Clone)]
 pub struct KindRef(Repr);

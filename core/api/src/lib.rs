@@ -13,7 +13,7 @@ pub mod status;
 pub mod time;
 
 pub use k8s_openapi;
-pub use kind::{Cell, Column, FieldError, Kind, KindRef, Strategy};
+pub use kind::{Cell, Column, FieldError, Kind, KindRef, Names, Strategy};
 pub use object::{Key, Kube, KubeObject, Object};
 pub use request::{Op, Request, Response, UserInfo};
 pub use service::{ApiService, WatchEvent, WatchEventType, WatchId};

@@ -17,7 +17,10 @@ pub struct UserInfo {
 impl UserInfo {
     /// A user in these groups.
     pub fn new(name: &str, groups: &[&str]) -> Self {
-        UserInfo { name: name.into(), groups: groups.iter().map(|group| Arc::from(*group)).collect() }
+        UserInfo {
+            name: name.into(),
+            groups: groups.iter().map(|group| Arc::from(*group)).collect(),
+        }
     }
 }
 

@@ -6,8 +6,30 @@ use crate::{KindRef, Kube};
 
 /// Every built-in kind, in the order in which discovery and `kubectl api-resources` tell them.
 pub fn built_in() -> Vec<KindRef> {
-    use k8s_openapi::api::core::v1::Pod;
-    vec![Pod::kind()]
+    use k8s_openapi::api::{
+        apps::v1::{DaemonSet, Deployment, ReplicaSet},
+        coordination::v1::Lease,
+        core::v1::{
+            ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+        },
+        discovery::v1::EndpointSlice,
+    };
+    vec![
+        ConfigMap::kind(),
+        Endpoints::kind(),
+        Event::kind(),
+        Namespace::kind(),
+        Node::kind(),
+        Pod::kind(),
+        Secret::kind(),
+        ServiceAccount::kind(),
+        Service::kind(),
+        DaemonSet::kind(),
+        Deployment::kind(),
+        ReplicaSet::kind(),
+        Lease::kind(),
+        EndpointSlice::kind(),
+    ]
 }
 
 /// The kind of a resource name, `pods`, in a group.

@@ -140,8 +140,7 @@ impl ApiError {
             several => format!("[{}]", several.join(", ")),
         };
         let message = format!("{} \"{name}\" is invalid: {text}", kind.group_kind());
-        let mut error =
-            ApiError::new(422, "Invalid", message).about(&kind.group, &kind.kind, name);
+        let mut error = ApiError::new(422, "Invalid", message).about(&kind.group, &kind.kind, name);
         if let Some(details) = &mut error.0.details {
             details.causes = Some(causes.iter().map(status_cause).collect());
         }

@@ -1,6 +1,19 @@
 //! One file for each kind: its names, defaults, validation and columns.
 
+pub mod configmap;
+pub mod daemonset;
+pub mod deployment;
+pub mod endpoints;
+pub mod endpointslice;
+pub mod event;
+pub mod lease;
+pub mod namespace;
+pub mod node;
 pub mod pod;
+pub mod replicaset;
+pub mod secret;
+pub mod service;
+pub mod serviceaccount;
 
 use crate::{Kube, Object};
 use serde_json::Value;
