@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// How often a long step says that it is still at work.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How many of a failed program's last lines are shown.
-const TAIL_LINES: usize = 30;
+const TAIL_LINES: usize = 60;
 /// How much of a log is read to find its last lines, in bytes.
 const TAIL_BYTES: u64 = 16 * 1024;
 
@@ -44,8 +44,10 @@ impl<'a> Step<'a> {
         let dir = project.tools().join("log");
         create_dir(&dir)?;
         let path = dir.join(format!("{}.log", self.name));
-        let log = File::create(&path).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        let errors = log.try_clone().map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        let log =
+            File::create(&path).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        let errors =
+            log.try_clone().map_err(|e| format!("cannot write {}: {e}", path.display()))?;
 
         println!("==> {}", self.title);
         let begun = Instant::now();
@@ -63,7 +65,11 @@ impl<'a> Step<'a> {
         }
         let how = status.map_or_else(|| "took too long".to_owned(), |s| s.to_string());
         let tail = last_lines(&path, TAIL_LINES).join("\n    ");
-        Err(format!("{}: {how} after {seconds:.1} s\n    {tail}\n    (all of it: {})", self.title, path.display()))
+        Err(format!(
+            "{}: {how} after {seconds:.1} s\n    {tail}\n    (all of it: {})",
+            self.title,
+            path.display()
+        ))
     }
 
     /// Waits and reports. `None` when the time limit was passed and the program was ended.

@@ -65,13 +65,16 @@ impl Tool {
         if self.works(project) {
             return Ok(());
         }
-        Err(format!("{} was built but does not run: see .tools/log/{}.log", self.program, self.program))
+        Err(format!(
+            "{} was built but does not run: see .tools/log/{}.log",
+            self.program, self.program
+        ))
     }
 }
 
 /// These tools run for seconds and are built for minutes, so their own speed matters little.
 const QUICK_BUILD: [(&str, &str); 4] = [
-    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
@@ -80,7 +83,8 @@ const QUICK_BUILD: [(&str, &str); 4] = [
 /// The version of wasm-bindgen the site links: its tool must have the same.
 fn wasm_bindgen_version(project: &Project) -> Result<String> {
     let path = project.path("Cargo.lock");
-    let lock = fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let lock =
+        fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     locked_version(&lock, "wasm-bindgen")
         .map(str::to_owned)
         .ok_or_else(|| "Cargo.lock has no wasm-bindgen".to_owned())

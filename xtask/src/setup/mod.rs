@@ -3,8 +3,10 @@
 //! Each part asks first whether its tool works, does nothing when it does, and needs the network
 //! only when it does not. A part that was interrupted is done again the next time.
 
+mod apt;
 mod browser;
 mod cargo_tools;
+mod debian;
 mod npm;
 mod wasm;
 
@@ -17,6 +19,7 @@ use crate::Result;
 use crate::project::Project;
 
 pub use browser::Browser;
+pub use wasm::TARGET;
 
 /// What builds the site: a compiler for wasm, and the tools around it.
 pub struct WasmTools {
@@ -28,7 +31,8 @@ impl WasmTools {
     /// A command with the wasm compiler and the project's tools first in PATH.
     pub fn command(&self, project: &Project, program: &str) -> Command {
         // Looked up here: a child's PATH does not count when its own program is searched.
-        let program_path = env::split_paths(&self.path).map(|dir| dir.join(program)).find(|file| file.is_file());
+        let program_path =
+            env::split_paths(&self.path).map(|dir| dir.join(program)).find(|file| file.is_file());
         let mut command = Command::new(program_path.unwrap_or_else(|| PathBuf::from(program)));
         command.current_dir(project.root());
         command.env("PATH", &self.path).env("CARGO_TARGET_DIR", project.wasm_target_dir());

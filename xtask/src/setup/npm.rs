@@ -14,7 +14,10 @@ pub fn provide(project: &Project) -> Result<()> {
     let lock = fs::read_to_string(&lock_file)
         .map_err(|e| format!("cannot read {}: {e}", lock_file.display()))?;
     if find_in_path("npm").is_none() {
-        return Err("Node.js with npm is missing: install it from https://nodejs.org (version 18 or newer)".to_owned());
+        return Err(
+            "Node.js with npm is missing: install it from https://nodejs.org (version 18 or newer)"
+                .to_owned(),
+        );
     }
     let node = stdout_of(Command::new("node").arg("--version")).ok_or("node --version fails")?;
 

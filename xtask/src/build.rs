@@ -1,0 +1,79 @@
+//! `dist/`: the whole site as static files, made by Trunk.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::Result;
+use crate::command::{Step, stdout_of};
+use crate::project::{Project, Stamp};
+use crate::setup::{self, WasmTools};
+
+/// What the site is made from.
+const INPUTS: [&str; 8] =
+    [".cargo", "Cargo.lock", "Cargo.toml", "Trunk.toml", "assets", "core", "lessons", "web"];
+
+/// Sets up, and builds `dist/` unless it is what the sources would give.
+pub fn run(project: &Project, force: bool) -> Result<()> {
+    let tools = setup::for_build(project)?;
+    build(project, &tools, force)
+}
+
+/// Builds with tools that were set up already.
+pub fn build(project: &Project, tools: &WasmTools, force: bool) -> Result<()> {
+    let stamp = Stamp::new(project.tools().join("dist.stamp"));
+    let inputs = fingerprint(project).map(|hash| format!("{hash}\n{}", tools.compiler_version()));
+    let built = inputs.as_deref().is_some_and(|inputs| stamp.says(inputs));
+    if built && !force && project.dist().join("index.html").is_file() {
+        println!("dist/ is up to date");
+        return Ok(());
+    }
+    stamp.clear()?;
+    Step::new("fetch", "fetching crates (cargo fetch)").run(
+        project,
+        tools.command(project, "cargo").args(["fetch", "--locked", "--target", setup::TARGET]),
+    )?;
+    Step::new("trunk", "building dist/ (some minutes the first time)").run(
+        project,
+        // Offline, or Trunk would look for its tools' versions on the network.
+        tools.command(project, "trunk").args(["build", "--release", "--offline", "--locked"]),
+    )?;
+    match inputs {
+        Some(inputs) => stamp.set(&inputs),
+        None => Ok(()),
+    }
+}
+
+/// A hash of all inputs, as they are now and git would take them. `None` outside a git checkout.
+fn fingerprint(project: &Project) -> Option<String> {
+    let list = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "--"];
+    let files = stdout_of(git(project).args(list).args(INPUTS))?;
+    // A file that was deleted and not yet committed is still listed.
+    let present: Vec<&str> = files.lines().filter(|file| project.path(file).is_file()).collect();
+    let names = present.join("\n");
+    let contents = hash(project, &["--stdin-paths"], &names)?;
+    hash(project, &["--stdin"], &format!("{names}\n{contents}"))
+}
+
+/// `git hash-object` of what is given on its stdin.
+fn hash(project: &Project, args: &[&str], input: &str) -> Option<String> {
+    let mut child = git(project)
+        .arg("hash-object")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    // Written from another thread: git answers while it reads, and both pipes have an end.
+    let mut stdin = child.stdin.take()?;
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().ok()?;
+    writer.join().ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok())?
+}
+
+fn git(project: &Project) -> Command {
+    let mut git = Command::new("git");
+    git.current_dir(project.root());
+    git
+}
