@@ -1,0 +1,159 @@
+//! A control loop, in the idiom of kube-rs.
+
+use crate::{Cache, Client, EventRecorder, EventType};
+use dyn_clone::DynClone;
+use naru_api::request::ListOptions;
+use naru_api::{ApiError, Key, KindRef, Kube, Object, WatchEvent};
+use naru_sim::{Rng, Time};
+use std::fmt;
+use std::time::Duration;
+
+/// What a controller sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// The kind.
+    pub kind: KindRef,
+    /// The namespace; "" is all.
+    pub namespace: String,
+    /// Selectors.
+    pub options: ListOptions,
+}
+
+impl Watch {
+    /// Every object of a kind.
+    pub fn all<K: Kube>() -> Self {
+        Watch { kind: K::kind(), namespace: String::new(), options: ListOptions::default() }
+    }
+
+    /// The objects of a kind that a field selector, `spec.nodeName=worker`, selects.
+    pub fn with_fields<K: Kube>(field_selector: impl Into<String>) -> Self {
+        let mut watch = Watch::all::<K>();
+        watch.options.field_selector = field_selector.into();
+        watch
+    }
+}
+
+/// What a controller is called, what it watches, and which of its keys a change concerns.
+pub trait Controller: DynClone + fmt::Debug + Send + Sync {
+    /// Its name: `replicaset-controller`.
+    fn name(&self) -> &str;
+
+    /// What it sees. Two controllers of one process that watch the same share one watch.
+    fn watches(&self) -> Vec<Watch>;
+
+    /// The keys to reconcile after a change. `old` is the state before it; the cache already
+    /// holds the state after it. Called for every kind that the process watches.
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key>;
+
+    /// The keys to reconcile once at the start, before any change.
+    fn initial(&self) -> Vec<Key> {
+        Vec::new()
+    }
+}
+
+/// What a controller does. `W` is what it can reach besides the API: nothing for most, the
+/// node's runtime and network for a kubelet.
+pub trait Reconcile<W: ?Sized = ()>: Controller {
+    /// Brings the world nearer to what the object `key` asks for. An error puts the key back with
+    /// a growing delay.
+    fn reconcile(
+        &mut self,
+        key: &Key,
+        context: &mut Context<'_>,
+        world: &mut W,
+    ) -> Result<Action, Error>;
+}
+
+dyn_clone::clone_trait_object!(Reconcile<()>);
+
+impl Controller for Box<dyn Reconcile<()>> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    fn watches(&self) -> Vec<Watch> {
+        (**self).watches()
+    }
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
+        (**self).map(event, old, cache)
+    }
+    fn initial(&self) -> Vec<Key> {
+        (**self).initial()
+    }
+}
+
+impl Reconcile<()> for Box<dyn Reconcile<()>> {
+    fn reconcile(
+        &mut self,
+        key: &Key,
+        context: &mut Context<'_>,
+        world: &mut (),
+    ) -> Result<Action, Error> {
+        (**self).reconcile(key, context, world)
+    }
+}
+
+/// What a reconcile has at hand.
+pub struct Context<'a> {
+    /// The present moment.
+    pub now: Time,
+    /// What the process has seen.
+    pub cache: &'a Cache,
+    /// The way to the API server.
+    pub client: Client<'a>,
+    /// Randomness of this process.
+    pub rng: &'a mut Rng,
+    /// Where events are written.
+    pub recorder: &'a mut EventRecorder,
+}
+
+impl Context<'_> {
+    /// Writes an event about an object. An event that cannot be written is dropped, as upstream
+    /// drops it.
+    pub fn event(&mut self, about: &Object, kind: EventType, reason: &str, message: &str) {
+        self.recorder.record(&mut self.client, self.rng, about, kind, reason, message);
+    }
+}
+
+/// When to look at the key again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub(crate) requeue_after: Option<Duration>,
+}
+
+impl Action {
+    /// When a watched object changes.
+    pub const fn await_change() -> Self {
+        Action { requeue_after: None }
+    }
+
+    /// After this time, or when a watched object changes.
+    pub const fn requeue_after(delay: Duration) -> Self {
+        Action { requeue_after: Some(delay) }
+    }
+}
+
+/// Why a reconcile failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Error {
+    /// The API server refused a request.
+    Api(ApiError),
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Api(error) => error.fmt(f),
+            Error::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Error::Api(error)
+    }
+}

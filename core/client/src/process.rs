@@ -1,0 +1,239 @@
+//! A program of the control plane or of a node: its watches, its cache, its controllers.
+
+use crate::controller::{Context, Reconcile, Watch};
+use crate::{Cache, Client, Controller, EventRecorder, EventStyle, WorkQueue};
+use naru_api::service::WatchRequest;
+use naru_api::status::ApiResult;
+use naru_api::{ApiService, UserInfo, WatchEvent, WatchEventType, WatchId};
+use naru_sim::{CauseId, Rng, Time};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One running program with one or more controllers, which share its watches and its cache.
+#[derive(Clone, Debug)]
+pub struct Process<C> {
+    name: Arc<str>,
+    user: UserInfo,
+    controllers: Vec<Slot<C>>,
+    cache: Cache,
+    watches: Vec<(Watch, WatchId)>,
+    rng: Rng,
+    next_slot: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Slot<C> {
+    controller: C,
+    actor: Arc<str>,
+    queue: WorkQueue,
+    recorder: EventRecorder,
+    /// Its worker is busy until then.
+    busy_until: Time,
+}
+
+impl<C: Controller> Process<C> {
+    /// The time that one reconcile takes, and that each of its requests adds: what the real ones
+    /// take on an idle cluster, so that the order of things is the real one.
+    const RECONCILE_TIME: Duration = Duration::from_micros(500);
+    const REQUEST_TIME: Duration = Duration::from_millis(2);
+
+    /// A process that has not been started.
+    pub fn new(name: &str, user: UserInfo, rng: &Rng) -> Self {
+        Process {
+            name: name.into(),
+            user,
+            controllers: Vec::new(),
+            cache: Cache::default(),
+            watches: Vec::new(),
+            rng: rng.fork(name),
+            next_slot: 0,
+        }
+    }
+
+    /// Adds a controller whose events come from a component of its own name.
+    pub fn with(self, controller: C) -> Self {
+        let recorder = EventRecorder::new(controller.name().to_owned(), None, EventStyle::Core);
+        self.with_recorder(controller, recorder)
+    }
+
+    /// Adds a controller with this recorder.
+    pub fn with_recorder(mut self, controller: C, recorder: EventRecorder) -> Self {
+        self.controllers.push(Slot {
+            actor: controller.name().into(),
+            controller,
+            queue: WorkQueue::default(),
+            recorder,
+            busy_until: Time::ZERO,
+        });
+        self
+    }
+
+    /// The process's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it has seen.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Its first controller, of a process that has just one.
+    pub fn controller(&self) -> Option<&C> {
+        self.controllers.first().map(|slot| &slot.controller)
+    }
+
+    /// Its first controller, to change.
+    pub fn controller_mut(&mut self) -> Option<&mut C> {
+        self.controllers.first_mut().map(|slot| &mut slot.controller)
+    }
+
+    /// Its watches at the API server, after [`Process::start`].
+    pub fn watch_ids(&self) -> impl Iterator<Item = WatchId> {
+        self.watches.iter().map(|(_, id)| *id)
+    }
+
+    /// Opens the watches and plans the initial work.
+    pub fn start(&mut self, api: &mut dyn ApiService) -> ApiResult<()> {
+        for slot in &mut self.controllers {
+            for key in slot.controller.initial() {
+                slot.queue.add(key, CauseId::ROOT);
+            }
+        }
+        let wanted: Vec<Watch> =
+            self.controllers.iter().flat_map(|slot| slot.controller.watches()).collect();
+        for watch in wanted {
+            if !self.watches.iter().any(|(open, _)| *open == watch) {
+                let id = api.watch(self.watch_request(&watch))?;
+                self.watches.push((watch, id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the watches and forgets what was seen, as a process that is stopped does.
+    pub fn stop(&mut self, api: &mut dyn ApiService) {
+        for (_, id) in self.watches.drain(..) {
+            api.unwatch(id);
+        }
+        self.cache = Cache::default();
+        for slot in &mut self.controllers {
+            slot.queue = WorkQueue::default();
+        }
+    }
+
+    /// Takes what the watches have to deliver into the cache and the work queues.
+    pub fn deliver(&mut self, api: &mut dyn ApiService) -> ApiResult<()> {
+        for index in 0..self.watches.len() {
+            let Some((_, id)) = self.watches.get(index) else { break };
+            match api.poll(*id) {
+                Ok(events) => self.take(events),
+                Err(_expired) => self.list_again(index, api)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a key to the queue of its first controller, for work that no watch tells of.
+    pub fn enqueue(&mut self, key: naru_api::Key, cause: CauseId) {
+        if let Some(slot) = self.controllers.first_mut() {
+            slot.queue.add(key, cause);
+        }
+    }
+
+    /// When there is work next.
+    pub fn next_due(&self) -> Option<Time> {
+        self.controllers
+            .iter()
+            .filter_map(|slot| Some(slot.queue.next_due()?.max(slot.busy_until)))
+            .min()
+    }
+
+    /// Does one piece of work if there is any; each controller has its turn.
+    pub fn work<W: ?Sized>(&mut self, api: &mut dyn ApiService, world: &mut W) -> bool
+    where
+        C: Reconcile<W>,
+    {
+        let now = api.now();
+        for turn in 0..self.controllers.len() {
+            let index = (self.next_slot + turn) % self.controllers.len();
+            let Some(slot) = self.controllers.get_mut(index) else { return false };
+            if slot.busy_until > now {
+                continue;
+            }
+            let Some((key, cause)) = slot.queue.pop(now) else { continue };
+            self.next_slot = index + 1;
+            let subject = key.to_string().into();
+            let cause = api.causes().record(now, cause, &slot.actor, "reconcile", subject);
+            let mut context = Context {
+                now,
+                cache: &self.cache,
+                client: Client::new(api, &self.user, &slot.actor, cause),
+                rng: &mut self.rng,
+                recorder: &mut slot.recorder,
+            };
+            let result = slot.controller.reconcile(&key, &mut context, world);
+            let requests = context.client.requests();
+            slot.busy_until = now + Self::RECONCILE_TIME + Self::REQUEST_TIME * requests;
+            match result {
+                Ok(action) => {
+                    slot.queue.forget(&key);
+                    if let Some(delay) = action.requeue_after {
+                        slot.queue.add_at(now + delay, key, cause);
+                    }
+                }
+                Err(_) => slot.queue.add_rate_limited(now, key, cause),
+            }
+            return true;
+        }
+        false
+    }
+
+    fn watch_request(&self, watch: &Watch) -> WatchRequest {
+        WatchRequest {
+            user: self.user.clone(),
+            agent: Arc::clone(&self.name),
+            kind: watch.kind.clone(),
+            namespace: watch.namespace.clone(),
+            options: watch.options.clone(),
+            from: None,
+        }
+    }
+
+    fn take(&mut self, events: Vec<WatchEvent>) {
+        for event in events {
+            let old = self.cache.apply(&event);
+            for slot in &mut self.controllers {
+                for key in slot.controller.map(&event, old.as_ref(), &self.cache) {
+                    slot.queue.add(key, event.cause);
+                }
+            }
+        }
+    }
+
+    /// The watch fell behind: start it anew, and find out what has gone meanwhile.
+    fn list_again(&mut self, index: usize, api: &mut dyn ApiService) -> ApiResult<()> {
+        let Some((watch, id)) = self.watches.get(index).cloned() else { return Ok(()) };
+        api.unwatch(id);
+        let fresh = api.watch(self.watch_request(&watch))?;
+        if let Some(slot) = self.watches.get_mut(index) {
+            slot.1 = fresh;
+        }
+        let events = api.poll(fresh)?;
+        let there: BTreeSet<_> = events.iter().map(|event| event.object.key()).collect();
+        let gone: Vec<WatchEvent> = self
+            .cache
+            .objects(&watch.kind, &watch.namespace)
+            .filter(|object| !there.contains(&object.key()))
+            .map(|object| WatchEvent {
+                kind: WatchEventType::Deleted,
+                object: object.clone(),
+                cause: CauseId::ROOT,
+            })
+            .collect();
+        self.take(gone);
+        self.take(events);
+        Ok(())
+    }
+}
