@@ -1,1 +1,3 @@
-//! The assembled machine: boot profiles, time, snapshots, view, host programs.
+//! The assembled machine: boot profiles, time, terminals, the view.
+
+pub mod view;
