@@ -1,6 +1,6 @@
 //! What the API server knows of a kind.
 
-use crate::Object;
+use crate::{FieldError, Object};
 use naru_sim::Time;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -243,19 +243,6 @@ pub enum Cell {
     Number(i64),
 }
 
-/// One cause why an object is not valid.
-///
-/// Upstream: `field.Error`, `staging/src/k8s.io/apimachinery/pkg/util/validation/field/errors.go`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// `FieldValueRequired`, `FieldValueInvalid`, …: a `CauseType`.
-    pub reason: &'static str,
-    /// The path: `spec.containers[0].image`.
-    pub field: String,
-    /// The message without the path: `Required value`, `Invalid value: "A": a lowercase …`.
-    pub message: String,
-}
-
 /// How objects of a kind are decoded, defaulted, validated and printed: pure functions.
 ///
 /// Upstream: `pkg/registry/*/strategy.go`, `pkg/apis/*/v1/defaults.go`,
@@ -272,6 +259,11 @@ pub trait Strategy: Sync {
 
     /// Carries over what this request may not change. `subresource` is "" or `status`, ….
     fn prepare_for_update(&self, _new: &mut Object, _old: &Object, _subresource: &str) {}
+
+    /// What is wrong with a name of this kind.
+    fn validate_name(&self, name: &str) -> Vec<String> {
+        crate::names::dns1123_subdomain(name)
+    }
 
     /// What is wrong with a new object; metadata is checked by the API server.
     fn validate(&self, _object: &Object) -> Vec<FieldError> {

@@ -3,8 +3,13 @@
 //!
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
+mod field;
+pub mod fields;
+pub mod gofmt;
 mod kind;
 pub mod kinds;
+pub mod labels;
+pub mod names;
 mod object;
 pub mod request;
 pub mod scheme;
@@ -12,8 +17,9 @@ pub mod service;
 pub mod status;
 pub mod time;
 
+pub use field::FieldError;
 pub use k8s_openapi;
-pub use kind::{Cell, Column, FieldError, Kind, KindRef, Names, Strategy};
+pub use kind::{Cell, Column, Kind, KindRef, Names, Strategy};
 pub use object::{Key, Kube, KubeObject, Object};
 pub use request::{Op, Request, Response, UserInfo};
 pub use service::{ApiService, WatchEvent, WatchEventType, WatchId};
