@@ -28,10 +28,8 @@ pub fn build(project: &Project, tools: &WasmTools, force: bool) -> Result<()> {
         return Ok(());
     }
     stamp.clear()?;
-    Step::new("fetch", "fetching crates (cargo fetch)").run(
-        project,
-        tools.command(project, "cargo").args(["fetch", "--locked", "--target", setup::TARGET]),
-    )?;
+    Step::new("fetch", "fetching crates (cargo fetch)")
+        .run(project, tools.command(project, "cargo").args(["fetch", "--locked"]))?;
     Step::new("trunk", "building dist/ (some minutes the first time)").run(
         project,
         // Offline, or Trunk would look for its tools' versions on the network.

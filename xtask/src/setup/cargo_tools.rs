@@ -1,11 +1,12 @@
 //! Trunk and wasm-bindgen, built from crates.io into `.tools/`.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Result;
 use crate::command::{Step, stdout_of};
-use crate::project::Project;
+use crate::project::{Project, remove_dir};
 
 const TRUNK_VERSION: &str = "0.21.14";
 
@@ -32,7 +33,13 @@ pub fn provide(project: &Project) -> Result<()> {
     for tool in [trunk, bindgen] {
         tool.provide(project)?;
     }
-    Ok(())
+    // More than a gigabyte which is of no use any more.
+    remove_dir(&build_dir(project))
+}
+
+/// One folder for both tools: what they share is compiled once.
+fn build_dir(project: &Project) -> PathBuf {
+    project.tools().join("build")
 }
 
 impl Tool {
@@ -59,8 +66,7 @@ impl Tool {
         for (name, value) in QUICK_BUILD {
             install.env(name, value);
         }
-        // One folder for both: what they share is compiled once.
-        install.env("CARGO_TARGET_DIR", project.tools().join("build"));
+        install.env("CARGO_TARGET_DIR", build_dir(project));
         Step::new(self.program, &title).run(project, &mut install)?;
         if self.works(project) {
             return Ok(());
