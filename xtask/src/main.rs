@@ -14,6 +14,7 @@ mod test;
 use std::process::ExitCode;
 
 use project::Project;
+use serve::Server;
 
 /// What the commands end with when they cannot go on: a message for a person.
 pub type Result<T> = std::result::Result<T, String>;
@@ -71,8 +72,12 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
         Some("serve") => {
             let port = args.opt_value_from_str("--port").map_err(|e| e.to_string())?;
             finish(args)?;
+            // The port first: that it is taken is better known before minutes of building.
+            let server = Server::bind(&project.dist(), port.unwrap_or(serve::DEFAULT_PORT))?;
             build::run(&project, false)?;
-            serve::run(&project.dist(), port.unwrap_or(serve::DEFAULT_PORT))
+            println!("serving dist/ on {} (Ctrl-C ends it)", server.url());
+            server.run();
+            Ok(())
         }
         Some("test") => {
             let native = args.contains("--native");
@@ -85,7 +90,7 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
             finish(args)?;
             size::run(&project)
         }
-        Some(other) => Err(format!("unknown command \"{other}\"\n\n{HELP}")),
+        Some(other) => Err(format!("unknown command \"{other}\" (see cargo xtask --help)")),
         None => Err(format!("which command?\n\n{HELP}")),
     }
 }
@@ -94,6 +99,6 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
 fn finish(args: pico_args::Arguments) -> Result<()> {
     match args.finish().as_slice() {
         [] => Ok(()),
-        [first, ..] => Err(format!("unexpected argument {first:?}\n\n{HELP}")),
+        [first, ..] => Err(format!("unexpected argument {first:?} (see cargo xtask --help)")),
     }
 }

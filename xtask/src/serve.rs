@@ -31,14 +31,6 @@ const SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsaf
      style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self'; \
      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
-/// Serves a folder until the process is ended.
-pub fn run(dir: &Path, port: u16) -> Result<()> {
-    let server = Server::bind(dir, port)?;
-    println!("serving dist/ on {} (Ctrl-C ends it)", server.url());
-    server.run();
-    Ok(())
-}
-
 /// A bound socket and the folder it serves.
 pub struct Server {
     listener: TcpListener,
@@ -72,7 +64,8 @@ impl Server {
         url
     }
 
-    fn run(self) {
+    /// Serves until the process is ended.
+    pub fn run(self) {
         let dir: Arc<Path> = self.dir.into();
         let open = Arc::new(AtomicUsize::new(0));
         for stream in self.listener.incoming().flatten() {
