@@ -1,10 +1,22 @@
 //! Processes, files, a POSIX-like shell and its programs: what runs in containers and in the
 //! learner's terminal. Mechanism only: nothing here knows what a pod is.
 
+mod kernel;
+mod programs;
 mod sys;
+mod tty;
 mod vfs;
 
-pub use vfs::{OpenMode, Vfs};
+pub use kernel::{
+    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, ExecError, Kernel, PIPE_BYTES_MAX,
+    PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
+};
+pub use programs::{install_programs, standard_program_names, standard_programs};
 pub use sys::{
-    Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
+    Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
+};
+pub use tty::TtyId;
+pub use vfs::{
+    Device, DirEntry, FILE_BYTES_MAX, FileType, OpenMode, Stat, TREE_BYTES_MAX, TREE_NODES_MAX,
+    Tree, Vfs, join, normalize,
 };

@@ -47,6 +47,17 @@ pub enum Step {
 pub trait ProgramTable: Sync {
     /// A fresh instance of the program, or `None` when there is no such program.
     fn load(&self, name: &str) -> Option<Box<dyn Program>>;
+
+    /// What completes the arguments of the program with Tab, if something does.
+    fn completer(&self, _name: &str) -> Option<&'static dyn Completer> {
+        None
+    }
+}
+
+/// Completes the arguments of one command with Tab.
+pub trait Completer: Sync {
+    /// What the word `current` can become. `words` are the words before it, the command first.
+    fn complete(&self, sys: &mut dyn Sys, words: &[String], current: &str) -> Vec<String>;
 }
 
 /// Why a system call failed. The text is `strerror`'s.
@@ -139,6 +150,21 @@ pub enum Errno {
     /// EAGAIN of fork: too many processes
     #[error("Resource temporarily unavailable")]
     TooManyProcesses,
+    /// EXDEV
+    #[error("Invalid cross-device link")]
+    CrossDevice,
+    /// EBUSY
+    #[error("Device or resource busy")]
+    Busy,
+    /// E2BIG
+    #[error("Argument list too long")]
+    TooManyArguments,
+    /// EIO: the terminal is gone
+    #[error("Input/output error")]
+    Io,
+    /// ENXIO
+    #[error("No such device or address")]
+    NoDevice,
     /// ENOTTY
     #[error("Inappropriate ioctl for device")]
     NotTty,
@@ -151,8 +177,14 @@ pub enum Signal {
     Hup,
     /// 2: Ctrl-C
     Int,
+    /// 3: Ctrl-\; what asks nginx to finish its requests and end
+    Quit,
     /// 9: cannot be caught
     Kill,
+    /// 10
+    Usr1,
+    /// 12
+    Usr2,
     /// 13
     Pipe,
     /// 15
@@ -165,10 +197,48 @@ impl Signal {
         match self {
             Signal::Hup => 1,
             Signal::Int => 2,
+            Signal::Quit => 3,
             Signal::Kill => 9,
+            Signal::Usr1 => 10,
+            Signal::Usr2 => 12,
             Signal::Pipe => 13,
             Signal::Term => 15,
         }
+    }
+
+    /// The name without `SIG`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Hup => "HUP",
+            Signal::Int => "INT",
+            Signal::Quit => "QUIT",
+            Signal::Kill => "KILL",
+            Signal::Usr1 => "USR1",
+            Signal::Usr2 => "USR2",
+            Signal::Pipe => "PIPE",
+            Signal::Term => "TERM",
+        }
+    }
+
+    /// Every signal, by number.
+    pub const ALL: [Signal; 8] = [
+        Signal::Hup,
+        Signal::Int,
+        Signal::Quit,
+        Signal::Kill,
+        Signal::Usr1,
+        Signal::Usr2,
+        Signal::Pipe,
+        Signal::Term,
+    ];
+
+    /// The signal named `TERM`, `SIGTERM` or `15`.
+    pub fn parse(text: &str) -> Option<Signal> {
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        Signal::ALL
+            .into_iter()
+            .find(|signal| signal.name() == name || signal.number().to_string() == name)
     }
 }
 
@@ -220,7 +290,8 @@ pub trait Sys {
     /// Raw mode: the program sees each byte, nothing is echoed, Ctrl-C is a byte.
     fn tty_raw(&mut self, fd: Fd, raw: bool) -> Result<(), Errno>;
 
-    /// Starts a child. `fds` says what its 0, 1, 2, … are, by this process's descriptors.
+    /// Starts a child. `fds` says what its 0, 1, 2, … are, by this process's descriptors: pairs
+    /// of the child's descriptor and this process's. It gets no others.
     /// A name without a slash is looked for in `PATH`.
     fn spawn(
         &mut self,
@@ -245,6 +316,22 @@ pub trait Sys {
     fn take_signal(&mut self) -> Option<Signal>;
     /// Makes `child` the one that Ctrl-C on this process's terminal reaches; `None` takes it back.
     fn foreground(&mut self, child: Option<Pid>);
+    /// Puts a child into the group of processes that `leader` leads: Ctrl-C reaches a group.
+    fn group(&mut self, _child: Pid, _leader: Pid) -> Result<(), Errno> {
+        Err(Errno::NotImplemented)
+    }
+    /// Becomes another program once [`Program::resume`] returns (with [`Step::Yield`]).
+    fn exec(&mut self, _argv: Vec<String>, _env: BTreeMap<String, String>) -> Result<(), Errno> {
+        Err(Errno::NotImplemented)
+    }
+    /// The processes of this machine.
+    fn processes(&self) -> Vec<crate::ProcessInfo> {
+        Vec::new()
+    }
+    /// What completes the arguments of the program with Tab.
+    fn completer(&self, _name: &str) -> Option<&'static dyn Completer> {
+        None
+    }
 
     /// The sockets of this machine; `None` without a network.
     fn net(&mut self) -> Option<&mut dyn NetStack>;

@@ -1,8 +1,28 @@
-//! Virtual files.
+//! Virtual files: a copy-on-write tree of files with permissions, quotas and mounts.
+//!
+//! Cloning a [`Vfs`] or a [`Tree`] is cheap and gives an independent copy: that is how an image
+//! becomes the files of a thousand containers.
 
-/// The files of one machine.
-#[derive(Clone, Debug, Default)]
-pub struct Vfs {}
+use crate::Errno;
+use imbl::OrdMap;
+use naru_sim::Time;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Greatest size of one file, in bytes.
+pub const FILE_BYTES_MAX: usize = 16 << 20;
+/// Greatest size of all files of one tree, in bytes, unless the tree was made smaller.
+pub const TREE_BYTES_MAX: u64 = 64 << 20;
+/// Most files and directories in one tree.
+pub const TREE_NODES_MAX: usize = 20_000;
+/// Longest file name, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest path, in bytes.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// Most symbolic links followed for one path.
+const LINKS_MAX: usize = 40;
+/// What a file that names a program looks like when it is read.
+const PROGRAM_BYTES: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0";
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,4 +35,1030 @@ pub enum OpenMode {
     Append,
     /// For both, as it is; made if it is not there.
     ReadWrite,
+}
+
+/// A file that is not stored: the kernel answers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// Swallows everything, holds nothing.
+    Null,
+    /// Endless zero bytes.
+    Zero,
+    /// Always out of space.
+    Full,
+    /// Endless random bytes from the cluster's seed.
+    Random,
+    /// The terminal of the process that opens it.
+    Tty,
+    /// A descriptor of the process that opens it: `/dev/stdin`, `/dev/stdout`, `/dev/stderr`.
+    Descriptor(u32),
+}
+
+/// What kind of thing a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device.
+    Device,
+}
+
+/// What is known of a file besides its contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Its kind.
+    pub kind: FileType,
+    /// Permission bits, without the kind.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// When the contents last changed.
+    pub mtime: Time,
+    /// How many names it has.
+    pub links: u32,
+    /// Its number within its tree.
+    pub ino: u64,
+}
+
+impl Stat {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == FileType::Directory
+    }
+}
+
+/// One name in a directory. [`DirEntry::stat`] does not follow a symbolic link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name, without a slash.
+    pub name: String,
+    /// What it names.
+    pub stat: Stat,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    File { data: Arc<Vec<u8>>, program: Option<Arc<str>> },
+    Directory(OrdMap<Arc<str>, u64>),
+    Symlink(Arc<str>),
+    Device(Device),
+}
+
+#[derive(Clone, Debug)]
+struct Inode {
+    content: Content,
+    mode: u16,
+    uid: u32,
+    gid: u32,
+    mtime: Time,
+    links: u32,
+    /// Open descriptions; a file without a name lives until the last of them is closed.
+    opens: u32,
+}
+
+impl Inode {
+    fn size(&self) -> u64 {
+        match &self.content {
+            Content::File { program: Some(_), .. } => PROGRAM_BYTES.len() as u64,
+            Content::File { data, .. } => data.len() as u64,
+            Content::Symlink(target) => target.len() as u64,
+            Content::Directory(_) => 4096,
+            Content::Device(_) => 0,
+        }
+    }
+
+    fn stat(&self, ino: u64) -> Stat {
+        let kind = match self.content {
+            Content::File { .. } => FileType::File,
+            Content::Directory(_) => FileType::Directory,
+            Content::Symlink(_) => FileType::Symlink,
+            Content::Device(_) => FileType::Device,
+        };
+        Stat {
+            kind,
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            size: self.size(),
+            mtime: self.mtime,
+            links: self.links,
+            ino,
+        }
+    }
+
+    fn allows(&self, uid: u32, bit: u16) -> bool {
+        if uid == 0 {
+            // Root may do everything but run what nobody may run.
+            return bit != 1 || self.mode & 0o111 != 0 || self.is_dir();
+        }
+        let shift = if self.uid == uid {
+            6
+        } else if self.gid == uid {
+            3
+        } else {
+            0
+        };
+        self.mode >> shift & bit != 0
+    }
+
+    fn is_dir(&self) -> bool {
+        matches!(self.content, Content::Directory(_))
+    }
+}
+
+const ROOT: u64 = 1;
+
+/// A tree of files that can be mounted: a volume. As long as it is not mounted it is used through
+/// `Vfs::from(tree)`.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    inodes: OrdMap<u64, Inode>,
+    next: u64,
+    bytes: u64,
+    capacity: u64,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tree {
+    /// An empty root directory.
+    pub fn new() -> Self {
+        Self::with_capacity(TREE_BYTES_MAX)
+    }
+
+    /// An empty root directory below which at most `bytes` bytes fit.
+    pub fn with_capacity(bytes: u64) -> Self {
+        let root = Inode {
+            content: Content::Directory(OrdMap::new()),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Time::ZERO,
+            links: 2,
+            opens: 0,
+        };
+        Tree { inodes: OrdMap::unit(ROOT, root), next: ROOT + 1, bytes: 0, capacity: bytes }
+    }
+
+    /// Bytes stored in all files.
+    pub fn bytes_used(&self) -> u64 {
+        self.bytes
+    }
+
+    fn get(&self, ino: u64) -> Result<&Inode, Errno> {
+        self.inodes.get(&ino).ok_or(Errno::NotFound)
+    }
+
+    fn get_mut(&mut self, ino: u64) -> Result<&mut Inode, Errno> {
+        self.inodes.get_mut(&ino).ok_or(Errno::NotFound)
+    }
+
+    fn entries(&self, ino: u64) -> Result<&OrdMap<Arc<str>, u64>, Errno> {
+        match &self.get(ino)?.content {
+            Content::Directory(entries) => Ok(entries),
+            _ => Err(Errno::NotDirectory),
+        }
+    }
+
+    fn entries_mut(&mut self, ino: u64, now: Time) -> Result<&mut OrdMap<Arc<str>, u64>, Errno> {
+        let inode = self.get_mut(ino)?;
+        inode.mtime = inode.mtime.max(now);
+        match &mut inode.content {
+            Content::Directory(entries) => Ok(entries),
+            _ => Err(Errno::NotDirectory),
+        }
+    }
+
+    fn add(&mut self, parent: u64, name: &str, inode: Inode) -> Result<u64, Errno> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(Errno::NameTooLong);
+        }
+        if self.inodes.len() >= TREE_NODES_MAX {
+            return Err(Errno::NoSpace);
+        }
+        let now = inode.mtime;
+        let ino = self.next;
+        self.entries_mut(parent, now)?.insert(name.into(), ino);
+        self.next += 1;
+        self.inodes.insert(ino, inode);
+        Ok(ino)
+    }
+
+    fn unlink(&mut self, parent: u64, name: &str, now: Time) -> Result<(), Errno> {
+        let ino = self.entries_mut(parent, now)?.remove(name).ok_or(Errno::NotFound)?;
+        if let Some(inode) = self.inodes.get_mut(&ino) {
+            inode.links = if inode.is_dir() { 0 } else { inode.links.saturating_sub(1) };
+        }
+        self.forget_if_unused(ino);
+        Ok(())
+    }
+
+    fn forget_if_unused(&mut self, ino: u64) {
+        let Some(inode) = self.inodes.get(&ino) else { return };
+        if inode.links == 0 && inode.opens == 0 {
+            if let Content::File { data, .. } = &inode.content {
+                self.bytes = self.bytes.saturating_sub(data.len() as u64);
+            }
+            self.inodes.remove(&ino);
+        }
+    }
+
+    fn set_data(&mut self, ino: u64, at: usize, bytes: &[u8], now: Time) -> Result<(), Errno> {
+        let end = at.checked_add(bytes.len()).ok_or(Errno::TooLarge)?;
+        if end > FILE_BYTES_MAX {
+            return Err(Errno::TooLarge);
+        }
+        let used = self.bytes;
+        let capacity = self.capacity;
+        let inode = self.get_mut(ino)?;
+        let Content::File { data, program } = &mut inode.content else {
+            return Err(Errno::Invalid);
+        };
+        let grown = end.saturating_sub(data.len()) as u64;
+        if used + grown > capacity {
+            return Err(Errno::NoSpace);
+        }
+        *program = None;
+        let data = Arc::make_mut(data);
+        if data.len() < end {
+            data.resize(end, 0);
+        }
+        if let Some(place) = data.get_mut(at..end) {
+            place.copy_from_slice(bytes);
+        }
+        inode.mtime = now;
+        self.bytes += grown;
+        Ok(())
+    }
+
+    fn truncate(&mut self, ino: u64, now: Time) -> Result<(), Errno> {
+        let inode = self.get_mut(ino)?;
+        let Content::File { data, program } = &mut inode.content else { return Ok(()) };
+        let freed = data.len() as u64;
+        *program = None;
+        *data = Arc::default();
+        inode.mtime = now;
+        self.bytes = self.bytes.saturating_sub(freed);
+        Ok(())
+    }
+}
+
+/// A file, found: which tree, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileRef {
+    mount: u32,
+    ino: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Mount {
+    tree: Tree,
+    read_only: bool,
+    id: u32,
+}
+
+/// The files of one machine: a root tree, and trees mounted on it.
+#[derive(Clone, Debug)]
+pub struct Vfs {
+    root: Tree,
+    mounts: BTreeMap<String, Mount>,
+    next_mount: u32,
+    uid: u32,
+    now: Time,
+}
+
+impl Default for Vfs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<Tree> for Vfs {
+    fn from(root: Tree) -> Self {
+        Vfs { root, mounts: BTreeMap::new(), next_mount: 1, uid: 0, now: Time::ZERO }
+    }
+}
+
+struct Found {
+    /// The directory that holds it, and its name there; the root has none.
+    parent: Option<(FileRef, String)>,
+    node: Option<FileRef>,
+    path: String,
+}
+
+impl Vfs {
+    /// A root with `/dev` and `/tmp`, which every machine has.
+    pub fn new() -> Self {
+        let mut vfs = Vfs::from(Tree::new());
+        // Nothing of this can fail in an empty tree.
+        let _ = vfs.make_basics();
+        vfs
+    }
+
+    fn make_basics(&mut self) -> Result<(), Errno> {
+        self.mkdir("/dev")?;
+        let devices = [
+            ("/dev/null", Device::Null),
+            ("/dev/zero", Device::Zero),
+            ("/dev/full", Device::Full),
+            ("/dev/random", Device::Random),
+            ("/dev/urandom", Device::Random),
+            ("/dev/tty", Device::Tty),
+            ("/dev/stdin", Device::Descriptor(0)),
+            ("/dev/stdout", Device::Descriptor(1)),
+            ("/dev/stderr", Device::Descriptor(2)),
+        ];
+        for (path, device) in devices {
+            self.create(path, Content::Device(device), 0o666)?;
+        }
+        self.mkdir("/tmp")?;
+        self.chmod("/tmp", 0o1777)
+    }
+
+    /// The root tree alone; mounted trees are dropped.
+    pub fn into_tree(self) -> Tree {
+        self.root
+    }
+
+    /// From now on the user `uid` works with these files, and changes are dated `now`. The kernel
+    /// says so before each process; otherwise it is root.
+    pub fn act_as(&mut self, uid: u32, now: Time) {
+        self.uid = uid;
+        self.now = now;
+    }
+
+    /// Puts `tree` at `path`, an existing directory (or over what is mounted there).
+    pub fn mount(&mut self, path: &str, tree: Tree, read_only: bool) -> Result<(), Errno> {
+        let found = self.walk(path, true)?;
+        let node = found.node.ok_or(Errno::NotFound)?;
+        if !self.inode(node)?.is_dir() {
+            return Err(Errno::NotDirectory);
+        }
+        let id = self.next_mount;
+        self.next_mount += 1;
+        self.mounts.insert(found.path, Mount { tree, read_only, id });
+        Ok(())
+    }
+
+    /// Takes the tree mounted at `path` away. Files that are open in it become bad descriptors.
+    pub fn unmount(&mut self, path: &str) -> Option<Tree> {
+        self.mounts.remove(path).map(|mount| mount.tree)
+    }
+
+    /// Where trees are mounted, and whether for reading only.
+    pub fn mounts(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.mounts.iter().map(|(path, mount)| (path.as_str(), mount.read_only))
+    }
+
+    /// The tree mounted at `path`.
+    pub fn mounted(&self, path: &str) -> Option<&Tree> {
+        self.mounts.get(path).map(|mount| &mount.tree)
+    }
+
+    /// Exchanges the tree mounted at `path`: how a volume that several machines share, or a
+    /// ConfigMap that changed, reaches this one. Open files stay open where the new tree has them.
+    pub fn replace_mounted(&mut self, path: &str, tree: Tree) -> Option<Tree> {
+        let mount = self.mounts.get_mut(path)?;
+        Some(std::mem::replace(&mut mount.tree, tree))
+    }
+
+    // ---- reading ----
+
+    /// The contents of a file.
+    pub fn read(&self, path: &str) -> Result<Arc<Vec<u8>>, Errno> {
+        let node = self.find(path)?;
+        let inode = self.inode(node)?;
+        if !inode.allows(self.uid, 4) {
+            return Err(Errno::Access);
+        }
+        match &inode.content {
+            Content::File { program: Some(_), .. } => Ok(Arc::new(PROGRAM_BYTES.to_vec())),
+            Content::File { data, .. } => Ok(Arc::clone(data)),
+            Content::Directory(_) => Err(Errno::IsDirectory),
+            Content::Device(_) | Content::Symlink(_) => Ok(Arc::default()),
+        }
+    }
+
+    /// The contents of a file as text; bytes that are not UTF-8 are replaced.
+    pub fn read_text(&self, path: &str) -> Result<String, Errno> {
+        Ok(String::from_utf8_lossy(&self.read(path)?).into_owned())
+    }
+
+    /// What is known of the file at `path`, at the end of symbolic links.
+    pub fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        let node = self.find(path)?;
+        Ok(self.inode(node)?.stat(node.ino))
+    }
+
+    /// What is known of the file at `path`, which may itself be a symbolic link.
+    pub fn lstat(&self, path: &str) -> Result<Stat, Errno> {
+        let node = self.walk(path, false)?.node.ok_or(Errno::NotFound)?;
+        Ok(self.inode(node)?.stat(node.ino))
+    }
+
+    /// Whether there is something at `path`.
+    pub fn exists(&self, path: &str) -> bool {
+        self.find(path).is_ok()
+    }
+
+    /// Whether there is a directory at `path`.
+    pub fn is_dir(&self, path: &str) -> bool {
+        self.stat(path).is_ok_and(|stat| stat.is_dir())
+    }
+
+    /// Where the symbolic link at `path` points.
+    pub fn read_link(&self, path: &str) -> Result<String, Errno> {
+        let node = self.walk(path, false)?.node.ok_or(Errno::NotFound)?;
+        match &self.inode(node)?.content {
+            Content::Symlink(target) => Ok(target.to_string()),
+            _ => Err(Errno::Invalid),
+        }
+    }
+
+    /// The path without symbolic links.
+    pub fn real_path(&self, path: &str) -> Result<String, Errno> {
+        let found = self.walk(path, true)?;
+        found.node.map(|_| found.path).ok_or(Errno::NotFound)
+    }
+
+    /// The names in a directory, sorted by bytes.
+    pub fn list(&self, path: &str) -> Result<Vec<DirEntry>, Errno> {
+        let found = self.walk(path, true)?;
+        let node = found.node.ok_or(Errno::NotFound)?;
+        if !self.inode(node)?.allows(self.uid, 4) && self.inode(node)?.is_dir() {
+            return Err(Errno::Access);
+        }
+        let mut entries = Vec::new();
+        for (name, &ino) in self.tree(node)?.entries(node.ino)? {
+            let child = self.mounted_over(&join(&found.path, name), FileRef { ino, ..node });
+            let stat = self.inode(child)?.stat(child.ino);
+            entries.push(DirEntry { name: name.to_string(), stat });
+        }
+        Ok(entries)
+    }
+
+    /// Whether the acting user may read (4), write (2) or run (1) what is at `path`.
+    pub fn access(&self, path: &str, bit: u16) -> bool {
+        self.find(path)
+            .and_then(|node| self.inode(node).map(|inode| inode.allows(self.uid, bit)))
+            .unwrap_or(false)
+    }
+
+    /// The name of the program that the file at `path` stands for.
+    pub fn program(&self, path: &str) -> Option<Arc<str>> {
+        let node = self.find(path).ok()?;
+        match &self.inode(node).ok()?.content {
+            Content::File { program, .. } => program.clone(),
+            _ => None,
+        }
+    }
+
+    // ---- writing ----
+
+    /// Makes `bytes` the contents of the file at `path`; makes the file if it is not there.
+    pub fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+        let (node, _) = self.open(path, OpenMode::Write)?;
+        self.write_at(node, 0, bytes).map(drop)
+    }
+
+    /// Adds `bytes` at the end of the file at `path`; makes the file if it is not there.
+    pub fn append(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+        let (node, _) = self.open(path, OpenMode::Append)?;
+        let end = self.len(node)?;
+        self.write_at(node, end, bytes).map(drop)
+    }
+
+    /// Makes an executable file at `path` that stands for the program `name` of the machine's
+    /// program table, and the directories above it.
+    pub fn install(&mut self, path: &str, name: &str) -> Result<(), Errno> {
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            self.mkdir_all(parent)?;
+        }
+        if self.lstat(path).is_ok() {
+            self.remove(path)?;
+        }
+        let content = Content::File { data: Arc::default(), program: Some(name.into()) };
+        self.create(path, content, 0o755).map(drop)
+    }
+
+    /// Makes a directory.
+    pub fn mkdir(&mut self, path: &str) -> Result<(), Errno> {
+        self.create(path, Content::Directory(OrdMap::new()), 0o755).map(drop)
+    }
+
+    /// Makes a directory and those above it, as far as they are not there.
+    pub fn mkdir_all(&mut self, path: &str) -> Result<(), Errno> {
+        let mut so_far = String::new();
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            so_far.push('/');
+            so_far.push_str(part);
+            match self.mkdir(&so_far) {
+                Err(Errno::Exists) if self.is_dir(&so_far) => {}
+                Err(Errno::Exists) => return Err(Errno::NotDirectory),
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a symbolic link at `path` to `target`.
+    pub fn symlink(&mut self, target: &str, path: &str) -> Result<(), Errno> {
+        self.create(path, Content::Symlink(target.into()), 0o777).map(drop)
+    }
+
+    /// Gives the file at `existing` another name.
+    pub fn link(&mut self, existing: &str, path: &str) -> Result<(), Errno> {
+        let node = self.find(existing)?;
+        if self.inode(node)?.is_dir() {
+            return Err(Errno::NotPermitted);
+        }
+        let (parent, name) = self.vacancy(path)?;
+        if parent.mount != node.mount {
+            return Err(Errno::CrossDevice);
+        }
+        let now = self.now;
+        let tree = self.tree_mut(parent)?;
+        tree.entries_mut(parent.ino, now)?.insert(name.as_str().into(), node.ino);
+        tree.get_mut(node.ino)?.links += 1;
+        Ok(())
+    }
+
+    /// Removes a file, a symbolic link, or an empty directory.
+    pub fn remove(&mut self, path: &str) -> Result<(), Errno> {
+        let found = self.walk(path, false)?;
+        let node = found.node.ok_or(Errno::NotFound)?;
+        let (parent, name) = found.parent.ok_or(Errno::Busy)?;
+        if self.mounts.contains_key(&found.path) {
+            return Err(Errno::Busy);
+        }
+        self.check_dir_writable(parent)?;
+        if self.inode(node)?.is_dir() && !self.tree(node)?.entries(node.ino)?.is_empty() {
+            return Err(Errno::NotEmpty);
+        }
+        let now = self.now;
+        self.tree_mut(parent)?.unlink(parent.ino, &name, now)
+    }
+
+    /// Removes what is at `path` and everything below it.
+    pub fn remove_all(&mut self, path: &str) -> Result<(), Errno> {
+        // Depth first with a list of our own: hostile trees are deep.
+        let mut pending = vec![(path.to_string(), false)];
+        while let Some((path, emptied)) = pending.pop() {
+            if emptied || !self.lstat(&path)?.is_dir() {
+                self.remove(&path)?;
+                continue;
+            }
+            let entries = self.list(&path)?;
+            pending.push((path.clone(), true));
+            pending.extend(entries.iter().map(|entry| (join(&path, &entry.name), false)));
+        }
+        Ok(())
+    }
+
+    /// Moves what is at `from` to `to`; a file that is there is replaced.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        let source = self.walk(from, false)?;
+        let node = source.node.ok_or(Errno::NotFound)?;
+        let (old_parent, old_name) = source.parent.ok_or(Errno::Busy)?;
+        let target = self.walk(to, false)?;
+        let (new_parent, new_name) = target.parent.ok_or(Errno::Busy)?;
+        if self.mounts.contains_key(&source.path) || self.mounts.contains_key(&target.path) {
+            return Err(Errno::Busy);
+        }
+        if source.path == target.path {
+            return Ok(());
+        }
+        if target.path.starts_with(&format!("{}/", source.path)) {
+            return Err(Errno::Invalid);
+        }
+        if old_parent.mount != new_parent.mount {
+            return Err(Errno::CrossDevice);
+        }
+        self.check_dir_writable(old_parent)?;
+        self.check_dir_writable(new_parent)?;
+        if new_name.len() > NAME_BYTES_MAX {
+            return Err(Errno::NameTooLong);
+        }
+        if let Some(existing) = target.node {
+            match (self.inode(node)?.is_dir(), self.inode(existing)?.is_dir()) {
+                (true, false) => return Err(Errno::NotDirectory),
+                (false, true) => return Err(Errno::IsDirectory),
+                _ => self.remove(to)?,
+            }
+        }
+        let now = self.now;
+        let tree = self.tree_mut(old_parent)?;
+        tree.entries_mut(old_parent.ino, now)?.remove(old_name.as_str());
+        tree.entries_mut(new_parent.ino, now)?.insert(new_name.as_str().into(), node.ino);
+        Ok(())
+    }
+
+    /// Changes the permission bits.
+    pub fn chmod(&mut self, path: &str, mode: u16) -> Result<(), Errno> {
+        let node = self.owned(path)?;
+        self.tree_mut(node)?.get_mut(node.ino)?.mode = mode & 0o7777;
+        Ok(())
+    }
+
+    /// Changes owner and group.
+    pub fn chown(&mut self, path: &str, uid: u32, gid: u32) -> Result<(), Errno> {
+        if self.uid != 0 {
+            return Err(Errno::NotPermitted);
+        }
+        let node = self.owned(path)?;
+        let inode = self.tree_mut(node)?.get_mut(node.ino)?;
+        (inode.uid, inode.gid) = (uid, gid);
+        Ok(())
+    }
+
+    /// Makes an empty file if there is none, and dates it now.
+    pub fn touch(&mut self, path: &str) -> Result<(), Errno> {
+        let node = match self.find(path) {
+            Ok(node) => node,
+            Err(Errno::NotFound) => self.open(path, OpenMode::Append)?.0,
+            Err(errno) => return Err(errno),
+        };
+        let now = self.now;
+        self.tree_mut(node)?.get_mut(node.ino)?.mtime = now;
+        Ok(())
+    }
+
+    // ---- for the kernel ----
+
+    /// Finds or makes the file, checks permissions, truncates it as the mode says.
+    pub(crate) fn open(
+        &mut self,
+        path: &str,
+        mode: OpenMode,
+    ) -> Result<(FileRef, Option<Device>), Errno> {
+        let writes = mode != OpenMode::Read;
+        let node = match self.walk(path, true)?.node {
+            Some(node) => node,
+            None if writes && !path.ends_with('/') => {
+                let empty = Content::File { data: Arc::default(), program: None };
+                return Ok((self.create(path, empty, 0o644)?, None));
+            }
+            None => return Err(Errno::NotFound),
+        };
+        let inode = self.inode(node)?;
+        let reads = matches!(mode, OpenMode::Read | OpenMode::ReadWrite);
+        if (reads && !inode.allows(self.uid, 4)) || (writes && !inode.allows(self.uid, 2)) {
+            return Err(Errno::Access);
+        }
+        match inode.content {
+            Content::Directory(_) => return Err(Errno::IsDirectory),
+            Content::Device(device) => return Ok((node, Some(device))),
+            _ => {}
+        }
+        if writes {
+            let now = self.now;
+            let tree = self.tree_mut(node)?;
+            if mode == OpenMode::Write {
+                tree.truncate(node.ino, now)?;
+            }
+        }
+        Ok((node, None))
+    }
+
+    /// Keeps the file alive while it is open.
+    pub(crate) fn retain(&mut self, node: FileRef) {
+        if let Ok(inode) = self.tree_mut_any(node).and_then(|tree| tree.get_mut(node.ino)) {
+            inode.opens += 1;
+        }
+    }
+
+    /// Undoes one [`Vfs::retain`].
+    pub(crate) fn release(&mut self, node: FileRef) {
+        let Ok(tree) = self.tree_mut_any(node) else { return };
+        if let Ok(inode) = tree.get_mut(node.ino) {
+            inode.opens = inode.opens.saturating_sub(1);
+        }
+        tree.forget_if_unused(node.ino);
+    }
+
+    pub(crate) fn len(&self, node: FileRef) -> Result<usize, Errno> {
+        Ok(self.inode(node).map_err(|_| Errno::BadFd)?.size() as usize)
+    }
+
+    pub(crate) fn read_at(&self, node: FileRef, at: usize, max: usize) -> Result<Vec<u8>, Errno> {
+        let inode = self.inode(node).map_err(|_| Errno::BadFd)?;
+        let data: &[u8] = match &inode.content {
+            Content::File { program: Some(_), .. } => PROGRAM_BYTES,
+            Content::File { data, .. } => data,
+            Content::Directory(_) => return Err(Errno::IsDirectory),
+            _ => &[],
+        };
+        let end = data.len().min(at.saturating_add(max));
+        Ok(data.get(at..end).unwrap_or_default().to_vec())
+    }
+
+    pub(crate) fn write_at(
+        &mut self,
+        node: FileRef,
+        at: usize,
+        bytes: &[u8],
+    ) -> Result<usize, Errno> {
+        let now = self.now;
+        match self.inode(node).map_err(|_| Errno::BadFd)?.content {
+            Content::Device(Device::Full) => return Err(Errno::NoSpace),
+            Content::Device(_) => return Ok(bytes.len()),
+            _ => {}
+        }
+        self.tree_mut(node)?.set_data(node.ino, at, bytes, now)?;
+        Ok(bytes.len())
+    }
+
+    // ---- the walk ----
+
+    fn tree(&self, node: FileRef) -> Result<&Tree, Errno> {
+        if node.mount == 0 {
+            return Ok(&self.root);
+        }
+        self.mounts
+            .values()
+            .find(|mount| mount.id == node.mount)
+            .map(|mount| &mount.tree)
+            .ok_or(Errno::BadFd)
+    }
+
+    fn tree_mut(&mut self, node: FileRef) -> Result<&mut Tree, Errno> {
+        if self.mounts.values().any(|mount| mount.id == node.mount && mount.read_only) {
+            return Err(Errno::ReadOnly);
+        }
+        self.tree_mut_any(node)
+    }
+
+    fn tree_mut_any(&mut self, node: FileRef) -> Result<&mut Tree, Errno> {
+        if node.mount == 0 {
+            return Ok(&mut self.root);
+        }
+        self.mounts
+            .values_mut()
+            .find(|mount| mount.id == node.mount)
+            .map(|mount| &mut mount.tree)
+            .ok_or(Errno::BadFd)
+    }
+
+    fn inode(&self, node: FileRef) -> Result<&Inode, Errno> {
+        self.tree(node)?.get(node.ino)
+    }
+
+    fn mounted_over(&self, path: &str, node: FileRef) -> FileRef {
+        match self.mounts.get(path) {
+            Some(mount) => FileRef { mount: mount.id, ino: ROOT },
+            None => node,
+        }
+    }
+
+    fn find(&self, path: &str) -> Result<FileRef, Errno> {
+        self.walk(path, true)?.node.ok_or(Errno::NotFound)
+    }
+
+    fn walk(&self, path: &str, follow_last: bool) -> Result<Found, Errno> {
+        if path.is_empty() {
+            return Err(Errno::NotFound);
+        }
+        if path.len() > PATH_BYTES_MAX {
+            return Err(Errno::NameTooLong);
+        }
+        let root = self.mounted_over("/", FileRef { mount: 0, ino: ROOT });
+        let mut trail: Vec<(String, FileRef)> = Vec::new();
+        let mut pending: Vec<String> = path.rsplit('/').map(str::to_string).collect();
+        let mut links = 0;
+        while let Some(name) = pending.pop() {
+            match name.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    trail.pop();
+                    continue;
+                }
+                _ => {}
+            }
+            let dir = trail.last().map_or(root, |(_, node)| *node);
+            let inode = self.inode(dir)?;
+            let entries = self.tree(dir)?.entries(dir.ino)?;
+            if !inode.allows(self.uid, 1) {
+                return Err(Errno::Access);
+            }
+            let is_last = pending.iter().all(String::is_empty);
+            let Some(&ino) = entries.get(name.as_str()) else {
+                if !is_last {
+                    return Err(Errno::NotFound);
+                }
+                let path = trail_path(&trail, Some(&name));
+                return Ok(Found { parent: Some((dir, name)), node: None, path });
+            };
+            let child = FileRef { ino, ..dir };
+            if let Content::Symlink(target) = &self.inode(child)?.content
+                && (follow_last || !is_last)
+            {
+                links += 1;
+                if links > LINKS_MAX {
+                    return Err(Errno::Loop);
+                }
+                if target.starts_with('/') {
+                    trail.clear();
+                }
+                pending.extend(target.rsplit('/').map(str::to_string));
+                continue;
+            }
+            let child = if self.mounts.is_empty() {
+                child
+            } else {
+                self.mounted_over(&trail_path(&trail, Some(&name)), child)
+            };
+            trail.push((name, child));
+        }
+        let path = trail_path(&trail, None);
+        let Some((name, node)) = trail.pop() else {
+            return Ok(Found { parent: None, node: Some(root), path });
+        };
+        let dir = trail.last().map_or(root, |(_, node)| *node);
+        Ok(Found { parent: Some((dir, name)), node: Some(node), path })
+    }
+
+    fn check_dir_writable(&self, dir: FileRef) -> Result<(), Errno> {
+        let inode = self.inode(dir)?;
+        if !inode.is_dir() {
+            return Err(Errno::NotDirectory);
+        }
+        if self.mounts.values().any(|mount| mount.id == dir.mount && mount.read_only) {
+            return Err(Errno::ReadOnly);
+        }
+        if inode.allows(self.uid, 2) { Ok(()) } else { Err(Errno::Access) }
+    }
+
+    fn vacancy(&self, path: &str) -> Result<(FileRef, String), Errno> {
+        let found = self.walk(path, false)?;
+        if found.node.is_some() {
+            return Err(Errno::Exists);
+        }
+        let (parent, name) = found.parent.ok_or(Errno::Exists)?;
+        self.check_dir_writable(parent)?;
+        Ok((parent, name))
+    }
+
+    fn create(&mut self, path: &str, content: Content, mode: u16) -> Result<FileRef, Errno> {
+        // A file opened through a dangling link is made where the link points.
+        let is_file = matches!(content, Content::File { .. });
+        let (parent, name) = match self.walk(path, is_file)? {
+            Found { node: None, parent: Some((parent, name)), .. } => {
+                self.check_dir_writable(parent)?;
+                (parent, name)
+            }
+            _ => return Err(Errno::Exists),
+        };
+        let links = if matches!(content, Content::Directory(_)) { 2 } else { 1 };
+        let (uid, mtime) = (self.uid, self.now);
+        let inode = Inode { content, mode, uid, gid: uid, mtime, links, opens: 0 };
+        let ino = self.tree_mut(parent)?.add(parent.ino, &name, inode)?;
+        Ok(FileRef { ino, ..parent })
+    }
+
+    fn owned(&self, path: &str) -> Result<FileRef, Errno> {
+        let node = self.find(path)?;
+        if self.uid != 0 && self.inode(node)?.uid != self.uid {
+            return Err(Errno::NotPermitted);
+        }
+        Ok(node)
+    }
+}
+
+/// `name` below the directory `dir`.
+pub fn join(dir: &str, name: &str) -> String {
+    if dir.ends_with('/') { format!("{dir}{name}") } else { format!("{dir}/{name}") }
+}
+
+/// `path` seen from the directory `cwd`, without `.`, `..` and doubled slashes.
+pub fn normalize(cwd: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let start = if path.starts_with('/') { "" } else { cwd };
+    for part in start.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+fn trail_path(trail: &[(String, FileRef)], last: Option<&str>) -> String {
+    let mut path = String::new();
+    for name in trail.iter().map(|(name, _)| name.as_str()).chain(last) {
+        path.push('/');
+        path.push_str(name);
+    }
+    if path.is_empty() { "/".to_string() } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_independent() {
+        let mut one = Vfs::new();
+        one.write("/a", b"1").unwrap();
+        let two = one.clone();
+        one.append("/a", b"2").unwrap();
+        assert_eq!(**one.read("/a").unwrap(), *b"12");
+        assert_eq!(**two.read("/a").unwrap(), *b"1");
+    }
+
+    #[test]
+    fn links_are_followed_but_not_for_ever() {
+        let mut fs = Vfs::new();
+        fs.mkdir_all("/a/b").unwrap();
+        fs.symlink("../x", "/a/b/up").unwrap();
+        fs.write("/a/b/up", b"hi").unwrap();
+        assert_eq!(**fs.read("/a/x").unwrap(), *b"hi");
+        assert_eq!(fs.real_path("/a/b/up").unwrap(), "/a/x");
+        fs.symlink("/loop", "/loop").unwrap();
+        assert_eq!(fs.read("/loop"), Err(Errno::Loop));
+        assert_eq!(fs.read("/a/x/y"), Err(Errno::NotDirectory));
+    }
+
+    #[test]
+    fn mounts_cover_and_come_back() {
+        let mut volume = Vfs::from(Tree::with_capacity(4));
+        volume.write("/f", b"v").unwrap();
+        let mut fs = Vfs::new();
+        fs.mkdir("/mnt").unwrap();
+        fs.write("/mnt/under", b"").unwrap();
+        fs.mount("/mnt", volume.into_tree(), false).unwrap();
+        assert!(!fs.exists("/mnt/under"));
+        assert_eq!(fs.append("/mnt/f", b"12345"), Err(Errno::NoSpace));
+        assert_eq!(fs.rename("/mnt/f", "/f"), Err(Errno::CrossDevice));
+        assert_eq!(fs.remove("/mnt"), Err(Errno::Busy));
+        let tree = fs.unmount("/mnt").unwrap();
+        assert!(fs.exists("/mnt/under"));
+        fs.mount("/mnt", tree, true).unwrap();
+        assert_eq!(fs.write("/mnt/f", b""), Err(Errno::ReadOnly));
+        assert_eq!(fs.write("/mnt/g", b""), Err(Errno::ReadOnly));
+        assert_eq!(fs.remove("/mnt/f"), Err(Errno::ReadOnly));
+        assert_eq!(fs.read_text("/mnt/f").unwrap(), "v");
+    }
+
+    #[test]
+    fn permissions_are_of_the_acting_user() {
+        let mut fs = Vfs::new();
+        fs.write("/secret", b"s").unwrap();
+        fs.chmod("/secret", 0o600).unwrap();
+        fs.act_as(1000, Time::ZERO);
+        assert_eq!(fs.read("/secret"), Err(Errno::Access));
+        assert_eq!(fs.write("/new", b""), Err(Errno::Access));
+        assert_eq!(fs.chmod("/secret", 0o777), Err(Errno::NotPermitted));
+        fs.write("/tmp/mine", b"").unwrap();
+        assert_eq!(fs.stat("/tmp/mine").unwrap().uid, 1000);
+    }
+
+    #[test]
+    fn removing_and_moving() {
+        let mut fs = Vfs::new();
+        fs.mkdir_all("/d/e").unwrap();
+        fs.write("/d/e/f", b"x").unwrap();
+        assert_eq!(fs.remove("/d"), Err(Errno::NotEmpty));
+        assert_eq!(fs.rename("/d", "/d/e/g"), Err(Errno::Invalid));
+        fs.rename("/d/e/f", "/d/f").unwrap();
+        assert_eq!(fs.list("/d").unwrap().len(), 2);
+        fs.remove_all("/d").unwrap();
+        assert!(!fs.exists("/d"));
+        assert_eq!(fs.root.bytes_used(), 0);
+    }
+
+    #[test]
+    fn an_open_file_outlives_its_name() {
+        let mut fs = Vfs::new();
+        let (node, _) = fs.open("/f", OpenMode::Write).unwrap();
+        fs.retain(node);
+        fs.remove("/f").unwrap();
+        assert_eq!(fs.write_at(node, 0, b"abc"), Ok(3));
+        fs.release(node);
+        assert_eq!(fs.root.bytes_used(), 0);
+        assert!(fs.len(node).is_err());
+    }
+
+    #[test]
+    fn paths_are_normalized() {
+        for (cwd, path, expected) in
+            [("/a", "b", "/a/b"), ("/a", "../../b/./c", "/b/c"), ("/a", "/", "/"), ("/", "", "/")]
+        {
+            assert_eq!(normalize(cwd, path), expected, "{cwd} {path}");
+        }
+    }
 }

@@ -1,0 +1,726 @@
+//! The kernel of one machine: its processes, descriptors, pipes, terminals and files.
+//!
+//! One kernel serves one container, or the machine where the learner sits. It is a value: a clone
+//! of it goes on by itself from the same moment.
+
+mod call;
+mod pipe;
+mod process;
+
+pub use pipe::{PIPE_BYTES_MAX, PipeId};
+pub use process::{ExecError, ProcessInfo, ProcessSpec, ProcessStatus, Stdio};
+
+use crate::tty::Tty;
+use crate::vfs::{Device, FileRef};
+use crate::{
+    Errno, Fd, OpenMode, Pid, Program, ProgramTable, Signal, SocketId, Step, TtyId, Vfs, World, vfs,
+};
+use call::Call;
+use naru_sim::Time;
+use pipe::Pipe;
+use process::{Owner, Process, State};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+/// Most processes of one machine, unless [`Kernel::set_process_limit`] says otherwise.
+pub const PROCESSES_MAX: usize = 256;
+/// Most descriptors of one process.
+pub const DESCRIPTORS_MAX: usize = 256;
+/// Most bytes of arguments and environment of one process.
+pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
+/// Most process resumptions of one [`Kernel::run`].
+const RESUMPTIONS_PER_RUN: usize = 2_000;
+/// Processor time that one [`Step::Yield`] stands for; so an endless loop lets time pass.
+const YIELD: Duration = Duration::from_millis(1);
+/// Most interpreters that start one another (`#!`).
+const INTERPRETERS_MAX: usize = 4;
+
+/// Names an open file description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileId(u64);
+
+/// What an open file description is of.
+#[derive(Clone, Debug)]
+enum Open {
+    File { node: FileRef, at: usize, mode: OpenMode },
+    Device(Device),
+    PipeReader(PipeId),
+    PipeWriter(PipeId),
+    Tty(TtyId),
+}
+
+#[derive(Clone, Debug)]
+struct Description {
+    open: Open,
+    /// Descriptors that share it.
+    holders: u32,
+}
+
+/// One machine's processes and files.
+#[derive(Clone)]
+pub struct Kernel {
+    fs: Vfs,
+    programs: &'static dyn ProgramTable,
+    hostname: String,
+    processes: BTreeMap<Pid, Process>,
+    next_pid: Pid,
+    descriptions: BTreeMap<FileId, Description>,
+    next_file: u64,
+    pipes: BTreeMap<PipeId, Pipe>,
+    next_pipe: u64,
+    ttys: BTreeMap<TtyId, Tty>,
+    next_tty: u32,
+    /// Who goes on next; each ready process is here once.
+    ready: VecDeque<Pid>,
+    /// Who is having its turn; it is not in the table then.
+    current: Option<Pid>,
+    /// What it did woke itself.
+    current_woken: bool,
+    /// Of processes that ended while nobody lent a world.
+    sockets_to_close: BTreeSet<SocketId>,
+    processes_max: usize,
+    now: Time,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("hostname", &self.hostname)
+            .field("processes", &self.processes)
+            .field("pipes", &self.pipes)
+            .field("ttys", &self.ttys)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    /// A machine with these files, whose executable files stand for programs of the table.
+    pub fn new(fs: Vfs, programs: &'static dyn ProgramTable, hostname: &str) -> Self {
+        Kernel {
+            fs,
+            programs,
+            hostname: hostname.to_string(),
+            processes: BTreeMap::new(),
+            next_pid: 1,
+            descriptions: BTreeMap::new(),
+            next_file: 1,
+            pipes: BTreeMap::new(),
+            next_pipe: 1,
+            ttys: BTreeMap::new(),
+            next_tty: 0,
+            ready: VecDeque::new(),
+            current: None,
+            current_woken: false,
+            sockets_to_close: BTreeSet::new(),
+            processes_max: PROCESSES_MAX,
+            now: Time::ZERO,
+        }
+    }
+
+    /// The next process gets this number. Process 1 is special: signals that it does not catch do
+    /// nothing, and its end ends all. A machine that is no container starts at a greater number.
+    pub fn set_next_pid(&mut self, pid: Pid) {
+        self.next_pid = pid.max(1);
+    }
+
+    /// Most processes at once, as a pids cgroup says.
+    pub fn set_process_limit(&mut self, processes: usize) {
+        self.processes_max = processes.max(1);
+    }
+
+    /// The machine's files.
+    pub fn fs(&self) -> &Vfs {
+        &self.fs
+    }
+
+    /// The machine's files, to change as root.
+    pub fn fs_mut(&mut self) -> &mut Vfs {
+        &mut self.fs
+    }
+
+    /// The host name.
+    pub fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    // ---- processes ----
+
+    /// Starts a process, which runs from the next [`Kernel::run`] on.
+    pub fn spawn(&mut self, spec: ProcessSpec) -> Result<Pid, ExecError> {
+        let name = spec.argv.first().cloned().unwrap_or_default();
+        self.spawn_as_host(spec).map_err(|errno| ExecError::new(&name, errno))
+    }
+
+    fn spawn_as_host(&mut self, spec: ProcessSpec) -> Result<Pid, Errno> {
+        let cwd = vfs::normalize("/", &spec.cwd);
+        self.fs.act_as(0, self.now);
+        self.fs.mkdir_all(&cwd)?;
+        self.fs.act_as(spec.uid, self.now);
+        let loaded = self.load(&spec.argv, &spec.env, &cwd);
+        self.fs.act_as(0, self.now);
+        let (program, argv) = loaded?;
+        let tty = if let Stdio::Tty(tty) = spec.stdio { Some(tty) } else { None };
+        let pid = self.add_process(Owner::Host, program, argv, spec.env, cwd, spec.uid)?;
+        let null = Open::Device(Device::Null);
+        let opens = match spec.stdio {
+            Stdio::Null => [null.clone(), null.clone(), null],
+            Stdio::Tty(tty) => [Open::Tty(tty), Open::Tty(tty), Open::Tty(tty)],
+            Stdio::Pipes { stdin, stdout, stderr } => {
+                if let Some(pipe) = stdin.and_then(|id| self.pipes.get_mut(&id)) {
+                    pipe.host_reads = false;
+                }
+                for id in [stdout, stderr] {
+                    if let Some(pipe) = self.pipes.get_mut(&id) {
+                        pipe.host_writes = false;
+                    }
+                }
+                let stdin = stdin.map_or(null, Open::PipeReader);
+                [stdin, Open::PipeWriter(stdout), Open::PipeWriter(stderr)]
+            }
+        };
+        for (fd, open) in (0..).zip(opens) {
+            let file = self.describe(open);
+            if let Some(process) = self.processes.get_mut(&pid) {
+                process.fds.insert(fd, file);
+            }
+        }
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.tty = tty;
+        }
+        if let Some(tty) = tty.and_then(|id| self.ttys.get_mut(&id)) {
+            tty.foreground.get_or_insert(pid);
+        }
+        Ok(pid)
+    }
+
+    fn add_process(
+        &mut self,
+        owner: Owner,
+        program: Box<dyn Program>,
+        argv: Vec<String>,
+        env: BTreeMap<String, String>,
+        cwd: String,
+        uid: u32,
+    ) -> Result<Pid, Errno> {
+        if self.processes.len() >= self.processes_max {
+            return Err(Errno::TooManyProcesses);
+        }
+        let size: usize = argv.iter().map(String::len).sum::<usize>()
+            + env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if size > ARGUMENT_BYTES_MAX {
+            return Err(Errno::TooManyArguments);
+        }
+        let pid = self.next_pid;
+        self.next_pid = self.next_pid.wrapping_add(1).max(2);
+        let process = Process {
+            pid,
+            owner,
+            group: pid,
+            argv,
+            env,
+            cwd,
+            uid,
+            tty: None,
+            fds: BTreeMap::new(),
+            program: Some(program),
+            state: State::Ready,
+            caught: BTreeSet::new(),
+            signals: VecDeque::new(),
+            killed_by: None,
+            sockets: BTreeMap::new(),
+            started: self.now,
+            cpu_micros: 0,
+        };
+        self.processes.insert(pid, process);
+        self.ready.push_back(pid);
+        Ok(pid)
+    }
+
+    /// Finds the program that `argv` names, and what its arguments are then.
+    fn load(
+        &self,
+        argv: &[String],
+        env: &BTreeMap<String, String>,
+        cwd: &str,
+    ) -> Result<(Box<dyn Program>, Vec<String>), Errno> {
+        let name = argv.first().ok_or(Errno::Invalid)?;
+        let mut path = self.find_executable(name, env, cwd)?;
+        let mut argv = argv.to_vec();
+        for _ in 0..INTERPRETERS_MAX {
+            if let Some(program) = self.fs.program(&path) {
+                let program = self.programs.load(&program).ok_or(Errno::ExecFormat)?;
+                return Ok((program, argv));
+            }
+            let text = self.fs.read_text(&path)?;
+            let line = text.lines().next().unwrap_or_default();
+            let line = line.strip_prefix("#!").ok_or(Errno::ExecFormat)?.trim();
+            let (interpreter, argument) = line.split_once(' ').unwrap_or((line, ""));
+            let mut next = vec![interpreter.to_string()];
+            if !argument.trim().is_empty() {
+                next.push(argument.trim().to_string());
+            }
+            next.push(path);
+            next.extend(argv.into_iter().skip(1));
+            path = self.find_executable(interpreter, env, cwd)?;
+            argv = next;
+        }
+        Err(Errno::Loop)
+    }
+
+    fn find_executable(
+        &self,
+        name: &str,
+        env: &BTreeMap<String, String>,
+        cwd: &str,
+    ) -> Result<String, Errno> {
+        if name.contains('/') {
+            let path = vfs::normalize(cwd, name);
+            if self.fs.stat(&path)?.is_dir() || !self.fs.access(&path, 1) {
+                return Err(Errno::Access);
+            }
+            return Ok(path);
+        }
+        let search = env.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+        let mut errno = Errno::NotFound;
+        for dir in search.split(':') {
+            let path = vfs::normalize(cwd, &vfs::join(dir, name));
+            match self.fs.stat(&path) {
+                Ok(stat) if stat.is_dir() => {}
+                Ok(_) if self.fs.access(&path, 1) => return Ok(path),
+                Ok(_) => errno = Errno::Access,
+                Err(_) => {}
+            }
+        }
+        Err(errno)
+    }
+
+    /// How a process is; `None` if it is not there, or its end was already asked for.
+    pub fn status(&self, pid: Pid) -> Option<ProcessStatus> {
+        self.processes.get(&pid).map(|process| match process.state {
+            State::Exited { code, at } => ProcessStatus::Exited { code, at },
+            _ => ProcessStatus::Running,
+        })
+    }
+
+    /// The exit code of a process that the host started and that has ended; then it is forgotten.
+    pub fn take_exit(&mut self, pid: Pid) -> Option<i32> {
+        match self.processes.get(&pid)?.state {
+            State::Exited { code, .. } => {
+                self.processes.remove(&pid);
+                Some(code)
+            }
+            _ => None,
+        }
+    }
+
+    /// The processes that have not ended, by number.
+    pub fn processes(&self) -> impl Iterator<Item = ProcessInfo> + '_ {
+        self.processes.values().filter(|process| !process.has_ended()).map(Process::info)
+    }
+
+    /// Sends a signal from outside.
+    pub fn signal(&mut self, pid: Pid, signal: Signal) {
+        if let Some(process) = self.processes.get_mut(&pid)
+            && !process.has_ended()
+        {
+            process.take_signal(signal, signal == Signal::Kill);
+            self.queue_ready(pid);
+            self.end_killed();
+        }
+    }
+
+    /// Ends every process at once, as when the machine goes off.
+    pub fn kill_all(&mut self) {
+        let pids: Vec<Pid> = self.processes().map(|process| process.pid).collect();
+        for pid in pids {
+            self.signal(pid, Signal::Kill);
+        }
+    }
+
+    /// Ends those that a signal has killed, without giving them a turn.
+    fn end_killed(&mut self) {
+        while let Some((pid, signal)) = self.processes.values().find_map(|process| {
+            let signal = process.killed_by.filter(|_| !process.has_ended())?;
+            process.program.is_some().then_some((process.pid, signal))
+        }) {
+            if let Some(process) = self.processes.remove(&pid) {
+                self.end(process, 128 + signal.number());
+            }
+        }
+    }
+
+    /// Puts an ended process down, taken out of the table, and tells who cares.
+    fn end(&mut self, mut process: Process, code: i32) {
+        for (_, file) in std::mem::take(&mut process.fds) {
+            self.drop_holder(file);
+        }
+        self.sockets_to_close.extend(std::mem::take(&mut process.sockets).into_keys());
+        process.program = None;
+        process.state = State::Exited { code, at: self.now };
+        let pid = process.pid;
+        match process.owner {
+            Owner::Host => {
+                self.processes.insert(pid, process);
+            }
+            Owner::Parent(parent) if self.is_alive(parent) => {
+                self.processes.insert(pid, process);
+                self.wake_process(parent);
+            }
+            Owner::Parent(_) | Owner::Nobody => {}
+        }
+        let orphans: Vec<Pid> = self
+            .processes
+            .values_mut()
+            .filter(|child| child.owner == Owner::Parent(pid))
+            .map(|child| {
+                child.owner = Owner::Nobody;
+                child.pid
+            })
+            .collect();
+        for orphan in orphans {
+            if self.processes.get(&orphan).is_some_and(Process::has_ended) {
+                self.processes.remove(&orphan);
+            }
+        }
+        if pid == 1 {
+            self.kill_all();
+        }
+    }
+
+    fn is_alive(&self, pid: Pid) -> bool {
+        self.current == Some(pid) || self.processes.get(&pid).is_some_and(|p| !p.has_ended())
+    }
+
+    fn queue_ready(&mut self, pid: Pid) {
+        if !self.ready.contains(&pid) {
+            self.ready.push_back(pid);
+        }
+    }
+
+    fn wake_process(&mut self, pid: Pid) {
+        if self.current == Some(pid) {
+            self.current_woken = true;
+        }
+        if let Some(process) = self.processes.get_mut(&pid)
+            && matches!(process.state, State::Blocked { .. })
+        {
+            process.wake();
+            self.queue_ready(pid);
+        }
+    }
+
+    fn wake_where(&mut self, holds: impl Fn(&Open) -> bool) {
+        let pids: Vec<Pid> = self
+            .processes
+            .values()
+            .filter(|process| matches!(process.state, State::Blocked { .. }))
+            .filter(|process| {
+                process.fds.values().any(|file| {
+                    self.descriptions.get(file).is_some_and(|description| holds(&description.open))
+                })
+            })
+            .map(|process| process.pid)
+            .collect();
+        for pid in pids {
+            self.wake_process(pid);
+        }
+    }
+
+    fn wake_pipe(&mut self, id: PipeId) {
+        self.wake_where(
+            |open| matches!(open, Open::PipeReader(other) | Open::PipeWriter(other) if *other == id),
+        );
+    }
+
+    /// Something outside has changed (a socket, a watch, a stream): blocked processes look again.
+    pub fn wake(&mut self) {
+        let pids: Vec<Pid> = self.processes.keys().copied().collect();
+        for pid in pids {
+            self.wake_process(pid);
+        }
+    }
+
+    // ---- running ----
+
+    /// Lets processes go on until all wait or the slice is used up. Tells when it wants to run
+    /// again at the latest; `None` if only something from outside can make it go on.
+    pub fn run(&mut self, world: &mut dyn World) -> Option<Time> {
+        self.now = world.now();
+        self.wake_due();
+        for _ in 0..RESUMPTIONS_PER_RUN {
+            let Some(pid) = self.ready.pop_front() else { break };
+            self.resume(pid, world);
+        }
+        self.fs.act_as(0, self.now);
+        self.close_sockets(world);
+        self.next_due()
+    }
+
+    fn wake_due(&mut self) {
+        let now = self.now;
+        let due: Vec<Pid> = self
+            .processes
+            .values()
+            .filter(|p| matches!(p.state, State::Blocked { until: Some(at) } if at <= now))
+            .map(|process| process.pid)
+            .collect();
+        for pid in due {
+            self.wake_process(pid);
+        }
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        if !self.ready.is_empty() {
+            return Some(self.now + YIELD);
+        }
+        self.processes
+            .values()
+            .filter_map(|process| match process.state {
+                State::Blocked { until } => until,
+                _ => None,
+            })
+            .min()
+    }
+
+    fn resume(&mut self, pid: Pid, world: &mut dyn World) {
+        let Some(mut process) = self.processes.remove(&pid) else { return };
+        let Some(mut program) = process.program.take() else {
+            self.processes.insert(pid, process);
+            return;
+        };
+        self.fs.act_as(process.uid, self.now);
+        (self.current, self.current_woken) = (Some(pid), false);
+        let mut call = Call::new(self, world, process);
+        let step = program.resume(&mut call);
+        let (mut process, replacement) = call.finish();
+        self.current = None;
+        process.program = Some(replacement.unwrap_or(program));
+        if let Some(signal) = process.killed_by {
+            self.end(process, 128 + signal.number());
+            return;
+        }
+        let yielded = self.now + YIELD;
+        process.state = match step {
+            Step::Exit(code) => {
+                self.end(process, code & 0xff);
+                return;
+            }
+            Step::Yield => {
+                process.cpu_micros += YIELD.as_micros() as u64;
+                State::Blocked { until: Some(yielded) }
+            }
+            Step::Block { until } => State::Blocked { until: until.map(|at| at.max(yielded)) },
+        };
+        let look_again = !process.signals.is_empty() || self.current_woken;
+        self.processes.insert(pid, process);
+        if look_again {
+            self.wake_process(pid);
+        }
+    }
+
+    fn close_sockets(&mut self, world: &mut dyn World) {
+        let sockets = std::mem::take(&mut self.sockets_to_close);
+        if let Some(net) = world.net() {
+            for socket in sockets {
+                net.close(socket);
+            }
+        }
+    }
+
+    // ---- descriptions ----
+
+    fn describe(&mut self, open: Open) -> FileId {
+        match &open {
+            Open::File { node, .. } => self.fs.retain(*node),
+            Open::PipeReader(id) => {
+                if let Some(pipe) = self.pipes.get_mut(id) {
+                    pipe.readers += 1;
+                }
+            }
+            Open::PipeWriter(id) => {
+                if let Some(pipe) = self.pipes.get_mut(id) {
+                    pipe.writers += 1;
+                }
+            }
+            Open::Device(_) | Open::Tty(_) => {}
+        }
+        let id = FileId(self.next_file);
+        self.next_file += 1;
+        self.descriptions.insert(id, Description { open, holders: 1 });
+        id
+    }
+
+    fn add_holder(&mut self, file: FileId) {
+        if let Some(description) = self.descriptions.get_mut(&file) {
+            description.holders += 1;
+        }
+    }
+
+    fn drop_holder(&mut self, file: FileId) {
+        let Some(description) = self.descriptions.get_mut(&file) else { return };
+        description.holders = description.holders.saturating_sub(1);
+        if description.holders > 0 {
+            return;
+        }
+        let Some(description) = self.descriptions.remove(&file) else { return };
+        match description.open {
+            Open::File { node, .. } => self.fs.release(node),
+            Open::PipeReader(id) => {
+                if let Some(pipe) = self.pipes.get_mut(&id) {
+                    pipe.readers = pipe.readers.saturating_sub(1);
+                }
+                self.after_close(id);
+            }
+            Open::PipeWriter(id) => {
+                if let Some(pipe) = self.pipes.get_mut(&id) {
+                    pipe.writers = pipe.writers.saturating_sub(1);
+                }
+                self.after_close(id);
+            }
+            Open::Device(_) | Open::Tty(_) => {}
+        }
+    }
+
+    fn after_close(&mut self, id: PipeId) {
+        self.wake_pipe(id);
+        if self.pipes.get(&id).is_some_and(|pipe| !pipe.can_be_read() && !pipe.can_be_written()) {
+            self.pipes.remove(&id);
+        }
+    }
+
+    // ---- the host's ends of pipes ----
+
+    /// A pipe for the standard input or output of a process that the host is about to start.
+    pub fn pipe(&mut self) -> PipeId {
+        let id = self.add_pipe();
+        if let Some(pipe) = self.pipes.get_mut(&id) {
+            (pipe.host_reads, pipe.host_writes) = (true, true);
+        }
+        id
+    }
+
+    fn add_pipe(&mut self) -> PipeId {
+        let id = PipeId(self.next_pipe);
+        self.next_pipe += 1;
+        self.pipes.insert(id, Pipe::default());
+        id
+    }
+
+    /// Writes to a process's standard input; tells how many bytes fitted.
+    pub fn pipe_write(&mut self, id: PipeId, bytes: &[u8]) -> usize {
+        let Some(pipe) = self.pipes.get_mut(&id) else { return 0 };
+        let taken = pipe.write(bytes);
+        self.wake_pipe(id);
+        taken
+    }
+
+    /// Takes all that a process has written.
+    pub fn pipe_read(&mut self, id: PipeId) -> Vec<u8> {
+        let Some(pipe) = self.pipes.get_mut(&id) else { return Vec::new() };
+        let bytes = pipe.read(PIPE_BYTES_MAX);
+        if !bytes.is_empty() {
+            self.wake_pipe(id);
+        }
+        bytes
+    }
+
+    /// Whether nothing can come any more: no process holds the pipe to write, and it is empty.
+    pub fn pipe_at_end(&self, id: PipeId) -> bool {
+        self.pipes.get(&id).is_none_or(|pipe| pipe.is_empty() && !pipe.can_be_written())
+    }
+
+    /// Ends a process's standard input.
+    pub fn pipe_close_write(&mut self, id: PipeId) {
+        if let Some(pipe) = self.pipes.get_mut(&id) {
+            pipe.host_writes = false;
+        }
+        self.after_close(id);
+    }
+
+    /// Gives up the host's reading end; who writes then gets `SIGPIPE`.
+    pub fn pipe_close_read(&mut self, id: PipeId) {
+        if let Some(pipe) = self.pipes.get_mut(&id) {
+            pipe.host_reads = false;
+        }
+        self.after_close(id);
+    }
+
+    // ---- terminals ----
+
+    /// A new terminal of this size.
+    pub fn tty(&mut self, columns: u16, rows: u16) -> TtyId {
+        let id = TtyId(self.next_tty);
+        self.next_tty += 1;
+        self.ttys.insert(id, Tty::new(columns, rows));
+        id
+    }
+
+    /// Keys were pressed.
+    pub fn tty_input(&mut self, id: TtyId, bytes: &[u8]) {
+        let Some(tty) = self.ttys.get_mut(&id) else { return };
+        let signals = tty.type_bytes(bytes);
+        let foreground = tty.foreground;
+        for signal in signals {
+            self.signal_group(foreground, id, signal);
+        }
+        self.wake_where(|open| matches!(open, Open::Tty(other) if *other == id));
+    }
+
+    fn signal_group(&mut self, group: Option<Pid>, tty: TtyId, signal: Signal) {
+        let pids: Vec<Pid> = self
+            .processes
+            .values()
+            .filter(|process| process.tty == Some(tty) && Some(process.group) == group)
+            .map(|process| process.pid)
+            .collect();
+        for pid in pids {
+            self.signal(pid, signal);
+        }
+    }
+
+    /// Takes what the terminal has to show.
+    pub fn tty_output(&mut self, id: TtyId) -> Vec<u8> {
+        let Some(tty) = self.ttys.get_mut(&id) else { return Vec::new() };
+        let output = tty.take_output();
+        if !output.is_empty() {
+            self.wake_where(|open| matches!(open, Open::Tty(other) if *other == id));
+        }
+        output
+    }
+
+    /// The terminal's window has another size.
+    pub fn tty_resize(&mut self, id: TtyId, columns: u16, rows: u16) {
+        if let Some(tty) = self.ttys.get_mut(&id) {
+            (tty.columns, tty.rows) = (columns.max(1), rows.max(1));
+        }
+        self.wake_where(|open| matches!(open, Open::Tty(other) if *other == id));
+    }
+
+    /// The terminal is gone: its processes get `SIGHUP`, reading it gives the end of the file.
+    pub fn tty_hangup(&mut self, id: TtyId) {
+        let Some(tty) = self.ttys.get_mut(&id) else { return };
+        tty.hung_up = true;
+        let pids: Vec<Pid> = self
+            .processes
+            .values()
+            .filter(|process| process.tty == Some(id))
+            .map(|process| process.pid)
+            .collect();
+        for pid in pids {
+            self.signal(pid, Signal::Hup);
+        }
+        self.wake_where(|open| matches!(open, Open::Tty(other) if *other == id));
+    }
+}
+
+/// Where programs are looked for when `PATH` is not set.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The least free descriptor from `from` on.
+fn free_fd(fds: &BTreeMap<Fd, FileId>, from: Fd) -> Result<Fd, Errno> {
+    if fds.len() >= DESCRIPTORS_MAX {
+        return Err(Errno::TooManyFiles);
+    }
+    (from..).find(|fd| !fds.contains_key(fd)).ok_or(Errno::TooManyFiles)
+}

@@ -1,0 +1,201 @@
+//! Processes as the kernel keeps them, and as the host asks for them.
+
+use super::FileId;
+use crate::{Errno, Fd, Pid, PipeId, Program, Signal, SocketId, TtyId};
+use naru_sim::Time;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+/// What the host starts.
+#[derive(Clone, Debug)]
+pub struct ProcessSpec {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Working directory; made if it is not there, as container runtimes do.
+    pub cwd: String,
+    /// User number.
+    pub uid: u32,
+    /// Descriptors 0, 1 and 2.
+    pub stdio: Stdio,
+}
+
+/// Where a process that the host starts has its standard input and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdio {
+    /// `/dev/null`.
+    Null,
+    /// Pipes whose other ends the host holds.
+    Pipes {
+        /// Standard input; `None` is `/dev/null`.
+        stdin: Option<PipeId>,
+        /// Standard output.
+        stdout: PipeId,
+        /// Standard error; may be the same pipe.
+        stderr: PipeId,
+    },
+    /// A terminal.
+    Tty(TtyId),
+}
+
+/// Why a process could not be started. The text is the container runtime's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    /// There is no such program; a name without a slash was looked for in `PATH`.
+    #[error("{}", not_found_text(.0))]
+    NotFound(String),
+    /// The file is not executable, or a directory.
+    #[error("exec: \"{0}\": permission denied")]
+    NotExecutable(String),
+    /// The file is executable but no program.
+    #[error("exec {0}: exec format error")]
+    Format(String),
+    /// The machine has too many processes.
+    #[error("fork/exec {0}: resource temporarily unavailable")]
+    TooManyProcesses(String),
+    /// Something else.
+    #[error("exec {0}: {1}")]
+    Other(String, Errno),
+}
+
+fn not_found_text(name: &str) -> String {
+    if name.contains('/') {
+        format!("exec: \"{name}\": stat {name}: no such file or directory")
+    } else {
+        format!("exec: \"{name}\": executable file not found in $PATH")
+    }
+}
+
+impl ExecError {
+    pub(crate) fn new(name: &str, errno: Errno) -> Self {
+        let name = name.to_string();
+        match errno {
+            Errno::NotFound | Errno::NotDirectory => ExecError::NotFound(name),
+            Errno::Access | Errno::IsDirectory => ExecError::NotExecutable(name),
+            Errno::ExecFormat => ExecError::Format(name),
+            Errno::TooManyProcesses => ExecError::TooManyProcesses(name),
+            other => ExecError::Other(name, other),
+        }
+    }
+}
+
+/// How a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessStatus {
+    /// It runs or waits.
+    Running,
+    /// It has ended.
+    Exited {
+        /// Its exit code; 128 and the signal's number if it was killed.
+        code: i32,
+        /// When.
+        at: Time,
+    },
+}
+
+/// One line of a process list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// Its number.
+    pub pid: Pid,
+    /// Its parent's number; 0 if the host started it.
+    pub ppid: Pid,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// User number.
+    pub uid: u32,
+    /// When it started.
+    pub started: Time,
+    /// Its terminal.
+    pub tty: Option<TtyId>,
+    /// Processor time used so far, in microseconds.
+    pub cpu_micros: u64,
+}
+
+/// Who asks for the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Host,
+    Parent(Pid),
+    Nobody,
+}
+
+/// When a process goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    Blocked { until: Option<Time> },
+    Exited { code: i32, at: Time },
+}
+
+/// The two addresses of a socket, as far as it has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketEnds {
+    pub local: Option<SocketAddr>,
+    pub peer: Option<SocketAddr>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub pid: Pid,
+    pub owner: Owner,
+    pub group: Pid,
+    pub argv: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub cwd: String,
+    pub uid: u32,
+    pub tty: Option<TtyId>,
+    pub fds: BTreeMap<Fd, FileId>,
+    pub program: Option<Box<dyn Program>>,
+    pub state: State,
+    pub caught: BTreeSet<Signal>,
+    pub signals: VecDeque<Signal>,
+    /// A signal that ends it as soon as it is its turn.
+    pub killed_by: Option<Signal>,
+    pub sockets: BTreeMap<SocketId, SocketEnds>,
+    pub started: Time,
+    pub cpu_micros: u64,
+}
+
+impl Process {
+    pub fn info(&self) -> ProcessInfo {
+        let ppid = match self.owner {
+            Owner::Parent(pid) => pid,
+            Owner::Host | Owner::Nobody => 0,
+        };
+        ProcessInfo {
+            pid: self.pid,
+            ppid,
+            argv: self.argv.clone(),
+            uid: self.uid,
+            started: self.started,
+            tty: self.tty,
+            cpu_micros: self.cpu_micros,
+        }
+    }
+
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Exited { .. })
+    }
+
+    /// Lets a blocked process look again.
+    pub fn wake(&mut self) {
+        if matches!(self.state, State::Blocked { .. }) {
+            self.state = State::Ready;
+        }
+    }
+
+    /// Takes a signal: kept if caught, deadly if not. The first process of a container has no
+    /// default for signals: they do nothing (Linux, pid_namespaces(7)) unless `forced`.
+    pub fn take_signal(&mut self, signal: Signal, forced: bool) {
+        if signal != Signal::Kill && self.caught.contains(&signal) {
+            if !self.signals.contains(&signal) {
+                self.signals.push_back(signal);
+            }
+        } else if self.pid != 1 || forced {
+            self.killed_by = Some(signal);
+        }
+        self.wake();
+    }
+}
