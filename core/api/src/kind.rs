@@ -299,4 +299,9 @@ pub trait Strategy: Sync {
     fn field(&self, _object: &Object, _path: &str) -> Option<String> {
         None
     }
+
+    /// The fields that [`Strategy::field`] knows.
+    fn field_labels(&self) -> &'static [&'static str] {
+        &[]
+    }
 }

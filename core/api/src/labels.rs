@@ -164,6 +164,20 @@ impl fmt::Display for Requirement {
     }
 }
 
+/// What is wrong with labels at a path.
+///
+/// Upstream: `ValidateLabels` in `apimachinery/pkg/apis/meta/v1/validation`.
+pub fn validate(labels: Option<&Labels>, path: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for (key, value) in labels.into_iter().flatten() {
+        let keys = names::qualified_name(key).into_iter();
+        errors.extend(keys.map(|problem| FieldError::invalid(path, key, &problem)));
+        let values = names::label_value(value).into_iter();
+        errors.extend(values.map(|problem| FieldError::invalid(path, value, &problem)));
+    }
+    errors
+}
+
 /// Checks a requirement as upstream's `NewRequirement` does.
 fn requirement(
     key: &str,

@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod labels;
 pub mod names;
 mod object;
+pub mod patch;
 pub mod pods;
 pub mod request;
 pub mod scheduling;

@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/api/v1/pod/util.go`, `pkg/controller/controller_utils.go`.
 
-use crate::time::from_meta;
+use crate::time::{from_meta, meta_time};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use naru_sim::Time;
 use std::time::Duration;
@@ -60,10 +60,33 @@ pub fn is_available(pod: &Pod, min_ready_seconds: i32, now: Time) -> bool {
     available_from(pod, min_ready_seconds).is_some_and(|from| from <= now)
 }
 
+/// Sets a condition. Its transition time becomes `now` when its status changes, and stays as it
+/// was otherwise. Answers whether anything changed.
+///
+/// Upstream: `UpdatePodCondition` in `pkg/api/v1/pod/util.go`.
+pub fn set_condition(pod: &mut Pod, mut condition: PodCondition, now: Time) -> bool {
+    let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+    match conditions.iter_mut().find(|old| old.type_ == condition.type_) {
+        Some(old) => {
+            condition.last_transition_time = match old.status == condition.status {
+                true => old.last_transition_time.clone(),
+                false => Some(meta_time(now)),
+            };
+            let changed = *old != condition;
+            *old = condition;
+            changed
+        }
+        None => {
+            condition.last_transition_time = Some(meta_time(now));
+            conditions.push(condition);
+            true
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::meta_time;
     use k8s_openapi::api::core::v1::PodStatus;
 
     fn pod(phase: &str, ready: &str) -> Pod {
@@ -91,6 +114,23 @@ mod tests {
             assert_eq!(is_available(&pod, min_ready, Time::from_secs(now)), expected);
         }
         assert!(!is_available(&pod("Running", "False"), 0, Time::MAX));
+    }
+
+    #[test]
+    fn a_condition_keeps_its_time_while_its_status_stays() {
+        let mut pod = pod("Running", "True");
+        let ready = |status: &str, reason: &str| PodCondition {
+            type_: "Ready".to_owned(),
+            status: status.to_owned(),
+            reason: Some(reason.to_owned()),
+            ..PodCondition::default()
+        };
+        assert!(set_condition(&mut pod, ready("True", "a"), Time::from_secs(20)));
+        assert_eq!(ready_since(&pod), Some(Time::from_secs(10)));
+        assert!(!set_condition(&mut pod, ready("True", "a"), Time::from_secs(30)));
+        assert!(set_condition(&mut pod, ready("False", "b"), Time::from_secs(40)));
+        let time = condition(&pod, "Ready").and_then(|c| c.last_transition_time.clone());
+        assert_eq!(time, Some(meta_time(Time::from_secs(40))));
     }
 
     #[test]

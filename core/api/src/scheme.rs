@@ -10,11 +10,13 @@ pub fn built_in() -> Vec<KindRef> {
         apps::v1::{DaemonSet, Deployment, ReplicaSet},
         coordination::v1::Lease,
         core::v1::{
-            ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount,
+            Binding, ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service,
+            ServiceAccount,
         },
         discovery::v1::EndpointSlice,
     };
     vec![
+        Binding::kind(),
         ConfigMap::kind(),
         Endpoints::kind(),
         Event::kind(),

@@ -1,1 +1,30 @@
-//! The API server: store, request chain, watches, discovery, tables.
+//! The API server: request → authenticate → authorize → admit → validate → store → watch.
+//!
+//! Only this crate touches the store. A verb is one file: [`create`], [`update`], [`delete`],
+//! [`patch`], [`read`].
+
+mod admit;
+mod allocate;
+mod authenticate;
+mod authorize;
+mod binding;
+mod create;
+mod decode;
+mod delete;
+mod digest;
+mod keys;
+pub mod limits;
+mod metadata;
+mod patch;
+mod publish;
+mod read;
+mod server;
+pub mod store;
+mod streams;
+mod table;
+#[cfg(test)]
+mod tests;
+mod update;
+mod watches;
+
+pub use server::ApiServer;

@@ -1,5 +1,6 @@
 //! One file for each kind: its names, defaults, validation and columns.
 
+pub mod binding;
 pub mod configmap;
 pub mod daemonset;
 pub mod deployment;

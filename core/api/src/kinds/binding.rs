@@ -1,0 +1,26 @@
+//! Bindings of pods to nodes.
+//!
+//! Upstream: `pkg/registry/core/pod/storage/storage.go` (`BindingREST`).
+
+use super::decode_as;
+use crate::{Kind, KindRef, Kube, Names, Object, Strategy};
+use k8s_openapi::api::core::v1::Binding;
+use serde_json::Value;
+
+static KIND: Kind = Names::new("", "v1", "Binding", "bindings", "binding")
+    .verbs(&["create"])
+    .kind(&BindingStrategy);
+
+impl Kube for Binding {
+    fn kind() -> KindRef {
+        KindRef::built_in(&KIND)
+    }
+}
+
+struct BindingStrategy;
+
+impl Strategy for BindingStrategy {
+    fn decode(&self, json: Value) -> Result<Object, String> {
+        decode_as::<Binding>(json)
+    }
+}

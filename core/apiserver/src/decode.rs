@@ -1,0 +1,99 @@
+//! From a request's body to an object with its defaults.
+//!
+//! Upstream: `apiserver/pkg/endpoints/handlers/create.go`, `transformDecodeError` in
+//! `apiserver/pkg/endpoints/handlers/rest.go`.
+
+use crate::{ApiServer, limits};
+use naru_api::request::Body;
+use naru_api::{ApiError, Kind, KindRef, Object, Request, status::ApiResult};
+use serde_json::Value;
+
+impl ApiServer {
+    /// The object of a request, with defaults.
+    pub(crate) fn decode(&self, request: &Request, body: &Body) -> ApiResult<Object> {
+        self.decode_as(&request.kind, body)
+    }
+
+    /// An object that must be of `kind`, with defaults.
+    pub(crate) fn decode_as(&self, kind: &KindRef, body: &Body) -> ApiResult<Object> {
+        let mut object = match body {
+            Body::Object(object) => object.clone(),
+            Body::Json(json) => decode_json(kind, json)?,
+        };
+        if object.kind() != *kind {
+            return Err(ApiError::bad_request(format!(
+                "{} in version \"{}\" cannot be handled as a {}",
+                object.kind().kind,
+                object.kind().version,
+                kind.kind
+            )));
+        }
+        kind.strategy.default(&mut object);
+        Ok(object)
+    }
+}
+
+fn decode_json(kind: &Kind, json: &Value) -> ApiResult<Object> {
+    check_size(json)?;
+    let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (given_kind, given_version) = (text("kind"), text("apiVersion"));
+    if given_kind.is_empty() && given_version.is_empty() {
+        // A body that does not say what it is is what the path says.
+        return decode_stated(kind, json);
+    }
+    if given_kind != kind.kind {
+        let version = kind.api_version();
+        return Err(ApiError::bad_request(format!(
+            "{given_kind} in version \"{}\" cannot be handled as a {}: no kind \"{given_kind}\" \
+             is registered for version \"{given_version}\" in scheme for {version}",
+            given_version.rsplit('/').next().unwrap_or_default(),
+            kind.kind
+        )));
+    }
+    if given_version != kind.api_version() {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({given_version}) does not match the expected API \
+             version ({})",
+            kind.api_version()
+        )));
+    }
+    decode_stated(kind, json)
+}
+
+fn decode_stated(kind: &Kind, json: &Value) -> ApiResult<Object> {
+    let mut json = json.clone();
+    if let Some(map) = json.as_object_mut() {
+        map.insert("kind".to_owned(), Value::from(&*kind.kind));
+        map.insert("apiVersion".to_owned(), Value::from(kind.api_version()));
+    }
+    kind.strategy.decode(json).map_err(|error| {
+        ApiError::bad_request(format!(
+            "{} in version \"{}\" cannot be handled as a {}: {error}",
+            kind.kind, kind.version, kind.kind
+        ))
+    })
+}
+
+/// Refuses what is larger than etcd takes.
+fn check_size(json: &Value) -> ApiResult<()> {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, json).map_err(ApiError::internal)?;
+    if counter.0 > limits::OBJECT_BYTES_MAX {
+        return Err(ApiError::new(
+            413,
+            "RequestEntityTooLarge",
+            "etcdserver: request is too large",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Where an object lies in the store: `/registry/pods/default/web`.
+//!
+//! Upstream: `pkg/kubeapiserver/default_storage_factory_builder.go` (`SpecialDefaultResourcePrefixes`).
+
+use naru_api::Kind;
+
+/// The prefix of all objects of a kind: `/registry/pods/`.
+pub(crate) fn of_kind(kind: &Kind) -> String {
+    let resource = match (&*kind.group, &*kind.plural) {
+        ("", "nodes") => "minions",
+        ("", "services") => "services/specs",
+        ("", "endpoints") => "services/endpoints",
+        ("", "replicationcontrollers") => "controllers",
+        ("networking.k8s.io", "ingresses") => "ingress",
+        (_, plural) => plural,
+    };
+    format!("/registry/{resource}/")
+}
+
+/// The prefix of a kind's objects in a namespace; of all its objects when `namespace` is "".
+pub(crate) fn of_namespace(kind: &Kind, namespace: &str) -> String {
+    let prefix = of_kind(kind);
+    if namespace.is_empty() { prefix } else { format!("{prefix}{namespace}/") }
+}
+
+/// The key of one object.
+pub(crate) fn of_object(kind: &Kind, namespace: &str, name: &str) -> String {
+    let namespace = if kind.namespaced { namespace } else { "" };
+    format!("{}{name}", of_namespace(kind, namespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naru_api::Kube;
+    use naru_api::k8s_openapi::api::core::v1::{Endpoints, Node, Pod, Service};
+
+    #[test]
+    fn keys_are_upstreams() {
+        assert_eq!(of_object(&Pod::kind(), "default", "web"), "/registry/pods/default/web");
+        assert_eq!(of_object(&Node::kind(), "", "a"), "/registry/minions/a");
+        assert_eq!(of_object(&Service::kind(), "d", "a"), "/registry/services/specs/d/a");
+        assert_eq!(of_object(&Endpoints::kind(), "d", "a"), "/registry/services/endpoints/d/a");
+        assert_eq!(of_namespace(&Pod::kind(), ""), "/registry/pods/");
+    }
+}

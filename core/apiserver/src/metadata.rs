@@ -1,0 +1,176 @@
+//! Metadata: what the API server fills in and what it checks, for every kind.
+//!
+//! Upstream: `apimachinery/pkg/api/validation/objectmeta.go`, `apiserver/pkg/registry/rest/meta.go`.
+
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use naru_api::{ApiError, FieldError, Kind, names, status::ApiResult};
+use naru_sim::Rng;
+
+/// Bytes of all annotations of an object.
+const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+const IMMUTABLE: &str = "field is immutable";
+
+/// A random UUID, version 4.
+pub(crate) fn uid(rng: &mut Rng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill(&mut bytes);
+    let number = u128::from_be_bytes(bytes);
+    let number = number & !(0xf << 76) | 0x4 << 76;
+    let number = number & !(0x3 << 62) | 0x2 << 62;
+    let hex = format!("{number:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+/// Puts an object into the namespace of the request, or refuses one that names another.
+pub(crate) fn match_namespace(
+    meta: &mut ObjectMeta,
+    kind: &Kind,
+    namespace: &str,
+) -> ApiResult<()> {
+    if !kind.namespaced {
+        meta.namespace = None;
+        return Ok(());
+    }
+    match meta.namespace.as_deref().unwrap_or_default() {
+        "" => meta.namespace = Some(namespace.to_owned()),
+        given if given == namespace => {}
+        _ => {
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the \
+                 request",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with the metadata of a new object.
+pub(crate) fn validate(meta: &ObjectMeta, kind: &Kind) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let problems = |path: &str, value: &str, problems: Vec<String>| {
+        let error = |problem: String| FieldError::invalid(path, value, &problem);
+        problems.into_iter().map(error).collect::<Vec<_>>()
+    };
+    let prefix = meta.generate_name.as_deref().unwrap_or_default();
+    if !prefix.is_empty() {
+        let masked = names::mask_trailing_dash(prefix);
+        let found = kind.strategy.validate_name(&masked);
+        errors.extend(problems("metadata.generateName", prefix, found));
+    }
+    match meta.name.as_deref().unwrap_or_default() {
+        "" => {
+            errors.push(FieldError::required("metadata.name", "name or generateName is required"))
+        }
+        name => errors.extend(problems("metadata.name", name, kind.strategy.validate_name(name))),
+    }
+    if kind.namespaced {
+        match meta.namespace.as_deref().unwrap_or_default() {
+            "" => errors.push(FieldError::required("metadata.namespace", "")),
+            namespace => {
+                let found = names::dns1123_label(namespace);
+                errors.extend(problems("metadata.namespace", namespace, found));
+            }
+        }
+    }
+    errors.extend(validate_rest(meta));
+    for finalizer in meta.finalizers.iter().flatten() {
+        let found = names::qualified_name(finalizer);
+        errors.extend(problems("metadata.finalizers", finalizer, found));
+    }
+    errors
+}
+
+/// What is wrong with the change of an object's metadata.
+pub(crate) fn validate_update(new: &ObjectMeta, old: &ObjectMeta) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if old.deletion_timestamp.is_some() {
+        let had = old.finalizers.as_deref().unwrap_or_default();
+        let mut added: Vec<&String> =
+            new.finalizers.iter().flatten().filter(|name| !had.contains(name)).collect();
+        added.sort();
+        if !added.is_empty() {
+            let added = naru_api::gofmt::quote_all(&added);
+            let detail = format!(
+                "no new finalizers can be added if the object is being deleted, found new \
+                 finalizers []string{{{added}}}"
+            );
+            errors.push(FieldError::forbidden("metadata.finalizers", &detail));
+        }
+    }
+    let mut immutable = |field: &str, new: &Option<String>, old: &Option<String>| {
+        let (new, old) = (new.as_deref().unwrap_or_default(), old.as_deref().unwrap_or_default());
+        if new != old {
+            errors.push(FieldError::invalid(format!("metadata.{field}"), new, IMMUTABLE));
+        }
+    };
+    immutable("name", &new.name, &old.name);
+    immutable("namespace", &new.namespace, &old.namespace);
+    immutable("uid", &new.uid, &old.uid);
+    errors.extend(validate_rest(new));
+    errors
+}
+
+fn validate_rest(meta: &ObjectMeta) -> Vec<FieldError> {
+    let mut errors = validate_labels(meta.labels.as_ref(), "metadata.labels");
+    for key in meta.annotations.iter().flatten().map(|(key, _)| key) {
+        for problem in names::qualified_name(&key.to_lowercase()) {
+            errors.push(FieldError::invalid("metadata.annotations", key, &problem));
+        }
+    }
+    let bytes = |(key, value): (&String, &String)| key.len() + value.len();
+    let total: usize = meta.annotations.iter().flatten().map(bytes).sum();
+    if total > ANNOTATIONS_BYTES_MAX {
+        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS_BYTES_MAX));
+    }
+    errors.extend(validate_owners(meta.owner_references.as_deref().unwrap_or_default()));
+    errors
+}
+
+/// What is wrong with labels.
+fn validate_labels(labels: Option<&naru_api::labels::Labels>, path: &str) -> Vec<FieldError> {
+    naru_api::labels::validate(labels, path)
+}
+
+fn validate_owners(owners: &[OwnerReference]) -> Vec<FieldError> {
+    const PATH: &str = "metadata.ownerReferences";
+    let mut errors = Vec::new();
+    for owner in owners {
+        let fields = [
+            ("apiVersion", &owner.api_version, "version must not be empty"),
+            ("kind", &owner.kind, "kind must not be empty"),
+            ("name", &owner.name, "name must not be empty"),
+            ("uid", &owner.uid, "uid must not be empty"),
+        ];
+        for (field, value, detail) in fields {
+            if value.is_empty() {
+                errors.push(FieldError::invalid(format!("{PATH}.{field}"), value, detail));
+            }
+        }
+    }
+    let mut controllers = owners.iter().filter(|owner| owner.controller == Some(true));
+    if let (Some(first), Some(second)) = (controllers.next(), controllers.next()) {
+        let detail = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for \
+             {}/{} and {}/{}",
+            first.kind, first.name, second.kind, second.name
+        );
+        errors.push(FieldError::invalid_raw(PATH, "[]v1.OwnerReference", &detail));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_are_random_version_4() {
+        let mut rng = Rng::new(1);
+        let (one, two) = (uid(&mut rng), uid(&mut rng));
+        assert_ne!(one, two);
+        assert_eq!(one.len(), 36);
+        assert_eq!(one.as_bytes()[14], b'4');
+        assert!(b"89ab".contains(&one.as_bytes()[19]));
+    }
+}

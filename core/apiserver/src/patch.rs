@@ -1,0 +1,36 @@
+//! Patch: the object as JSON, changed, and written as an update.
+//!
+//! Upstream: `apiserver/pkg/endpoints/handlers/patch.go`.
+
+use crate::ApiServer;
+use naru_api::request::{Body, Patch};
+use naru_api::{ApiError, Object, Request, patch, status::ApiResult};
+
+impl ApiServer {
+    /// Changes an object by a patch.
+    pub(crate) fn patch(&mut self, request: &Request, patch: &Patch) -> ApiResult<Object> {
+        let cause = self.record(request, &request.name);
+        let old = self.find(&request.kind, &request.namespace, &request.name)?;
+        let json = old.to_json().map_err(ApiError::internal)?;
+        let changed = match patch {
+            Patch::Json(operations) => patch::json(json, operations),
+            Patch::Merge(changes) => Ok(patch::merge(json, changes)),
+            Patch::Strategic(changes) => patch::strategic(&request.kind, json, changes),
+        };
+        let changed = changed.map_err(|error| {
+            let (code, reason) =
+                if error.is_invalid() { (422, "Invalid") } else { (400, "BadRequest") };
+            ApiError::new(code, reason, error.to_string())
+        })?;
+        let mut new = self.decode(request, &Body::Json(changed))?;
+        if new.name() != request.name {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({})",
+                new.name(),
+                request.name
+            )));
+        }
+        crate::metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
+        self.replace(request, &old, new, cause)
+    }
+}

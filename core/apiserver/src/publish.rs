@@ -1,0 +1,134 @@
+//! What the API server makes itself: its namespaces, and the service by which pods find it.
+//!
+//! Upstream: `pkg/controlplane/controller/systemnamespaces`,
+//! `pkg/controlplane/controller/kubernetesservice`, `pkg/controlplane/reconcilers`.
+
+use crate::ApiServer;
+use crate::server::loopback;
+use naru_api::k8s_openapi::api::core::v1::{
+    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort,
+    ServiceSpec,
+};
+use naru_api::k8s_openapi::api::discovery::v1::{
+    Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
+};
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use naru_api::request::Body;
+use naru_api::{ApiService, KubeObject, Object, Op, Request, status::ApiResult};
+use naru_sim::CauseId;
+
+const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
+/// The first address of the range of cluster IPs.
+const CLUSTER_IP: &str = "10.96.0.1";
+
+impl ApiServer {
+    pub(crate) fn make_namespaces(&mut self) {
+        for name in NAMESPACES {
+            let namespace = Namespace {
+                metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+                ..Namespace::default()
+            };
+            let made = self.make("", namespace);
+            // An empty store takes four namespaces.
+            debug_assert!(made.is_ok());
+        }
+    }
+
+    /// Makes the service `kubernetes`, its endpoints and endpoint slice, which lead to the API
+    /// server at this address and port.
+    pub fn publish(&mut self, address: &str, port: i32) -> ApiResult<()> {
+        let meta = || ObjectMeta {
+            name: Some("kubernetes".to_owned()),
+            namespace: Some("default".to_owned()),
+            ..ObjectMeta::default()
+        };
+        let https = || Some("https".to_owned());
+        let tcp = || Some("TCP".to_owned());
+        let mut metadata = meta();
+        let labels = [("component", "apiserver"), ("provider", "kubernetes")];
+        metadata.labels = Some(owned(&labels));
+        self.make(
+            "default",
+            Service {
+                metadata,
+                spec: Some(ServiceSpec {
+                    cluster_ip: Some(CLUSTER_IP.to_owned()),
+                    ports: Some(vec![ServicePort {
+                        name: https(),
+                        port: 443,
+                        protocol: tcp(),
+                        target_port: Some(IntOrString::Int(port)),
+                        ..ServicePort::default()
+                    }]),
+                    ..ServiceSpec::default()
+                }),
+                ..Service::default()
+            },
+        )?;
+        let mut metadata = meta();
+        metadata.labels = Some(owned(&[("endpointslice.kubernetes.io/skip-mirror", "true")]));
+        self.make(
+            "default",
+            Endpoints {
+                metadata,
+                subsets: Some(vec![EndpointSubset {
+                    addresses: Some(vec![EndpointAddress {
+                        ip: address.to_owned(),
+                        ..EndpointAddress::default()
+                    }]),
+                    ports: Some(vec![EndpointPort {
+                        name: https(),
+                        port,
+                        protocol: tcp(),
+                        ..EndpointPort::default()
+                    }]),
+                    ..EndpointSubset::default()
+                }]),
+            },
+        )?;
+        let mut metadata = meta();
+        metadata.labels = Some(owned(&[("kubernetes.io/service-name", "kubernetes")]));
+        self.make(
+            "default",
+            EndpointSlice {
+                metadata,
+                address_type: "IPv4".to_owned(),
+                endpoints: vec![Endpoint {
+                    addresses: vec![address.to_owned()],
+                    conditions: Some(EndpointConditions {
+                        ready: Some(true),
+                        ..EndpointConditions::default()
+                    }),
+                    ..Endpoint::default()
+                }],
+                ports: Some(vec![SlicePort {
+                    name: https(),
+                    port: Some(port),
+                    protocol: tcp(),
+                    ..SlicePort::default()
+                }]),
+            },
+        )
+    }
+
+    fn make<K: KubeObject>(&mut self, namespace: &str, object: K) -> ApiResult<()> {
+        let request = Request {
+            user: loopback(),
+            agent: "kube-apiserver".into(),
+            cause: CauseId::ROOT,
+            kind: object.kind(),
+            namespace: namespace.to_owned(),
+            name: String::new(),
+            subresource: "",
+            op: Op::Create(Body::Object(Object::new(object))),
+            table: false,
+            dry_run: false,
+        };
+        self.handle(request).map(drop)
+    }
+}
+
+fn owned(labels: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}

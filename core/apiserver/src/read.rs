@@ -1,0 +1,64 @@
+//! Get and list.
+
+use crate::watches::Filter;
+use crate::{ApiServer, keys};
+use naru_api::request::{ListOptions, ObjectList};
+use naru_api::{ApiError, Kind, KindRef, Object, fields, labels, status::ApiResult};
+
+impl ApiServer {
+    /// One object, or `pods "web" not found`.
+    pub(crate) fn find(&self, kind: &Kind, namespace: &str, name: &str) -> ApiResult<Object> {
+        let found = self.store.get(&keys::of_object(kind, namespace, name));
+        found.ok_or_else(|| ApiError::not_found(kind, name))
+    }
+
+    /// Many objects, in the order of their keys.
+    pub(crate) fn list(
+        &self,
+        kind: &KindRef,
+        namespace: &str,
+        options: &ListOptions,
+    ) -> ApiResult<ObjectList> {
+        let filter = filter(kind, namespace, options)?;
+        let items = self.select(&filter);
+        Ok(ObjectList { kind: kind.clone(), items, revision: self.store.revision() })
+    }
+
+    /// The objects that a filter selects.
+    pub(crate) fn select(&self, filter: &Filter) -> Vec<Object> {
+        if let Some(name) = filter.fields.exact("metadata.name")
+            && (!filter.namespace.is_empty() || !filter.kind.namespaced)
+        {
+            let found = self.store.get(&keys::of_object(&filter.kind, &filter.namespace, name));
+            return found.into_iter().filter(|object| filter.selects(object)).collect();
+        }
+        let prefix = keys::of_namespace(&filter.kind, &filter.namespace);
+        self.store.range(&prefix).filter(|object| filter.selects(object)).cloned().collect()
+    }
+}
+
+/// Reads the selectors of a list or a watch.
+pub(crate) fn filter(kind: &KindRef, namespace: &str, options: &ListOptions) -> ApiResult<Filter> {
+    let bad = |error: labels::SelectorError| ApiError::bad_request(error.to_string());
+    let labels = labels::Selector::parse(&options.label_selector).map_err(bad)?;
+    let fields = fields::Selector::parse(&options.field_selector).map_err(bad)?;
+    for field in fields.fields() {
+        let known = kind.strategy.field_labels();
+        if !matches!(field, "metadata.name" | "metadata.namespace") && !known.contains(&field) {
+            return Err(ApiError::bad_request(unknown_field(field, known)));
+        }
+    }
+    let namespace = if kind.namespaced { namespace } else { "" };
+    Ok(Filter { kind: kind.clone(), namespace: namespace.to_owned(), labels, fields })
+}
+
+fn unknown_field(field: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        format!(
+            "\"{field}\" is not a known field selector: only \"metadata.name\", \
+             \"metadata.namespace\""
+        )
+    } else {
+        format!("field label not supported: {field}")
+    }
+}

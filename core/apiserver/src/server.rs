@@ -1,0 +1,304 @@
+//! The API server itself: what its clients and the cluster call.
+
+use crate::allocate::Allocators;
+use crate::authorize::{self, Attributes};
+use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
+use crate::streams::Streams;
+use crate::watches::Watches;
+use crate::{authenticate, limits, read, table};
+use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
+use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
+use naru_api::{
+    ApiError, ApiService, Kind, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEvent,
+    WatchEventType, WatchId, scheme, status::ApiResult,
+};
+use naru_sim::{CauseId, CauseLog, Rng, Time};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The API server and its store: a value, cloned for a snapshot.
+#[derive(Clone, Debug)]
+pub struct ApiServer {
+    pub(crate) now: Time,
+    pub(crate) rng: Rng,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) allocators: Allocators,
+    watches: Watches,
+    streams: Streams,
+    causes: CauseLog,
+    kinds: Vec<KindRef>,
+}
+
+impl ApiServer {
+    /// An API server whose names, uids and addresses come from `rng`, with the namespaces that it
+    /// makes itself: default, kube-node-lease, kube-public, kube-system.
+    pub fn new(rng: Rng) -> Self {
+        let mut server = ApiServer {
+            now: Time::ZERO,
+            rng,
+            store: Box::new(MemoryStore::default()),
+            allocators: Allocators::default(),
+            watches: Watches::default(),
+            streams: Streams::default(),
+            causes: CauseLog::default(),
+            kinds: scheme::built_in(),
+        };
+        server.make_namespaces();
+        server
+    }
+
+    /// Sets the clock, and deletes what has outlived its time (events, after an hour).
+    pub fn set_now(&mut self, now: Time) {
+        self.now = now;
+        self.expire();
+    }
+
+    /// When the next object will have outlived its time: the clock should be set then.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.store.next_expiry()
+    }
+
+    /// The store, to read.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Switches the digest of the store's history on (as it is from the start) or off for good.
+    pub fn set_digest(&mut self, on: bool) {
+        self.store.set_digest(on);
+    }
+
+    /// The digest of the store's whole history; `None` when it was switched off.
+    pub fn digest(&self) -> Option<String> {
+        self.store.digest()
+    }
+
+    /// The watches that got something since the last call, in that order.
+    pub fn take_ready(&mut self) -> Vec<WatchId> {
+        self.watches.take_ready()
+    }
+
+    /// The nodes whose kubelets were asked for streams since the last call.
+    pub fn ready_streams(&mut self) -> Vec<String> {
+        self.streams.take_ready()
+    }
+
+    /// Ends every watch, as a restart of the API server does: each client has to list again.
+    pub fn drop_watches(&mut self) {
+        self.watches.expire_all();
+    }
+
+    /// Writes down that a request was made, on the object named `name`.
+    pub(crate) fn record(&mut self, request: &Request, name: &str) -> CauseId {
+        let mut subject = subject(&request.kind, &request.namespace, name);
+        if !request.subresource.is_empty() {
+            subject = format!("{subject}/{}", request.subresource);
+        }
+        let verb = request.op.verb();
+        self.causes.record(self.now, request.cause, &request.agent, verb, subject.into())
+    }
+
+    /// Writes an object and tells the watches; answers with the object as stored.
+    pub(crate) fn put(
+        &mut self,
+        key: String,
+        expect: u64,
+        object: Object,
+        cause: CauseId,
+    ) -> ApiResult<Object> {
+        let lasts = Duration::from_secs(limits::EVENT_TTL_SECONDS);
+        let expires = object.get::<Event>().map(|_| self.now + lasts);
+        let (kind, name) = (object.kind(), object.name().to_owned());
+        let put = Some(object);
+        let change = self.commit(&kind, &name, Transaction { key, expect, put, expires, cause })?;
+        change.after.ok_or_else(|| ApiError::internal("a write left nothing"))
+    }
+
+    /// Deletes a key and tells the watches.
+    pub(crate) fn remove(&mut self, key: String, expect: u64, cause: CauseId) -> ApiResult<()> {
+        let Some(object) = self.store.get(&key) else { return Ok(()) };
+        let transaction = Transaction { key, expect, put: None, expires: None, cause };
+        self.commit(&object.kind(), object.name(), transaction).map(drop)
+    }
+
+    fn commit(&mut self, kind: &Kind, name: &str, transaction: Transaction) -> ApiResult<Change> {
+        let change = self.store.commit(transaction).map_err(|error| match error {
+            StoreError::Changed => ApiError::stale(kind, name),
+            StoreError::Full | StoreError::Compacted => ApiError::internal(error),
+        })?;
+        self.allocators.observe(&change);
+        self.watches.tell(&change);
+        Ok(change)
+    }
+
+    /// Who asks, may they, and is there such a thing to ask for?
+    fn check(&self, request: &Request) -> ApiResult<()> {
+        authenticate::authenticate(&request.user)?;
+        authorize::authorize(&Attributes {
+            user: &request.user,
+            verb: request.op.verb(),
+            kind: &request.kind,
+            namespace: &request.namespace,
+            name: &request.name,
+            subresource: request.subresource,
+        })?;
+        let kind = &*request.kind;
+        if !request.subresource.is_empty() && !kind.subresources.contains(&request.subresource) {
+            let message = "the server could not find the requested resource";
+            return Err(ApiError::new(404, "NotFound", message));
+        }
+        if request.subresource.is_empty() && !kind.verbs.contains(&request.op.verb()) {
+            return Err(ApiError::method_not_supported(kind, request.op.verb()));
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, request: &Request) -> ApiResult<Response> {
+        match (&request.op, request.subresource) {
+            (Op::Get, _) => {
+                self.record(request, &request.name);
+                self.find(&request.kind, &request.namespace, &request.name).map(Response::Object)
+            }
+            (Op::List(options), "") => {
+                self.record(request, "");
+                self.list(&request.kind, &request.namespace, options).map(Response::List)
+            }
+            (Op::Create(body), "") => self.create(request, body).map(Response::Object),
+            (Op::Create(body), "binding") => self.bind(request, body).map(Response::Object),
+            (Op::Update(body), "" | "status" | "finalize") => {
+                self.update(request, body).map(Response::Object)
+            }
+            (Op::Patch(patch), "" | "status") => self.patch(request, patch).map(Response::Object),
+            (Op::Delete(options), "") => self.delete(request, options).map(Response::Object),
+            (Op::DeleteCollection(options, list), "") => {
+                self.delete_collection(request, options, list).map(Response::List)
+            }
+            (op, _) => Err(ApiError::method_not_supported(&request.kind, op.verb())),
+        }
+    }
+}
+
+/// `pods/default/web`, or as much of it as there is.
+fn subject(kind: &Kind, namespace: &str, name: &str) -> String {
+    let parts = [&*kind.plural, namespace, name];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+impl ApiService for ApiServer {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn handle(&mut self, request: Request) -> ApiResult<Response> {
+        self.check(&request)?;
+        let response = self.dispatch(&request)?;
+        Ok(match response {
+            Response::Object(object) if request.table => {
+                Response::Table(table::of_object(&object, self.now))
+            }
+            Response::List(list) if request.table => {
+                Response::Table(table::of_list(&list, self.now))
+            }
+            response => response,
+        })
+    }
+
+    fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId> {
+        authenticate::authenticate(&request.user)?;
+        authorize::authorize(&Attributes {
+            user: &request.user,
+            verb: "watch",
+            kind: &request.kind,
+            namespace: &request.namespace,
+            name: "",
+            subresource: "",
+        })?;
+        if !request.kind.verbs.contains(&"watch") {
+            return Err(ApiError::method_not_supported(&request.kind, "watch"));
+        }
+        let filter = read::filter(&request.kind, &request.namespace, &request.options)?;
+        let subject: Arc<str> = subject(&request.kind, &request.namespace, "").into();
+        let cause = self.causes.record(self.now, CauseId::ROOT, &request.agent, "watch", subject);
+        let Some(from) = request.from else {
+            let added = |object| WatchEvent { kind: WatchEventType::Added, object, cause };
+            let initial = self.select(&filter).into_iter().map(added);
+            return self.watches.add(filter, initial, &[]);
+        };
+        let missed = self.store.since(from).map_err(|_| {
+            let oldest = self.store.revision().saturating_sub(limits::HISTORY_MAX as u64);
+            ApiError::expired(format!("too old resource version: {from} ({oldest})"))
+        })?;
+        let kind = &request.kind;
+        let mine = |change: &Change| {
+            change.after.as_ref().or(change.before.as_ref()).is_some_and(|o| o.kind() == *kind)
+        };
+        let missed: Vec<Change> = missed.into_iter().filter(mine).collect();
+        self.watches.add(filter, std::iter::empty(), &missed)
+    }
+
+    fn poll(&mut self, watch: WatchId) -> ApiResult<Vec<WatchEvent>> {
+        self.watches.poll(watch)
+    }
+
+    fn unwatch(&mut self, watch: WatchId) {
+        self.watches.remove(watch);
+    }
+
+    fn connect(&mut self, request: ConnectRequest) -> ApiResult<StreamId> {
+        use naru_api::service::Connect;
+        let (subresource, verb) = match &request.connect {
+            Connect::Log(_) => ("log", "get"),
+            Connect::Exec { .. } => ("exec", "create"),
+            Connect::Attach { .. } => ("attach", "create"),
+        };
+        authenticate::authenticate(&request.user)?;
+        let kind = Pod::kind();
+        authorize::authorize(&Attributes {
+            user: &request.user,
+            verb,
+            kind: &kind,
+            namespace: &request.namespace,
+            name: &request.pod,
+            subresource,
+        })?;
+        let subject = subject(&kind, &request.namespace, &request.pod);
+        let subject: Arc<str> = format!("{subject}/{subresource}").into();
+        let cause = self.causes.record(self.now, request.cause, &request.agent, verb, subject);
+        let object = self.find(&kind, &request.namespace, &request.pod)?;
+        let Some(pod) = object.get::<Pod>() else {
+            return Err(ApiError::not_found(&kind, &request.pod));
+        };
+        self.streams.connect(pod, ConnectRequest { cause, ..request })
+    }
+
+    fn stream(&mut self, stream: StreamId) -> Option<&mut Stream> {
+        self.streams.get(stream)
+    }
+
+    fn disconnect(&mut self, stream: StreamId) {
+        self.streams.disconnect(stream);
+    }
+
+    fn kinds(&self) -> Vec<KindRef> {
+        self.kinds.clone()
+    }
+
+    fn causes(&mut self) -> &mut CauseLog {
+        &mut self.causes
+    }
+}
+
+impl KubeletStreams for ApiServer {
+    fn accept(&mut self, node: &str) -> Vec<(StreamId, ConnectRequest)> {
+        self.streams.accept(node)
+    }
+
+    fn stream(&mut self, stream: StreamId) -> Option<&mut Stream> {
+        self.streams.serve(stream)
+    }
+}
+
+/// The API server's own user for what it makes itself.
+pub(crate) fn loopback() -> UserInfo {
+    UserInfo::new("system:apiserver", &["system:masters"])
+}

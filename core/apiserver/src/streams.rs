@@ -1,0 +1,120 @@
+//! Streams: the API server stands between a client and the kubelet of a pod's node.
+//!
+//! Upstream: `pkg/registry/core/pod/strategy.go` (`LogLocation`, `ExecLocation`,
+//! `AttachLocation`), `pkg/registry/core/pod/rest`.
+
+use crate::limits;
+use naru_api::k8s_openapi::api::core::v1::{Container, Pod};
+use naru_api::service::{Connect, ConnectRequest, Stream, StreamId};
+use naru_api::{ApiError, status::ApiResult};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All streams.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams {
+    last: u64,
+    streams: BTreeMap<StreamId, Stream>,
+    asked: BTreeMap<String, Vec<(StreamId, ConnectRequest)>>,
+    ready: BTreeSet<String>,
+}
+
+impl Streams {
+    /// Starts a stream to a container of `pod`, whose request names it or leaves it open.
+    pub(crate) fn connect(
+        &mut self,
+        pod: &Pod,
+        mut request: ConnectRequest,
+    ) -> ApiResult<StreamId> {
+        if self.streams.len() >= limits::STREAMS_MAX {
+            let message = "too many requests, please try again later";
+            return Err(ApiError::new(429, "TooManyRequests", message));
+        }
+        request.container = container(pod, &request.container)?;
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+        let node = node.unwrap_or_default();
+        let mut stream = Stream::default();
+        if node.is_empty() {
+            match request.connect {
+                // A pod without a node has no logs: an empty answer.
+                Connect::Log(_) => stream.result = Some(Ok(0)),
+                Connect::Exec { .. } | Connect::Attach { .. } => {
+                    let message = format!("pod {} does not have a host assigned", request.pod);
+                    return Err(ApiError::bad_request(message));
+                }
+            }
+        }
+        self.last += 1;
+        let id = StreamId(self.last);
+        self.streams.insert(id, stream);
+        if !node.is_empty() {
+            self.asked.entry(node.to_owned()).or_default().push((id, request));
+            self.ready.insert(node.to_owned());
+        }
+        Ok(id)
+    }
+
+    /// A stream, for its client.
+    pub(crate) fn get(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.streams.get_mut(&id)
+    }
+
+    /// A stream, for the kubelet.
+    pub(crate) fn serve(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.streams.get_mut(&id)
+    }
+
+    /// The client is gone.
+    pub(crate) fn disconnect(&mut self, id: StreamId) {
+        self.streams.remove(&id);
+        for asked in self.asked.values_mut() {
+            asked.retain(|(asked, _)| *asked != id);
+        }
+    }
+
+    /// What was asked of a node's kubelet since the last time.
+    pub(crate) fn accept(&mut self, node: &str) -> Vec<(StreamId, ConnectRequest)> {
+        self.ready.remove(node);
+        self.asked.remove(node).unwrap_or_default()
+    }
+
+    /// The nodes that were asked for something since the last time.
+    pub(crate) fn take_ready(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.ready).into_iter().collect()
+    }
+}
+
+/// The container that is meant, or what is wrong with it.
+fn container(pod: &Pod, wanted: &str) -> ApiResult<String> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let names = |containers: &[Container]| {
+        containers.iter().map(|container| container.name.clone()).collect::<Vec<_>>()
+    };
+    let spec = pod.spec.clone().unwrap_or_default();
+    let mains = names(&spec.containers);
+    let inits = names(spec.init_containers.as_deref().unwrap_or_default());
+    let ephemerals = spec.ephemeral_containers.iter().flatten().map(|container| &container.name);
+    if !wanted.is_empty() {
+        let mut all = mains.iter().chain(&inits).chain(ephemerals);
+        if all.any(|container| container == wanted) {
+            return Ok(wanted.to_owned());
+        }
+        let message = format!("container {wanted} is not valid for pod {name}");
+        return Err(ApiError::bad_request(message));
+    }
+    match mains.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => {
+            Err(ApiError::bad_request(format!("a container name must be specified for pod {name}")))
+        }
+        several => {
+            let mut message = format!(
+                "a container name must be specified for pod {name}, choose one of: [{}]",
+                several.join(" ")
+            );
+            if !inits.is_empty() {
+                message += &format!(" or one of the init containers: [{}]", inits.join(" "));
+            }
+            Err(ApiError::bad_request(message))
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Answers as tables: what `kubectl get` prints.
+
+use naru_api::request::{ObjectList, Row, Table};
+use naru_api::{KindRef, Object};
+use naru_sim::Time;
+
+/// A table of one object.
+pub(crate) fn of_object(object: &Object, now: Time) -> Table {
+    of(&object.kind(), std::slice::from_ref(object), object.revision(), now)
+}
+
+/// A table of a list.
+pub(crate) fn of_list(list: &ObjectList, now: Time) -> Table {
+    of(&list.kind, &list.items, list.revision, now)
+}
+
+fn of(kind: &KindRef, objects: &[Object], revision: u64, now: Time) -> Table {
+    let strategy = kind.strategy;
+    let row = |object: &Object| Row { cells: strategy.row(object, now), object: object.clone() };
+    Table { columns: strategy.columns(), rows: objects.iter().map(row).collect(), revision }
+}
