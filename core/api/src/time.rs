@@ -20,6 +20,13 @@ pub fn from_meta(time: &MetaTime) -> Time {
     Time::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
+/// The moment of virtual time that a `metav1.MicroTime` names; times before the start become the
+/// start.
+pub fn from_micro(time: &MicroTime) -> Time {
+    let micros = time.0.as_microsecond() - Time::EPOCH_UNIX_SECONDS * 1_000_000;
+    Time::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
 /// `2025-06-02T00:00:00Z`, or "" without a time.
 pub fn rfc3339(time: Option<&MetaTime>) -> String {
     time.map(|time| format!("{:.0}", time.0)).unwrap_or_default()
