@@ -1,1 +1,20 @@
-//! The controllers of kube-controller-manager, one file each.
+//! The controllers of kube-controller-manager, one file each, by upstream's names.
+//!
+//! A controller sees the cluster through its cache and changes it through its client; none knows
+//! of another.
+
+mod controller_ref;
+mod expectations;
+mod pod_control;
+mod replicaset;
+mod util;
+mod victims;
+
+pub use replicaset::ReplicaSetController;
+
+use naru_client::Reconcile;
+
+/// Every controller that kube-controller-manager runs.
+pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
+    vec![Box::new(ReplicaSetController::default())]
+}
