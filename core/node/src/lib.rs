@@ -1,1 +1,8 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
+
+mod image_programs;
+mod image_ref;
+mod images;
+
+pub use image_ref::ImageRef;
+pub use images::{Image, Layer, RegistryError};

@@ -1,0 +1,460 @@
+//! The catalogue of images: what the registries of the simulated world hold.
+//!
+//! One repository is one file in `assets/images/`; `docs` of a field stand at [`Spec`].
+
+use crate::ImageRef;
+use crate::image_programs;
+use naru_shell::{Errno, Vfs};
+use serde::Deserialize;
+use serde_yaml::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+/// The catalogue's files: name and text.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/images.rs"));
+
+/// Images that may stand one on another by `from`.
+const FROM_DEPTH_MAX: usize = 8;
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(FILES));
+
+/// An image as a container runtime knows it.
+#[derive(Debug)]
+pub struct Image {
+    /// `docker.io/library/nginx`.
+    pub repository: String,
+    /// Its tags, the one to show first.
+    pub tags: Vec<String>,
+    /// Digest of its manifest: `sha256:…`.
+    pub digest: String,
+    /// Digest of its configuration, by which the runtime stores it: `sha256:…`.
+    pub config_digest: String,
+    /// What is downloaded, lowest first.
+    pub layers: Vec<Layer>,
+    /// `ENTRYPOINT`.
+    pub entrypoint: Vec<String>,
+    /// `CMD`.
+    pub cmd: Vec<String>,
+    /// `ENV`.
+    pub env: BTreeMap<String, String>,
+    /// `WORKDIR`.
+    pub workdir: String,
+    /// `USER`, as a number.
+    pub user: u32,
+    /// `STOPSIGNAL`, a name like `SIGQUIT`; "" for `SIGTERM`.
+    pub stop_signal: String,
+    /// Whether the nodes of a new cluster have it already.
+    pub preloaded: bool,
+    content: Content,
+    fs: OnceLock<Vfs>,
+}
+
+/// One layer; layers with the same digest are downloaded once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// `sha256:…`.
+    pub digest: String,
+    /// Compressed size, in bytes.
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Content {
+    programs: Vec<String>,
+    executables: BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
+    directories: Vec<String>,
+}
+
+/// Why a registry does not give an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryError {
+    /// No such host.
+    NoRegistry,
+    /// The registry has no such repository, or does not tell strangers of it.
+    NoRepository,
+    /// The repository has no such tag or digest.
+    NoTag,
+}
+
+impl Image {
+    /// Looks for an image at its registry.
+    pub fn find(name: &ImageRef) -> Result<Arc<Image>, RegistryError> {
+        CATALOGUE.find(name)
+    }
+
+    /// The images that the nodes of a new cluster have already, in order of their names.
+    pub fn preloaded() -> impl Iterator<Item = Arc<Image>> {
+        CATALOGUE.images().filter(|image| image.preloaded).cloned()
+    }
+
+    /// Size of all layers, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.bytes))
+    }
+
+    /// The image's files, as a container gets them.
+    pub fn fs(&self) -> Vfs {
+        self.fs.get_or_init(|| self.content.unpack()).clone()
+    }
+
+    /// `docker.io/library/nginx@sha256:…`, a pod's `imageID`.
+    pub fn repo_digest(&self) -> String {
+        format!("{}@{}", self.repository, self.digest)
+    }
+}
+
+impl Content {
+    /// What the sandbox's files cannot hold is left out: [`tests::every_image_unpacks`] makes sure
+    /// that it does not happen to the catalogue.
+    fn unpack(&self) -> Vfs {
+        let mut fs = Vfs::new();
+        let _ = self.unpack_to(&mut fs);
+        fs
+    }
+
+    fn unpack_to(&self, fs: &mut Vfs) -> Result<(), Errno> {
+        for path in ["/bin", "/etc", "/proc", "/root", "/run", "/sys", "/usr/bin", "/var"] {
+            fs.mkdir_all(path)?;
+        }
+        for path in &self.directories {
+            fs.mkdir_all(path)?;
+        }
+        for set in &self.programs {
+            for (path, program) in image_programs::set(set) {
+                fs.install(&path, program)?;
+            }
+        }
+        for (path, program) in &self.executables {
+            fs.install(path, program)?;
+        }
+        for (path, text) in &self.files {
+            if let Some((parent, _)) = path.rsplit_once('/') {
+                fs.mkdir_all(parent)?;
+            }
+            fs.write(path, text.as_bytes())?;
+            if text.starts_with("#!") {
+                fs.chmod(path, 0o755)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All repositories by name.
+#[derive(Debug, Default)]
+struct Catalogue {
+    repositories: BTreeMap<String, Vec<Arc<Image>>>,
+}
+
+/// One file: a repository, what all its versions share, and its versions.
+struct Repository {
+    name: String,
+    versions: Vec<Spec>,
+}
+
+/// One version of an image, as its file describes it. A version's own fields stand over those at
+/// the top of the file, maps key by key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Spec {
+    /// The repository, without a tag; at the top of the file only.
+    name: String,
+    /// Its tags, the first is the one to show.
+    tags: Vec<String>,
+    /// The image it stands on: everything below is added to that.
+    from: Option<String>,
+    /// Its own layers. The same `id` anywhere in the catalogue is the same layer.
+    layers: Vec<LayerSpec>,
+    /// `ENTRYPOINT`; a new one drops the `CMD` of the image below.
+    entrypoint: Option<Vec<String>>,
+    /// `CMD`.
+    cmd: Option<Vec<String>>,
+    /// `ENV`.
+    env: BTreeMap<String, String>,
+    /// `WORKDIR`.
+    workdir: Option<String>,
+    /// `USER`, as a number.
+    user: Option<u32>,
+    /// `STOPSIGNAL`.
+    stop_signal: Option<String>,
+    /// `EXPOSE`: `80/tcp`. For readers; Kubernetes makes nothing of it.
+    #[allow(dead_code)]
+    ports: Vec<String>,
+    /// Sets of programs: see [`image_programs::set`].
+    programs: Vec<String>,
+    /// Executable files and the names of the programs they stand for.
+    executables: BTreeMap<String, String>,
+    /// Text files. One that starts with `#!` is executable.
+    files: BTreeMap<String, String>,
+    /// Directories that are empty.
+    directories: Vec<String>,
+    /// Whether the nodes of a new cluster have it already.
+    preloaded: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerSpec {
+    /// What is in it.
+    id: String,
+    /// Compressed size, in bytes.
+    bytes: u64,
+}
+
+impl Catalogue {
+    /// Reads all files; one that is malformed is left out, as [`tests::every_file_is_read`] sees.
+    fn read(files: &[(&str, &str)]) -> Catalogue {
+        let repositories: Vec<Repository> =
+            files.iter().filter_map(|(_, text)| Repository::read(text).ok()).collect();
+        let mut catalogue = Catalogue::default();
+        for repository in &repositories {
+            let images = repository
+                .versions
+                .iter()
+                .filter_map(|spec| flatten(spec, &repositories, FROM_DEPTH_MAX))
+                .map(|spec| Arc::new(Image::new(&repository.name, spec)))
+                .collect();
+            catalogue.repositories.insert(repository.name.clone(), images);
+        }
+        catalogue
+    }
+
+    fn images(&self) -> impl Iterator<Item = &Arc<Image>> {
+        self.repositories.values().flatten()
+    }
+
+    fn find(&self, name: &ImageRef) -> Result<Arc<Image>, RegistryError> {
+        let Some(images) = self.repositories.get(&name.repository()) else {
+            return Err(if is_registry(&name.registry) {
+                RegistryError::NoRepository
+            } else {
+                RegistryError::NoRegistry
+            });
+        };
+        let wanted = |image: &&Arc<Image>| {
+            if name.digest.is_empty() {
+                image.tags.contains(&name.tag)
+            } else {
+                image.digest == name.digest
+            }
+        };
+        images.iter().find(wanted).cloned().ok_or(RegistryError::NoTag)
+    }
+}
+
+/// Public registries that answer even for what they do not have.
+fn is_registry(host: &str) -> bool {
+    const HOSTS: &[&str] = &[
+        "docker.io",
+        "gcr.io",
+        "ghcr.io",
+        "k8s.gcr.io",
+        "mcr.microsoft.com",
+        "public.ecr.aws",
+        "quay.io",
+        "registry.k8s.io",
+    ];
+    HOSTS.contains(&host)
+}
+
+impl Repository {
+    fn read(text: &str) -> Result<Repository, String> {
+        let mut top: serde_yaml::Mapping =
+            serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        let versions = match top.remove("versions") {
+            Some(Value::Sequence(versions)) => versions,
+            _ => return Err("an image has versions".to_owned()),
+        };
+        let name = top.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let shared = Value::Mapping(top);
+        let versions = versions
+            .into_iter()
+            .map(|own| serde_yaml::from_value(overlay(shared.clone(), own)))
+            .collect::<Result<Vec<Spec>, _>>()
+            .map_err(|error| format!("{name}: {error}"))?;
+        Ok(Repository { name, versions })
+    }
+}
+
+/// `own` over `shared`: maps key by key, anything else as a whole.
+fn overlay(shared: Value, own: Value) -> Value {
+    match (shared, own) {
+        (Value::Mapping(mut shared), Value::Mapping(own)) => {
+            for (key, value) in own {
+                let below = shared.remove(&key).unwrap_or(Value::Null);
+                shared.insert(key, overlay(below, value));
+            }
+            Value::Mapping(shared)
+        }
+        (_, own) => own,
+    }
+}
+
+/// The spec with all it stands on; `None` when that is not there.
+fn flatten(spec: &Spec, repositories: &[Repository], depth: usize) -> Option<Spec> {
+    let Some(from) = &spec.from else { return Some(spec.clone()) };
+    let base = ImageRef::parse(from).ok()?;
+    let base = repositories
+        .iter()
+        .find(|repository| repository.name == base.repository())?
+        .versions
+        .iter()
+        .find(|version| version.tags.contains(&base.tag))?;
+    Some(stack(flatten(base, repositories, depth.checked_sub(1)?)?, spec.clone()))
+}
+
+/// `top` built on `base`, as a Dockerfile's `FROM` does.
+fn stack(mut base: Spec, top: Spec) -> Spec {
+    base.layers.extend(top.layers);
+    base.env.extend(top.env);
+    base.programs.extend(top.programs);
+    base.executables.extend(top.executables);
+    base.files.extend(top.files);
+    base.directories.extend(top.directories);
+    let inherited = if top.entrypoint.is_some() { None } else { base.cmd };
+    Spec {
+        name: top.name,
+        tags: top.tags,
+        from: None,
+        entrypoint: top.entrypoint.or(base.entrypoint),
+        cmd: top.cmd.or(inherited),
+        workdir: top.workdir.or(base.workdir),
+        user: top.user.or(base.user),
+        stop_signal: top.stop_signal.or(base.stop_signal),
+        ports: top.ports,
+        preloaded: top.preloaded,
+        layers: base.layers,
+        env: base.env,
+        programs: base.programs,
+        executables: base.executables,
+        files: base.files,
+        directories: base.directories,
+    }
+}
+
+impl Image {
+    fn new(repository: &str, spec: Spec) -> Image {
+        // The catalogue holds no real layers: their digests are made of what names them, which
+        // makes them as stable and as distinct as real ones.
+        let name = format!("{repository}:{}", spec.tags.join(","));
+        let mut env = spec.env;
+        env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+        Image {
+            repository: repository.to_owned(),
+            digest: digest("manifest", &name),
+            config_digest: digest("config", &name),
+            layers: spec
+                .layers
+                .iter()
+                .map(|layer| Layer { digest: digest("layer", &layer.id), bytes: layer.bytes })
+                .collect(),
+            entrypoint: spec.entrypoint.unwrap_or_default(),
+            cmd: spec.cmd.unwrap_or_default(),
+            env,
+            workdir: spec.workdir.unwrap_or_else(|| "/".to_owned()),
+            user: spec.user.unwrap_or(0),
+            stop_signal: spec.stop_signal.unwrap_or_default(),
+            preloaded: spec.preloaded,
+            content: Content {
+                programs: spec.programs,
+                executables: spec.executables,
+                files: spec.files,
+                directories: spec.directories,
+            },
+            tags: spec.tags,
+            fs: OnceLock::new(),
+        }
+    }
+}
+
+/// What runc sets when neither image nor pod says otherwise.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn digest(what: &str, name: &str) -> String {
+    format!("sha256:{}", sha256_hex(format!("{what} {name}").as_bytes()))
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(name: &str) -> Result<Arc<Image>, RegistryError> {
+        Image::find(&ImageRef::parse(name).unwrap())
+    }
+
+    #[test]
+    fn every_file_is_read() {
+        for (file, text) in FILES {
+            let repository = Repository::read(text).map_err(|error| format!("{file}: {error}"));
+            let repository = repository.unwrap();
+            let parsed = ImageRef::parse(&repository.name).unwrap();
+            assert_eq!(parsed.repository(), repository.name, "{file}: the whole name");
+            for version in &repository.versions {
+                assert!(!version.tags.is_empty(), "{file}: a version without a tag");
+                let name = format!("{}:{}", repository.name, version.tags[0]);
+                assert!(find(&name).is_ok(), "{file}: {name} stands on nothing");
+            }
+        }
+    }
+
+    #[test]
+    fn every_image_unpacks() {
+        for image in CATALOGUE.images() {
+            let name = format!("{}:{}", image.repository, image.tags[0]);
+            assert_eq!(image.content.unpack_to(&mut Vfs::new()), Ok(()), "{name}");
+            assert!(image.bytes() > 0, "{name} has no layers");
+            for set in &image.content.programs {
+                assert!(image_programs::set(set).next().is_some(), "{name}: no set {set}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_starts_is_there() {
+        for image in CATALOGUE.images() {
+            let Some(first) = image.entrypoint.iter().chain(&image.cmd).next() else { continue };
+            let fs = image.fs();
+            let path = &image.env["PATH"];
+            let found = if first.starts_with('/') {
+                fs.exists(first)
+            } else {
+                path.split(':').any(|dir| fs.exists(&format!("{dir}/{first}")))
+                    || fs.exists(&format!("{}/{first}", image.workdir))
+            };
+            assert!(found, "{}:{} starts {first}", image.repository, image.tags[0]);
+        }
+    }
+
+    #[test]
+    fn a_registry_says_what_it_lacks() {
+        assert_eq!(find("nosuch").unwrap_err(), RegistryError::NoRepository);
+        assert_eq!(find("nginx:nosuch").unwrap_err(), RegistryError::NoTag);
+        assert_eq!(find("registry.example.com/a").unwrap_err(), RegistryError::NoRegistry);
+    }
+
+    #[test]
+    fn an_image_is_found_by_its_digest() {
+        let image = find("busybox").unwrap();
+        let found = find(&image.repo_digest()).unwrap();
+        assert!(Arc::ptr_eq(&image, &found));
+    }
+
+    #[test]
+    fn an_entrypoint_drops_the_command_below() {
+        let base = Spec { cmd: Some(vec!["sh".to_owned()]), ..Spec::default() };
+        let top = Spec { entrypoint: Some(vec!["/app".to_owned()]), ..Spec::default() };
+        assert_eq!(stack(base.clone(), top).cmd, None);
+        assert_eq!(stack(base, Spec::default()).cmd, Some(vec!["sh".to_owned()]));
+    }
+}
