@@ -8,7 +8,7 @@ mod tty;
 mod vfs;
 
 pub use kernel::{
-    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, ExecError, Kernel, PIPE_BYTES_MAX,
+    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Kernel, PIPE_BYTES_MAX,
     PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
 };
 pub use programs::{install_programs, standard_program_names, standard_programs};

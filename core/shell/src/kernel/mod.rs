@@ -8,7 +8,7 @@ mod pipe;
 mod process;
 
 pub use pipe::{PIPE_BYTES_MAX, PipeId};
-pub use process::{ExecError, ProcessInfo, ProcessSpec, ProcessStatus, Stdio};
+pub use process::{EndedProcess, ExecError, ProcessInfo, ProcessSpec, ProcessStatus, Stdio};
 
 use crate::tty::Tty;
 use crate::vfs::{Device, FileRef};
@@ -27,6 +27,8 @@ use std::time::Duration;
 pub const PROCESSES_MAX: usize = 256;
 /// Most descriptors of one process.
 pub const DESCRIPTORS_MAX: usize = 256;
+/// Most ended processes that are remembered until [`Kernel::take_ended`].
+const ENDED_MAX: usize = 100;
 /// Most bytes of arguments and environment of one process.
 pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
 /// Most process resumptions of one [`Kernel::run`].
@@ -80,6 +82,8 @@ pub struct Kernel {
     /// Of processes that ended while nobody lent a world.
     sockets_to_close: BTreeSet<SocketId>,
     processes_max: usize,
+    /// The latest processes that have ended, oldest first.
+    ended: VecDeque<EndedProcess>,
     now: Time,
 }
 
@@ -114,6 +118,7 @@ impl Kernel {
             current_woken: false,
             sockets_to_close: BTreeSet::new(),
             processes_max: PROCESSES_MAX,
+            ended: VecDeque::new(),
             now: Time::ZERO,
         }
     }
@@ -160,12 +165,18 @@ impl Kernel {
         let loaded = self.load(&spec.argv, &spec.env, &cwd);
         self.fs.act_as(0, self.now);
         let (program, argv) = loaded?;
-        let tty = if let Stdio::Tty(tty) = spec.stdio { Some(tty) } else { None };
+        let tty = match spec.stdio {
+            Stdio::Tty(tty) | Stdio::Ttys { stdio: tty, .. } => Some(tty),
+            Stdio::Null | Stdio::Pipes { .. } => None,
+        };
         let pid = self.add_process(Owner::Host, program, argv, spec.env, cwd, spec.uid)?;
         let null = Open::Device(Device::Null);
         let opens = match spec.stdio {
             Stdio::Null => [null.clone(), null.clone(), null],
             Stdio::Tty(tty) => [Open::Tty(tty), Open::Tty(tty), Open::Tty(tty)],
+            Stdio::Ttys { stdio, stderr } => {
+                [Open::Tty(stdio), Open::Tty(stdio), Open::Tty(stderr)]
+            }
             Stdio::Pipes { stdin, stdout, stderr } => {
                 if let Some(pipe) = stdin.and_then(|id| self.pipes.get_mut(&id)) {
                     pipe.host_reads = false;
@@ -338,6 +349,11 @@ impl Kernel {
         }
     }
 
+    /// The processes that have ended since the last call, oldest first, as many as are kept.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = EndedProcess> {
+        std::mem::take(&mut self.ended).into_iter()
+    }
+
     /// Ends those that a signal has killed, without giving them a turn.
     fn end_killed(&mut self) {
         while let Some((pid, signal)) = self.processes.values().find_map(|process| {
@@ -358,6 +374,10 @@ impl Kernel {
         self.sockets_to_close.extend(std::mem::take(&mut process.sockets).into_keys());
         process.program = None;
         process.state = State::Exited { code, at: self.now };
+        if self.ended.len() == ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(EndedProcess { argv: process.argv.clone(), code });
         let pid = process.pid;
         match process.owner {
             Owner::Host => {

@@ -37,6 +37,14 @@ pub enum Stdio {
     },
     /// A terminal.
     Tty(TtyId),
+    /// Two terminals, so that the host can tell standard error from the rest and programs still
+    /// speak as they do to a person.
+    Ttys {
+        /// Standard input and output.
+        stdio: TtyId,
+        /// Standard error.
+        stderr: TtyId,
+    },
 }
 
 /// Why a process could not be started. The text is the container runtime's.
@@ -92,6 +100,15 @@ pub enum ProcessStatus {
         /// When.
         at: Time,
     },
+}
+
+/// A process that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedProcess {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Its exit code; 128 and the signal's number if it was killed.
+    pub code: i32,
 }
 
 /// One line of a process list.
