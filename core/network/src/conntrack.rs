@@ -1,0 +1,367 @@
+//! Connection tracking: which packets belong together, and how their addresses are translated.
+//!
+//! An entry is made by the first packet of a connection and holds two tuples: of the packets as
+//! the sender wrote them, and of the answers as they come in. Where the two are not the inverse of
+//! each other, addresses are translated, in both directions.
+
+use crate::limits;
+use crate::packet::{Packet, Payload, Protocol, Segment, Tuple};
+use naru_sim::Time;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which way a packet of a connection goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// As the first packet.
+    Original,
+    /// Back.
+    Reply,
+}
+
+/// What rules can ask: `--ctstate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CtState {
+    /// It belongs to no connection and cannot start one.
+    Invalid,
+    /// It starts one.
+    New,
+    /// It is about another one: an ICMP error.
+    Related,
+    /// It belongs to one that was answered.
+    Established,
+    /// Not tracked.
+    Untracked,
+}
+
+/// What connection tracking knows of a packet, within one namespace.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Tracked {
+    /// Not looked at.
+    #[default]
+    Not,
+    Invalid,
+    /// The first of a connection, which is written down when the packet gets through.
+    New(Box<Entry>),
+    Known {
+        id: u64,
+        direction: Direction,
+        established: bool,
+    },
+    Related,
+}
+
+impl Tracked {
+    pub fn state(&self) -> CtState {
+        match self {
+            Tracked::Not => CtState::Untracked,
+            Tracked::Invalid => CtState::Invalid,
+            Tracked::New(_) => CtState::New,
+            Tracked::Known { established: true, .. } => CtState::Established,
+            Tracked::Known { .. } => CtState::New,
+            Tracked::Related => CtState::Related,
+        }
+    }
+}
+
+/// Which address is translated: destinations as packets come in, sources as they leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manip {
+    Destination,
+    Source,
+}
+
+/// The state of a tracked TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpState {
+    /// SYN seen.
+    SynSent,
+    /// SYN and ACK seen.
+    SynRecv,
+    /// Both sides talk.
+    Established,
+    /// One side has said goodbye.
+    FinWait,
+    /// Both have.
+    TimeWait,
+    /// Reset.
+    Close,
+}
+
+impl TcpState {
+    /// As `conntrack -L` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TcpState::SynSent => "SYN_SENT",
+            TcpState::SynRecv => "SYN_RECV",
+            TcpState::Established => "ESTABLISHED",
+            TcpState::FinWait => "FIN_WAIT",
+            TcpState::TimeWait => "TIME_WAIT",
+            TcpState::Close => "CLOSE",
+        }
+    }
+
+    /// Linux: `net.netfilter.nf_conntrack_tcp_timeout_*`.
+    fn timeout(self) -> Duration {
+        Duration::from_secs(match self {
+            TcpState::SynSent => 120,
+            TcpState::SynRecv => 60,
+            TcpState::Established => 432_000,
+            TcpState::FinWait => 120,
+            TcpState::TimeWait => 120,
+            TcpState::Close => 10,
+        })
+    }
+
+    fn next(self, segment: &Segment, direction: Direction) -> TcpState {
+        let flags = segment.flags;
+        match self {
+            _ if flags.rst => TcpState::Close,
+            TcpState::SynSent if flags.syn && flags.ack && direction == Direction::Reply => {
+                TcpState::SynRecv
+            }
+            TcpState::SynRecv if flags.ack && !flags.syn && !flags.fin => TcpState::Established,
+            TcpState::Established | TcpState::SynRecv if flags.fin => TcpState::FinWait,
+            TcpState::FinWait if flags.fin => TcpState::TimeWait,
+            other => other,
+        }
+    }
+}
+
+/// A tracked connection.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Packets as their sender wrote them.
+    pub original: Tuple,
+    /// Answers as they come in.
+    pub reply: Tuple,
+    /// Whether an answer came.
+    pub answered: bool,
+    /// TCP's state; `None` for other protocols.
+    pub tcp: Option<TcpState>,
+    /// When it is forgotten if nothing more comes.
+    pub expires: Time,
+    /// Who last sent FIN, so that one side's repeated FIN is not taken for the other's.
+    fin_from: Option<Direction>,
+    bound: [bool; 2],
+    /// The rules that decided the translations, for traces.
+    rules: [Option<Arc<str>>; 2],
+}
+
+impl Entry {
+    fn new(tuple: Tuple, tcp: Option<TcpState>) -> Self {
+        Entry {
+            original: tuple,
+            reply: tuple.inverse(),
+            answered: false,
+            tcp,
+            expires: Time::ZERO,
+            fin_from: None,
+            bound: [false; 2],
+            rules: [None, None],
+        }
+    }
+
+    /// Whether it is decided how (and whether) this address is translated.
+    pub(crate) fn is_bound(&self, manip: Manip) -> bool {
+        self.bound[manip as usize]
+    }
+
+    /// Decides that packets go to, or seem to come from, `to`.
+    pub(crate) fn bind(&mut self, manip: Manip, to: Option<SocketAddr>, rule: Option<Arc<str>>) {
+        self.bound[manip as usize] = true;
+        let Some(to) = to else { return };
+        match manip {
+            Manip::Destination => self.reply.src = to,
+            Manip::Source => self.reply.dst = to,
+        }
+        self.rules[manip as usize] = rule;
+    }
+
+    /// The rule that decided a translation.
+    pub(crate) fn rule(&self, manip: Manip, direction: Direction) -> Option<Arc<str>> {
+        // On the way back the destination is where the source was translated.
+        let decided = match (manip, direction) {
+            (_, Direction::Original) => manip,
+            (Manip::Destination, Direction::Reply) => Manip::Source,
+            (Manip::Source, Direction::Reply) => Manip::Destination,
+        };
+        self.rules[decided as usize].clone()
+    }
+
+    /// The address that a packet of this direction gets.
+    pub(crate) fn translated(&self, manip: Manip, direction: Direction) -> SocketAddr {
+        match (manip, direction) {
+            (Manip::Destination, Direction::Original) => self.reply.src,
+            (Manip::Source, Direction::Original) => self.reply.dst,
+            (Manip::Destination, Direction::Reply) => self.original.src,
+            (Manip::Source, Direction::Reply) => self.original.dst,
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        match (self.tcp, self.original.protocol) {
+            (Some(state), _) => state.timeout(),
+            (None, Protocol::Udp) if self.answered => Duration::from_secs(120),
+            (None, Protocol::Other(_)) => Duration::from_secs(600),
+            _ => Duration::from_secs(30),
+        }
+    }
+
+    fn see(&mut self, packet: &Packet, direction: Direction, now: Time) {
+        self.answered |= direction == Direction::Reply;
+        if let (Some(state), Payload::Tcp(segment)) = (self.tcp, &packet.payload) {
+            let repeated_fin = segment.flags.fin && self.fin_from == Some(direction);
+            if !repeated_fin {
+                self.tcp = Some(state.next(segment, direction));
+            }
+            if segment.flags.fin {
+                self.fin_from = Some(direction);
+            }
+        }
+        self.expires = now + self.timeout();
+    }
+}
+
+/// The connections that one namespace tracks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conntrack {
+    entries: BTreeMap<u64, Entry>,
+    index: HashMap<Tuple, (u64, Direction)>,
+    last: u64,
+    /// Expired entries are swept out when the table has grown to this.
+    sweep_at: usize,
+}
+
+impl Conntrack {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn get(&self, id: u64) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub fn entries(&self, now: Time) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(move |entry| entry.expires > now)
+    }
+
+    /// Looks at a packet that came in or was sent here.
+    pub fn track(&mut self, packet: &mut Packet, now: Time) {
+        if let Payload::IcmpError { .. } = packet.payload {
+            packet.tracked = self.translate_error(packet);
+            return;
+        }
+        let tuple = packet.tuple();
+        packet.tracked = match self.find(&tuple, packet, now) {
+            Some((id, direction)) => self.known(id, direction, packet, now),
+            None => first(tuple, packet),
+        };
+    }
+
+    /// The living entry of a tuple. One that has ended makes way for a new connection.
+    fn find(&mut self, tuple: &Tuple, packet: &Packet, now: Time) -> Option<(u64, Direction)> {
+        let (id, direction) = *self.index.get(tuple)?;
+        let entry = self.entries.get(&id)?;
+        let ended = matches!(entry.tcp, Some(TcpState::TimeWait | TcpState::Close));
+        let opens = matches!(&packet.payload, Payload::Tcp(s) if s.flags.syn && !s.flags.ack);
+        if entry.expires <= now || (ended && opens && direction == Direction::Original) {
+            self.remove(id);
+            return None;
+        }
+        Some((id, direction))
+    }
+
+    fn known(&mut self, id: u64, direction: Direction, packet: &Packet, now: Time) -> Tracked {
+        let Some(entry) = self.entries.get_mut(&id) else { return Tracked::Invalid };
+        entry.see(packet, direction, now);
+        Tracked::Known { id, direction, established: entry.answered }
+    }
+
+    /// Writes down a connection whose first packet got through. False when the table is full.
+    pub fn confirm(&mut self, packet: &mut Packet, now: Time) -> bool {
+        if !matches!(packet.tracked, Tracked::New(_)) {
+            return true;
+        }
+        self.sweep(now);
+        if self.entries.len() >= limits::CONNTRACK_MAX {
+            return false;
+        }
+        let Tracked::New(mut entry) = std::mem::take(&mut packet.tracked) else { return true };
+        self.last += 1;
+        let id = self.last;
+        entry.expires = now + entry.timeout();
+        self.index.insert(entry.original, (id, Direction::Original));
+        self.index.insert(entry.reply, (id, Direction::Reply));
+        self.entries.insert(id, *entry);
+        packet.tracked = Tracked::Known { id, direction: Direction::Original, established: false };
+        true
+    }
+
+    /// Whether answers with this tuple would be taken for another connection's.
+    pub fn is_taken(&self, reply: &Tuple, now: Time) -> bool {
+        let found = self.index.get(reply).and_then(|(id, _)| self.entries.get(id));
+        found.is_some_and(|entry| entry.expires > now)
+    }
+
+    fn sweep(&mut self, now: Time) {
+        const SWEEP_AT_MIN: usize = 1_024;
+        if self.entries.len() < self.sweep_at.max(SWEEP_AT_MIN) {
+            return;
+        }
+        self.remove_if(|entry| entry.expires <= now);
+        self.sweep_at = (self.entries.len() * 2).min(limits::CONNTRACK_MAX);
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        for tuple in [entry.original, entry.reply] {
+            if self.index.get(&tuple).is_some_and(|(owner, _)| *owner == id) {
+                self.index.remove(&tuple);
+            }
+        }
+    }
+
+    /// Forgets connections; tells how many.
+    pub fn remove_if(&mut self, forget: impl Fn(&Entry) -> bool) -> usize {
+        let gone: Vec<u64> =
+            self.entries.iter().filter(|(_, entry)| forget(entry)).map(|(id, _)| *id).collect();
+        gone.iter().for_each(|id| self.remove(*id));
+        gone.len()
+    }
+
+    /// An ICMP error is about a packet as its reporter saw it; its sender must be told by the
+    /// addresses that the sender wrote.
+    fn translate_error(&self, packet: &mut Packet) -> Tracked {
+        let Payload::IcmpError { about, .. } = &mut packet.payload else { return Tracked::Invalid };
+        let Some((id, answer)) = self.index.get(&about.inverse()) else { return Tracked::Related };
+        let Some(entry) = self.entries.get(id) else { return Tracked::Related };
+        let written = match answer {
+            Direction::Reply => entry.original,
+            Direction::Original => entry.reply,
+        };
+        if packet.src.ip() == about.dst.ip() {
+            packet.src.set_ip(written.dst.ip());
+        }
+        packet.dst = written.src;
+        *about = written;
+        Tracked::Related
+    }
+}
+
+/// A packet of no known connection. Like Linux (`nf_conntrack_tcp_loose`) a connection may be
+/// picked up in its middle, but not at a reset.
+fn first(tuple: Tuple, packet: &Packet) -> Tracked {
+    let tcp = match &packet.payload {
+        Payload::Tcp(segment) if segment.flags.rst => return Tracked::Invalid,
+        Payload::Tcp(segment) if segment.flags.syn && segment.flags.ack => return Tracked::Invalid,
+        Payload::Tcp(segment) if segment.flags.syn => Some(TcpState::SynSent),
+        Payload::Tcp(segment) if segment.flags.fin => Some(TcpState::FinWait),
+        Payload::Tcp(_) => Some(TcpState::Established),
+        Payload::EchoReply { .. } | Payload::IcmpError { .. } => return Tracked::Invalid,
+        Payload::Udp(_) | Payload::EchoRequest { .. } => None,
+    };
+    Tracked::New(Box::new(Entry::new(tuple, tcp)))
+}

@@ -1,0 +1,350 @@
+//! The network as a value: its parts, how they are put together, and how its time goes on.
+
+use crate::conntrack::Entry;
+use crate::error::TopologyError;
+use crate::limits;
+use crate::link::{IfIndex, Interface, InterfaceInfo, InterfaceKind, Kind, Link, Mac};
+use crate::namespace::{Namespace, NsId};
+use crate::netfilter::Netfilter;
+use crate::packet::Packet;
+use crate::route::Route;
+use crate::socket::{SockId, Socket};
+use crate::trace::{FlowId, Trace, TraceId, Traces};
+use ipnet::IpNet;
+use naru_sim::{Queue, Rng, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Hosts, pods and everything between them.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(crate) now: Time,
+    pub(crate) rng: Rng,
+    pub(crate) namespaces: BTreeMap<NsId, Namespace>,
+    pub(crate) sockets: BTreeMap<SockId, Socket>,
+    pub(crate) traces: Traces,
+    pub(crate) wakes: BTreeSet<NsId>,
+    pub(crate) queue: Queue<Event>,
+    pub(crate) last_socket: u64,
+    last_namespace: u32,
+    last_flow: u64,
+}
+
+/// What will happen.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A packet comes in by an interface. `next_hop` is whom on the link it is for.
+    Arrive { ns: NsId, iface: IfIndex, next_hop: IpAddr, packet: Box<Packet> },
+    /// Nobody on the link has answered for the packet's next hop.
+    Unresolved { ns: NsId, packet: Box<Packet> },
+    /// A socket's deadline.
+    Timer(SockId),
+}
+
+/// How long a kernel asks for a neighbour before it gives up. Linux: three times 1 s.
+pub(crate) const NEIGHBOUR_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a packet takes over `lo`.
+pub(crate) const LOOPBACK_LATENCY: Duration = Duration::from_micros(10);
+
+impl Network {
+    /// An empty network.
+    pub fn new(rng: Rng) -> Network {
+        Network {
+            now: Time::ZERO,
+            rng,
+            namespaces: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            traces: Traces::default(),
+            wakes: BTreeSet::new(),
+            queue: Queue::new(),
+            last_socket: 0,
+            last_namespace: 0,
+            last_flow: 0,
+        }
+    }
+
+    /// When the next packet arrives or the next timer ends.
+    pub fn next_due(&self) -> Option<Time> {
+        self.queue.next_due()
+    }
+
+    /// Lets everything happen that is due at `now` or earlier.
+    pub fn advance(&mut self, now: Time) {
+        let mut at_moment = 0;
+        while let Some((at, event)) = self.queue.pop_due(now) {
+            at_moment = if at > self.now { 0 } else { at_moment + 1 };
+            self.set_now(at);
+            if at_moment < naru_sim::limits::EVENTS_PER_MOMENT_MAX {
+                self.happen(event);
+            }
+        }
+        self.set_now(now);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Arrive { ns, iface, next_hop, packet } => {
+                self.arrive(ns, iface, next_hop, packet);
+            }
+            Event::Unresolved { ns, packet } => self.unresolved(ns, packet),
+            Event::Timer(socket) => self.timer(socket),
+        }
+    }
+
+    pub(crate) fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// Plans an event; false when too many wait.
+    pub(crate) fn plan(&mut self, after: Duration, event: Event) -> bool {
+        let room = self.queue.len() < limits::EVENTS_MAX;
+        if room {
+            self.queue.push(self.now + after, event);
+        }
+        room
+    }
+
+    /// Timers are few (one for each socket) and must not be lost.
+    pub(crate) fn set_timer(&mut self, at: Time, socket: SockId) {
+        self.queue.push(at, Event::Timer(socket));
+    }
+
+    /// Takes the namespaces whose sockets changed since the last call.
+    pub fn take_wakes(&mut self) -> Vec<NsId> {
+        std::mem::take(&mut self.wakes).into_iter().collect()
+    }
+
+    pub(crate) fn new_flow(&mut self) -> FlowId {
+        self.last_flow += 1;
+        FlowId(self.last_flow)
+    }
+
+    /// The traces of packets sent after that one, oldest first; `TraceId(0)` for all that are
+    /// kept. The youngest may still be on their way.
+    pub fn traces_after(&self, after: TraceId) -> impl Iterator<Item = &Trace> {
+        self.traces.after(after)
+    }
+
+    /// The packet sent last.
+    pub fn last_trace(&self) -> TraceId {
+        self.traces.last()
+    }
+
+    /// Makes a namespace with a loopback interface. It forwards packets: see
+    /// [`Network::set_forwarding`].
+    pub fn add_namespace(&mut self, name: &str) -> NsId {
+        self.last_namespace += 1;
+        let id = NsId(self.last_namespace);
+        let first_port = self.rng.fork(name).below(28_232) as u16;
+        self.namespaces.insert(id, Namespace::new(name, first_port));
+        id
+    }
+
+    /// Removes a namespace, its sockets (silently: nobody is left to say goodbye) and both ends of
+    /// its cables.
+    pub fn remove_namespace(&mut self, ns: NsId) {
+        let Some(space) = self.namespaces.remove(&ns) else { return };
+        for socket in &space.sockets {
+            self.sockets.remove(socket);
+        }
+        for interface in space.interfaces.into_values() {
+            if let Kind::Veth { peer: (other, index), .. } = interface.kind
+                && let Some(other) = self.namespaces.get_mut(&other)
+            {
+                other.remove_interface(index);
+            }
+        }
+        self.wakes.remove(&ns);
+    }
+
+    /// The name of a namespace.
+    pub fn namespace_name(&self, ns: NsId) -> Option<&str> {
+        self.namespaces.get(&ns).map(|space| &*space.name)
+    }
+
+    /// Every namespace with its name, in the order in which they were made.
+    pub fn namespaces(&self) -> impl Iterator<Item = (NsId, &str)> {
+        self.namespaces.iter().map(|(id, space)| (*id, &*space.name))
+    }
+
+    fn space(&mut self, ns: NsId) -> Result<&mut Namespace, TopologyError> {
+        self.namespaces.get_mut(&ns).ok_or(TopologyError::NoNamespace(ns.0))
+    }
+
+    fn index(&self, ns: NsId, name: &str) -> Result<IfIndex, TopologyError> {
+        let space = self.namespaces.get(&ns).ok_or(TopologyError::NoNamespace(ns.0))?;
+        space.index_of(name).ok_or_else(|| TopologyError::NoInterface(name.to_owned()))
+    }
+
+    fn interface(&mut self, ns: NsId, name: &str) -> Result<&mut Interface, TopologyError> {
+        let index = self.index(ns, name)?;
+        let missing = || TopologyError::NoInterface(name.to_owned());
+        self.space(ns)?.interfaces.get_mut(&index).ok_or_else(missing)
+    }
+
+    fn check_new(&self, ns: NsId, name: &str) -> Result<(), TopologyError> {
+        match self.index(ns, name) {
+            Ok(_) => Err(TopologyError::Exists),
+            Err(TopologyError::NoInterface(_)) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Makes a bridge.
+    pub fn add_bridge(&mut self, ns: NsId, name: &str) -> Result<IfIndex, TopologyError> {
+        self.check_new(ns, name)?;
+        let bridge = Kind::Bridge { neighbours: BTreeMap::new() };
+        Ok(self.space(ns)?.add_interface(Interface::new(name, bridge)))
+    }
+
+    /// Lays a cable between two namespaces (or within one).
+    pub fn add_veth(
+        &mut self,
+        a: (NsId, &str),
+        b: (NsId, &str),
+        link: Link,
+    ) -> Result<(IfIndex, IfIndex), TopologyError> {
+        self.check_new(a.0, a.1)?;
+        self.check_new(b.0, b.1)?;
+        if a == b {
+            return Err(TopologyError::Exists);
+        }
+        let end = |peer| Kind::Veth { peer, link };
+        let first = self.space(a.0)?.add_interface(Interface::new(a.1, Kind::Loopback));
+        let second = self.space(b.0)?.add_interface(Interface::new(b.1, end((a.0, first))));
+        self.interface(a.0, a.1)?.kind = end((b.0, second));
+        Ok((first, second))
+    }
+
+    /// Removes an interface; with one end of a cable goes the other.
+    pub fn remove_interface(&mut self, ns: NsId, name: &str) -> Result<(), TopologyError> {
+        let index = self.index(ns, name)?;
+        let removed = self.space(ns)?.remove_interface(index);
+        if let Some(Interface { kind: Kind::Veth { peer: (other, end), .. }, .. }) = removed
+            && let Some(other) = self.namespaces.get_mut(&other)
+        {
+            other.remove_interface(end);
+        }
+        Ok(())
+    }
+
+    /// Makes an interface a port of a bridge of the same namespace.
+    pub fn set_master(&mut self, ns: NsId, iface: &str, bridge: &str) -> Result<(), TopologyError> {
+        let master = self.index(ns, bridge)?;
+        if !matches!(self.interface(ns, bridge)?.kind, Kind::Bridge { .. }) || iface == bridge {
+            return Err(TopologyError::NotABridge(bridge.to_owned()));
+        }
+        self.interface(ns, iface)?.master = Some(master);
+        Ok(())
+    }
+
+    /// Gives an interface an address; its neighbours get a route, as a kernel does.
+    pub fn add_address(&mut self, ns: NsId, iface: &str, net: IpNet) -> Result<(), TopologyError> {
+        let index = self.index(ns, iface)?;
+        match self.space(ns)?.add_address(index, net) {
+            true => Ok(()),
+            false => Err(TopologyError::Exists),
+        }
+    }
+
+    /// Adds a route, or puts it in the place of the one with the same prefix.
+    pub fn add_route(&mut self, ns: NsId, route: Route) -> Result<(), TopologyError> {
+        self.index(ns, &route.dev)?;
+        let family = |ip: IpAddr| ip.is_ipv4() == route.to.addr().is_ipv4();
+        if !route.via.is_none_or(family) || !route.src.is_none_or(family) {
+            return Err(TopologyError::Gateway);
+        }
+        match self.space(ns)?.routes.add(Route { to: route.to.trunc(), ..route }) {
+            true => Ok(()),
+            false => Err(TopologyError::TooMany("routes")),
+        }
+    }
+
+    /// Takes out the route of a prefix.
+    pub fn del_route(&mut self, ns: NsId, to: IpNet) -> Result<Route, TopologyError> {
+        self.space(ns)?.routes.remove(&to).ok_or(TopologyError::NoRoute)
+    }
+
+    /// Cuts a cable (`up` false) or mends it. A packet over a cut cable is lost silently, since
+    /// its sender still knows its neighbour.
+    pub fn set_link(&mut self, ns: NsId, iface: &str, up: bool) -> Result<(), TopologyError> {
+        self.interface(ns, iface)?.up = up;
+        Ok(())
+    }
+
+    /// Changes what a cable does to packets, in both directions.
+    pub fn set_link_quality(
+        &mut self,
+        ns: NsId,
+        iface: &str,
+        quality: Link,
+    ) -> Result<(), TopologyError> {
+        let interface = self.interface(ns, iface)?;
+        let Kind::Veth { peer: (other, end), link } = &mut interface.kind else {
+            return Err(TopologyError::NoInterface(iface.to_owned()));
+        };
+        *link = quality;
+        let (other, end) = (*other, *end);
+        let peer = self.namespaces.get_mut(&other).and_then(|s| s.interfaces.get_mut(&end));
+        if let Some(Interface { kind: Kind::Veth { link, .. }, .. }) = peer {
+            *link = quality;
+        }
+        Ok(())
+    }
+
+    /// Whether the namespace passes on packets that are not for it (`net.ipv4.ip_forward`).
+    pub fn set_forwarding(&mut self, ns: NsId, on: bool) -> Result<(), TopologyError> {
+        self.space(ns)?.forwarding = on;
+        Ok(())
+    }
+
+    /// Whether the rules see what a bridge of the namespace hands from port to port
+    /// (`net.bridge.bridge-nf-call-iptables`; on unless changed).
+    pub fn set_bridge_netfilter(&mut self, ns: NsId, on: bool) -> Result<(), TopologyError> {
+        self.space(ns)?.bridge_netfilter = on;
+        Ok(())
+    }
+
+    /// The interfaces of a namespace.
+    pub fn interfaces(&self, ns: NsId) -> Vec<InterfaceInfo> {
+        let Some(space) = self.namespaces.get(&ns) else { return Vec::new() };
+        let info = |(index, interface): (&IfIndex, &Interface)| InterfaceInfo {
+            index: *index,
+            name: Arc::clone(&interface.name),
+            kind: match interface.kind {
+                Kind::Loopback => InterfaceKind::Loopback,
+                Kind::Bridge { .. } => InterfaceKind::Bridge,
+                Kind::Veth { peer, .. } => InterfaceKind::Veth { peer },
+            },
+            up: interface.up,
+            addresses: interface.addresses.clone(),
+            master: interface.master.map(|master| space.iface_name(Some(master))),
+            mac: Mac::of(ns, *index),
+        };
+        space.interfaces.iter().map(info).collect()
+    }
+
+    /// The routes of a namespace, the default route first.
+    pub fn routes(&self, ns: NsId) -> Vec<Route> {
+        self.namespaces.get(&ns).map(|space| space.routes.list()).unwrap_or_default()
+    }
+
+    /// The rules of a namespace.
+    pub fn netfilter(&mut self, ns: NsId) -> Option<&mut Netfilter> {
+        self.namespaces.get_mut(&ns).map(|space| &mut space.netfilter)
+    }
+
+    /// The connections that a namespace tracks, oldest first.
+    pub fn conntrack(&self, ns: NsId) -> impl Iterator<Item = &Entry> {
+        let space = self.namespaces.get(&ns);
+        space.into_iter().flat_map(|space| space.conntrack.entries(self.now))
+    }
+
+    /// Forgets tracked connections (`conntrack -D`); tells how many.
+    pub fn conntrack_delete(&mut self, ns: NsId, forget: impl Fn(&Entry) -> bool) -> usize {
+        let space = self.namespaces.get_mut(&ns);
+        space.map_or(0, |space| space.conntrack.remove_if(forget))
+    }
+}

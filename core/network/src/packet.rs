@@ -1,0 +1,218 @@
+//! What travels: packets, and the tuples that tell connections apart.
+
+use crate::conntrack::Tracked;
+use crate::trace::{FlowId, TraceId};
+use naru_sim::CauseId;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// A protocol above IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// 6
+    Tcp,
+    /// 17
+    Udp,
+    /// 1
+    Icmp,
+    /// Another one, which only rules can name.
+    Other(u8),
+}
+
+impl Protocol {
+    /// Its number.
+    pub fn number(self) -> u8 {
+        match self {
+            Protocol::Icmp => 1,
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+            Protocol::Other(number) => number,
+        }
+    }
+
+    /// The protocol of a number.
+    pub fn of_number(number: u8) -> Self {
+        match number {
+            1 => Protocol::Icmp,
+            6 => Protocol::Tcp,
+            17 => Protocol::Udp,
+            other => Protocol::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    /// As iptables and conntrack write it: `tcp`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Protocol::Tcp => f.write_str("tcp"),
+            Protocol::Udp => f.write_str("udp"),
+            Protocol::Icmp => f.write_str("icmp"),
+            Protocol::Other(132) => f.write_str("sctp"),
+            Protocol::Other(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// From where to where. An echo request has its identifier as source port, the reply as
+/// destination port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tuple {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The sender.
+    pub src: SocketAddr,
+    /// The receiver.
+    pub dst: SocketAddr,
+}
+
+impl Tuple {
+    /// The tuple of an answer.
+    #[must_use]
+    pub fn inverse(self) -> Tuple {
+        Tuple { protocol: self.protocol, src: self.dst, dst: self.src }
+    }
+}
+
+/// TCP's flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// Opens a connection.
+    pub syn: bool,
+    /// The acknowledgement number counts.
+    pub ack: bool,
+    /// The sender has no more.
+    pub fin: bool,
+    /// There is no such connection.
+    pub rst: bool,
+    /// The receiver should not wait for more.
+    pub psh: bool,
+}
+
+impl fmt::Display for Flags {
+    /// As tcpdump writes them: `S.` is SYN and ACK.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letters = [(self.fin, "F"), (self.syn, "S"), (self.rst, "R"), (self.psh, "P")];
+        letters.iter().filter(|(on, _)| *on).try_for_each(|(_, letter)| f.write_str(letter))?;
+        if self.ack { f.write_str(".") } else { Ok(()) }
+    }
+}
+
+/// A TCP segment. Numbers count from 0 in each direction, as tcpdump shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub flags: Flags,
+    pub seq: u64,
+    pub ack: u64,
+    pub window: u32,
+    pub data: Vec<u8>,
+}
+
+impl Segment {
+    /// How many numbers it takes.
+    pub fn length(&self) -> u64 {
+        self.data.len() as u64 + u64::from(self.flags.syn) + u64::from(self.flags.fin)
+    }
+}
+
+/// Why a packet came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IcmpError {
+    /// Type 3 with its code.
+    Unreachable(Unreachable),
+    /// Type 11: the packet passed too many routers.
+    TimeExceeded,
+}
+
+/// The codes of ICMP's destination unreachable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// 0
+    Net,
+    /// 1
+    Host,
+    /// 2
+    Protocol,
+    /// 3
+    Port,
+    /// 9
+    NetProhibited,
+    /// 10
+    HostProhibited,
+    /// 13
+    AdminProhibited,
+}
+
+/// What a packet carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    Tcp(Segment),
+    Udp(Vec<u8>),
+    EchoRequest {
+        seq: u16,
+        length: u16,
+    },
+    EchoReply {
+        seq: u16,
+        length: u16,
+    },
+    /// An error about the packet of this tuple.
+    IcmpError {
+        error: IcmpError,
+        about: Tuple,
+    },
+}
+
+/// A packet on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub src: SocketAddr,
+    pub dst: SocketAddr,
+    pub ttl: u8,
+    pub payload: Payload,
+    /// The kernel's mark; forgotten when the packet leaves the namespace.
+    pub mark: u32,
+    /// What connection tracking knows of it; forgotten likewise.
+    pub tracked: Tracked,
+    pub trace: TraceId,
+    pub flow: FlowId,
+    pub cause: CauseId,
+}
+
+/// The time to live that Linux gives to packets.
+pub(crate) const TTL: u8 = 64;
+
+impl Packet {
+    pub fn protocol(&self) -> Protocol {
+        match self.payload {
+            Payload::Tcp(_) => Protocol::Tcp,
+            Payload::Udp(_) => Protocol::Udp,
+            _ => Protocol::Icmp,
+        }
+    }
+
+    pub fn tuple(&self) -> Tuple {
+        Tuple { protocol: self.protocol(), src: self.src, dst: self.dst }
+    }
+
+    /// Bytes with the headers of IP and of the protocol.
+    pub fn length(&self) -> u64 {
+        let payload = match &self.payload {
+            Payload::Tcp(segment) => 20 + segment.data.len(),
+            Payload::Udp(data) => 8 + data.len(),
+            Payload::EchoRequest { length, .. } | Payload::EchoReply { length, .. } => {
+                8 + usize::from(*length)
+            }
+            Payload::IcmpError { .. } => 36,
+        };
+        20 + payload as u64
+    }
+}
+
+/// The unspecified address of a family.
+pub(crate) fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+    }
+}

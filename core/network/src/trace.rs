@@ -1,0 +1,326 @@
+//! The way of each packet, hop by hop.
+
+use crate::limits;
+use crate::namespace::NsId;
+use crate::packet::{Flags, IcmpError, Packet, Payload, Protocol};
+use naru_sim::{CauseId, Time};
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Names a packet; later packets have greater numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceId(pub u64);
+
+/// Names a conversation: a connection with all its packets in both directions, a datagram with its
+/// answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub u64);
+
+/// The way of one packet.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The packet's number.
+    pub id: TraceId,
+    /// Its conversation.
+    pub flow: FlowId,
+    /// What made its sender send it.
+    pub cause: CauseId,
+    /// When it was sent.
+    pub at: Time,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// From where, as the sender wrote it.
+    pub src: SocketAddr,
+    /// Where to, as the sender wrote it.
+    pub dst: SocketAddr,
+    /// What it carries.
+    pub content: Content,
+    /// The beginning of the text in it, if it carries text: `GET / HTTP/1.1`.
+    pub text: Option<Arc<str>>,
+    /// The way so far, at most [`limits::HOPS_MAX`] hops.
+    pub hops: Vec<Hop>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What a packet carries, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A TCP segment.
+    Tcp {
+        /// SYN, ACK, ….
+        flags: Flags,
+        /// Number of the first byte.
+        seq: u64,
+        /// Number of the byte expected next.
+        ack: u64,
+        /// Bytes that the sender could still take in.
+        window: u32,
+        /// Bytes of data.
+        length: usize,
+    },
+    /// A datagram with this many bytes.
+    Udp {
+        /// Bytes of data.
+        length: usize,
+    },
+    /// A ping.
+    EchoRequest {
+        /// Which one.
+        seq: u16,
+    },
+    /// The answer to a ping.
+    EchoReply {
+        /// To which one.
+        seq: u16,
+    },
+    /// An error that came back.
+    IcmpError(IcmpError),
+}
+
+impl fmt::Display for Content {
+    /// Much as tcpdump writes it: `Flags [S], seq 0, win 65535, length 0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Tcp { flags, seq, ack, window, length } => {
+                write!(f, "Flags [{flags}]")?;
+                match length {
+                    0 if !flags.syn && !flags.fin && !flags.rst => {}
+                    0 => write!(f, ", seq {seq}")?,
+                    _ => write!(f, ", seq {seq}:{}", seq + *length as u64)?,
+                }
+                if flags.ack {
+                    write!(f, ", ack {ack}")?;
+                }
+                write!(f, ", win {window}, length {length}")
+            }
+            Content::Udp { length } => write!(f, "UDP, length {length}"),
+            Content::EchoRequest { seq } => write!(f, "ICMP echo request, seq {seq}"),
+            Content::EchoReply { seq } => write!(f, "ICMP echo reply, seq {seq}"),
+            Content::IcmpError(IcmpError::TimeExceeded) => f.write_str("ICMP time exceeded"),
+            Content::IcmpError(IcmpError::Unreachable(code)) => {
+                write!(f, "ICMP unreachable: {code:?}")
+            }
+        }
+    }
+}
+
+/// From where and where to, at one moment of a packet's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The sender.
+    pub src: SocketAddr,
+    /// The receiver.
+    pub dst: SocketAddr,
+}
+
+/// One step of a packet's way.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// When.
+    pub at: Time,
+    /// In which namespace.
+    pub ns: NsId,
+    /// The namespace's name.
+    pub host: Arc<str>,
+    /// The interface it came in by or leaves by; "" where there is none.
+    pub iface: Arc<str>,
+    /// Where in the kernel.
+    pub stage: Stage,
+    /// The rule that decided, as `iptables-save` writes it.
+    pub rule: Option<Arc<str>>,
+    /// The rules that matched on the way to it: jumps and marks.
+    pub through: Vec<Arc<str>>,
+    /// The rule decided when the connection began; connection tracking remembered it.
+    pub remembered: bool,
+    /// Addresses before.
+    pub before: Addresses,
+    /// Addresses after.
+    pub after: Addresses,
+}
+
+/// Where in the kernel a hop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Sent by a socket.
+    Sent,
+    /// Came in by an interface.
+    Prerouting,
+    /// For this namespace.
+    Input,
+    /// Passed on.
+    Forward,
+    /// From this namespace.
+    Output,
+    /// About to leave.
+    Postrouting,
+    /// A bridge handed it from port to port.
+    Bridge,
+    /// Went out on a link.
+    Link,
+    /// Reached a socket.
+    Received,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Sent => "sent",
+            Stage::Prerouting => "prerouting",
+            Stage::Input => "input",
+            Stage::Forward => "forward",
+            Stage::Output => "output",
+            Stage::Postrouting => "postrouting",
+            Stage::Bridge => "bridge",
+            Stage::Link => "link",
+            Stage::Received => "received",
+        })
+    }
+}
+
+/// How a packet's way ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is still on its way.
+    Travelling,
+    /// A socket, or the kernel of its receiver, has it.
+    Delivered,
+    /// It is gone.
+    Dropped(Drop),
+}
+
+/// Why a packet is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Drop {
+    /// A rule (the last hop's) drops it.
+    #[error("dropped by a rule")]
+    Filtered,
+    /// A rule (the last hop's) rejects it: the sender is told.
+    #[error("rejected by a rule")]
+    Rejected,
+    /// No route to the receiver.
+    #[error("no route")]
+    NoRoute,
+    /// Nobody on the link has the next address.
+    #[error("nobody on the link has the address")]
+    NoNeighbour,
+    /// The namespace is no router.
+    #[error("not for this host, which does not forward")]
+    NotForwarding,
+    /// It passed too many routers.
+    #[error("time to live exceeded")]
+    TimeExceeded,
+    /// The link is cut.
+    #[error("the link is down")]
+    LinkDown,
+    /// The link lost it.
+    #[error("lost on the link")]
+    Lost,
+    /// Nobody listens at its port.
+    #[error("nobody listens at the port")]
+    NoSocket,
+    /// The receiver cannot take more.
+    #[error("the receiver's queue is full")]
+    QueueFull,
+    /// Connection tracking cannot hold more, or no port is free to translate to.
+    #[error("connection tracking table is full")]
+    TableFull,
+    /// The namespace was removed.
+    #[error("the host is gone")]
+    NoNamespace,
+    /// The network holds too many packets.
+    #[error("too many packets in the network")]
+    Congested,
+}
+
+/// The latest traces, oldest first, at most [`limits::TRACES_MAX`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traces {
+    ring: VecDeque<Arc<Trace>>,
+    last: u64,
+}
+
+impl Traces {
+    /// Starts the trace of a packet and numbers the packet.
+    pub fn begin(&mut self, at: Time, packet: &mut Packet) {
+        self.last += 1;
+        packet.trace = TraceId(self.last);
+        if self.ring.len() == limits::TRACES_MAX {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(Arc::new(Trace {
+            id: packet.trace,
+            flow: packet.flow,
+            cause: packet.cause,
+            at,
+            protocol: packet.protocol(),
+            src: packet.src,
+            dst: packet.dst,
+            content: content(&packet.payload),
+            text: text(&packet.payload),
+            hops: Vec::new(),
+            outcome: Outcome::Travelling,
+        }));
+    }
+
+    fn get_mut(&mut self, id: TraceId) -> Option<&mut Trace> {
+        let first = self.ring.front()?.id.0;
+        let index = usize::try_from(id.0.checked_sub(first)?).ok()?;
+        self.ring.get_mut(index).map(Arc::make_mut)
+    }
+
+    pub fn hop(&mut self, id: TraceId, hop: Hop) {
+        if let Some(trace) = self.get_mut(id)
+            && trace.hops.len() < limits::HOPS_MAX
+        {
+            trace.hops.push(hop);
+        }
+    }
+
+    pub fn end(&mut self, id: TraceId, outcome: Outcome) {
+        if let Some(trace) = self.get_mut(id) {
+            trace.outcome = outcome;
+        }
+    }
+
+    pub fn after(&self, id: TraceId) -> impl Iterator<Item = &Trace> {
+        let first = self.ring.front().map_or(0, |trace| trace.id.0);
+        let skip = usize::try_from(id.0.saturating_add(1).saturating_sub(first));
+        self.ring.iter().skip(skip.unwrap_or(usize::MAX)).map(Arc::as_ref)
+    }
+
+    pub fn last(&self) -> TraceId {
+        TraceId(self.last)
+    }
+}
+
+fn content(payload: &Payload) -> Content {
+    match payload {
+        Payload::Tcp(segment) => Content::Tcp {
+            flags: segment.flags,
+            seq: segment.seq,
+            ack: segment.ack,
+            window: segment.window,
+            length: segment.data.len(),
+        },
+        Payload::Udp(data) => Content::Udp { length: data.len() },
+        Payload::EchoRequest { seq, .. } => Content::EchoRequest { seq: *seq },
+        Payload::EchoReply { seq, .. } => Content::EchoReply { seq: *seq },
+        Payload::IcmpError { error, .. } => Content::IcmpError(*error),
+    }
+}
+
+/// The first line of a TCP segment's data if that is printable text.
+fn text(payload: &Payload) -> Option<Arc<str>> {
+    const LENGTH_MAX: usize = 120;
+    let Payload::Tcp(segment) = payload else { return None };
+    let line = segment.data.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let line = line.get(..line.len().min(LENGTH_MAX))?;
+    let printable = |byte: &u8| (0x20..0x7f).contains(byte);
+    if line.is_empty() || !line.iter().all(printable) {
+        return None;
+    }
+    std::str::from_utf8(line).ok().map(Arc::from)
+}
