@@ -78,6 +78,11 @@ impl ApiServer {
         self.watches.take_ready()
     }
 
+    /// The latest watch that was opened; watches are numbered one after the other.
+    pub fn last_watch(&self) -> WatchId {
+        self.watches.last()
+    }
+
     /// The nodes whose kubelets were asked for streams since the last call.
     pub fn ready_streams(&mut self) -> Vec<String> {
         self.streams.take_ready()
