@@ -75,12 +75,12 @@ fn deleted(before: &Object, revision: u64) -> Object {
     object
 }
 
+impl Watches {
     /// The latest watch that was opened.
-    pub fn last(&self) -> WatchId {
+    pub(crate) fn last(&self) -> WatchId {
         WatchId(self.last)
     }
 
-impl Watches {
     /// Starts a watch that first tells `initial` and then `missed`.
     pub(crate) fn add(
         &mut self,
