@@ -1,1 +1,25 @@
 //! kubectl as a library: arguments to API requests to text.
+//!
+//! [`program`] is the process `kubectl` of a machine whose system calls reach an API server.
+//! One command is one file in `cmd/`; what they share stands beside it: flags, the resource
+//! builder, printers. Every text is one that kubectl v1.33 prints.
+
+pub mod builder;
+pub mod cmd;
+pub mod command;
+pub mod config;
+pub mod context;
+pub mod failure;
+pub mod flags;
+pub mod help;
+pub mod mapper;
+pub mod printers;
+pub mod process;
+mod yaml;
+
+use naru_shell::Program;
+
+/// The process `kubectl`.
+pub fn program() -> Box<dyn Program> {
+    Box::new(process::Kubectl::default())
+}

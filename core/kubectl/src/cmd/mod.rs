@@ -1,0 +1,80 @@
+//! The commands, one file each, by upstream's names.
+
+pub mod common;
+pub mod create;
+pub mod get;
+pub mod unavailable;
+
+use crate::command::Command;
+use crate::context::Context;
+use crate::flags::{Flag, FlagSet};
+use crate::process::{Next, Outcome};
+
+/// Flags that every command understands.
+pub const GLOBAL: FlagSet = &[&[
+    Flag::text("as", "", "Act as this user."),
+    Flag::array("as-group", "Act as a member of this group; may be repeated."),
+    Flag::text("as-uid", "", "Act with this UID."),
+    Flag::text("cache-dir", "/root/.kube/cache", "Folder for what discovery has told."),
+    Flag::text("certificate-authority", "", "Certificate file of the certificate authority."),
+    Flag::text("client-certificate", "", "Client certificate file."),
+    Flag::text("client-key", "", "Client key file."),
+    Flag::text("cluster", "", "The cluster of the kubeconfig to use."),
+    Flag::text("context", "", "The context of the kubeconfig to use."),
+    Flag::switch("disable-compression", "Ask for answers that are not compressed."),
+    Flag::switch("insecure-skip-tls-verify", "Do not check the server's certificate."),
+    Flag::text("kubeconfig", "", "The kubeconfig file to use."),
+    Flag::switch("match-server-version", "Require that client and server are of one version."),
+    Flag::text("namespace", "", "The namespace to work in.").short("n"),
+    Flag::text("password", "", "Password for basic authentication."),
+    Flag::text("profile", "none", "Profile of the client to capture."),
+    Flag::text("profile-output", "profile.pprof", "File for the profile."),
+    Flag::text("request-timeout", "0", "How long one request may take; 0: as long as it likes."),
+    Flag::text("server", "", "Address and port of the API server.").short("s"),
+    Flag::text("tls-server-name", "", "Name that the server's certificate must have."),
+    Flag::text("token", "", "Bearer token for authentication."),
+    Flag::text("user", "", "The user of the kubeconfig to use."),
+    Flag::text("username", "", "User name for basic authentication."),
+    Flag::switch("warnings-as-errors", "Fail when the server sends a warning."),
+    Flag::int("v", "0", "How much to log.").short("v"),
+]];
+
+/// kubectl itself.
+pub static KUBECTL: Command = Command {
+    usage: "kubectl",
+    short: "kubectl controls the Kubernetes cluster manager",
+    long: "kubectl controls the Kubernetes cluster manager.\n\n Find more information at: \
+           https://kubernetes.io/docs/reference/kubectl/",
+    subcommands: ALL,
+    run: run_root,
+    ..Command::EMPTY
+};
+
+/// Commands under their headings, as `kubectl help` lists them.
+pub const GROUPS: &[(&str, &[&Command])] = &[
+    ("Basic Commands (Beginner):", &[&create::COMMAND, &unavailable::EXPOSE]),
+    ("Basic Commands (Intermediate):", &[&get::COMMAND]),
+    ("Other Commands:", &[]),
+];
+
+/// Every command.
+const ALL: &[&Command] = &[&create::COMMAND, &get::COMMAND, &unavailable::EXPOSE];
+
+fn run_root(cx: &mut Context<'_>) -> Outcome {
+    let text = crate::help::text(cx.invocation);
+    cx.out(&text);
+    Ok(Next::Exit(0))
+}
+
+/// What a command that only groups others does: tells which there are.
+///
+/// Upstream: `DefaultSubCommandRun`.
+pub fn run_group(cx: &mut Context<'_>) -> Outcome {
+    if let Some(word) = cx.args().first() {
+        let text = format!("unknown command {}", naru_api::gofmt::quote(word));
+        return Err(cx.invocation.usage_error(text));
+    }
+    let text = crate::help::text(cx.invocation);
+    cx.console.err(&text);
+    Ok(Next::Exit(0))
+}

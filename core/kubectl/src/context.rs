@@ -1,0 +1,455 @@
+//! What a command works with: its arguments, the console, the files, and the API server.
+
+use crate::command::Invocation;
+use crate::config::Config;
+use crate::failure::{Failure, Result};
+use crate::flags::Parsed;
+use crate::process::{Next, Outcome, Task};
+use naru_api::request::{Body, DeleteOptions, ListOptions, ObjectList, Patch, Table};
+use naru_api::service::{Connect, ConnectRequest, StreamId, WatchRequest};
+use naru_api::{ApiError, ApiService, KindRef, Object, Op, Request, Response, UserInfo, WatchId};
+use naru_shell::{Errno, Fd, Sys};
+use naru_sim::{CauseId, Time};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Standard output and error, in the order in which they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Console {
+    chunks: VecDeque<(Fd, Vec<u8>)>,
+}
+
+impl Console {
+    /// To standard output.
+    pub fn out(&mut self, text: &str) {
+        self.write(1, text.as_bytes());
+    }
+
+    /// To standard error.
+    pub fn err(&mut self, text: &str) {
+        self.write(2, text.as_bytes());
+    }
+
+    /// Bytes to a descriptor.
+    pub fn write(&mut self, fd: Fd, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.chunks.back_mut() {
+            Some((last, chunk)) if *last == fd => chunk.extend_from_slice(bytes),
+            _ => self.chunks.push_back((fd, bytes.to_vec())),
+        }
+    }
+
+    /// Whether everything was written out.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Writes out as much as is taken: whether that was all.
+    pub fn flush(&mut self, sys: &mut dyn Sys) -> std::result::Result<bool, Errno> {
+        while let Some((fd, chunk)) = self.chunks.front_mut() {
+            match sys.write(*fd, chunk) {
+                Ok(taken) if taken >= chunk.len() => drop(self.chunks.pop_front()),
+                Ok(0) | Err(Errno::Again) => return Ok(false),
+                Ok(taken) => drop(chunk.drain(..taken)),
+                // As for upstream: a closed standard error does not stop the command.
+                Err(Errno::BadFd) => drop(self.chunks.pop_front()),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// How a dry run is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DryRun {
+    /// It is not.
+    #[default]
+    None,
+    /// Nothing is sent.
+    Client,
+    /// The API server does everything but the writing.
+    Server,
+}
+
+impl DryRun {
+    /// What is put after `created`.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            DryRun::None => "",
+            DryRun::Client => " (dry run)",
+            DryRun::Server => " (server dry run)",
+        }
+    }
+}
+
+/// What a command works with.
+pub struct Context<'a> {
+    /// The machine.
+    pub sys: &'a mut dyn Sys,
+    /// Its output.
+    pub console: &'a mut Console,
+    /// The command line.
+    pub invocation: &'a Invocation,
+    /// Standard input, for commands that read all of it before they start.
+    pub stdin: &'a [u8],
+    cause: CauseId,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        sys: &'a mut dyn Sys,
+        console: &'a mut Console,
+        invocation: &'a Invocation,
+        stdin: &'a [u8],
+        cause: CauseId,
+    ) -> Self {
+        Context { sys, console, invocation, stdin, cause }
+    }
+
+    /// The flags.
+    pub fn flags(&self) -> &'a Parsed {
+        &self.invocation.flags
+    }
+
+    /// The arguments that are no flags.
+    pub fn args(&self) -> &'a [String] {
+        self.invocation.args()
+    }
+
+    /// To standard output.
+    pub fn out(&mut self, text: &str) {
+        self.console.out(text);
+    }
+
+    /// A line to standard output.
+    pub fn line(&mut self, text: &str) {
+        self.console.out(text);
+        self.console.out("\n");
+    }
+
+    /// A line to standard error.
+    pub fn err_line(&mut self, text: &str) {
+        self.console.err(text);
+        self.console.err("\n");
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Time {
+        self.sys.now()
+    }
+
+    /// Runs a task until it waits or ends.
+    pub fn start(&mut self, task: impl Task + 'static) -> Outcome {
+        Box::new(task).poll(self)
+    }
+
+    /// The kubeconfig.
+    pub fn config(&mut self) -> Result<Config> {
+        Config::load(self.sys, &self.invocation.flags)
+    }
+
+    /// The namespace to work in, and whether the command line names it.
+    pub fn namespace(&mut self) -> Result<(String, bool)> {
+        self.config()?.namespace(self.flags())
+    }
+
+    /// `--dry-run`.
+    ///
+    /// Upstream: `GetDryRunStrategy`.
+    pub fn dry_run(&mut self) -> Result<DryRun> {
+        let value = self.flags().text("dry-run");
+        match value {
+            "none" => Ok(DryRun::None),
+            "client" => Ok(DryRun::Client),
+            "server" => Ok(DryRun::Server),
+            "unchanged" => {
+                self.warn("--dry-run is deprecated and can be replaced with --dry-run=client.");
+                Ok(DryRun::Client)
+            }
+            _ => {
+                let Some(on) = crate::flags::parse_bool(value).ok() else {
+                    return Err(Failure::message(format!(
+                        "Invalid dry-run value ({value}). Must be \"none\", \"server\", or \
+                         \"client\"."
+                    )));
+                };
+                let strategy = if on { DryRun::Client } else { DryRun::None };
+                let name = if on { "client" } else { "none" };
+                self.warn(&format!(
+                    "--dry-run={value} is deprecated (boolean value) and can be replaced with \
+                     --dry-run={name}."
+                ));
+                Ok(strategy)
+            }
+        }
+    }
+
+    /// A warning in the form of `k8s.io/klog`: level, date, time, process, place.
+    fn warn(&mut self, text: &str) {
+        let now = naru_api::time::micro_time(self.now()).0;
+        let (stamp, pid) = (now.strftime("%m%d %H:%M:%S%.6f"), self.sys.pid());
+        self.err_line(&format!("W{stamp} {pid:7} helpers.go:704] {text}"));
+    }
+
+    // ---- the API server ----
+
+    /// The API server.
+    pub fn api(&mut self) -> Result<&mut dyn ApiService> {
+        if self.sys.api().is_none() {
+            let server = self.config()?.server(self.flags());
+            let host = server.split("://").last().unwrap_or(&server).to_owned();
+            return Err(Failure::Plain(
+                format!(
+                    "The connection to the server {host} was refused - did you specify the right \
+                     host or port?"
+                ),
+                1,
+            ));
+        }
+        self.sys.api().ok_or(Failure::Exit(1))
+    }
+
+    /// The kinds that are served.
+    pub fn kinds(&mut self) -> Result<Vec<KindRef>> {
+        Ok(self.api()?.kinds())
+    }
+
+    fn user(&self) -> UserInfo {
+        match self.flags().text("as") {
+            "" => UserInfo::new("kubernetes-admin", &["system:masters", "system:authenticated"]),
+            name => {
+                let groups = self.flags().list("as-group");
+                let groups: Vec<&str> =
+                    groups.iter().map(String::as_str).chain(["system:authenticated"]).collect();
+                UserInfo::new(name, &groups)
+            }
+        }
+    }
+
+    /// The field manager: `kubectl-create`.
+    fn agent(&self) -> Arc<str> {
+        match self.flags().text("field-manager") {
+            "" => format!("kubectl-{}", self.invocation.command().name()).into(),
+            manager => manager.into(),
+        }
+    }
+
+    fn send(&mut self, ask: Ask<'_>) -> Result<Response> {
+        let request = Request {
+            user: self.user(),
+            agent: self.agent(),
+            cause: self.cause,
+            kind: ask.kind.clone(),
+            namespace: if ask.kind.namespaced { ask.namespace.to_owned() } else { String::new() },
+            name: ask.name.to_owned(),
+            subresource: ask.subresource,
+            op: ask.op,
+            table: ask.table,
+            dry_run: ask.dry_run == DryRun::Server,
+        };
+        Ok(self.api()?.handle(request)?)
+    }
+
+    fn send_for_object(&mut self, ask: Ask<'_>) -> Result<Object> {
+        match self.send(ask)? {
+            Response::Object(object) => Ok(object),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Reads one object.
+    pub fn get(&mut self, kind: &KindRef, namespace: &str, name: &str) -> Result<Object> {
+        self.send_for_object(Ask::new(kind, namespace, name, Op::Get))
+    }
+
+    /// Reads one object, or `None` if it is not there.
+    pub fn find(&mut self, kind: &KindRef, namespace: &str, name: &str) -> Result<Option<Object>> {
+        match self.get(kind, namespace, name) {
+            Ok(object) => Ok(Some(object)),
+            Err(failure) if failure.is_not_found() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Reads a subresource of one object.
+    pub fn get_subresource(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+    ) -> Result<Object> {
+        self.send_for_object(Ask { subresource, ..Ask::new(kind, namespace, name, Op::Get) })
+    }
+
+    /// Reads many objects.
+    pub fn list(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        options: &ListOptions,
+    ) -> Result<ObjectList> {
+        match self.send(Ask::new(kind, namespace, "", Op::List(options.clone())))? {
+            Response::List(list) => Ok(list),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Reads one (`name`) or many objects as a table.
+    pub fn table(&mut self, kind: &KindRef, namespace: &str, name: &str, op: Op) -> Result<Table> {
+        match self.send(Ask { table: true, ..Ask::new(kind, namespace, name, op) })? {
+            Response::Table(table) => Ok(table),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Makes an object.
+    pub fn create(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        object: Value,
+        dry_run: DryRun,
+    ) -> Result<Object> {
+        let op = Op::Create(Body::Json(object));
+        self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, "", op) })
+    }
+
+    /// Makes a subresource of an object: an eviction, a token.
+    pub fn create_subresource(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+        object: Value,
+    ) -> Result<Object> {
+        let op = Op::Create(Body::Json(object));
+        self.send_for_object(Ask { subresource, ..Ask::new(kind, namespace, name, op) })
+    }
+
+    /// Replaces an object.
+    pub fn update(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        object: Value,
+        dry_run: DryRun,
+    ) -> Result<Object> {
+        let op = Op::Update(Body::Json(object));
+        self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })
+    }
+
+    /// Changes an object.
+    pub fn patch(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        patch: Patch,
+        dry_run: DryRun,
+    ) -> Result<Object> {
+        let op = Op::Patch(patch);
+        self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })
+    }
+
+    /// Deletes an object: what is there after it, if anything is told.
+    pub fn delete(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        options: DeleteOptions,
+        dry_run: DryRun,
+    ) -> Result<Option<Object>> {
+        let op = Op::Delete(options);
+        match self.send(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })? {
+            Response::Object(object) => Ok(Some(object)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Starts a watch. `from`: the revision after which to tell; `None`: begin with what is there.
+    pub fn watch(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        options: ListOptions,
+        from: Option<u64>,
+    ) -> Result<WatchId> {
+        let request = WatchRequest {
+            user: self.user(),
+            agent: self.agent(),
+            kind: kind.clone(),
+            namespace: if kind.namespaced { namespace.to_owned() } else { String::new() },
+            options,
+            from,
+        };
+        Ok(self.api()?.watch(request)?)
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&mut self, watch: WatchId) {
+        if let Some(api) = self.sys.api() {
+            api.unwatch(watch);
+        }
+    }
+
+    /// Starts a stream to a container.
+    pub fn connect(
+        &mut self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        connect: Connect,
+    ) -> Result<StreamId> {
+        let request = ConnectRequest {
+            user: self.user(),
+            agent: self.agent(),
+            cause: self.cause,
+            namespace: namespace.to_owned(),
+            pod: pod.to_owned(),
+            container: container.to_owned(),
+            connect,
+        };
+        Ok(self.api()?.connect(request)?)
+    }
+
+    /// Ends a stream.
+    pub fn disconnect(&mut self, stream: StreamId) {
+        if let Some(api) = self.sys.api() {
+            api.disconnect(stream);
+        }
+    }
+}
+
+/// The parts of a request that differ.
+struct Ask<'a> {
+    kind: &'a KindRef,
+    namespace: &'a str,
+    name: &'a str,
+    subresource: &'static str,
+    op: Op,
+    table: bool,
+    dry_run: DryRun,
+}
+
+impl<'a> Ask<'a> {
+    fn new(kind: &'a KindRef, namespace: &'a str, name: &'a str, op: Op) -> Self {
+        Ask { kind, namespace, name, subresource: "", op, table: false, dry_run: DryRun::None }
+    }
+}
+
+fn unexpected() -> Failure {
+    Failure::Api(ApiError::internal("the answer is not of the form that was asked for"))
+}
+
+/// The command has done its work.
+pub fn done() -> Outcome {
+    Ok(Next::Exit(0))
+}

@@ -1,0 +1,9 @@
+//! `-o yaml`.
+
+use crate::failure::Result;
+use serde_json::Value;
+
+/// The text that `sigs.k8s.io/yaml` writes.
+pub fn to_yaml(value: &Value) -> Result<String> {
+    Ok(crate::yaml::print(value))
+}
