@@ -234,6 +234,18 @@ pub struct Column {
     pub priority: u8,
 }
 
+impl Column {
+    /// A column that is always shown.
+    pub const fn new(name: &'static str) -> Self {
+        Column { name, priority: 0 }
+    }
+
+    /// A column that `-o wide` shows.
+    pub const fn wide(name: &'static str) -> Self {
+        Column { name, priority: 1 }
+    }
+}
+
 /// A cell of a printed table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -241,6 +253,30 @@ pub enum Cell {
     Text(String),
     /// A whole number.
     Number(i64),
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Cell::Text(text)
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<i32> for Cell {
+    fn from(number: i32) -> Self {
+        Cell::Number(number.into())
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(number: usize) -> Self {
+        Cell::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
 }
 
 /// How objects of a kind are decoded, defaulted, validated and printed: pure functions.
@@ -283,7 +319,8 @@ pub trait Strategy: Sync {
 
     /// The columns after which [`Strategy::row`] fills cells, `Name` first.
     fn columns(&self) -> &'static [Column] {
-        &[Column { name: "Name", priority: 0 }, Column { name: "Created At", priority: 0 }]
+        const COLUMNS: &[Column] = &[Column::new("Name"), Column::new("Created At")];
+        COLUMNS
     }
 
     /// One row, a cell for each of [`Strategy::columns`], at the moment `now`.

@@ -164,16 +164,38 @@ impl fmt::Display for Requirement {
     }
 }
 
+/// Labels as printers show them: `a=b,c=d`, or `<none>`.
+///
+/// Upstream: `FormatLabels` in `apimachinery/pkg/labels/labels.go`.
+pub fn format(labels: Option<&Labels>) -> String {
+    let pairs = labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    or_none(pairs.collect::<Vec<_>>().join(","))
+}
+
+/// A selector as printers show it: `a=b,c in (d)`, `<none>` or `<error>`.
+///
+/// Upstream: `FormatLabelSelector` in `apimachinery/pkg/apis/meta/v1/helpers.go`.
+pub fn format_selector(selector: Option<&LabelSelector>) -> String {
+    match Selector::from_label_selector(selector) {
+        Ok(selector) => or_none(selector.to_string()),
+        Err(_) => "<error>".to_owned(),
+    }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "<none>".to_owned() } else { text }
+}
+
 /// What is wrong with labels at a path.
 ///
 /// Upstream: `ValidateLabels` in `apimachinery/pkg/apis/meta/v1/validation`.
-pub fn validate(labels: Option<&Labels>, path: &str) -> Vec<FieldError> {
+pub fn validate(labels: Option<&Labels>, path: impl fmt::Display) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for (key, value) in labels.into_iter().flatten() {
         let keys = names::qualified_name(key).into_iter();
-        errors.extend(keys.map(|problem| FieldError::invalid(path, key, &problem)));
+        errors.extend(keys.map(|problem| FieldError::invalid(&path, key, &problem)));
         let values = names::label_value(value).into_iter();
-        errors.extend(values.map(|problem| FieldError::invalid(path, value, &problem)));
+        errors.extend(values.map(|problem| FieldError::invalid(&path, value, &problem)));
     }
     errors
 }

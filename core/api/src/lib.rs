@@ -3,9 +3,11 @@
 //!
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
+pub mod duration;
 mod field;
 pub mod fields;
 pub mod gofmt;
+pub mod intstr;
 mod kind;
 pub mod kinds;
 pub mod labels;
@@ -13,6 +15,9 @@ pub mod names;
 mod object;
 pub mod patch;
 pub mod pods;
+pub mod podspec;
+pub mod qos;
+pub mod quantity;
 pub mod request;
 pub mod scheduling;
 pub mod scheme;
@@ -20,7 +25,7 @@ pub mod service;
 pub mod status;
 pub mod time;
 
-pub use field::FieldError;
+pub use field::{FieldError, Path};
 pub use k8s_openapi;
 pub use kind::{Cell, Column, Kind, KindRef, Names, Strategy};
 pub use object::{Key, Kube, KubeObject, Object};

@@ -1,11 +1,12 @@
 //! Events.
 //!
-//! Upstream: `pkg/registry/core/event/strategy.go`.
+//! Upstream: `pkg/registry/core/event/strategy.go`, `printEvent`.
 
-use super::decode_as;
-use crate::{Kind, KindRef, Kube, Names, Object, Strategy};
+use super::cells;
+use super::typed::Typed;
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, duration};
 use k8s_openapi::api::core::v1::Event;
-use serde_json::Value;
+use naru_sim::Time;
 
 static KIND: Kind =
     Names::new("", "v1", "Event", "events", "event").short(&["ev"]).kind(&EventStrategy);
@@ -18,8 +19,149 @@ impl Kube for Event {
 
 struct EventStrategy;
 
-impl Strategy for EventStrategy {
-    fn decode(&self, json: Value) -> Result<Object, String> {
-        decode_as::<Event>(json)
+impl Typed for EventStrategy {
+    type Object = Event;
+
+    const COLUMNS: &'static [Column] = &[
+        Column::new("Last Seen"),
+        Column::new("Type"),
+        Column::new("Reason"),
+        Column::new("Object"),
+        Column::wide("Subobject"),
+        Column::wide("Source"),
+        Column::new("Message"),
+        Column::wide("First Seen"),
+        Column::wide("Count"),
+        Column::wide("Name"),
+    ];
+
+    const FIELDS: &'static [&'static str] = &[
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ];
+
+    fn validate(&self, event: &Event) -> Vec<FieldError> {
+        let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+        let involved = event.involved_object.namespace.as_deref().unwrap_or_default();
+        let cluster_scoped = involved.is_empty() && namespace == "default";
+        if involved == namespace || cluster_scoped {
+            return Vec::new();
+        }
+        let detail = "does not match event.namespace";
+        vec![FieldError::invalid("involvedObject.namespace", involved, detail)]
+    }
+
+    fn cells(&self, event: &Event, now: Time) -> Vec<Cell> {
+        let first = match &event.first_timestamp {
+            Some(first) => duration::since(Some(first), now),
+            None => duration::since_micro(event.event_time.as_ref(), now),
+        };
+        let (last, count) = match &event.series {
+            Some(series) => (
+                duration::since_micro(series.last_observed_time.as_ref(), now),
+                series.count.unwrap_or(0),
+            ),
+            None => {
+                let last = event.last_timestamp.as_ref();
+                let last = last.map(|last| duration::since(Some(last), now));
+                let count = event.count.filter(|count| *count != 0).unwrap_or(1);
+                (last.unwrap_or_else(|| first.clone()), count)
+            }
+        };
+        vec![
+            last.into(),
+            cells::text(event.type_.as_deref()),
+            cells::text(event.reason.as_deref()),
+            target(event).into(),
+            cells::text(event.involved_object.field_path.as_deref()),
+            source(event).into(),
+            event.message.as_deref().unwrap_or_default().trim().into(),
+            first.into(),
+            count.into(),
+            cells::name(&event.metadata),
+        ]
+    }
+
+    fn field(&self, event: &Event, path: &str) -> Option<String> {
+        let involved = &event.involved_object;
+        let component = event.source.as_ref().and_then(|source| source.component.clone());
+        match path {
+            "involvedObject.kind" => involved.kind.clone(),
+            "involvedObject.namespace" => involved.namespace.clone(),
+            "involvedObject.name" => involved.name.clone(),
+            "involvedObject.uid" => involved.uid.clone(),
+            "involvedObject.apiVersion" => involved.api_version.clone(),
+            "involvedObject.resourceVersion" => involved.resource_version.clone(),
+            "involvedObject.fieldPath" => involved.field_path.clone(),
+            "reason" => event.reason.clone(),
+            "reportingComponent" => event.reporting_component.clone(),
+            "source" => component
+                .filter(|component| !component.is_empty())
+                .or_else(|| event.reporting_component.clone()),
+            "type" => event.type_.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// `pod/web`.
+fn target(event: &Event) -> String {
+    let kind = event.involved_object.kind.as_deref().unwrap_or_default().to_lowercase();
+    match event.involved_object.name.as_deref().unwrap_or_default() {
+        "" => kind,
+        name => format!("{kind}/{name}"),
+    }
+}
+
+/// `kubelet, worker`.
+fn source(event: &Event) -> String {
+    let first = |one: Option<&str>, two: Option<&str>| {
+        one.filter(|text| !text.is_empty()).or(two).unwrap_or_default().to_owned()
+    };
+    let source = event.source.as_ref();
+    let component = source.and_then(|source| source.component.as_deref());
+    let host = source.and_then(|source| source.host.as_deref());
+    let component = first(component, event.reporting_component.as_deref());
+    let instance = first(host, event.reporting_instance.as_deref());
+    if instance.is_empty() { component } else { format!("{component}, {instance}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rows() {
+        let event = serde_json::from_value(json!({
+            "metadata": {"name": "web.1"},
+            "involvedObject": {"kind": "Pod", "name": "web", "fieldPath": "spec.containers{a}"},
+            "type": "Normal", "reason": "Pulled", "message": "Done \n", "count": 3,
+            "source": {"component": "kubelet", "host": "worker"},
+            "firstTimestamp": "2025-06-02T00:00:00Z", "lastTimestamp": "2025-06-02T00:01:00Z",
+        }))
+        .unwrap();
+        let cells = EventStrategy.cells(&event, Time::from_secs(90));
+        let texts = [
+            "30s",
+            "Normal",
+            "Pulled",
+            "pod/web",
+            "spec.containers{a}",
+            "kubelet, worker",
+            "Done",
+            "90s",
+        ];
+        assert_eq!(cells[..8], texts.map(Cell::from));
+        assert_eq!(cells[8..], [Cell::Number(3), Cell::from("web.1")]);
     }
 }

@@ -1,11 +1,12 @@
 //! Leases.
 //!
-//! Upstream: `pkg/registry/coordination/lease/strategy.go`.
+//! Upstream: `pkg/registry/coordination/lease/strategy.go`, `ValidateLeaseSpec`, `printLease`.
 
-use super::decode_as;
-use crate::{Kind, KindRef, Kube, Names, Object, Strategy};
+use super::cells;
+use super::typed::Typed;
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::coordination::v1::Lease;
-use serde_json::Value;
+use naru_sim::Time;
 
 static KIND: Kind =
     Names::new("coordination.k8s.io", "v1", "Lease", "leases", "lease").kind(&LeaseStrategy);
@@ -18,8 +19,28 @@ impl Kube for Lease {
 
 struct LeaseStrategy;
 
-impl Strategy for LeaseStrategy {
-    fn decode(&self, json: Value) -> Result<Object, String> {
-        decode_as::<Lease>(json)
+impl Typed for LeaseStrategy {
+    type Object = Lease;
+
+    const COLUMNS: &'static [Column] =
+        &[Column::new("Name"), Column::new("Holder"), Column::new("Age")];
+
+    fn validate(&self, lease: &Lease) -> Vec<FieldError> {
+        let Some(spec) = &lease.spec else { return Vec::new() };
+        let mut errors = Vec::new();
+        if let Some(seconds) = spec.lease_duration_seconds.filter(|seconds| *seconds <= 0) {
+            let detail = "must be greater than 0";
+            errors.push(FieldError::invalid_raw("spec.leaseDurationSeconds", seconds, detail));
+        }
+        if let Some(count) = spec.lease_transitions.filter(|count| *count < 0) {
+            let detail = "must be greater than or equal to 0";
+            errors.push(FieldError::invalid_raw("spec.leaseTransitions", count, detail));
+        }
+        errors
+    }
+
+    fn cells(&self, lease: &Lease, now: Time) -> Vec<Cell> {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+        vec![cells::name(&lease.metadata), cells::text(holder), cells::age(&lease.metadata, now)]
     }
 }

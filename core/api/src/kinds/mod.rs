@@ -1,6 +1,7 @@
 //! One file for each kind: its names, defaults, validation and columns.
 
 pub mod binding;
+mod cells;
 pub mod configmap;
 pub mod daemonset;
 pub mod deployment;
@@ -15,6 +16,8 @@ pub mod replicaset;
 pub mod secret;
 pub mod service;
 pub mod serviceaccount;
+pub mod typed;
+mod workload;
 
 use crate::{Kube, Object};
 use serde_json::Value;

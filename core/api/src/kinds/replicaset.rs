@@ -1,11 +1,14 @@
 //! Replica sets.
 //!
-//! Upstream: `pkg/registry/apps/replicaset/strategy.go`.
+//! Upstream: `pkg/registry/apps/replicaset/strategy.go`, `SetDefaults_ReplicaSet`,
+//! `ValidateReplicaSetSpec`, `printReplicaSet`.
 
-use super::decode_as;
-use crate::{Kind, KindRef, Kube, Names, Object, Strategy};
-use k8s_openapi::api::apps::v1::ReplicaSet;
-use serde_json::Value;
+use super::typed::{Typed, keep};
+use super::{cells, workload};
+use crate::podspec::validation::not_negative;
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path};
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
+use naru_sim::Time;
 
 static KIND: Kind = Names::new("apps", "v1", "ReplicaSet", "replicasets", "replicaset")
     .short(&["rs"])
@@ -21,8 +24,134 @@ impl Kube for ReplicaSet {
 
 struct ReplicaSetStrategy;
 
-impl Strategy for ReplicaSetStrategy {
-    fn decode(&self, json: Value) -> Result<Object, String> {
-        decode_as::<ReplicaSet>(json)
+impl Typed for ReplicaSetStrategy {
+    type Object = ReplicaSet;
+
+    const COLUMNS: &'static [Column] = &[
+        Column::new("Name"),
+        Column::new("Desired"),
+        Column::new("Current"),
+        Column::new("Ready"),
+        Column::new("Age"),
+        Column::wide("Containers"),
+        Column::wide("Images"),
+        Column::wide("Selector"),
+    ];
+
+    const FIELDS: &'static [&'static str] = &["status.replicas"];
+
+    fn default(&self, object: &mut ReplicaSet) {
+        let spec = object.spec.get_or_insert_default();
+        spec.replicas.get_or_insert(1);
+        workload::default_template(spec.template.get_or_insert_default());
+    }
+
+    fn prepare_for_create(&self, object: &mut ReplicaSet) {
+        object.metadata.generation = Some(1);
+        object.status = Some(ReplicaSetStatus::default());
+    }
+
+    fn prepare_for_update(&self, new: &mut ReplicaSet, old: &ReplicaSet, subresource: &str) {
+        if subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+        } else {
+            keep(&mut new.status, &old.status);
+            if new.spec != old.spec {
+                new.metadata.generation = old.metadata.generation.map(|old| old + 1);
+            }
+        }
+    }
+
+    fn validate(&self, object: &ReplicaSet) -> Vec<FieldError> {
+        let spec = object.spec.clone().unwrap_or_default();
+        let path = Path::new("spec");
+        let mut errors = Vec::new();
+        not_negative(spec.replicas, &path.child("replicas"), &mut errors);
+        not_negative(spec.min_ready_seconds, &path.child("minReadySeconds"), &mut errors);
+        let template = spec.template.unwrap_or_default();
+        workload::validate(&spec.selector, &template, "ReplicaSet", &mut errors);
+        errors
+    }
+
+    fn validate_update(
+        &self,
+        new: &ReplicaSet,
+        old: &ReplicaSet,
+        subresource: &str,
+    ) -> Vec<FieldError> {
+        if !subresource.is_empty() || new.spec == old.spec {
+            return Vec::new();
+        }
+        let mut errors = Typed::validate(self, new);
+        if let (Some(new), Some(old)) = (&new.spec, &old.spec) {
+            workload::immutable_selector(&new.selector, &old.selector, &mut errors);
+        }
+        errors
+    }
+
+    fn cells(&self, object: &ReplicaSet, now: Time) -> Vec<Cell> {
+        let spec = object.spec.clone().unwrap_or_default();
+        let status = object.status.clone().unwrap_or_default();
+        let template = spec.template.unwrap_or_default();
+        let mut cells = vec![
+            cells::name(&object.metadata),
+            spec.replicas.unwrap_or(0).into(),
+            status.replicas.into(),
+            status.ready_replicas.unwrap_or(0).into(),
+            cells::age(&object.metadata, now),
+        ];
+        cells.extend(workload::wide_cells(&template, &spec.selector));
+        cells
+    }
+
+    fn field(&self, object: &ReplicaSet, path: &str) -> Option<String> {
+        (path == "status.replicas").then(|| object.status.as_ref())?.map(|s| s.replicas.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn replica_set(spec: Value) -> ReplicaSet {
+        let mut object = serde_json::from_value(json!({ "spec": spec })).unwrap();
+        Typed::default(&ReplicaSetStrategy, &mut object);
+        object
+    }
+
+    #[test]
+    fn messages_are_upstreams() {
+        let template = json!({"metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "a", "image": "b"}]}});
+        let table = [
+            (
+                json!({"selector": {"matchLabels": {"app": "db"}}, "template": template}),
+                "spec.template.metadata.labels: Invalid value: map[string]string{\"app\":\"web\"}: \
+                 `selector` does not match template `labels`",
+            ),
+            (
+                json!({"replicas": -1, "selector": {"matchLabels": {"app": "web"}}, "template": template}),
+                "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+            ),
+        ];
+        for (spec, message) in table {
+            let errors = Typed::validate(&ReplicaSetStrategy, &replica_set(spec));
+            let texts: Vec<_> =
+                errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
+            assert_eq!(texts, [message]);
+        }
+    }
+
+    #[test]
+    fn a_changed_spec_is_a_new_generation() {
+        let mut old = replica_set(json!({"replicas": 1, "selector": {}}));
+        ReplicaSetStrategy.prepare_for_create(&mut old);
+        let mut new = old.clone();
+        new.spec.as_mut().unwrap().replicas = Some(2);
+        ReplicaSetStrategy.prepare_for_update(&mut new, &old, "");
+        assert_eq!(new.metadata.generation, Some(2));
+        ReplicaSetStrategy.prepare_for_update(&mut new, &old, "status");
+        assert_eq!(new.spec, old.spec);
     }
 }

@@ -1,11 +1,12 @@
 //! Service accounts.
 //!
-//! Upstream: `pkg/registry/core/serviceaccount/strategy.go`.
+//! Upstream: `pkg/registry/core/serviceaccount/strategy.go`, `printServiceAccount`.
 
-use super::decode_as;
-use crate::{Kind, KindRef, Kube, Names, Object, Strategy};
+use super::cells;
+use super::typed::Typed;
+use crate::{Cell, Column, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use serde_json::Value;
+use naru_sim::Time;
 
 static KIND: Kind = Names::new("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount")
     .short(&["sa"])
@@ -19,8 +20,15 @@ impl Kube for ServiceAccount {
 
 struct ServiceAccountStrategy;
 
-impl Strategy for ServiceAccountStrategy {
-    fn decode(&self, json: Value) -> Result<Object, String> {
-        decode_as::<ServiceAccount>(json)
+impl Typed for ServiceAccountStrategy {
+    type Object = ServiceAccount;
+
+    const COLUMNS: &'static [Column] =
+        &[Column::new("Name"), Column::new("Secrets"), Column::new("Age")];
+
+    fn cells(&self, account: &ServiceAccount, now: Time) -> Vec<Cell> {
+        let secrets = account.secrets.as_ref().map_or(0, Vec::len);
+        let age = cells::age(&account.metadata, now);
+        vec![cells::name(&account.metadata), secrets.into(), age]
     }
 }

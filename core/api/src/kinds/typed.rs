@@ -1,0 +1,126 @@
+//! A strategy written for the kind's own type.
+
+use crate::{Cell, Column, FieldError, Kube, Object, Strategy, names};
+use naru_sim::Time;
+use serde_json::Value;
+
+/// What [`Strategy`] asks, of typed objects. Every kind here implements this; the
+/// implementation of [`Strategy`] that follows from it unpacks the objects.
+pub trait Typed: Sync {
+    /// The kind's type.
+    type Object: Kube;
+
+    /// The printer's columns.
+    const COLUMNS: &'static [Column];
+
+    /// The fields, beyond metadata, that selectors may name.
+    const FIELDS: &'static [&'static str] = &[];
+
+    /// See [`Strategy::default`].
+    fn default(&self, _object: &mut Self::Object) {}
+
+    /// See [`Strategy::prepare_for_create`].
+    fn prepare_for_create(&self, _object: &mut Self::Object) {}
+
+    /// See [`Strategy::prepare_for_update`].
+    fn prepare_for_update(&self, _new: &mut Self::Object, _old: &Self::Object, _sub: &str) {}
+
+    /// See [`Strategy::validate_name`].
+    fn validate_name(&self, name: &str) -> Vec<String> {
+        names::dns1123_subdomain(name)
+    }
+
+    /// See [`Strategy::validate`].
+    fn validate(&self, _object: &Self::Object) -> Vec<FieldError> {
+        Vec::new()
+    }
+
+    /// See [`Strategy::validate_update`].
+    fn validate_update(
+        &self,
+        new: &Self::Object,
+        _old: &Self::Object,
+        subresource: &str,
+    ) -> Vec<FieldError> {
+        if subresource.is_empty() { self.validate(new) } else { Vec::new() }
+    }
+
+    /// See [`Strategy::default_grace_period_seconds`].
+    fn default_grace_period_seconds(&self, _object: &Self::Object) -> i64 {
+        0
+    }
+
+    /// The cells of a row, one for each column.
+    fn cells(&self, object: &Self::Object, now: Time) -> Vec<Cell>;
+
+    /// The value of one of [`Typed::FIELDS`].
+    fn field(&self, _object: &Self::Object, _path: &str) -> Option<String> {
+        None
+    }
+}
+
+impl<T: Typed> Strategy for T {
+    fn decode(&self, json: Value) -> Result<Object, String> {
+        super::decode_as::<T::Object>(json)
+    }
+
+    fn default(&self, object: &mut Object) {
+        if let Some(object) = object.edit() {
+            Typed::default(self, object);
+        }
+    }
+
+    fn prepare_for_create(&self, object: &mut Object) {
+        if let Some(object) = object.edit() {
+            Typed::prepare_for_create(self, object);
+        }
+    }
+
+    fn prepare_for_update(&self, new: &mut Object, old: &Object, subresource: &str) {
+        if let (Some(new), Some(old)) = (new.edit(), old.get()) {
+            Typed::prepare_for_update(self, new, old, subresource);
+        }
+    }
+
+    fn validate_name(&self, name: &str) -> Vec<String> {
+        Typed::validate_name(self, name)
+    }
+
+    fn validate(&self, object: &Object) -> Vec<FieldError> {
+        object.get().map(|object| Typed::validate(self, object)).unwrap_or_default()
+    }
+
+    fn validate_update(&self, new: &Object, old: &Object, subresource: &str) -> Vec<FieldError> {
+        match (new.get(), old.get()) {
+            (Some(new), Some(old)) => Typed::validate_update(self, new, old, subresource),
+            _ => Vec::new(),
+        }
+    }
+
+    fn default_grace_period_seconds(&self, object: &Object) -> i64 {
+        object.get().map_or(0, |object| Typed::default_grace_period_seconds(self, object))
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        T::COLUMNS
+    }
+
+    fn row(&self, object: &Object, now: Time) -> Vec<Cell> {
+        object.get().map(|object| Typed::cells(self, object, now)).unwrap_or_default()
+    }
+
+    fn field(&self, object: &Object, path: &str) -> Option<String> {
+        object.get().and_then(|object| Typed::field(self, object, path))
+    }
+
+    fn field_labels(&self) -> &'static [&'static str] {
+        T::FIELDS
+    }
+}
+
+/// Carries `old` over to `new`, copying only what differs.
+pub(crate) fn keep<V: Clone + PartialEq>(new: &mut V, old: &V) {
+    if new != old {
+        new.clone_from(old);
+    }
+}

@@ -1,0 +1,222 @@
+//! Defaults of a pod spec.
+//!
+//! Upstream: `pkg/apis/core/v1/defaults.go`, `zz_generated.defaults.go`.
+
+use crate::quantity;
+use k8s_openapi::api::core::v1::{
+    Container, EmptyDirVolumeSource, EnvVar, Pod, PodSpec, Probe, ResourceRequirements, Volume,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::collections::BTreeMap;
+
+/// Mode 0644 of files in volumes.
+const FILE_MODE: i32 = 0o644;
+
+/// The defaults that only a pod gets, not a template.
+pub fn set_pod(pod: &mut Pod) {
+    let Some(spec) = &mut pod.spec else { return };
+    set_pod_spec(spec);
+    spec.enable_service_links.get_or_insert(true);
+    let host_network = spec.host_network == Some(true);
+    for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
+        if let Some(resources) = &mut container.resources {
+            request_limits(resources);
+        }
+        for port in container.ports.iter_mut().flatten().filter(|_| host_network) {
+            if port.host_port.unwrap_or(0) == 0 {
+                port.host_port = Some(port.container_port);
+            }
+        }
+    }
+}
+
+/// What is limited and not requested is requested up to its limit.
+fn request_limits(resources: &mut ResourceRequirements) {
+    let Some(limits) = resources.limits.as_ref().filter(|limits| !limits.is_empty()) else {
+        return;
+    };
+    let requests = resources.requests.get_or_insert_default();
+    for (name, limit) in limits {
+        if !requests.contains_key(name) {
+            requests.insert(name.clone(), limit.clone());
+        }
+    }
+}
+
+/// The defaults of a pod's or a template's spec.
+pub fn set_pod_spec(spec: &mut PodSpec) {
+    text(&mut spec.dns_policy, "ClusterFirst");
+    text(&mut spec.restart_policy, "Always");
+    text(&mut spec.scheduler_name, "default-scheduler");
+    spec.security_context.get_or_insert_default();
+    spec.termination_grace_period_seconds.get_or_insert(30);
+    if let Some(name) = spec.service_account_name.clone().filter(|name| !name.is_empty()) {
+        spec.service_account = Some(name);
+    } else if spec.service_account.as_ref().is_some_and(|name| !name.is_empty()) {
+        spec.service_account_name = spec.service_account.clone();
+    }
+    spec.volumes.iter_mut().flatten().for_each(set_volume);
+    spec.containers.iter_mut().for_each(set_container);
+    spec.init_containers.iter_mut().flatten().for_each(set_container);
+}
+
+fn set_container(container: &mut Container) {
+    let image = container.image.as_deref().unwrap_or_default();
+    let policy = if image_tag(image) == Some("latest") { "Always" } else { "IfNotPresent" };
+    text(&mut container.image_pull_policy, policy);
+    text(&mut container.termination_message_path, "/dev/termination-log");
+    text(&mut container.termination_message_policy, "File");
+    for port in container.ports.iter_mut().flatten() {
+        text(&mut port.protocol, "TCP");
+    }
+    let resources = container.resources.get_or_insert_default();
+    canonical(&mut resources.limits);
+    canonical(&mut resources.requests);
+    container.env.iter_mut().flatten().for_each(set_env);
+    let probes = [
+        &mut container.liveness_probe,
+        &mut container.readiness_probe,
+        &mut container.startup_probe,
+    ];
+    probes.into_iter().flatten().for_each(set_probe);
+}
+
+fn set_env(env: &mut EnvVar) {
+    let source = env.value_from.as_mut();
+    if let Some(field) = source.and_then(|source| source.field_ref.as_mut()) {
+        text(&mut field.api_version, "v1");
+    }
+}
+
+fn set_probe(probe: &mut Probe) {
+    number(&mut probe.timeout_seconds, 1);
+    number(&mut probe.period_seconds, 10);
+    number(&mut probe.success_threshold, 1);
+    number(&mut probe.failure_threshold, 3);
+    if let Some(get) = &mut probe.http_get {
+        text(&mut get.path, "/");
+        text(&mut get.scheme, "HTTP");
+    }
+    if let Some(grpc) = &mut probe.grpc {
+        grpc.service.get_or_insert_default();
+    }
+}
+
+fn set_volume(volume: &mut Volume) {
+    let only_named = Volume { name: volume.name.clone(), ..Volume::default() };
+    if *volume == only_named {
+        volume.empty_dir = Some(EmptyDirVolumeSource::default());
+    }
+    if let Some(source) = &mut volume.secret {
+        source.default_mode.get_or_insert(FILE_MODE);
+    }
+    if let Some(source) = &mut volume.config_map {
+        source.default_mode.get_or_insert(FILE_MODE);
+    }
+    if let Some(source) = &mut volume.downward_api {
+        source.default_mode.get_or_insert(FILE_MODE);
+    }
+    if let Some(source) = &mut volume.host_path {
+        source.type_.get_or_insert_default();
+    }
+    if let Some(source) = &mut volume.projected {
+        source.default_mode.get_or_insert(FILE_MODE);
+        for projection in source.sources.iter_mut().flatten() {
+            if let Some(token) = &mut projection.service_account_token {
+                token.expiration_seconds.get_or_insert(3600);
+            }
+        }
+    }
+}
+
+/// Quantities are kept in canonical form.
+pub(crate) fn canonical(list: &mut Option<BTreeMap<String, Quantity>>) {
+    for quantity in list.iter_mut().flatten().map(|(_, quantity)| quantity) {
+        if let Ok(canonical) = quantity::canonical(&quantity.0) {
+            quantity.0 = canonical;
+        }
+    }
+}
+
+/// The tag of an image: `latest` when neither tag nor digest is given, `None` with a digest alone.
+///
+/// Upstream: `pkg/util/parsers/parsers.go`.
+pub fn image_tag(image: &str) -> Option<&str> {
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (image, None),
+    };
+    let last = name.rsplit('/').next().unwrap_or_default();
+    match last.split_once(':') {
+        Some((_, tag)) => Some(tag),
+        None if digest.is_some() => None,
+        None => Some("latest"),
+    }
+}
+
+pub(crate) fn text(value: &mut Option<String>, default: &str) {
+    if value.as_deref().unwrap_or_default().is_empty() {
+        *value = Some(default.to_owned());
+    }
+}
+
+fn number(value: &mut Option<i32>, default: i32) {
+    if value.unwrap_or(0) == 0 {
+        *value = Some(default);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tags() {
+        let table = [
+            ("nginx", Some("latest")),
+            ("nginx:1.27", Some("1.27")),
+            ("nginx:latest", Some("latest")),
+            ("localhost:5000/nginx", Some("latest")),
+            ("localhost:5000/nginx:1", Some("1")),
+            ("nginx@sha256:abc", None),
+            ("nginx:1@sha256:abc", Some("1")),
+        ];
+        for (image, tag) in table {
+            assert_eq!(image_tag(image), tag, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_pod_gets_its_defaults() {
+        let mut pod: Pod = serde_json::from_value(json!({"spec": {
+            "volumes": [{"name": "v"}, {"name": "c", "configMap": {"name": "c"}}],
+            "containers": [{"name": "a", "image": "nginx:1", "ports": [{"containerPort": 80}],
+                "resources": {"limits": {"cpu": "0.5"}},
+                "livenessProbe": {"httpGet": {"port": 80}}}],
+        }}))
+        .unwrap();
+        set_pod(&mut pod);
+        let once = pod.clone();
+        set_pod(&mut pod);
+        assert_eq!(pod, once, "defaults are set once");
+        assert_eq!(
+            serde_json::to_value(pod.spec).unwrap(),
+            json!({
+                "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "restartPolicy": "Always",
+                "schedulerName": "default-scheduler", "securityContext": {},
+                "terminationGracePeriodSeconds": 30,
+                "volumes": [{"name": "v", "emptyDir": {}},
+                    {"name": "c", "configMap": {"name": "c", "defaultMode": 420}}],
+                "containers": [{"name": "a", "image": "nginx:1", "imagePullPolicy": "IfNotPresent",
+                    "ports": [{"containerPort": 80, "protocol": "TCP"}],
+                    "resources": {"limits": {"cpu": "500m"}, "requests": {"cpu": "500m"}},
+                    "terminationMessagePath": "/dev/termination-log",
+                    "terminationMessagePolicy": "File",
+                    "livenessProbe": {"httpGet": {"port": 80, "path": "/", "scheme": "HTTP"},
+                        "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1,
+                        "failureThreshold": 3}}],
+            })
+        );
+    }
+}

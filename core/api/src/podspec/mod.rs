@@ -1,0 +1,4 @@
+//! Pod specs, in pods and in templates: defaults and validation.
+
+pub mod defaults;
+pub mod validation;
