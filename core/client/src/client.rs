@@ -38,6 +38,11 @@ impl<'a> Client<'a> {
         self.cause
     }
 
+    /// From now on, requests are caused by this: for a controller that keeps its own queue.
+    pub fn set_cause(&mut self, cause: CauseId) {
+        self.cause = cause;
+    }
+
     /// How many requests were made.
     pub fn requests(&self) -> u32 {
         self.requests
