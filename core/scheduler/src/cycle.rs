@@ -1,0 +1,340 @@
+//! One decision: from a pod to a node, or to why there is none.
+//!
+//! Upstream: `schedulePod` and what it calls in `pkg/scheduler/schedule_one.go`, and
+//! `pkg/scheduler/framework/runtime`.
+
+use crate::framework::{Diagnosis, Filter, Rejection, View};
+use crate::nodes::{NodeInfo, PodInfo};
+use crate::plugins::{FILTERS, SCORES};
+use naru_sim::Rng;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Below this many nodes all are tried. Upstream: `minFeasibleNodesToFind`.
+const FEASIBLE_MIN: usize = 100;
+/// At least this share of the nodes is tried, in percent.
+/// Upstream: `minFeasibleNodesPercentageToFind`.
+const FEASIBLE_PERCENT_MIN: usize = 5;
+
+/// What became of one attempt.
+pub struct Outcome {
+    /// The node that won.
+    pub chosen: Option<Arc<str>>,
+    /// Nodes that were tried and taken out.
+    pub diagnosis: Diagnosis,
+    /// Points by node and plugin; empty when only one node was left.
+    pub scores: Vec<NodeScores>,
+    /// Where the next attempt starts.
+    pub next_start: usize,
+}
+
+/// The points of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeScores {
+    /// The node.
+    pub node: Arc<str>,
+    /// Points by plugin, times its weight.
+    pub plugins: Vec<(&'static str, i64)>,
+    /// Their sum.
+    pub total: i64,
+}
+
+/// The filters of all plugins, prepared for one pod.
+pub struct PreparedFilters<'a> {
+    filters: Vec<(&'static str, Box<dyn Filter + 'a>)>,
+    nodes: Option<BTreeSet<String>>,
+    /// The plugins that name nodes.
+    naming: BTreeSet<&'static str>,
+    failed: Option<(&'static str, Rejection)>,
+}
+
+impl<'a> PreparedFilters<'a> {
+    /// Prepares the filters, unless a plugin turns the pod down everywhere.
+    pub fn new(pod: &'a PodInfo, view: View<'a>) -> Result<Self, Rejection> {
+        let mut prepared = Self::prepare(pod, view);
+        match prepared.failed.take() {
+            Some((_, rejection)) => Err(rejection),
+            None => Ok(prepared),
+        }
+    }
+
+    /// The first plugin that takes the node out, and why.
+    pub fn check(&self, node: &NodeInfo) -> Result<(), (&'static str, Rejection)> {
+        self.filters
+            .iter()
+            .try_for_each(|(name, filter)| filter.filter(node).map_err(|why| (*name, why)))
+    }
+
+    /// What if this pod were on the node too?
+    pub fn add_pod(&mut self, pod: &PodInfo, node: &NodeInfo) {
+        for (_, filter) in &mut self.filters {
+            filter.add_pod(pod, node);
+        }
+    }
+
+    /// What if this pod were not on the node?
+    pub fn remove_pod(&mut self, pod: &PodInfo, node: &NodeInfo) {
+        for (_, filter) in &mut self.filters {
+            filter.remove_pod(pod, node);
+        }
+    }
+
+    fn prepare(pod: &'a PodInfo, view: View<'a>) -> Self {
+        let mut all = PreparedFilters {
+            filters: Vec::new(),
+            nodes: None,
+            naming: BTreeSet::new(),
+            failed: None,
+        };
+        for plugin in FILTERS {
+            match plugin.pre_filter(pod, view) {
+                Ok(prepared) => {
+                    if let Some(names) = prepared.nodes {
+                        all.naming.insert(plugin.name());
+                        all.nodes = Some(match all.nodes.take() {
+                            Some(nodes) => nodes.intersection(&names).cloned().collect(),
+                            None => names,
+                        });
+                    }
+                    all.filters.extend(prepared.filter.map(|filter| (plugin.name(), filter)));
+                }
+                Err(rejection) => {
+                    all.failed = Some((plugin.name(), rejection));
+                    break;
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Decides where a pod goes. `start` is where the last attempt has stopped looking, so that all
+/// nodes have their turn in large clusters.
+pub fn schedule(pod: &PodInfo, view: View<'_>, start: usize, rng: &mut Rng) -> Outcome {
+    let mut outcome = Outcome {
+        chosen: None,
+        diagnosis: Diagnosis { nodes: view.nodes.len(), ..Diagnosis::default() },
+        scores: Vec::new(),
+        next_start: start,
+    };
+    let filters = PreparedFilters::prepare(pod, view);
+    if let Some((plugin, rejection)) = filters.failed {
+        outcome.diagnosis.pre_filter = rejection.to_string();
+        outcome.diagnosis.absent = Some(rejection);
+        outcome.diagnosis.plugins.insert(plugin);
+        return outcome;
+    }
+    let feasible = find_feasible(&filters, pod, view, &mut outcome);
+    match feasible.as_slice() {
+        [] => {}
+        [only] => outcome.chosen = Some(Arc::clone(&only.name)),
+        several => {
+            outcome.scores = score(pod, view, several);
+            outcome.chosen = select_host(&outcome.scores, rng);
+        }
+    }
+    outcome
+}
+
+fn find_feasible<'a>(
+    filters: &PreparedFilters<'_>,
+    pod: &PodInfo,
+    view: View<'a>,
+    outcome: &mut Outcome,
+) -> Vec<&'a NodeInfo> {
+    let mut feasible = Vec::new();
+    // A node nominated by preemption is tried first.
+    let status = pod.pod.status.as_ref();
+    let nominated = status.and_then(|status| status.nominated_node_name.as_deref());
+    if let Some(node) = nominated.and_then(|name| view.nodes.get(name))
+        && filters.check(node).is_ok()
+    {
+        return vec![node];
+    }
+    let listed: Option<Vec<&NodeInfo>> = filters
+        .nodes
+        .as_ref()
+        .map(|names| names.iter().filter_map(|name| view.nodes.get(name)).collect());
+    if listed.is_some() {
+        outcome.diagnosis.plugins.extend(&filters.naming);
+        let names: Vec<&str> = filters.naming.iter().copied().collect();
+        let reason = format!("node(s) didn't satisfy plugin(s) [{}]", names.join(" "));
+        outcome.diagnosis.absent = Some(Rejection::unresolvable(reason));
+    }
+    let count = listed.as_ref().map_or(view.nodes.len(), Vec::len);
+    let enough = feasible_to_find(count);
+    let mut tried = 0;
+    for offset in 0..count {
+        if feasible.len() == enough {
+            break;
+        }
+        let index = (outcome.next_start + offset) % count;
+        let node = match &listed {
+            Some(listed) => listed.get(index).copied(),
+            None => view.nodes.all().get(index),
+        };
+        let Some(node) = node else { continue };
+        tried += 1;
+        match filters.check(node) {
+            Ok(()) => feasible.push(node),
+            Err((plugin, rejection)) => {
+                outcome.diagnosis.plugins.insert(plugin);
+                outcome.diagnosis.rejected.push((Arc::clone(&node.name), plugin, rejection));
+            }
+        }
+    }
+    if listed.is_none() && count > 0 {
+        outcome.next_start = (outcome.next_start + tried) % count;
+    }
+    feasible
+}
+
+/// How many nodes that pass are enough to choose from.
+fn feasible_to_find(nodes: usize) -> usize {
+    if nodes < FEASIBLE_MIN {
+        return nodes;
+    }
+    let percent = 50_usize.saturating_sub(nodes / 125).max(FEASIBLE_PERCENT_MIN);
+    (nodes * percent / 100).max(FEASIBLE_MIN)
+}
+
+fn score(pod: &PodInfo, view: View<'_>, nodes: &[&NodeInfo]) -> Vec<NodeScores> {
+    let mut all: Vec<NodeScores> = nodes
+        .iter()
+        .map(|node| NodeScores { node: Arc::clone(&node.name), plugins: Vec::new(), total: 0 })
+        .collect();
+    for (plugin, weight) in SCORES {
+        let Some(scorer) = plugin.pre_score(pod, view, nodes) else { continue };
+        let mut points: Vec<i64> = nodes.iter().map(|node| scorer.score(node)).collect();
+        scorer.normalize(nodes, &mut points);
+        for (scores, points) in all.iter_mut().zip(points) {
+            scores.plugins.push((plugin.name(), points * weight));
+            scores.total += points * weight;
+        }
+    }
+    all
+}
+
+/// One of the nodes with the most points, at random.
+fn select_host(scores: &[NodeScores], rng: &mut Rng) -> Option<Arc<str>> {
+    let best = scores.iter().map(|scores| scores.total).max()?;
+    let ties: Vec<&NodeScores> = scores.iter().filter(|scores| scores.total == best).collect();
+    let index = usize::try_from(rng.below(ties.len() as u64)).unwrap_or(0);
+    ties.get(index).map(|scores| Arc::clone(&scores.node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::Nodes;
+    use crate::testing::{node, pod};
+    use k8s_openapi::api::core::v1::{
+        Affinity, Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint,
+    };
+    use naru_client::Cache;
+
+    fn tainted(mut node: Node) -> Node {
+        node.spec.get_or_insert_default().taints = Some(vec![Taint {
+            key: "node-role.kubernetes.io/control-plane".to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Taint::default()
+        }]);
+        node
+    }
+
+    fn three_nodes() -> Nodes {
+        let mut nodes = Nodes::default();
+        nodes.set_node(Arc::new(tainted(node("control-plane", "4"))));
+        nodes.set_node(Arc::new(node("worker", "4")));
+        nodes.set_node(Arc::new(node("worker2", "4")));
+        nodes
+    }
+
+    fn decide(nodes: &Nodes, pod: Pod) -> Outcome {
+        let cache = Cache::default();
+        let info = PodInfo::new(Arc::new(pod));
+        schedule(&info, View { nodes, cache: &cache }, 0, &mut Rng::new(1))
+    }
+
+    fn named(mut pod: Pod, name: &str) -> Pod {
+        let requirement = NodeSelectorRequirement {
+            key: "metadata.name".to_owned(),
+            operator: "In".to_owned(),
+            values: Some(vec![name.to_owned()]),
+        };
+        let term =
+            NodeSelectorTerm { match_fields: Some(vec![requirement]), match_expressions: None };
+        let affinity: &mut Affinity =
+            pod.spec.get_or_insert_default().affinity.get_or_insert_default();
+        affinity
+            .node_affinity
+            .get_or_insert_default()
+            .required_during_scheduling_ignored_during_execution =
+            Some(NodeSelector { node_selector_terms: vec![term] });
+        pod
+    }
+
+    #[test]
+    fn the_emptier_node_wins() {
+        let mut nodes = three_nodes();
+        nodes.set_pod(Arc::new(pod("a", "worker", "2")));
+        let outcome = decide(&nodes, pod("b", "", "1"));
+        assert_eq!(outcome.chosen.as_deref(), Some("worker2"));
+        assert_eq!(outcome.scores.len(), 2);
+        assert_eq!(outcome.diagnosis.rejected.len(), 1);
+    }
+
+    #[test]
+    fn tells_why_no_node_takes_the_pod() {
+        let mut nodes = three_nodes();
+        let cases = [
+            (
+                pod("big", "", "5"),
+                "0/3 nodes are available: 1 node(s) had untolerated taint \
+                 {node-role.kubernetes.io/control-plane: }, 2 Insufficient cpu.",
+            ),
+            (
+                named(pod("ds", "", "5"), "worker"),
+                "0/3 nodes are available: 1 Insufficient cpu, \
+                 2 node(s) didn't satisfy plugin(s) [NodeAffinity].",
+            ),
+        ];
+        for (pod, expected) in cases {
+            assert_eq!(decide(&nodes, pod).diagnosis.to_string(), expected);
+        }
+        nodes.remove_node("worker");
+        nodes.remove_node("worker2");
+        assert_eq!(
+            decide(&nodes, pod("a", "", "1")).diagnosis.to_string(),
+            "0/1 nodes are available: 1 node(s) had untolerated taint \
+             {node-role.kubernetes.io/control-plane: }."
+        );
+    }
+
+    #[test]
+    fn large_clusters_are_sampled_in_turn() {
+        for (nodes, expected) in [(3, 3), (99, 99), (100, 100), (1000, 420), (5000, 500)] {
+            assert_eq!(feasible_to_find(nodes), expected);
+        }
+        let mut nodes = Nodes::default();
+        for index in 0..150 {
+            nodes.set_node(Arc::new(node(&format!("n{index}"), "4")));
+        }
+        let outcome = decide(&nodes, pod("a", "", "1"));
+        assert_eq!((outcome.scores.len(), outcome.next_start), (100, 100));
+    }
+
+    #[test]
+    fn ties_are_broken_by_the_seed() {
+        let nodes = three_nodes();
+        let cache = Cache::default();
+        let info = PodInfo::new(Arc::new(pod("a", "", "1")));
+        let mut winners = BTreeSet::new();
+        let mut rng = Rng::new(1);
+        for _ in 0..50 {
+            let view = View { nodes: &nodes, cache: &cache };
+            winners.extend(schedule(&info, view, 0, &mut rng).chosen);
+        }
+        assert_eq!(winners.len(), 2);
+    }
+}

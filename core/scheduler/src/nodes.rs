@@ -1,0 +1,385 @@
+//! What the scheduler knows of nodes and of the pods on them, kept up by difference.
+//!
+//! Upstream: `pkg/scheduler/framework/types.go` (`NodeInfo`, `PodInfo`) and
+//! `pkg/scheduler/backend/cache`. Upstream takes a snapshot of its cache for each cycle, since
+//! watches go on meanwhile; here nothing happens during a cycle, and the cache is the snapshot.
+
+use crate::affinity::PodAffinity;
+use crate::resources::{DEFAULT_MEMORY, DEFAULT_MILLI_CPU, Resources};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use naru_api::Key;
+use naru_api::pods::node_name;
+use naru_api::quantity::Amount;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A pod and what is computed of it once.
+#[derive(Clone, Debug)]
+pub struct PodInfo {
+    /// The pod.
+    pub pod: Arc<Pod>,
+    /// Its namespace and name.
+    pub key: Key,
+    /// What it asks for.
+    pub requests: Resources,
+    /// What it counts as when nodes are compared: CPU in thousandths of a core, memory in bytes.
+    pub counted: (i64, i64),
+    /// Ports of the node that it takes.
+    pub ports: Vec<HostPort>,
+    /// What it wants of other pods.
+    pub affinity: Option<Box<PodAffinity>>,
+}
+
+impl PodInfo {
+    /// Reads a pod.
+    pub fn new(pod: Arc<Pod>) -> Self {
+        let meta = &pod.metadata;
+        let key = Key::new(
+            meta.namespace.clone().unwrap_or_default(),
+            meta.name.clone().unwrap_or_default(),
+        );
+        let counted = Resources::of_pod(&pod, DEFAULT_MILLI_CPU, DEFAULT_MEMORY);
+        PodInfo {
+            key,
+            requests: Resources::of_pod(&pod, 0, 0),
+            counted: (counted.milli_cpu, counted.memory),
+            ports: host_ports(&pod),
+            affinity: PodAffinity::of(&pod).map(Box::new),
+            pod,
+        }
+    }
+
+    /// The pod's priority.
+    pub fn priority(&self) -> i32 {
+        self.pod.spec.as_ref().and_then(|spec| spec.priority).unwrap_or(0)
+    }
+
+    fn has_required_anti_affinity(&self) -> bool {
+        self.affinity.as_ref().is_some_and(|affinity| !affinity.required_anti.is_empty())
+    }
+}
+
+/// A port of a node: address, protocol, number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPort {
+    /// The address, `0.0.0.0` for all.
+    pub ip: String,
+    /// `TCP`, `UDP`, `SCTP`.
+    pub protocol: String,
+    /// The number.
+    pub port: i32,
+}
+
+impl HostPort {
+    /// Whether both cannot be had at once.
+    pub fn conflicts(&self, other: &HostPort) -> bool {
+        const ANY: &str = "0.0.0.0";
+        self.port == other.port
+            && self.protocol == other.protocol
+            && (self.ip == other.ip || self.ip == ANY || other.ip == ANY)
+    }
+}
+
+fn host_ports(pod: &Pod) -> Vec<HostPort> {
+    let spec = pod.spec.as_ref();
+    let ports = spec.into_iter().flat_map(|spec| &spec.containers).flat_map(|c| &c.ports);
+    ports
+        .flatten()
+        .filter_map(|port| {
+            let number = port.host_port.filter(|number| *number > 0)?;
+            let or = |text: &Option<String>, default: &str| {
+                text.clone().filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned())
+            };
+            Some(HostPort {
+                ip: or(&port.host_ip, "0.0.0.0"),
+                protocol: or(&port.protocol, "TCP"),
+                port: number,
+            })
+        })
+        .collect()
+}
+
+/// A node and the pods on it.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// The node's name.
+    pub name: Arc<str>,
+    /// The node.
+    pub node: Arc<Node>,
+    /// The pods on it, those on their way included.
+    pub pods: Vec<Arc<PodInfo>>,
+    /// What they ask for.
+    pub requested: Resources,
+    /// What they count as when nodes are compared: CPU, memory.
+    pub counted: (i64, i64),
+    /// What the node has to give.
+    pub allocatable: Resources,
+    /// How many pods it takes.
+    pub pods_max: i64,
+    /// Sizes of the images it holds, in bytes, by name.
+    pub images: BTreeMap<String, i64>,
+}
+
+impl NodeInfo {
+    /// A node without pods.
+    pub fn new(node: Arc<Node>) -> Self {
+        let mut info = NodeInfo {
+            name: node.metadata.name.as_deref().unwrap_or_default().into(),
+            node: Arc::clone(&node),
+            pods: Vec::new(),
+            requested: Resources::default(),
+            counted: (0, 0),
+            allocatable: Resources::default(),
+            pods_max: 0,
+            images: BTreeMap::new(),
+        };
+        info.set_node(node);
+        info
+    }
+
+    /// The value of a label of the node.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.node.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Puts a pod on the node.
+    pub fn add_pod(&mut self, pod: Arc<PodInfo>) {
+        self.requested.add(&pod.requests);
+        self.counted.0 += pod.counted.0;
+        self.counted.1 += pod.counted.1;
+        self.pods.push(pod);
+    }
+
+    /// Takes a pod from the node.
+    pub fn remove_pod(&mut self, key: &Key) {
+        let Some(index) = self.pods.iter().position(|pod| pod.key == *key) else { return };
+        let pod = self.pods.remove(index);
+        self.requested.subtract(&pod.requests);
+        self.counted.0 -= pod.counted.0;
+        self.counted.1 -= pod.counted.1;
+    }
+
+    fn set_node(&mut self, node: Arc<Node>) {
+        let status = node.status.as_ref();
+        let allocatable = status.and_then(|status| status.allocatable.as_ref());
+        self.allocatable = Resources::from_quantities(allocatable);
+        self.pods_max = allocatable
+            .and_then(|list| list.get("pods"))
+            .map_or(0, |quantity| Amount::of(quantity).value());
+        self.images = status
+            .into_iter()
+            .flat_map(|status| status.images.iter().flatten())
+            .flat_map(|image| {
+                let size = image.size_bytes.unwrap_or(0);
+                image.names.iter().flatten().map(move |name| (name.clone(), size))
+            })
+            .collect();
+        self.node = node;
+    }
+}
+
+/// All nodes, in the order in which they joined, and all pods that have one.
+#[derive(Clone, Debug, Default)]
+pub struct Nodes {
+    nodes: Vec<NodeInfo>,
+    index: BTreeMap<Arc<str>, usize>,
+    placed: BTreeMap<Key, Arc<PodInfo>>,
+    /// Pods whose binding was asked for and not seen yet.
+    assumed: BTreeSet<Key>,
+    /// Pods on nodes that are not known (yet).
+    homeless: BTreeMap<String, Vec<Arc<PodInfo>>>,
+    /// How many nodes hold an image.
+    image_nodes: BTreeMap<String, usize>,
+    with_affinity: BTreeSet<Key>,
+    with_required_anti_affinity: BTreeSet<Key>,
+}
+
+impl Nodes {
+    /// All nodes.
+    pub fn all(&self) -> &[NodeInfo] {
+        &self.nodes
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// One node.
+    pub fn get(&self, name: &str) -> Option<&NodeInfo> {
+        self.nodes.get(*self.index.get(name)?)
+    }
+
+    /// How many nodes hold an image.
+    pub fn image_nodes(&self, image: &str) -> usize {
+        self.image_nodes.get(image).copied().unwrap_or(0)
+    }
+
+    /// Whether any placed pod wants something of the pods around it.
+    pub fn any_affinity(&self) -> bool {
+        !self.with_affinity.is_empty()
+    }
+
+    /// The placed pods that must not be near others.
+    pub fn required_anti_affinity(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.with_required_anti_affinity.iter().filter_map(|key| self.placed.get(key))
+    }
+
+    /// The placed pods that want something of the pods around them.
+    pub fn affinity(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
+        self.with_affinity.iter().filter_map(|key| self.placed.get(key))
+    }
+
+    /// Whether the pod has a node here.
+    pub fn is_placed(&self, key: &Key) -> bool {
+        self.placed.contains_key(key)
+    }
+
+    /// Takes over a node's new state.
+    pub fn set_node(&mut self, node: Arc<Node>) {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        if let Some(info) = self.index.get(name).and_then(|index| self.nodes.get_mut(*index)) {
+            let before: Vec<String> = info.images.keys().cloned().collect();
+            info.set_node(node);
+            let after: Vec<String> = info.images.keys().cloned().collect();
+            self.count_images(&before, &after);
+            return;
+        }
+        let mut info = NodeInfo::new(Arc::clone(&node));
+        for pod in self.homeless.remove(name).unwrap_or_default() {
+            info.add_pod(pod);
+        }
+        let images: Vec<String> = info.images.keys().cloned().collect();
+        self.count_images(&[], &images);
+        self.index.insert(Arc::clone(&info.name), self.nodes.len());
+        self.nodes.push(info);
+    }
+
+    /// Forgets a node; its pods wait for it to come back or to be deleted.
+    pub fn remove_node(&mut self, name: &str) {
+        let Some(index) = self.index.remove(name) else { return };
+        if index >= self.nodes.len() {
+            return;
+        }
+        let info = self.nodes.remove(index);
+        let images: Vec<String> = info.images.keys().cloned().collect();
+        self.count_images(&images, &[]);
+        for position in self.index.values_mut().filter(|position| **position > index) {
+            *position -= 1;
+        }
+        if !info.pods.is_empty() {
+            self.homeless.insert(name.to_owned(), info.pods);
+        }
+    }
+
+    /// Takes over the state of a pod that has a node.
+    pub fn set_pod(&mut self, pod: Arc<Pod>) {
+        self.place(PodInfo::new(pod));
+    }
+
+    /// Places a pod whose binding is being asked for.
+    pub fn assume(&mut self, info: &PodInfo, node: &str) {
+        let mut pod = (*info.pod).clone();
+        pod.spec.get_or_insert_default().node_name = Some(node.to_owned());
+        self.place(PodInfo { pod: Arc::new(pod), ..info.clone() });
+        self.assumed.insert(info.key.clone());
+    }
+
+    /// Takes an assumed pod back: it was not bound.
+    pub fn forget(&mut self, key: &Key) {
+        if self.assumed.contains(key) {
+            self.remove_pod(key);
+        }
+    }
+
+    /// Takes a pod from its node.
+    pub fn remove_pod(&mut self, key: &Key) {
+        self.assumed.remove(key);
+        let Some(info) = self.placed.remove(key) else { return };
+        self.with_affinity.remove(key);
+        self.with_required_anti_affinity.remove(key);
+        let name = node_name(&info.pod);
+        if let Some(index) = self.index.get(name) {
+            if let Some(node) = self.nodes.get_mut(*index) {
+                node.remove_pod(key);
+            }
+        } else if let Some(pods) = self.homeless.get_mut(name) {
+            pods.retain(|pod| pod.key != *key);
+            if pods.is_empty() {
+                self.homeless.remove(name);
+            }
+        }
+    }
+
+    fn place(&mut self, info: PodInfo) {
+        self.remove_pod(&info.key);
+        let info = Arc::new(info);
+        if info.affinity.is_some() {
+            self.with_affinity.insert(info.key.clone());
+        }
+        if info.has_required_anti_affinity() {
+            self.with_required_anti_affinity.insert(info.key.clone());
+        }
+        self.placed.insert(info.key.clone(), Arc::clone(&info));
+        let name = node_name(&info.pod).to_owned();
+        match self.index.get(name.as_str()).and_then(|index| self.nodes.get_mut(*index)) {
+            Some(node) => node.add_pod(info),
+            None => self.homeless.entry(name).or_default().push(info),
+        }
+    }
+
+    fn count_images(&mut self, before: &[String], after: &[String]) {
+        for image in after {
+            *self.image_nodes.entry(image.clone()).or_default() += 1;
+        }
+        for image in before {
+            if let Some(count) = self.image_nodes.get_mut(image) {
+                *count -= 1;
+                if *count == 0 {
+                    self.image_nodes.remove(image);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{node, pod};
+
+    #[test]
+    fn pods_count_on_their_node_whichever_comes_first() {
+        let mut nodes = Nodes::default();
+        nodes.set_pod(Arc::new(pod("early", "n1", "100m")));
+        nodes.set_node(Arc::new(node("n1", "4")));
+        nodes.set_pod(Arc::new(pod("late", "n1", "200m")));
+        assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 300);
+
+        nodes.remove_node("n1");
+        nodes.remove_pod(&Key::new("default", "late"));
+        nodes.set_node(Arc::new(node("n1", "4")));
+        assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 100);
+    }
+
+    #[test]
+    fn an_assumed_pod_can_be_taken_back_until_it_is_seen() {
+        let mut nodes = Nodes::default();
+        nodes.set_node(Arc::new(node("n1", "4")));
+        let info = PodInfo::new(Arc::new(pod("a", "", "100m")));
+        nodes.assume(&info, "n1");
+        assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 100);
+        nodes.forget(&info.key);
+        assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 0);
+
+        nodes.assume(&info, "n1");
+        nodes.set_pod(Arc::new(pod("a", "n1", "100m")));
+        nodes.forget(&info.key);
+        assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 100);
+    }
+}

@@ -1,0 +1,390 @@
+//! The scheduler as a control loop: watches in, decisions out.
+//!
+//! Upstream: `pkg/scheduler/scheduler.go`, `eventhandlers.go` and `schedule_one.go`.
+
+use crate::cycle::{self, Outcome};
+use crate::decision::Decisions;
+use crate::framework::{Attempt, ClusterEvent, PostFilter, View};
+use crate::nodes::{Nodes, PodInfo};
+use crate::plugins;
+use crate::queue::{QueuedPod, SchedulingQueue};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod, Service};
+use naru_api::request::{DeleteOptions, Patch};
+use naru_api::time::{meta_time, rfc3339};
+use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_client::{
+    Action, Cache, Context, Controller, Error, EventRecorder, EventStyle, EventType, Reconcile,
+    Watch,
+};
+use naru_sim::Time;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Messages of events are cut to this many bytes. Upstream: `NoteLengthLimit`.
+const NOTE_BYTES_MAX: usize = 1024;
+
+/// A scheduler.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    /// Pods ask for it by this name: `default-scheduler`.
+    name: String,
+    actor: Arc<str>,
+    nodes: Nodes,
+    queue: SchedulingQueue,
+    /// Where the next attempt starts to look.
+    start: usize,
+    binding: EventRecorder,
+    scheduling: EventRecorder,
+    preempting: EventRecorder,
+    decisions: Decisions,
+    /// When a reconcile is planned for.
+    planned: Option<Time>,
+}
+
+impl Scheduler {
+    /// The name of the scheduler of pods that ask for none.
+    pub const DEFAULT_NAME: &'static str = "default-scheduler";
+
+    /// A scheduler that pods ask for by `name`, running on `host`.
+    pub fn new(name: &str, host: &str) -> Self {
+        let recorder = |action| {
+            let instance = Some(format!("{name}-{host}"));
+            EventRecorder::new(name, instance, EventStyle::EventsV1 { action })
+        };
+        Scheduler {
+            name: name.to_owned(),
+            actor: "kube-scheduler".into(),
+            nodes: Nodes::default(),
+            queue: SchedulingQueue::default(),
+            start: 0,
+            binding: recorder("Binding"),
+            scheduling: recorder("Scheduling"),
+            preempting: recorder("Preempting"),
+            decisions: Decisions::default(),
+            planned: None,
+        }
+    }
+
+    /// Its latest decisions.
+    pub fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
+    /// How many pods wait to be tried, pause after an attempt, and wait for something to happen.
+    pub fn queue_lengths(&self) -> (usize, usize, usize) {
+        self.queue.lengths()
+    }
+
+    fn see_node(&mut self, event: &WatchEvent, old: Option<&Object>) {
+        let Some(node) = event.object.arc::<Node>() else { return };
+        if event.kind == WatchEventType::Deleted {
+            self.nodes.remove_node(event.object.name());
+            return;
+        }
+        self.nodes.set_node(Arc::clone(&node));
+        let happened = match old.and_then(Object::get::<Node>) {
+            Some(old) => ClusterEvent::NodeUpdated { old, new: &node },
+            None => ClusterEvent::NodeAdded(&node),
+        };
+        self.queue.react(happened, event.cause);
+    }
+
+    fn see_pod(&mut self, event: &WatchEvent, old: Option<&Object>) {
+        let Some(pod) = event.object.arc::<Pod>() else { return };
+        let key = event.object.key();
+        if event.kind == WatchEventType::Deleted || pods::is_terminal(&pod) {
+            self.queue.remove(&key);
+            if self.nodes.is_placed(&key) {
+                self.nodes.remove_pod(&key);
+                self.queue.react(ClusterEvent::PodRemoved(&pod), event.cause);
+            }
+        } else if !pods::node_name(&pod).is_empty() {
+            self.queue.remove(&key);
+            self.nodes.set_pod(Arc::clone(&pod));
+            let happened = match old.and_then(Object::get::<Pod>) {
+                Some(old) if !pods::node_name(old).is_empty() => {
+                    ClusterEvent::PodUpdated { old, new: &pod }
+                }
+                _ => ClusterEvent::PodAssigned(&pod),
+            };
+            self.queue.react(happened, event.cause);
+        } else if self.is_responsible(&pod) && !self.nodes.is_placed(&key) {
+            self.queue.set(PodInfo::new(pod), event.cause);
+        }
+    }
+
+    fn is_responsible(&self, pod: &Pod) -> bool {
+        let wanted = pod.spec.as_ref().and_then(|spec| spec.scheduler_name.as_deref());
+        wanted.unwrap_or(Self::DEFAULT_NAME) == self.name
+    }
+
+    fn schedule_one(&mut self, context: &mut Context<'_>, queued: QueuedPod) {
+        let info = Arc::clone(&queued.info);
+        let subject = format!("pods/{}", info.key).into();
+        let causes = context.client.api().causes();
+        let cause = causes.record(context.now, queued.cause, &self.actor, "schedule", subject);
+        context.client.set_cause(cause);
+        if pods::is_terminating(&info.pod) {
+            let text = format!("skip schedule deleting pod: {}", info.key);
+            self.tell_failure(context, &info, &text);
+            return;
+        }
+        let view = View { nodes: &self.nodes, cache: context.cache };
+        let mut outcome = cycle::schedule(&info, view, self.start, context.rng);
+        self.start = outcome.next_start;
+        match outcome.chosen.clone() {
+            Some(node) => {
+                self.decisions.keep(info.key.clone(), context.now, cause, &outcome);
+                self.bind(context, queued, &node);
+            }
+            None => {
+                let found = self.post_filter(context, &info, &outcome);
+                outcome.diagnosis.post_filter.clone_from(&found.message);
+                self.decisions.keep(info.key.clone(), context.now, cause, &outcome);
+                self.turn_down(context, queued, &outcome, found);
+            }
+        }
+    }
+
+    fn bind(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, node: &str) {
+        let info = Arc::clone(&queued.info);
+        self.nodes.assume(&info, node);
+        match plugins::BIND.bind(&info.pod, node, &mut context.client) {
+            Ok(()) => {
+                let text = format!("Successfully assigned {} to {node}", info.key);
+                let about = reference(&info);
+                let (client, rng) = (&mut context.client, &mut *context.rng);
+                let kind = EventType::Normal;
+                self.binding.record_about(client, rng, about, kind, "Scheduled", &text);
+            }
+            Err(error) => {
+                self.nodes.forget(&info.key);
+                if error.is_not_found() {
+                    return;
+                }
+                let text = format!("running Bind plugin {:?}: {error}", plugins::BIND.name());
+                queued.failed = true;
+                self.fail(context, queued, "SchedulerError", &text, None);
+            }
+        }
+    }
+
+    fn post_filter(&self, context: &Context<'_>, info: &PodInfo, outcome: &Outcome) -> PostFilter {
+        if self.nodes.is_empty() {
+            return PostFilter::default();
+        }
+        let view = View { nodes: &self.nodes, cache: context.cache };
+        let diagnosis = &outcome.diagnosis;
+        plugins::POST_FILTER.post_filter(&Attempt { pod: info, view, diagnosis })
+    }
+
+    fn turn_down(
+        &mut self,
+        context: &mut Context<'_>,
+        mut queued: QueuedPod,
+        outcome: &Outcome,
+        found: PostFilter,
+    ) {
+        for victim in &found.victims {
+            let node = found.nominated.as_deref().unwrap_or_default();
+            self.preempt(context, &queued.info, victim, node);
+        }
+        queued.failed = false;
+        queued.rejectors.clone_from(&outcome.diagnosis.plugins);
+        let text = if self.nodes.is_empty() {
+            // Any node may help.
+            queued.rejectors = plugins::FILTERS.iter().map(|plugin| plugin.name()).collect();
+            "no nodes available to schedule pods".to_owned()
+        } else {
+            outcome.diagnosis.to_string()
+        };
+        self.fail(context, queued, "Unschedulable", &text, found.nominated);
+    }
+
+    /// Takes a pod away to make room.
+    fn preempt(
+        &mut self,
+        context: &mut Context<'_>,
+        preemptor: &PodInfo,
+        victim: &PodInfo,
+        node: &str,
+    ) {
+        if pods::is_terminating(&victim.pod) {
+            return;
+        }
+        let (namespace, name) = (&victim.key.namespace, &victim.key.name);
+        let condition = json!({
+            "type": "DisruptionTarget",
+            "status": "True",
+            "lastTransitionTime": rfc3339(Some(&meta_time(context.now))),
+            "reason": "PreemptionByScheduler",
+            "message": format!("{}: preempting to accommodate a higher priority pod", self.name),
+        });
+        let patch = json!({"status": {"conditions": [condition]}});
+        let told = context.client.patch::<Pod>(namespace, name, "status", Patch::Strategic(patch));
+        let gone = told
+            .and_then(|_| context.client.delete::<Pod>(namespace, name, DeleteOptions::default()));
+        if gone.is_ok() {
+            let uid = preemptor.pod.metadata.uid.as_deref().unwrap_or_default();
+            let text = format!("Preempted by pod {uid} on node {node}");
+            let about = reference(victim);
+            let (client, rng) = (&mut context.client, &mut *context.rng);
+            let kind = EventType::Normal;
+            self.preempting.record_about(client, rng, about, kind, "Preempted", &text);
+        }
+    }
+
+    /// Tells that the pod could not be scheduled, and lets it wait.
+    fn fail(
+        &mut self,
+        context: &mut Context<'_>,
+        queued: QueuedPod,
+        reason: &str,
+        text: &str,
+        nominated: Option<String>,
+    ) {
+        let info = Arc::clone(&queued.info);
+        self.queue.add_unschedulable(queued, context.now);
+        self.tell_failure(context, &info, text);
+        let Some(patch) = failure_patch(&info.pod, reason, text, nominated, context.now) else {
+            return;
+        };
+        let (namespace, name) = (&info.key.namespace, &info.key.name);
+        // A condition that cannot be written is written at the next attempt, as upstream does.
+        let _ = context.client.patch::<Pod>(namespace, name, "status", Patch::Strategic(patch));
+    }
+
+    fn tell_failure(&mut self, context: &mut Context<'_>, info: &PodInfo, text: &str) {
+        let about = reference(info);
+        let (client, rng) = (&mut context.client, &mut *context.rng);
+        let (kind, text) = (EventType::Warning, truncated(text));
+        self.scheduling.record_about(client, rng, about, kind, "FailedScheduling", &text);
+    }
+
+    fn wake() -> Key {
+        Key::new("", "queue")
+    }
+}
+
+impl Controller for Scheduler {
+    fn name(&self) -> &str {
+        &self.actor
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        vec![
+            Watch::all::<Pod>(),
+            Watch::all::<Node>(),
+            // For the default spreading, and for terms that select namespaces.
+            Watch::all::<Service>(),
+            Watch::all::<ReplicaSet>(),
+            Watch::all::<Namespace>(),
+        ]
+    }
+
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
+        let kind = event.object.kind();
+        if kind == Pod::kind() {
+            self.see_pod(event, old);
+        } else if kind == Node::kind() {
+            self.see_node(event, old);
+        } else {
+            return Vec::new();
+        }
+        match (self.queue.next_due(), self.planned) {
+            (Some(due), Some(planned)) if planned <= due => Vec::new(),
+            (Some(_), _) => vec![Self::wake()],
+            (None, _) => Vec::new(),
+        }
+    }
+}
+
+impl Reconcile for Scheduler {
+    fn reconcile(
+        &mut self,
+        _key: &Key,
+        context: &mut Context<'_>,
+        _world: &mut (),
+    ) -> Result<Action, Error> {
+        let now = context.now;
+        if let Some(queued) = self.queue.pop(now) {
+            self.schedule_one(context, queued);
+        }
+        self.planned = self.planned.filter(|planned| *planned > now);
+        let Some(due) = self.queue.next_due().map(|due| due.max(now)) else {
+            return Ok(Action::await_change());
+        };
+        if self.planned.is_some_and(|planned| planned <= due) {
+            return Ok(Action::await_change());
+        }
+        self.planned = Some(due);
+        Ok(Action::requeue_after(due.since(now)))
+    }
+}
+
+/// What an event about the pod refers to.
+fn reference(info: &PodInfo) -> ObjectReference {
+    let meta = &info.pod.metadata;
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        namespace: meta.namespace.clone(),
+        name: meta.name.clone(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+        field_path: None,
+    }
+}
+
+/// The change of the pod's status that tells of the failure, unless it says so already.
+fn failure_patch(
+    pod: &Pod,
+    reason: &str,
+    text: &str,
+    nominated: Option<String>,
+    now: Time,
+) -> Option<serde_json::Value> {
+    let old = pods::condition(pod, "PodScheduled");
+    let same = old.is_some_and(|old| {
+        old.status == "False"
+            && old.reason.as_deref() == Some(reason)
+            && old.message.as_deref() == Some(text)
+    });
+    let nominated_before =
+        pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
+    let nominated = nominated.filter(|name| nominated_before != Some(name));
+    if same && nominated.is_none() {
+        return None;
+    }
+    let since = old
+        .filter(|old| old.status == "False")
+        .and_then(|old| old.last_transition_time.clone())
+        .unwrap_or_else(|| meta_time(now));
+    let condition = json!({
+        "type": "PodScheduled",
+        "status": "False",
+        "lastProbeTime": null,
+        "lastTransitionTime": rfc3339(Some(&since)),
+        "reason": reason,
+        "message": text,
+    });
+    let mut status = json!({"conditions": [condition]});
+    if let Some(name) = nominated {
+        status["nominatedNodeName"] = json!(name);
+    }
+    Some(json!({"status": status}))
+}
+
+/// Long messages are cut, with dots at the end.
+fn truncated(text: &str) -> String {
+    const SUFFIX: &str = " ...";
+    if text.len() <= NOTE_BYTES_MAX {
+        return text.to_owned();
+    }
+    let mut end = NOTE_BYTES_MAX - SUFFIX.len();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{SUFFIX}", text.get(..end).unwrap_or_default())
+}
