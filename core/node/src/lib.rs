@@ -3,6 +3,7 @@
 mod image_programs;
 mod image_ref;
 mod images;
+pub mod proxy;
 
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, RegistryError};

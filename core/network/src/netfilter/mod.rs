@@ -140,6 +140,14 @@ pub(crate) struct Table {
     rules: usize,
 }
 
+impl Table {
+    /// Whether it has rules, chains of its own, or a policy that drops.
+    fn is_used(&self) -> bool {
+        let plain = |chain: &Chain| chain.policy == Some(Policy::Accept);
+        self.rules > 0 || !self.chains.values().all(plain)
+    }
+}
+
 /// The rules of one namespace.
 #[derive(Clone, Debug)]
 pub struct Netfilter {

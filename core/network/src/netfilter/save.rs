@@ -12,11 +12,16 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 impl Netfilter {
-    /// The rules of one table or of all as `iptables-save` writes them, without its comment lines.
+    /// The rules of one table, or of all that were ever used, as `iptables-save` writes them,
+    /// without its comment lines.
     pub fn save(&self, only: Option<TableName>) -> String {
         let mut out = String::new();
         for (name, table) in &self.tables {
-            if only.is_some_and(|only| only != *name) {
+            let wanted = match only {
+                Some(only) => only == *name,
+                None => table.is_used(),
+            };
+            if !wanted {
                 continue;
             }
             out += &format!("*{name}\n");
@@ -129,7 +134,8 @@ impl Words {
             }
             Match::Recent(recent) => self.recent(recent),
             Match::Accounting(name) => {
-                self.word("-m nfacct --nfacct-name");
+                // With two blanks, as iptables-save writes it.
+                self.word("-m nfacct --nfacct-name ");
                 self.word(&quoted(name));
             }
         }
