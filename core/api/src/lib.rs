@@ -24,6 +24,7 @@ pub mod scheme;
 pub mod service;
 pub mod status;
 pub mod time;
+pub mod yaml;
 
 pub use field::{FieldError, Path};
 pub use k8s_openapi;

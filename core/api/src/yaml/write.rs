@@ -1,0 +1,643 @@
+//! JSON to YAML: keys sorted, lists not indented, quotes only where they are needed.
+//!
+//! Upstream: `goyaml.v2/encode.go`, `emitterc.go`, `sorter.go`.
+
+use super::scalar::needs_quotes;
+use serde_json::{Map, Value};
+use std::cmp::Ordering;
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// The text of a value, with a line break at its end.
+pub fn print(value: &Value) -> String {
+    let mut out = String::new();
+    match value {
+        Value::Object(map) if !map.is_empty() => mapping(map, 0, false, &mut out),
+        Value::Array(list) if !list.is_empty() => sequence(list, 0, false, &mut out),
+        value => {
+            flat(value, 0, &mut out);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The entries of a map; `started` when the first one continues a line.
+fn mapping(map: &Map<String, Value>, indent: usize, mut started: bool, out: &mut String) {
+    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+    entries.sort_by(|a, b| key_order(a.0, b.0));
+    for (key, value) in entries {
+        if !std::mem::take(&mut started) {
+            pad(indent, out);
+        }
+        let simple = !key.contains(is_break) && key.len() <= 128;
+        if simple {
+            text(key, indent, true, out);
+        } else {
+            out.push_str("? ");
+            text(key, indent, false, out);
+            out.push('\n');
+            pad(indent, out);
+        }
+        out.push(':');
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                out.push('\n');
+                mapping(map, indent + 2, false, out);
+            }
+            // Lists stand under their key, not behind it.
+            Value::Array(list) if !list.is_empty() => {
+                out.push('\n');
+                sequence(list, indent, false, out);
+            }
+            value => {
+                out.push(' ');
+                flat(value, indent, out);
+                out.push('\n');
+            }
+        }
+    }
+}
+
+fn sequence(list: &[Value], indent: usize, mut started: bool, out: &mut String) {
+    for item in list {
+        if !std::mem::take(&mut started) {
+            pad(indent, out);
+        }
+        out.push_str("- ");
+        match item {
+            Value::Object(map) if !map.is_empty() => mapping(map, indent + 2, true, out),
+            Value::Array(list) if !list.is_empty() => sequence(list, indent + 2, true, out),
+            value => {
+                flat(value, indent, out);
+                out.push('\n');
+            }
+        }
+    }
+}
+
+/// What needs no lines of its own.
+fn flat(value: &Value, indent: usize, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => out.push_str(&number_text(number)),
+        Value::String(string) => text(string, indent, false, out),
+        Value::Array(_) => out.push_str("[]"),
+        Value::Object(_) => out.push_str("{}"),
+    }
+}
+
+/// As Go's `FormatFloat(…, 'g', -1, 64)`: whole floats were made integers on the way.
+fn number_text(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e21 => {
+            format!("{float:.0}")
+        }
+        _ => number.to_string(),
+    }
+}
+
+fn text(text: &str, indent: usize, key: bool, out: &mut String) {
+    let shape = Shape::of(text);
+    let mut line = Line::new(out, (!key).then_some(indent + 2));
+    if text.contains('\n') && !key && shape.block_allowed {
+        literal(text, indent, out);
+    } else if text.contains('\n') || needs_quotes(text) {
+        line.double_quoted(text);
+    } else if shape.plain_allowed {
+        line.plain(text, "", "");
+    } else if shape.single_allowed {
+        line.plain(&text.replace('\'', "''"), "'", "'");
+    } else {
+        line.double_quoted(text);
+    }
+}
+
+/// Columns after which a line is broken at the next space.
+const WIDTH: usize = 80;
+
+/// Writes a scalar, broken into lines where it is long.
+struct Line<'o> {
+    out: &'o mut String,
+    column: usize,
+    /// Where broken lines go on; keys are not broken.
+    indent: Option<usize>,
+}
+
+impl<'o> Line<'o> {
+    fn new(out: &'o mut String, indent: Option<usize>) -> Self {
+        let column = out.rsplit('\n').next().unwrap_or_default().chars().count();
+        Line { out, column, indent }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.column += text.chars().count();
+    }
+
+    /// Breaks the line if it is long enough; answers whether it did.
+    fn wrap(&mut self) -> bool {
+        let Some(indent) = self.indent.filter(|_| self.column > WIDTH) else { return false };
+        self.out.push('\n');
+        pad(indent, self.out);
+        self.column = indent;
+        true
+    }
+
+    fn plain(&mut self, text: &str, open: &str, close: &str) {
+        self.push(open);
+        let mut spaces = false;
+        let mut chars = text.chars().enumerate().peekable();
+        while let Some((index, c)) = chars.next() {
+            let next = chars.peek().map(|(_, next)| *next);
+            let inner = next.is_some_and(|next| next != ' ') && (index > 0 || open.is_empty());
+            if !(c == ' ' && !spaces && inner && self.wrap()) {
+                self.push(c.encode_utf8(&mut [0; 4]));
+            }
+            spaces = c == ' ';
+        }
+        self.push(close);
+    }
+
+    fn double_quoted(&mut self, text: &str) {
+        self.push("\"");
+        let mut spaces = false;
+        let mut chars = text.chars().enumerate().peekable();
+        while let Some((index, c)) = chars.next() {
+            let next = chars.peek().map(|(_, next)| *next);
+            if c == ' ' && !spaces && index > 0 && next.is_some() && self.wrap() {
+                if next == Some(' ') {
+                    self.push("\\");
+                }
+            } else {
+                self.push(&escaped(c));
+            }
+            spaces = c == ' ';
+        }
+        self.push("\"");
+    }
+}
+
+/// How a text may be written.
+struct Shape {
+    plain_allowed: bool,
+    single_allowed: bool,
+    block_allowed: bool,
+}
+
+impl Shape {
+    fn of(text: &str) -> Shape {
+        let mut shape = Shape {
+            plain_allowed: !text.is_empty(),
+            single_allowed: true,
+            block_allowed: !text.is_empty(),
+        };
+        let edge = |c: char| c == ' ' || is_break(c);
+        if text.starts_with(edge) || text.ends_with(edge) || text.contains(is_break) {
+            shape.plain_allowed = false;
+        }
+        if text.starts_with("---") || text.starts_with("...") || has_indicator(text) {
+            shape.plain_allowed = false;
+        }
+        if text.ends_with(' ') {
+            shape.block_allowed = false;
+        }
+        let pairs = || text.chars().zip(text.chars().skip(1));
+        // go-yaml breaks lines at rare separators, too; they are escaped here.
+        let rare = |c: char| is_break(c) && c != '\n';
+        if text.contains(rare) || pairs().any(|(a, b)| is_break(a) && b == ' ') {
+            shape.single_allowed = false;
+        }
+        let space_break = pairs().any(|(a, b)| a == ' ' && is_break(b));
+        if space_break || text.chars().any(|c| !is_printable(c)) {
+            shape.plain_allowed = false;
+            shape.single_allowed = false;
+            shape.block_allowed = false;
+        }
+        shape
+    }
+}
+
+/// Whether a character would be taken for YAML's own in block context.
+fn has_indicator(text: &str) -> bool {
+    let blank = |c: Option<&char>| c.is_none_or(|c| matches!(c, ' ' | '\t') || is_break(*c));
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next_blank = matches!(chars.peek(), None | Some(' ' | '\t'));
+        let first = before.is_none();
+        let found = match c {
+            '#' => blank(before.as_ref()),
+            ':' => next_blank,
+            '?' | '-' if first => next_blank,
+            ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+            | '`' => first,
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+        before = Some(c);
+    }
+    false
+}
+
+fn literal(text: &str, indent: usize, out: &mut String) {
+    out.push('|');
+    if text.starts_with(|c| c == ' ' || is_break(c)) {
+        out.push('2');
+    }
+    let body = text.strip_suffix('\n');
+    match body {
+        None => out.push('-'),
+        Some(body) if body.is_empty() || body.ends_with('\n') => out.push('+'),
+        Some(_) => {}
+    }
+    for line in body.unwrap_or(text).split('\n') {
+        out.push('\n');
+        if !line.is_empty() {
+            pad(indent + 2, out);
+            out.push_str(line);
+        }
+    }
+}
+
+/// A character as it stands between double quotes.
+fn escaped(c: char) -> String {
+    let short = match c {
+        '"' => '"',
+        '\\' => '\\',
+        '\0' => '0',
+        '\u{7}' => 'a',
+        '\u{8}' => 'b',
+        '\t' => 't',
+        '\n' => 'n',
+        '\u{b}' => 'v',
+        '\u{c}' => 'f',
+        '\r' => 'r',
+        '\u{1b}' => 'e',
+        '\u{85}' => 'N',
+        '\u{2028}' => 'L',
+        '\u{2029}' => 'P',
+        c if is_printable(c) => return c.to_string(),
+        c if c as u32 <= 0xff => return format!("\\x{:02X}", c as u32),
+        c if c as u32 <= 0xffff => return format!("\\u{:04X}", c as u32),
+        c => return format!("\\U{:08X}", c as u32),
+    };
+    format!("\\{short}")
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// go-yaml escapes what is beyond the basic plane too.
+fn is_printable(c: char) -> bool {
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && c != '\u{feff}'
+}
+
+fn pad(indent: usize, out: &mut String) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+/// go-yaml's order of keys: letters behind everything else, numbers by their value.
+fn key_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.chars().peekable(), b.chars().peekable());
+    let mut before = String::new();
+    while let (Some(&one), Some(&two)) = (left.peek(), right.peek()) {
+        if one == two {
+            before.push(one);
+            left.next();
+            right.next();
+            continue;
+        }
+        return match (one.is_alphabetic(), two.is_alphabetic()) {
+            (true, true) => one.cmp(&two),
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => number_order(&before, one, two, left, right),
+        };
+    }
+    a.chars().count().cmp(&b.chars().count())
+}
+
+/// The order of two keys that differ first in characters which are no letters.
+fn number_order(
+    before: &str,
+    one: char,
+    two: char,
+    left: Peekable<Chars<'_>>,
+    right: Peekable<Chars<'_>>,
+) -> Ordering {
+    // A zero within a number counts as a digit of it.
+    let digits = before.chars().rev().take_while(char::is_ascii_digit);
+    let within = (one == '0' || two == '0') && digits.into_iter().any(|c| c != '0');
+    let number = |chars: Peekable<Chars<'_>>| {
+        chars.take_while(char::is_ascii_digit).fold((u64::from(within), 0), |(number, count), c| {
+            let digit = u64::from(c.to_digit(10).unwrap_or(0));
+            (number.wrapping_mul(10).wrapping_add(digit), count + 1)
+        })
+    };
+    number(left).cmp(&number(right)).then(one.cmp(&two))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    // Printed by sigs.k8s.io/yaml v1.4.0.
+    #[test]
+    fn prints_as_upstream_does() {
+        let table = CASES;
+        for (json, yaml) in table {
+            let value: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(print(&value), *yaml, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read() {
+        for (json, _) in CASES {
+            let value: Value = serde_json::from_str(json).unwrap();
+            let text = print(&value);
+            let again = super::super::parse(&text).map(|value| print(&value));
+            assert_eq!(again, Ok(text), "{json}");
+        }
+        let keys = json!({"a": {"b": [[1, [2]], {"c": [], "d": {}}]}});
+        assert_eq!(super::super::parse(&print(&keys)), Ok(keys));
+    }
+
+    const CASES: &[(&str, &str)] = &[
+        (
+            r#"{}"#, r#"{}
+"#,
+        ),
+        (
+            r#"[]"#, r#"[]
+"#,
+        ),
+        (
+            r#"null"#, r#"null
+"#,
+        ),
+        (
+            r#""x""#, r#"x
+"#,
+        ),
+        (
+            r#"1"#, r#"1
+"#,
+        ),
+        (
+            r#"{"a":{}}"#,
+            r#"a: {}
+"#,
+        ),
+        (
+            r#"{"a":[]}"#,
+            r#"a: []
+"#,
+        ),
+        (
+            r#"{"b":1,"a":[1,2]}"#,
+            r#"a:
+- 1
+- 2
+b: 1
+"#,
+        ),
+        (
+            r#"{"a":[{"b":1,"c":[2]},{"d":{}}]}"#,
+            r#"a:
+- b: 1
+  c:
+  - 2
+- d: {}
+"#,
+        ),
+        (
+            r#"{"a":[[1,2],[3]]}"#,
+            r#"a:
+- - 1
+  - 2
+- - 3
+"#,
+        ),
+        (
+            r#"[[1,[2,3]],[]]"#,
+            r#"- - 1
+  - - 2
+    - 3
+- []
+"#,
+        ),
+        (
+            r#"{"a":null,"b":true,"c":1.5,"d":1e3,"e":10000000000}"#,
+            r#"a: null
+b: true
+c: 1.5
+d: 1000
+e: 10000000000
+"#,
+        ),
+        (
+            r#"{"a":"","b":"true","c":"1","d":"1.5","e":"null","f":"~","g":"yes","h":"n"}"#,
+            r#"a: ""
+b: "true"
+c: "1"
+d: "1.5"
+e: "null"
+f: "~"
+g: "yes"
+h: "n"
+"#,
+        ),
+        (
+            r#"{"a":"x: y","b":"x #y","c":"x#y","d":"- x","e":"-x","f":"?x","g":": x","h":":x","i":"a:b","j":"@x","k":"*x","l":"{x}","m":"[x","n":"x]","o":"'x'","p":"\"x\"","q":"%x","r":"!x","s":"&x","t":"|","u":">x","v":"it's","w":"it's: x"}"#,
+            r#"a: 'x: y'
+b: 'x #y'
+c: x#y
+d: '- x'
+e: -x
+f: ?x
+g: ': x'
+h: :x
+i: a:b
+j: '@x'
+k: '*x'
+l: '{x}'
+m: '[x'
+"n": x]
+o: '''x'''
+p: '"x"'
+q: '%x'
+r: '!x'
+s: '&x'
+t: '|'
+u: '>x'
+v: it's
+w: 'it''s: x'
+"#,
+        ),
+        (
+            r#"{"a":" x","b":"x ","c":"a\tb","d":"a\\b","e":"\u0007","f":"한글","g":"😀","h":"é","i":"\u00a0x","j":"\ufeff"}"#,
+            r#"a: ' x'
+b: 'x '
+c: "a\tb"
+d: a\b
+e: "\a"
+f: 한글
+g: "\U0001F600"
+h: é
+i:  x
+j: "\uFEFF"
+"#,
+        ),
+        (
+            r#"{"a":"x\ny\n","b":"x\ny","c":"x\n\n","d":"\nx","e":" x\ny","f":"x \ny","g":"x\n y","h":"x\ny ","i":"\n","j":"x\r\ny\n","k":"a\tb\nc"}"#,
+            r#"a: |
+  x
+  y
+b: |-
+  x
+  y
+c: |+
+  x
+
+d: |2-
+
+  x
+e: |2-
+   x
+  y
+f: "x \ny"
+g: |-
+  x
+   y
+h: "x\ny "
+i: |2+
+
+j: "x\r\ny\n"
+k: "a\tb\nc"
+"#,
+        ),
+        (
+            r#"{"a":["x\ny\n",{"b":"x\ny"}]}"#,
+            r#"a:
+- |
+  x
+  y
+- b: |-
+    x
+    y
+"#,
+        ),
+        (
+            r#"{"a":"2025-06-02T00:00:00Z","b":"2025-06-02","c":"1:30","d":"190:20:30","e":"10.96.0.1","f":"0x1","g":"0644","h":"1_0","i":"1e3","j":".5","k":"+1","l":"-","m":"--- x","n":"...","o":"=","p":"<<","q":"0o7","r":"2025-6-2 10:00:00"}"#,
+            r#"a: "2025-06-02T00:00:00Z"
+b: "2025-06-02"
+c: "1:30"
+d: "190:20:30"
+e: 10.96.0.1
+f: "0x1"
+g: "0644"
+h: "1_0"
+i: "1e3"
+j: ".5"
+k: "+1"
+l: '-'
+m: '--- x'
+"n": '...'
+o: =
+p: <<
+q: "0o7"
+r: "2025-6-2 10:00:00"
+"#,
+        ),
+        (
+            r#"{"b2":1,"b10":2,"b1":3,"a":4,"B":5,"_":6,"-":7,"1":8,"10":9,"2":10,"a-b":11,"a.b":12,"ab":13,"a/b":14}"#,
+            r#"'-': 7
+_: 6
+"1": 8
+"2": 10
+"10": 9
+B: 5
+a: 4
+a-b: 11
+a.b: 12
+a/b: 14
+ab: 13
+b1: 3
+b2: 1
+b10: 2
+"#,
+        ),
+        (
+            r#"{"true":1,"1":2,"null":3,"":4,"a b":5,"a: b":6,"yes":7,"-":8}"#,
+            r#""": 4
+'-': 8
+"1": 2
+a b: 5
+'a: b': 6
+"null": 3
+"true": 1
+"yes": 7
+"#,
+        ),
+        (
+            r#"{"x\ny":1}"#,
+            r#"? |-
+  x
+  y
+: 1
+"#,
+        ),
+        (
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"app":"web"},"name":"web"},"spec":{"containers":[{"args":["-c","echo hi"],"image":"nginx:1.27","name":"web","ports":[{"containerPort":80}]}]}}"#,
+            r#"apiVersion: v1
+kind: Pod
+metadata:
+  labels:
+    app: web
+  name: web
+spec:
+  containers:
+  - args:
+    - -c
+    - echo hi
+    image: nginx:1.27
+    name: web
+    ports:
+    - containerPort: 80
+"#,
+        ),
+        (
+            r#"{"a":"very long text that goes on and on and on and on and on and on and on and on and on and on and on and on and on for more than eighty columns"}"#,
+            r#"a: very long text that goes on and on and on and on and on and on and on and on and
+  on and on and on and on and on for more than eighty columns
+"#,
+        ),
+        (
+            r##"{"a":"a,b","b":"a?b","c":"#x","d":"x\t# y","e":"x:\ty"}"##,
+            r#"a: a,b
+b: a?b
+c: '#x'
+d: "x\t# y"
+e: "x:\ty"
+"#,
+        ),
+        (
+            r#"{"a":0.1,"b":1e21,"c":1e-7,"d":123456789.123,"e":-0.5,"f":1e100}"#,
+            r#"a: 0.1
+b: 1e+21
+c: 1e-07
+d: 1.23456789123e+08
+e: -0.5
+f: 1e+100
+"#,
+        ),
+    ];
+}
