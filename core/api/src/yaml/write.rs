@@ -88,14 +88,19 @@ fn flat(value: &Value, indent: usize, out: &mut String) {
     }
 }
 
-/// As Go's `FormatFloat(…, 'g', -1, 64)`: whole floats were made integers on the way.
+/// Floats as Go's `FormatFloat(…, 'g', -1, 64)`.
 fn number_text(number: &serde_json::Number) -> String {
-    match number.as_f64() {
-        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e21 => {
-            format!("{float:.0}")
-        }
-        _ => number.to_string(),
+    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
+        return number.to_string();
+    };
+    let scientific = format!("{float:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        return format!("{float}");
     }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
 }
 
 fn text(text: &str, indent: usize, key: bool, out: &mut String) {
