@@ -575,7 +575,7 @@ impl Builder {
                 return;
             }
         };
-        for document in crate::yaml::documents(&text) {
+        for document in naru_api::yaml::documents(&text) {
             let object = match document {
                 Ok(Value::Null) => continue,
                 Ok(object) => object,

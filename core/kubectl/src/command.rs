@@ -28,6 +28,8 @@ pub struct Command {
     pub required: &'static [&'static str],
     /// Commands below it.
     pub subcommands: &'static [&'static Command],
+    /// Upstream has it and Naru has not yet.
+    pub missing: bool,
     /// What it does.
     pub run: fn(&mut Context<'_>) -> Outcome,
 }
@@ -44,6 +46,7 @@ impl Command {
         flags: &[],
         required: &[],
         subcommands: &[],
+        missing: false,
         run: crate::cmd::run_group,
     };
 
@@ -52,7 +55,8 @@ impl Command {
         self.usage.split(' ').next().unwrap_or_default()
     }
 
-    fn answers_to(&self, name: &str) -> bool {
+    /// Whether this is its name, or one of its other names.
+    pub fn answers_to(&self, name: &str) -> bool {
         self.name() == name || self.aliases.contains(&name)
     }
 }
@@ -98,7 +102,7 @@ pub fn parse(arguments: &[String]) -> Result<Invocation> {
     while let Some(command) = path.last().copied() {
         let sets = [command.flags, crate::cmd::GLOBAL];
         let Some(word) = words(&sets, &arguments).into_iter().next() else { break };
-        let Some(next) = command.subcommands.iter().find(|next| next.answers_to(&word)) else {
+        let Some(next) = crate::cmd::below(command).into_iter().find(|next| next.answers_to(&word)) else {
             if path.len() == 1 {
                 return Err(unknown_command(command, &word, &arguments));
             }
@@ -109,6 +113,10 @@ pub fn parse(arguments: &[String]) -> Result<Invocation> {
     }
     let mut invocation = Invocation { path, flags: Parsed::default() };
     let command = invocation.command();
+    if command.missing {
+        let path = invocation.command_path();
+        return Err(Failure::Message(format!("{path} is not yet in Naru")));
+    }
     let sets = [command.flags, crate::cmd::GLOBAL];
     let flags = Parsed::parse(&sets, &arguments).map_err(|why| {
         let path = invocation.command_path();
@@ -213,7 +221,7 @@ fn unknown_command(command: &Command, word: &str, arguments: &[String]) -> Failu
 fn suggestions(command: &Command, word: &str) -> Vec<&'static str> {
     let lower = word.to_lowercase();
     let mut names = Vec::new();
-    for candidate in command.subcommands {
+    for candidate in crate::cmd::below(command) {
         let name = candidate.name();
         if distance(&lower, name) <= 2 || name.starts_with(&lower) {
             names.push(name);

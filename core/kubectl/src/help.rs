@@ -30,7 +30,7 @@ pub fn text(invocation: &Invocation) -> String {
     }
     parts.push(format!("Usage:\n  {}", usage(invocation)));
     let mut last = String::new();
-    if !command.subcommands.is_empty() {
+    if !cmd::below(command).is_empty() {
         last.push_str(&format!(
             "Use \"{} <command> --help\" for more information about a given command.\n",
             invocation.command_path()

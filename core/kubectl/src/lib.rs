@@ -8,14 +8,17 @@ pub mod builder;
 pub mod cmd;
 pub mod command;
 pub mod config;
+pub mod containers;
 pub mod context;
 pub mod failure;
 pub mod flags;
+pub mod generate;
 pub mod help;
 pub mod mapper;
+pub mod podsfor;
 pub mod printers;
 pub mod process;
-mod yaml;
+pub mod session;
 
 use naru_shell::Program;
 

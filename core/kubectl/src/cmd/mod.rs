@@ -1,9 +1,17 @@
 //! The commands, one file each, by upstream's names.
 
+pub mod apply;
+pub mod attach;
 pub mod common;
 pub mod create;
+pub mod delete;
+pub mod exec;
 pub mod get;
+pub mod logs;
+pub mod options;
+pub mod run;
 pub mod unavailable;
+pub mod wait;
 
 use crate::command::Command;
 use crate::context::Context;
@@ -45,20 +53,75 @@ pub static KUBECTL: Command = Command {
     short: "kubectl controls the Kubernetes cluster manager",
     long: "kubectl controls the Kubernetes cluster manager.\n\n Find more information at: \
            https://kubernetes.io/docs/reference/kubectl/",
-    subcommands: ALL,
     run: run_root,
     ..Command::EMPTY
 };
 
 /// Commands under their headings, as `kubectl help` lists them.
 pub const GROUPS: &[(&str, &[&Command])] = &[
-    ("Basic Commands (Beginner):", &[&create::COMMAND, &unavailable::EXPOSE]),
-    ("Basic Commands (Intermediate):", &[&get::COMMAND]),
-    ("Other Commands:", &[]),
+    ("Basic Commands (Beginner):", BEGINNER),
+    ("Basic Commands (Intermediate):", INTERMEDIATE),
+    ("Deploy Commands:", DEPLOY),
+    ("Cluster Management Commands:", CLUSTER),
+    ("Troubleshooting and Debugging Commands:", TROUBLESHOOTING),
+    ("Advanced Commands:", ADVANCED),
+    ("Settings Commands:", SETTINGS),
+    ("Other Commands:", OTHER),
 ];
 
-/// Every command.
-const ALL: &[&Command] = &[&create::COMMAND, &get::COMMAND, &unavailable::EXPOSE];
+const BEGINNER: &[&Command] =
+    &[&create::COMMAND, &unavailable::EXPOSE, &run::COMMAND, &unavailable::SET];
+const INTERMEDIATE: &[&Command] =
+    &[&unavailable::EXPLAIN, &get::COMMAND, &unavailable::EDIT, &delete::COMMAND];
+const DEPLOY: &[&Command] =
+    &[&unavailable::ROLLOUT, &unavailable::SCALE, &unavailable::AUTOSCALE];
+const CLUSTER: &[&Command] = &[
+    &unavailable::CERTIFICATE,
+    &unavailable::CLUSTER_INFO,
+    &unavailable::TOP,
+    &unavailable::CORDON,
+    &unavailable::UNCORDON,
+    &unavailable::DRAIN,
+    &unavailable::TAINT,
+];
+const TROUBLESHOOTING: &[&Command] = &[
+    &logs::COMMAND,
+    &attach::COMMAND,
+    &exec::COMMAND,
+    &unavailable::PORT_FORWARD,
+    &unavailable::PROXY,
+    &unavailable::CP,
+    &unavailable::AUTH,
+    &unavailable::DEBUG,
+    &unavailable::EVENTS,
+];
+const ADVANCED: &[&Command] = &[
+    &unavailable::DIFF,
+    &unavailable::APPLY,
+    &unavailable::PATCH,
+    &unavailable::REPLACE,
+    &wait::COMMAND,
+    &unavailable::KUSTOMIZE,
+];
+const SETTINGS: &[&Command] = &[&unavailable::LABEL, &unavailable::ANNOTATE];
+const OTHER: &[&Command] = &[
+    &unavailable::API_RESOURCES,
+    &unavailable::API_VERSIONS,
+    &unavailable::CONFIG,
+    &unavailable::PLUGIN,
+    &unavailable::VERSION,
+];
+/// Not in the list of commands.
+const HIDDEN: &[&Command] = &[&options::HELP, &options::OPTIONS];
+
+/// The commands below kubectl, or below one of its commands.
+pub fn below(command: &Command) -> Vec<&'static Command> {
+    if command.name() != KUBECTL.name() {
+        return command.subcommands.to_vec();
+    }
+    let listed = GROUPS.iter().flat_map(|(_, commands)| commands.iter());
+    listed.chain(HIDDEN).copied().collect()
+}
 
 fn run_root(cx: &mut Context<'_>) -> Outcome {
     let text = crate::help::text(cx.invocation);
