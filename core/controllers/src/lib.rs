@@ -4,17 +4,26 @@
 //! of another.
 
 mod controller_ref;
+mod endpoints;
+mod endpointslice;
 mod expectations;
 mod pod_control;
 mod replicaset;
+mod services;
 mod util;
 mod victims;
 
+pub use endpoints::EndpointsController;
+pub use endpointslice::EndpointSliceController;
 pub use replicaset::ReplicaSetController;
 
 use naru_client::Reconcile;
 
 /// Every controller that kube-controller-manager runs.
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
-    vec![Box::new(ReplicaSetController::default())]
+    vec![
+        Box::new(EndpointsController::default()),
+        Box::new(EndpointSliceController::default()),
+        Box::new(ReplicaSetController::default()),
+    ]
 }
