@@ -1,5 +1,5 @@
-//! DNS messages in the wire format of RFC 1035, with SRV (RFC 2782), AAAA (RFC 3596) and EDNS'
-//! OPT record (RFC 6891, carried along and not used).
+//! DNS messages in the wire format of RFC 1035, with SRV (RFC 2782), AAAA (RFC 3596) and the
+//! size of EDNS (RFC 6891).
 
 use crate::limits;
 use std::collections::BTreeMap;
@@ -405,6 +405,8 @@ pub struct Message {
     pub authorities: Vec<Record>,
     /// More that may help.
     pub additionals: Vec<Record>,
+    /// EDNS: how many bytes of a datagram the sender can take. `None` without EDNS.
+    pub edns_size: Option<u16>,
 }
 
 impl Message {
@@ -433,7 +435,10 @@ impl Message {
         writer.u16(self.flags());
         let sections = [&self.answers, &self.authorities, &self.additionals];
         writer.u16(count(self.questions.len()));
-        sections.iter().for_each(|section| writer.u16(count(section.len())));
+        let extra = usize::from(self.edns_size.is_some());
+        writer.u16(count(self.answers.len()));
+        writer.u16(count(self.authorities.len()));
+        writer.u16(count(self.additionals.len() + extra));
         for question in self.questions.iter().take(limits::DNS_RECORDS_MAX) {
             writer.name(&question.name);
             writer.u16(question.kind.number());
@@ -441,6 +446,9 @@ impl Message {
         }
         for section in sections {
             section.iter().take(limits::DNS_RECORDS_MAX).for_each(|record| writer.record(record));
+        }
+        if let Some(size) = self.edns_size {
+            writer.opt(size);
         }
         writer.bytes
     }
@@ -458,7 +466,7 @@ impl Message {
 
     /// Reads a message.
     pub fn decode(bytes: &[u8]) -> Result<Message, DnsError> {
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = Reader { bytes, at: 0, edns_size: None };
         let id = reader.u16()?;
         let flags = reader.u16()?;
         let bit = |at: u32| flags >> at & 1 == 1;
@@ -467,7 +475,7 @@ impl Message {
             return Err(DnsError::TooMany);
         }
         let [questions, answers, authorities, additionals] = counts;
-        Ok(Message {
+        let mut message = Message {
             id,
             response: bit(15),
             opcode: (flags >> 11 & 15) as u8,
@@ -480,7 +488,10 @@ impl Message {
             answers: reader.records(answers)?,
             authorities: reader.records(authorities)?,
             additionals: reader.records(additionals)?,
-        })
+            edns_size: reader.edns_size,
+        };
+        message.additionals.retain(|record| record.data.kind() != RecordType::Opt);
+        Ok(message)
     }
 }
 
@@ -546,6 +557,15 @@ impl Writer {
         }
     }
 
+    /// EDNS' record, whose class is the size of datagrams.
+    fn opt(&mut self, size: u16) {
+        self.bytes.push(0);
+        self.u16(RecordType::Opt.number());
+        self.u16(size);
+        self.u32(0);
+        self.u16(0);
+    }
+
     fn data(&mut self, data: &Data) {
         match data {
             Data::A(ip) => self.bytes.extend(ip.octets()),
@@ -576,6 +596,7 @@ impl Writer {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    edns_size: Option<u16>,
 }
 
 impl<'a> Reader<'a> {
@@ -651,7 +672,10 @@ impl<'a> Reader<'a> {
     fn record(&mut self) -> Result<Record, DnsError> {
         let name = self.name()?;
         let kind = RecordType::of_number(self.u16()?);
-        self.u16()?;
+        let class = self.u16()?;
+        if kind == RecordType::Opt {
+            self.edns_size = Some(class);
+        }
         let ttl = self.u32()?;
         let length = usize::from(self.u16()?);
         let end = self.at.saturating_add(length);
@@ -723,6 +747,7 @@ mod tests {
         let record = |name: &Name, data| Record { name: name.clone(), ttl: 30, data };
         let srv = Data::Srv { priority: 0, weight: 100, port: 80, target: host.clone() };
         reply.authoritative = true;
+        reply.edns_size = Some(1_232);
         reply.answers = vec![
             record(&query.questions[0].name, srv),
             record(&host, Data::Txt(vec!["a b".into()])),
@@ -743,7 +768,7 @@ mod tests {
         reply.additionals = vec![
             record(&host, Data::A("10.96.0.10".parse().unwrap())),
             record(&host, Data::Aaaa("fd00::1".parse().unwrap())),
-            record(&name(""), Data::Other(RecordType::Opt, vec![0, 1])),
+            record(&host, Data::Other(RecordType::Other(65), vec![0, 1])),
         ];
         reply
     }
