@@ -7,6 +7,7 @@ mod controller_ref;
 mod endpoints;
 mod endpointslice;
 mod expectations;
+mod garbagecollector;
 mod pod_control;
 mod replicaset;
 mod services;
@@ -15,6 +16,7 @@ mod victims;
 
 pub use endpoints::EndpointsController;
 pub use endpointslice::EndpointSliceController;
+pub use garbagecollector::GarbageCollector;
 pub use replicaset::ReplicaSetController;
 
 use naru_client::Reconcile;
@@ -24,6 +26,7 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
         Box::new(EndpointsController::default()),
         Box::new(EndpointSliceController::default()),
+        Box::new(GarbageCollector::default()),
         Box::new(ReplicaSetController::default()),
     ]
 }
