@@ -1,0 +1,203 @@
+//! A machine with kubectl and the real API server, and nothing else: no scheduler, no kubelet. A
+//! test plays their part through [`Machine::api`].
+
+use naru_api::service::KubeletStreams;
+use naru_api::{ApiService, WatchId};
+use naru_apiserver::ApiServer;
+use naru_shell::{
+    Kernel, NetStack, Pid, PipeId, ProcessSpec, ProcessStatus, Program, ProgramTable, Stdio, Vfs,
+    World,
+};
+use naru_sim::{CauseId, Rng, Time};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+struct Programs;
+
+impl ProgramTable for Programs {
+    fn load(&self, name: &str) -> Option<Box<dyn Program>> {
+        (name == "kubectl").then(naru_kubectl::program)
+    }
+}
+
+struct Host {
+    now: Time,
+    rng: Rng,
+    api: ApiServer,
+}
+
+impl World for Host {
+    fn now(&self) -> Time {
+        self.now
+    }
+    fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+    fn net(&mut self) -> Option<&mut dyn NetStack> {
+        None
+    }
+    fn api(&mut self) -> Option<&mut dyn ApiService> {
+        Some(&mut self.api)
+    }
+    fn cause(&self) -> CauseId {
+        CauseId::ROOT
+    }
+}
+
+/// What a command printed, and its exit code; `None` while it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: Option<i32>,
+}
+
+/// A command that was started.
+pub struct Job {
+    pid: Pid,
+    stdout: PipeId,
+    stderr: PipeId,
+    output: Output,
+}
+
+pub struct Machine {
+    kernel: Kernel,
+    host: Host,
+}
+
+#[allow(dead_code)]
+impl Machine {
+    pub fn new() -> Self {
+        let mut fs = Vfs::new();
+        fs.mkdir_all("/usr/bin").unwrap();
+        fs.mkdir_all("/root").unwrap();
+        fs.install("/usr/bin/kubectl", "kubectl").unwrap();
+        let rng = Rng::new(7);
+        let mut api = ApiServer::new(rng.fork("apiserver"));
+        // Long after the start, so that ages can be told.
+        let now = Time::from_secs(1_000);
+        api.set_now(now);
+        Machine { kernel: Kernel::new(fs, &Programs, "terminal"), host: Host { now, rng, api } }
+    }
+
+    pub fn write(&mut self, path: &str, text: &str) {
+        self.kernel.fs_mut().write(path, text.as_bytes()).unwrap();
+    }
+
+    pub fn fs(&mut self) -> &mut Vfs {
+        self.kernel.fs_mut()
+    }
+
+    pub fn api(&mut self) -> &mut ApiServer {
+        &mut self.host.api
+    }
+
+    pub fn streams(&mut self) -> &mut dyn KubeletStreams {
+        &mut self.host.api
+    }
+
+    pub fn advance(&mut self, seconds: u64) {
+        self.host.now = self.host.now + Duration::from_secs(seconds);
+        self.host.api.set_now(self.host.now);
+    }
+
+    pub fn start(&mut self, line: &str, stdin: Option<&str>) -> Job {
+        let argv = split(line);
+        let input = stdin.map(|text| {
+            let pipe = self.kernel.pipe();
+            assert_eq!(self.kernel.pipe_write(pipe, text.as_bytes()), text.len());
+            self.kernel.pipe_close_write(pipe);
+            pipe
+        });
+        let (stdout, stderr) = (self.kernel.pipe(), self.kernel.pipe());
+        let env = BTreeMap::from([
+            ("PATH".to_owned(), "/usr/bin".to_owned()),
+            ("HOME".to_owned(), "/root".to_owned()),
+        ]);
+        let spec = ProcessSpec {
+            argv,
+            env,
+            cwd: "/root".to_owned(),
+            uid: 0,
+            stdio: Stdio::Pipes { stdin: input, stdout, stderr },
+        };
+        let pid = self.kernel.spawn(spec).unwrap();
+        Job { pid, stdout, stderr, output: Output::default() }
+    }
+
+    /// Lets the command go on, and tells what it has printed since the last call.
+    pub fn poll(&mut self, job: &mut Job) -> Output {
+        self.kernel.wake();
+        for _ in 0..50 {
+            self.kernel.run(&mut self.host);
+            let stdout = self.kernel.pipe_read(job.stdout);
+            let stderr = self.kernel.pipe_read(job.stderr);
+            job.output.stdout.push_str(&String::from_utf8_lossy(&stdout));
+            job.output.stderr.push_str(&String::from_utf8_lossy(&stderr));
+        }
+        if let Some(ProcessStatus::Exited { code, .. }) = self.kernel.status(job.pid) {
+            job.output.code = Some(code);
+        }
+        let _: Vec<WatchId> = self.host.api.take_ready();
+        let output = job.output.clone();
+        job.output = Output { code: output.code, ..Output::default() };
+        output
+    }
+
+    pub fn interrupt(&mut self, job: &Job) {
+        self.kernel.signal(job.pid, naru_shell::Signal::Int);
+    }
+
+    /// Runs a command that ends by itself.
+    pub fn run(&mut self, line: &str) -> Output {
+        let mut job = self.start(line, None);
+        let output = self.poll(&mut job);
+        assert!(output.code.is_some(), "{line} still runs: {output:?}");
+        output
+    }
+
+    pub fn run_with(&mut self, line: &str, stdin: &str) -> Output {
+        let mut job = self.start(line, Some(stdin));
+        self.poll(&mut job)
+    }
+
+    /// What a command that succeeds prints.
+    pub fn ok(&mut self, line: &str) -> String {
+        let output = self.run(line);
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{line}: {}", output.stdout);
+        output.stdout
+    }
+
+    /// What a command that fails with exit code 1 says.
+    pub fn fails(&mut self, line: &str) -> String {
+        let output = self.run(line);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{line}: {}", output.stderr);
+        output.stderr
+    }
+}
+
+/// Words, with quotes as in a shell.
+fn split(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut inside) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(mark)) if c == mark => quote = None,
+            (c, Some(_)) => word.push(c),
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                inside = true;
+            }
+            (' ', None) => {
+                if inside || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                inside = false;
+            }
+            (c, None) => word.push(c),
+        }
+    }
+    if inside || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
