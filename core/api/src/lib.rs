@@ -3,6 +3,7 @@
 //!
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
+pub mod decode;
 pub mod duration;
 mod field;
 pub mod fields;

@@ -24,5 +24,5 @@ use serde_json::Value;
 
 /// Reads a typed object from JSON.
 pub(crate) fn decode_as<K: Kube>(json: Value) -> Result<Object, String> {
-    serde_json::from_value::<K>(json).map(Object::new).map_err(|error| error.to_string())
+    crate::decode::decode::<K>(&json).map(Object::new)
 }
