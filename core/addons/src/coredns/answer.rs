@@ -1,0 +1,473 @@
+//! From a question to its answer, through the plugins of the Corefile.
+
+use super::corefile::{Hosts, Kubernetes, Server};
+use super::internet;
+use super::store::Store;
+use super::zone::{self, Found, Host};
+use naru_network::dns::{Data, Message, Name, Rcode, Record, RecordType, Soa};
+use naru_sim::Rng;
+use std::net::IpAddr;
+
+/// Names that may lead one to another.
+const CNAMES_MAX: usize = 10;
+
+/// What the server knows when it answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Knowledge<'a> {
+    /// The Corefile.
+    pub servers: &'a [Server],
+    /// The cluster.
+    pub store: &'a Store,
+    /// Whether the cluster was seen in full.
+    pub synced: bool,
+    /// The serial number of zones: seconds of the Unix epoch.
+    pub serial: u32,
+}
+
+impl Knowledge<'_> {
+    /// The answer to a query.
+    pub fn answer(&self, query: &Message, rng: &mut Rng) -> Message {
+        let mut reply = self.answer_in_order(query);
+        reply.edns_size = query.edns_size;
+        let balanced = query.questions.first().and_then(|q| Server::of(self.servers, &q.name));
+        if balanced.is_some_and(|server| server.loadbalance) {
+            shuffle(&mut reply.answers, rng);
+        }
+        reply
+    }
+
+    fn answer_in_order(&self, query: &Message) -> Message {
+        let [question] = query.questions.as_slice() else {
+            return Message { rcode: Rcode::FormErr, ..query.reply() };
+        };
+        if query.opcode != 0 {
+            return Message { rcode: Rcode::NotImp, ..query.reply() };
+        }
+        let Some(server) = Server::of(self.servers, &question.name) else {
+            return Message { rcode: Rcode::Refused, ..query.reply() };
+        };
+        self.resolve(server, query, &question.name, question.kind, 0)
+    }
+
+    /// Asks one plugin after another.
+    fn resolve(
+        &self,
+        server: &Server,
+        query: &Message,
+        name: &Name,
+        kind: RecordType,
+        depth: usize,
+    ) -> Message {
+        if let Some(reply) = server.hosts.as_ref().and_then(|h| from_hosts(h, query, name, kind)) {
+            return reply;
+        }
+        if let Some(plugin) = &server.kubernetes
+            && let Some(zone) = plugin.zones.iter().find(|zone| name.is_within(zone))
+            && let Some(reply) = self.from_cluster(server, plugin, zone, query, name, kind, depth)
+        {
+            return reply;
+        }
+        match server.forward.iter().any(|zone| name.is_within(zone)) {
+            true => internet::answer(query, name, kind),
+            false => Message { rcode: Rcode::Refused, ..query.reply() },
+        }
+    }
+
+    /// `None` when others are to be asked.
+    #[expect(clippy::too_many_arguments, reason = "a question and where it is asked")]
+    fn from_cluster(
+        &self,
+        server: &Server,
+        plugin: &Kubernetes,
+        zone: &Name,
+        query: &Message,
+        name: &Name,
+        kind: RecordType,
+        depth: usize,
+    ) -> Option<Message> {
+        let mut reply = Message { authoritative: true, ..query.reply() };
+        let soa = self.soa(zone, plugin.ttl);
+        match self.records(server, plugin, zone, query, name, kind, depth) {
+            Ok((answers, _)) if answers.is_empty() => reply.authorities.push(soa),
+            Ok((answers, additionals)) => {
+                (reply.answers, reply.additionals) = (answers, additionals);
+            }
+            Err(_) if plugin.fallthrough.iter().any(|zone| name.is_within(zone)) => return None,
+            Err(_) => {
+                reply.rcode = if self.synced { Rcode::NxDomain } else { Rcode::ServFail };
+                reply.authorities.push(soa);
+            }
+        }
+        Some(reply)
+    }
+
+    /// The answers, and what is told beside them.
+    #[expect(clippy::too_many_arguments, reason = "a question and where it is asked")]
+    fn records(
+        &self,
+        server: &Server,
+        plugin: &Kubernetes,
+        zone: &Name,
+        query: &Message,
+        name: &Name,
+        kind: RecordType,
+        depth: usize,
+    ) -> Result<(Vec<Record>, Vec<Record>), zone::NoSuchName> {
+        let record = |data| Record { name: name.clone(), ttl: plugin.ttl, data };
+        let lower = name.lower();
+        if let Some(ip) = lower.reversed_ip() {
+            let domain = plugin.zones.iter().find(|zone| !zone.as_str().ends_with(".arpa"));
+            let names = domain.map(|d| zone::reverse(ip, d, self.store)).unwrap_or_default();
+            if names.is_empty() {
+                return Err(zone::NoSuchName);
+            }
+            let ptr = names.iter().filter_map(|n| Name::parse(n).ok()).map(Data::Ptr).map(record);
+            return Ok((if kind == RecordType::Ptr { ptr.collect() } else { vec![] }, vec![]));
+        }
+        let apex = lower == zone.lower();
+        if kind == RecordType::Soa && apex {
+            return Ok((vec![self.soa(zone, plugin.ttl)], vec![]));
+        }
+        if kind == RecordType::Txt && lower.as_str() == format!("dns-version.{}", zone.lower()) {
+            let text = Record { ttl: 28_800, ..record(Data::Txt(vec!["1.1.0".to_owned()])) };
+            return Ok((vec![text], vec![]));
+        }
+        let found = zone::find(lower.as_str(), zone, plugin, self.store)?;
+        if kind == RecordType::Srv {
+            return Ok(services(name, plugin.ttl, &found));
+        }
+        let mut answers: Vec<Record> = Vec::new();
+        for one in &found {
+            match &one.host {
+                Host::Ip(ip) => answers.push(record(Data::address(*ip))),
+                Host::Name(target) => {
+                    let Ok(target) = Name::parse(target) else { continue };
+                    answers.push(record(Data::Cname(target.clone())));
+                    let follow = matches!(kind, RecordType::A | RecordType::Aaaa);
+                    if follow && depth < CNAMES_MAX {
+                        let next = self.resolve(server, query, &target, kind, depth + 1);
+                        answers.extend(next.answers);
+                    }
+                }
+            }
+        }
+        let cname = answers.iter().any(|record| record.data.kind() == RecordType::Cname);
+        answers.retain(|record| match kind {
+            RecordType::A | RecordType::Aaaa if cname => true,
+            kind => record.data.kind() == kind,
+        });
+        let mut seen: Vec<Record> = Vec::new();
+        answers.retain(|record| {
+            !seen.contains(record) && {
+                seen.push(record.clone());
+                true
+            }
+        });
+        Ok((answers, vec![]))
+    }
+
+    fn soa(&self, zone: &Name, ttl: u32) -> Record {
+        const TTL_MAX: u32 = 300;
+        let below = |label: &str| Name::parse(&format!("{label}.{zone}")).unwrap_or_default();
+        let soa = Soa {
+            mname: below("ns.dns"),
+            rname: below("hostmaster"),
+            serial: self.serial,
+            refresh: 7_200,
+            retry: 1_800,
+            expire: 86_400,
+            minimum: ttl,
+        };
+        Record { name: zone.clone(), ttl: ttl.min(TTL_MAX), data: Data::Soa(soa) }
+    }
+}
+
+/// SRV records, and the addresses of their targets.
+fn services(name: &Name, ttl: u32, found: &[Found]) -> (Vec<Record>, Vec<Record>) {
+    let internal: Vec<(&Found, IpAddr)> = found
+        .iter()
+        .filter_map(|one| match one.host {
+            Host::Ip(ip) => Some((one, ip)),
+            Host::Name(_) => None,
+        })
+        .collect();
+    let weight = u16::try_from(100 / internal.len().max(1)).unwrap_or(0).max(1);
+    let (mut answers, mut additionals) = (Vec::new(), Vec::new());
+    for (one, ip) in internal {
+        let Ok(target) = Name::parse(&one.name) else { continue };
+        let data = Data::Srv { priority: 0, weight, port: one.port, target: target.clone() };
+        answers.push(Record { name: name.clone(), ttl, data });
+        let address = Record { name: target, ttl, data: Data::address(ip) };
+        if !additionals.contains(&address) {
+            additionals.push(address);
+        }
+    }
+    (answers, additionals)
+}
+
+/// `None` when others are to be asked.
+fn from_hosts(hosts: &Hosts, query: &Message, name: &Name, kind: RecordType) -> Option<Message> {
+    const TTL: u32 = 3_600;
+    let mut reply = Message { authoritative: true, ..query.reply() };
+    match hosts.addresses.get(&name.lower()) {
+        Some(ips) => {
+            let data = ips.iter().map(|ip| Data::address(*ip)).filter(|data| data.kind() == kind);
+            let records = data.map(|data| Record { name: name.clone(), ttl: TTL, data });
+            reply.answers = records.collect();
+        }
+        None if hosts.fallthrough => return None,
+        None => reply.rcode = Rcode::NxDomain,
+    }
+    Some(reply)
+}
+
+/// Puts address records in a random order, behind the names that lead to them.
+fn shuffle(answers: &mut [Record], rng: &mut Rng) {
+    let is_address = |r: &Record| matches!(r.data.kind(), RecordType::A | RecordType::Aaaa);
+    let first = answers.iter().position(is_address).unwrap_or(answers.len());
+    let Some(addresses) = answers.get_mut(first..) else { return };
+    if !addresses.iter().all(is_address) {
+        return;
+    }
+    for last in (1..addresses.len()).rev() {
+        addresses.swap(last, rng.below(last as u64 + 1) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::{Namespace, Service};
+    use k8s_openapi::api::discovery::v1::EndpointSlice;
+    use k8s_openapi::serde::de::DeserializeOwned;
+    use naru_api::{Kube, Object, WatchEvent, WatchEventType};
+    use naru_sim::CauseId;
+    use serde_json::{Value, json};
+
+    fn add<K: Kube + DeserializeOwned>(store: &mut Store, json: Value) {
+        let object = Object::new(serde_json::from_value::<K>(json).unwrap());
+        let event = WatchEvent { kind: WatchEventType::Added, object, cause: CauseId::ROOT };
+        store.apply(&event);
+    }
+
+    fn service(store: &mut Store, name: &str, spec: Value) {
+        add::<Service>(
+            store,
+            json!({ "metadata": { "name": name, "namespace": "default" }, "spec": spec }),
+        );
+    }
+
+    fn slice(store: &mut Store, service: &str, endpoints: Value, ports: Value) {
+        let labels = json!({ "kubernetes.io/service-name": service });
+        let metadata = json!({ "name": service, "namespace": "default", "labels": labels });
+        add::<EndpointSlice>(
+            store,
+            json!({
+                "metadata": metadata, "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+            }),
+        );
+    }
+
+    fn store() -> Store {
+        let mut store = Store::default();
+        add::<Namespace>(&mut store, json!({ "metadata": { "name": "default" } }));
+        let http = json!([{ "name": "http", "port": 80, "protocol": "TCP" }]);
+        service(
+            &mut store,
+            "web",
+            json!({ "clusterIP": "10.96.7.7", "clusterIPs": ["10.96.7.7"], "ports": http }),
+        );
+        slice(
+            &mut store,
+            "web",
+            json!([{ "addresses": ["10.244.1.9"] }]),
+            json!([{ "name": "http", "port": 8080, "protocol": "TCP" }]),
+        );
+        service(
+            &mut store,
+            "db",
+            json!({ "clusterIP": "None", "clusterIPs": ["None"], "ports": [
+            { "name": "pg", "port": 5432, "protocol": "TCP" }] }),
+        );
+        slice(
+            &mut store,
+            "db",
+            json!([
+                { "addresses": ["10.244.1.2"], "hostname": "db-0" },
+                { "addresses": ["10.244.2.2"], "hostname": "db-1" },
+                { "addresses": ["10.244.2.3"], "conditions": { "ready": false } },
+                { "addresses": ["10.244.2.4"] },
+            ]),
+            json!([{ "name": "pg", "port": 5432, "protocol": "TCP" }]),
+        );
+        service(&mut store, "bare", json!({ "clusterIP": "None" }));
+        slice(&mut store, "bare", json!([{ "addresses": ["10.244.3.3"] }]), json!([]));
+        service(
+            &mut store,
+            "out",
+            json!({ "type": "ExternalName", "externalName": "example.com" }),
+        );
+        service(
+            &mut store,
+            "alias",
+            json!({ "type": "ExternalName",
+            "externalName": "web.default.svc.cluster.local" }),
+        );
+        service(
+            &mut store,
+            "circle",
+            json!({ "type": "ExternalName",
+            "externalName": "circle.default.svc.cluster.local" }),
+        );
+        store
+    }
+
+    fn ask(store: &Store, name: &str, kind: RecordType, synced: bool) -> Message {
+        let servers = Server::parse("Corefile", super::super::manifests::COREFILE).unwrap();
+        let servers = servers.as_slice();
+        let query = Message::query(1, Name::parse(name).unwrap(), kind);
+        Knowledge { servers, store, synced, serial: 5 }.answer_in_order(&query)
+    }
+
+    fn data(records: &[Record]) -> Vec<String> {
+        records.iter().map(|r| format!("{} {}", r.data.kind(), r.data)).collect()
+    }
+
+    #[test]
+    fn names_of_the_cluster() {
+        use RecordType::{A, Aaaa, Any, Ptr, Soa, Srv, Txt};
+        let store = store();
+        let none: &[&str] = &[];
+        let no = Rcode::NxDomain;
+        let ok = Rcode::NoError;
+        let web = "web.default.svc.cluster.local";
+        let db: &[&str] = &["A 10.244.1.2", "A 10.244.2.2", "A 10.244.2.4"];
+        let cases = [
+            (web, A, ok, &["A 10.96.7.7"][..]),
+            ("WEB.default.SVC.cluster.local", A, ok, &["A 10.96.7.7"]),
+            (web, Aaaa, ok, none),
+            (web, Txt, ok, none),
+            ("db.default.svc.cluster.local", A, ok, db),
+            ("db-1.db.default.svc.cluster.local", A, ok, &["A 10.244.2.2"]),
+            ("10-244-2-4.db.default.svc.cluster.local", A, ok, &["A 10.244.2.4"]),
+            ("10-244-1-9.web.default.svc.cluster.local", A, ok, &["A 10.244.1.9"]),
+            ("db-9.db.default.svc.cluster.local", A, no, none),
+            ("bare.default.svc.cluster.local", A, ok, &["A 10.244.3.3"]),
+            (
+                "_http._tcp.web.default.svc.cluster.local",
+                Srv,
+                ok,
+                &["SRV 0 100 80 web.default.svc.cluster.local."],
+            ),
+            (
+                "_pg._tcp.db.default.svc.cluster.local",
+                Srv,
+                ok,
+                &[
+                    "SRV 0 33 5432 db-0.db.default.svc.cluster.local.",
+                    "SRV 0 33 5432 db-1.db.default.svc.cluster.local.",
+                    "SRV 0 33 5432 10-244-2-4.db.default.svc.cluster.local.",
+                ],
+            ),
+            ("_dns._tcp.web.default.svc.cluster.local", Srv, no, none),
+            ("_http._udp.web.default.svc.cluster.local", Srv, no, none),
+            ("nope.default.svc.cluster.local", A, no, none),
+            ("web.nowhere.svc.cluster.local", A, no, none),
+            ("web.default.cluster.local", A, no, none),
+            ("a.b.c.web.default.svc.cluster.local", A, no, none),
+            ("default.svc.cluster.local", A, ok, none),
+            ("nowhere.svc.cluster.local", A, no, none),
+            ("svc.cluster.local", A, ok, none),
+            ("cluster.local", A, ok, none),
+            (
+                "cluster.local",
+                Soa,
+                ok,
+                &["SOA ns.dns.cluster.local. hostmaster.cluster.local. 5 7200 1800 86400 30"],
+            ),
+            ("dns-version.cluster.local", Txt, ok, &["TXT \"1.1.0\""]),
+            ("10-244-9-9.default.pod.cluster.local", A, ok, &["A 10.244.9.9"]),
+            ("10-244-9-9.nowhere.pod.cluster.local", A, no, none),
+            ("web.default.pod.cluster.local", A, no, none),
+            ("7.7.96.10.in-addr.arpa", Ptr, ok, &["PTR web.default.svc.cluster.local."]),
+            ("2.1.244.10.in-addr.arpa", Ptr, ok, &["PTR db-0.db.default.svc.cluster.local."]),
+            ("1.1.1.1.in-addr.arpa", Ptr, no, none),
+            (
+                "alias.default.svc.cluster.local",
+                A,
+                ok,
+                &["CNAME web.default.svc.cluster.local.", "A 10.96.7.7"],
+            ),
+            ("out.default.svc.cluster.local", A, ok, &["CNAME example.com.", "A 93.184.215.14"]),
+            ("out.default.svc.cluster.local", RecordType::Cname, ok, &["CNAME example.com."]),
+            ("www.google.com", A, ok, &["A 142.250.72.4"]),
+            ("no-such-host.example", A, no, none),
+            (web, Any, ok, none),
+        ];
+        for (name, kind, rcode, expected) in cases {
+            let reply = ask(&store, name, kind, true);
+            assert_eq!(
+                (reply.rcode, data(&reply.answers)),
+                (rcode, expected.iter().map(|s| (*s).to_owned()).collect()),
+                "{name} {kind}"
+            );
+            assert_eq!(reply.authorities.len(), usize::from(expected.is_empty()), "{name}");
+            let inside = name.to_lowercase().ends_with("cluster.local");
+            assert_eq!(
+                (reply.authoritative, reply.recursion_available),
+                (inside || rcode == ok && kind == Ptr, !(inside || rcode == ok && kind == Ptr)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_circle_of_names_ends() {
+        let reply = ask(&store(), "circle.default.svc.cluster.local", RecordType::A, true);
+        assert_eq!(data(&reply.answers), ["CNAME circle.default.svc.cluster.local."]);
+    }
+
+    #[test]
+    fn srv_brings_addresses_along() {
+        let reply = ask(&store(), "_pg._tcp.db.default.svc.cluster.local", RecordType::Srv, true);
+        assert_eq!(data(&reply.additionals), ["A 10.244.1.2", "A 10.244.2.2", "A 10.244.2.4"]);
+    }
+
+    #[test]
+    fn unknown_is_not_absent_before_the_cluster_was_seen() {
+        let empty = Store::default();
+        let reply = ask(&empty, "web.default.svc.cluster.local", RecordType::A, false);
+        assert_eq!(reply.rcode, Rcode::ServFail);
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let mut store = store();
+        let web =
+            Object::new(store.service(&naru_api::Key::new("default", "web")).unwrap().clone());
+        let event = WatchEvent { kind: WatchEventType::Deleted, object: web, cause: CauseId::ROOT };
+        store.apply(&event);
+        let name = "web.default.svc.cluster.local";
+        assert_eq!(ask(&store, name, RecordType::A, true).rcode, Rcode::NxDomain);
+        let reply = ask(&store, "7.7.96.10.in-addr.arpa", RecordType::Ptr, true);
+        assert_eq!(reply.rcode, Rcode::NxDomain);
+        store.clear(&EndpointSlice::kind());
+        assert!(store.endpoints(&naru_api::Key::new("default", "db")).is_empty());
+    }
+
+    #[test]
+    fn addresses_come_in_any_order() {
+        let servers = Server::parse("Corefile", super::super::manifests::COREFILE).unwrap();
+        let store = store();
+        let knowledge = Knowledge { servers: &servers, store: &store, synced: true, serial: 1 };
+        let name = Name::parse("db.default.svc.cluster.local").unwrap();
+        let query = Message::query(1, name, RecordType::A);
+        let mut rng = Rng::new(4);
+        let mut firsts: Vec<String> = (0..50)
+            .map(|_| knowledge.answer(&query, &mut rng).answers[0].data.to_string())
+            .collect();
+        firsts.sort();
+        firsts.dedup();
+        assert_eq!(firsts, ["10.244.1.2", "10.244.2.2", "10.244.2.4"]);
+    }
+}
