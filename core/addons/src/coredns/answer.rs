@@ -3,13 +3,33 @@
 use super::corefile::{Hosts, Kubernetes, Server};
 use super::internet;
 use super::store::Store;
-use super::zone::{self, Found, Host};
+use super::zone::{self, Found, Host, NoSuchName};
 use naru_network::dns::{Data, Message, Name, Rcode, Record, RecordType, Soa};
 use naru_sim::Rng;
 use std::net::IpAddr;
 
 /// Names that may lead one to another.
 const CNAMES_MAX: usize = 10;
+
+/// Answers, and what is told beside them.
+type Records = (Vec<Record>, Vec<Record>);
+
+/// A question, and where in the Corefile it is asked.
+#[derive(Clone, Copy, Debug)]
+struct Ask<'a> {
+    server: &'a Server,
+    query: &'a Message,
+    name: &'a Name,
+    kind: RecordType,
+    /// How many names have led here.
+    depth: usize,
+}
+
+impl Ask<'_> {
+    fn record(&self, ttl: u32, data: Data) -> Record {
+        Record { name: self.name.clone(), ttl, data }
+    }
+}
 
 /// What the server knows when it answers.
 #[derive(Clone, Copy, Debug)]
@@ -46,124 +66,121 @@ impl Knowledge<'_> {
         let Some(server) = Server::of(self.servers, &question.name) else {
             return Message { rcode: Rcode::Refused, ..query.reply() };
         };
-        self.resolve(server, query, &question.name, question.kind, 0)
+        let (name, kind) = (&question.name, question.kind);
+        self.resolve(&Ask { server, query, name, kind, depth: 0 })
     }
 
     /// Asks one plugin after another.
-    fn resolve(
-        &self,
-        server: &Server,
-        query: &Message,
-        name: &Name,
-        kind: RecordType,
-        depth: usize,
-    ) -> Message {
-        if let Some(reply) = server.hosts.as_ref().and_then(|h| from_hosts(h, query, name, kind)) {
+    fn resolve(&self, ask: &Ask<'_>) -> Message {
+        if let Some(reply) = ask.server.hosts.as_ref().and_then(|hosts| from_hosts(hosts, ask)) {
             return reply;
         }
-        if let Some(plugin) = &server.kubernetes
-            && let Some(zone) = plugin.zones.iter().find(|zone| name.is_within(zone))
-            && let Some(reply) = self.from_cluster(server, plugin, zone, query, name, kind, depth)
+        if let Some(plugin) = &ask.server.kubernetes
+            && let Some(zone) = plugin.zones.iter().find(|zone| ask.name.is_within(zone))
+            && let Some(reply) = self.from_cluster(ask, plugin, zone)
         {
             return reply;
         }
-        match server.forward.iter().any(|zone| name.is_within(zone)) {
-            true => internet::answer(query, name, kind),
-            false => Message { rcode: Rcode::Refused, ..query.reply() },
+        match ask.server.forward.iter().any(|zone| ask.name.is_within(zone)) {
+            true => internet::answer(ask.query, ask.name, ask.kind),
+            false => Message { rcode: Rcode::Refused, ..ask.query.reply() },
         }
     }
 
     /// `None` when others are to be asked.
-    #[expect(clippy::too_many_arguments, reason = "a question and where it is asked")]
-    fn from_cluster(
-        &self,
-        server: &Server,
-        plugin: &Kubernetes,
-        zone: &Name,
-        query: &Message,
-        name: &Name,
-        kind: RecordType,
-        depth: usize,
-    ) -> Option<Message> {
-        let mut reply = Message { authoritative: true, ..query.reply() };
-        let soa = self.soa(zone, plugin.ttl);
-        match self.records(server, plugin, zone, query, name, kind, depth) {
-            Ok((answers, _)) if answers.is_empty() => reply.authorities.push(soa),
-            Ok((answers, additionals)) => {
-                (reply.answers, reply.additionals) = (answers, additionals);
-            }
-            Err(_) if plugin.fallthrough.iter().any(|zone| name.is_within(zone)) => return None,
-            Err(_) => {
-                reply.rcode = if self.synced { Rcode::NxDomain } else { Rcode::ServFail };
-                reply.authorities.push(soa);
-            }
+    fn from_cluster(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name) -> Option<Message> {
+        let mut reply = Message { authoritative: true, ..ask.query.reply() };
+        let falls = || plugin.fallthrough.iter().any(|zone| ask.name.is_within(zone));
+        match self.records(ask, plugin, zone) {
+            Ok(found) => (reply.answers, reply.additionals) = found,
+            Err(_) if falls() => return None,
+            Err(_) if self.synced => reply.rcode = Rcode::NxDomain,
+            Err(_) => reply.rcode = Rcode::ServFail,
+        }
+        if reply.answers.is_empty() {
+            reply.authorities.push(self.soa(zone, plugin.ttl));
         }
         Some(reply)
     }
 
     /// The answers, and what is told beside them.
-    #[expect(clippy::too_many_arguments, reason = "a question and where it is asked")]
     fn records(
         &self,
-        server: &Server,
+        ask: &Ask<'_>,
         plugin: &Kubernetes,
         zone: &Name,
-        query: &Message,
-        name: &Name,
-        kind: RecordType,
-        depth: usize,
-    ) -> Result<(Vec<Record>, Vec<Record>), zone::NoSuchName> {
-        let record = |data| Record { name: name.clone(), ttl: plugin.ttl, data };
-        let lower = name.lower();
+    ) -> Result<Records, NoSuchName> {
+        let lower = ask.name.lower();
+        let one = |record| Ok((vec![record], Vec::new()));
         if let Some(ip) = lower.reversed_ip() {
-            let domain = plugin.zones.iter().find(|zone| !zone.as_str().ends_with(".arpa"));
-            let names = domain.map(|d| zone::reverse(ip, d, self.store)).unwrap_or_default();
-            if names.is_empty() {
-                return Err(zone::NoSuchName);
-            }
-            let ptr = names.iter().filter_map(|n| Name::parse(n).ok()).map(Data::Ptr).map(record);
-            return Ok((if kind == RecordType::Ptr { ptr.collect() } else { vec![] }, vec![]));
+            return self.pointers(ask, plugin, ip);
         }
-        let apex = lower == zone.lower();
-        if kind == RecordType::Soa && apex {
-            return Ok((vec![self.soa(zone, plugin.ttl)], vec![]));
+        if ask.kind == RecordType::Soa && lower == zone.lower() {
+            return one(self.soa(zone, plugin.ttl));
         }
-        if kind == RecordType::Txt && lower.as_str() == format!("dns-version.{}", zone.lower()) {
-            let text = Record { ttl: 28_800, ..record(Data::Txt(vec!["1.1.0".to_owned()])) };
-            return Ok((vec![text], vec![]));
+        if ask.kind == RecordType::Txt && lower.as_str() == format!("dns-version.{}", zone.lower())
+        {
+            let data = Data::Txt(vec!["1.1.0".to_owned()]);
+            return one(Record { name: ask.name.clone(), ttl: 28_800, data });
         }
         let found = zone::find(lower.as_str(), zone, plugin, self.store)?;
-        if kind == RecordType::Srv {
-            return Ok(services(name, plugin.ttl, &found));
+        if ask.kind == RecordType::Srv {
+            return Ok(services(ask.name, plugin.ttl, &found));
         }
         let mut answers: Vec<Record> = Vec::new();
         for one in &found {
-            match &one.host {
-                Host::Ip(ip) => answers.push(record(Data::address(*ip))),
-                Host::Name(target) => {
-                    let Ok(target) = Name::parse(target) else { continue };
-                    answers.push(record(Data::Cname(target.clone())));
-                    let follow = matches!(kind, RecordType::A | RecordType::Aaaa);
-                    if follow && depth < CNAMES_MAX {
-                        let next = self.resolve(server, query, &target, kind, depth + 1);
-                        answers.extend(next.answers);
-                    }
+            let records = match &one.host {
+                Host::Ip(ip) => vec![ask.record(plugin.ttl, Data::address(*ip))],
+                Host::Name(target) => self.follow(ask, plugin, zone, target),
+            };
+            for record in records {
+                let cname = matches!(one.host, Host::Name(_));
+                if (cname || record.data.kind() == ask.kind) && !answers.contains(&record) {
+                    answers.push(record);
                 }
             }
         }
-        let cname = answers.iter().any(|record| record.data.kind() == RecordType::Cname);
-        answers.retain(|record| match kind {
-            RecordType::A | RecordType::Aaaa if cname => true,
-            kind => record.data.kind() == kind,
-        });
-        let mut seen: Vec<Record> = Vec::new();
-        answers.retain(|record| {
-            !seen.contains(record) && {
-                seen.push(record.clone());
-                true
+        Ok((answers, Vec::new()))
+    }
+
+    fn pointers(
+        &self,
+        ask: &Ask<'_>,
+        plugin: &Kubernetes,
+        ip: IpAddr,
+    ) -> Result<Records, NoSuchName> {
+        let domain = plugin.zones.iter().find(|zone| !zone.as_str().ends_with(".arpa"));
+        let names = domain.map(|domain| zone::reverse(ip, domain, self.store)).unwrap_or_default();
+        if names.is_empty() {
+            return Err(NoSuchName);
+        }
+        let names = names.iter().filter_map(|name| Name::parse(name).ok());
+        let pointers = names.map(|name| ask.record(plugin.ttl, Data::Ptr(name)));
+        let wanted = ask.kind == RecordType::Ptr;
+        Ok((pointers.filter(|_| wanted).collect(), Vec::new()))
+    }
+
+    /// The true name, and what it stands for when addresses are asked for. A true name in the
+    /// same zone that leads to nothing is not told.
+    fn follow(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name, target: &str) -> Vec<Record> {
+        let Ok(target) = Name::parse(target) else { return Vec::new() };
+        let mut records = vec![ask.record(plugin.ttl, Data::Cname(target.clone()))];
+        match ask.kind {
+            RecordType::Cname => records,
+            RecordType::A | RecordType::Aaaa => {
+                if target.lower() == ask.name.lower() || ask.depth >= CNAMES_MAX {
+                    return Vec::new();
+                }
+                let next = Ask { name: &target, depth: ask.depth + 1, ..*ask };
+                let answers = self.resolve(&next).answers;
+                if answers.is_empty() && target.is_within(zone) {
+                    return Vec::new();
+                }
+                records.extend(answers);
+                records
             }
-        });
-        Ok((answers, vec![]))
+            _ => Vec::new(),
+        }
     }
 
     fn soa(&self, zone: &Name, ttl: u32) -> Record {
@@ -206,14 +223,14 @@ fn services(name: &Name, ttl: u32, found: &[Found]) -> (Vec<Record>, Vec<Record>
 }
 
 /// `None` when others are to be asked.
-fn from_hosts(hosts: &Hosts, query: &Message, name: &Name, kind: RecordType) -> Option<Message> {
+fn from_hosts(hosts: &Hosts, ask: &Ask<'_>) -> Option<Message> {
     const TTL: u32 = 3_600;
-    let mut reply = Message { authoritative: true, ..query.reply() };
-    match hosts.addresses.get(&name.lower()) {
+    let mut reply = Message { authoritative: true, ..ask.query.reply() };
+    match hosts.addresses.get(&ask.name.lower()) {
         Some(ips) => {
-            let data = ips.iter().map(|ip| Data::address(*ip)).filter(|data| data.kind() == kind);
-            let records = data.map(|data| Record { name: name.clone(), ttl: TTL, data });
-            reply.answers = records.collect();
+            let data = ips.iter().map(|ip| Data::address(*ip));
+            let wanted = data.filter(|data| data.kind() == ask.kind);
+            reply.answers = wanted.map(|data| ask.record(TTL, data)).collect();
         }
         None if hosts.fallthrough => return None,
         None => reply.rcode = Rcode::NxDomain,
@@ -424,7 +441,7 @@ mod tests {
     #[test]
     fn a_circle_of_names_ends() {
         let reply = ask(&store(), "circle.default.svc.cluster.local", RecordType::A, true);
-        assert_eq!(data(&reply.answers), ["CNAME circle.default.svc.cluster.local."]);
+        assert_eq!((reply.rcode, data(&reply.answers)), (Rcode::NoError, vec![]));
     }
 
     #[test]
