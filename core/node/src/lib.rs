@@ -1,9 +1,23 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
 
+mod config;
+mod go_duration;
 mod image_programs;
 mod image_ref;
+mod image_store;
 mod images;
+mod kindnet;
+mod kubelet;
+pub mod limits;
+mod node;
+mod programs;
 pub mod proxy;
+pub mod runtime;
+mod streams;
 
+pub use config::NodeConfig;
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, RegistryError};
+pub use node::{Env, Node, NodeApi};
+pub use programs::programs;
+pub use runtime::NamespaceStack;

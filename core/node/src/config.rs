@@ -1,0 +1,55 @@
+//! What a node is made from.
+
+use std::net::Ipv4Addr;
+
+/// A machine of the cluster, before it is switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// Its name: `worker`.
+    pub name: String,
+    /// Whether the control plane's programs run here.
+    pub control_plane: bool,
+    /// Whether a taint keeps ordinary pods away.
+    pub tainted: bool,
+    /// Its own address.
+    pub internal_ip: Ipv4Addr,
+    /// Where its pods' addresses come from: `10.244.1.0/24`.
+    pub pod_cidr: String,
+    /// Where all pods' addresses come from: `10.244.0.0/16`.
+    pub cluster_cidr: String,
+    /// Its processors.
+    pub cpus: u32,
+    /// Its memory, in bytes.
+    pub memory_bytes: u64,
+    /// Its disk, in bytes.
+    pub disk_bytes: u64,
+    /// How fast registries deliver, in bytes a second.
+    pub image_bytes_per_second: u64,
+    /// The address of the service `kube-dns`.
+    pub cluster_dns: Ipv4Addr,
+    /// The end of services' names: `cluster.local`.
+    pub cluster_domain: String,
+    /// `spec.providerID`: `kind://docker/kind/worker`; "" for none.
+    pub provider_id: String,
+}
+
+impl Default for NodeConfig {
+    /// A machine like those that kind makes on an ordinary computer: 4 processors, 8 GiB.
+    fn default() -> Self {
+        NodeConfig {
+            name: String::new(),
+            control_plane: false,
+            tainted: false,
+            internal_ip: Ipv4Addr::UNSPECIFIED,
+            pod_cidr: String::new(),
+            cluster_cidr: "10.244.0.0/16".to_owned(),
+            cpus: 4,
+            memory_bytes: 8 << 30,
+            disk_bytes: 64 << 30,
+            image_bytes_per_second: 100_000_000,
+            cluster_dns: Ipv4Addr::new(10, 96, 0, 10),
+            cluster_domain: "cluster.local".to_owned(),
+            provider_id: String::new(),
+        }
+    }
+}

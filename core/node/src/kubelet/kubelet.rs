@@ -1,0 +1,348 @@
+//! The kubelet: runs the pods that are bound to its node and tells how they are.
+//!
+//! Upstream: `pkg/kubelet/kubelet.go`.
+
+use super::pod_workers::{Failure, NodeWorld, PodWorker};
+use super::{lease, mirror, node_status, static_pods, status};
+use crate::NodeConfig;
+use crate::runtime::ContainerId;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use naru_api::request::DeleteOptions;
+use naru_api::time::from_meta;
+use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_client::{
+    Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch, object_reference,
+};
+use naru_sim::Time;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often an unchanged node reports. Upstream: `nodeStatusReportFrequency`.
+const REPORT_INTERVAL: Duration = Duration::from_secs(300);
+/// How often a node looks whether it has changed. Upstream: `nodeStatusUpdateFrequency`.
+const UPDATE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Keys without a namespace are not pods but the kubelet's own duties.
+const NODE: &str = "node";
+const LEASE: &str = "lease";
+const STATIC_PODS: &str = "static-pods";
+
+/// The kubelet of one node.
+#[derive(Clone, Debug)]
+pub struct Kubelet {
+    config: Arc<NodeConfig>,
+    workers: BTreeMap<(Key, String), PodWorker>,
+    static_pods: Vec<Pod>,
+    lease: Option<Arc<Lease>>,
+    reported: Option<Time>,
+    images_reported: usize,
+}
+
+impl Kubelet {
+    /// A kubelet that has seen nothing yet.
+    pub fn new(config: Arc<NodeConfig>) -> Self {
+        let static_pods =
+            if config.control_plane { static_pods::control_plane(&config) } else { Vec::new() };
+        Kubelet {
+            config,
+            workers: BTreeMap::new(),
+            static_pods,
+            lease: None,
+            reported: None,
+            images_reported: 0,
+        }
+    }
+
+    /// The workers of all pods.
+    pub fn workers(&self) -> impl Iterator<Item = &PodWorker> {
+        self.workers.values()
+    }
+
+    /// The worker of a pod; the latest of this name.
+    pub fn worker(&self, namespace: &str, name: &str) -> Option<&PodWorker> {
+        let key = Key::new(namespace, name);
+        let mut found = self.workers.values().filter(|worker| worker.key == key);
+        found.next_back()
+    }
+
+    /// The pod that a container belongs to.
+    pub fn pod_of(&self, container: ContainerId) -> Option<Key> {
+        let runs = |worker: &&PodWorker| worker.containers.iter().any(|r| r.id == Some(container));
+        self.workers.values().find(runs).map(|worker| worker.key.clone())
+    }
+
+    // ---- the node itself ----
+
+    fn sync_node(
+        &mut self,
+        context: &mut Context<'_>,
+        world: &NodeWorld<'_>,
+    ) -> Result<Action, Error> {
+        let images = world.runtime.images.list().len();
+        let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL);
+        if !due && images == self.images_reported {
+            return Ok(Action::requeue_after(UPDATE_INTERVAL));
+        }
+        match context.client.get::<Node>("", &self.config.name) {
+            Ok(node) => {
+                let mut node = Node::clone(&node);
+                let status = node.status.get_or_insert_default();
+                let old = status.conditions.take();
+                status.conditions = Some(node_status::conditions(old.as_deref(), context.now));
+                status.images = Some(node_status::container_images(&world.runtime.images));
+                node.metadata.resource_version = None;
+                context.client.update_status(node)?;
+            }
+            Err(error) if error.is_not_found() => self.register(context, world)?,
+            Err(error) => return Err(error.into()),
+        }
+        self.reported = Some(context.now);
+        self.images_reported = images;
+        Ok(Action::requeue_after(UPDATE_INTERVAL))
+    }
+
+    fn register(&mut self, context: &mut Context<'_>, world: &NodeWorld<'_>) -> Result<(), Error> {
+        let node = node_status::initial_node(
+            &self.config,
+            &world.runtime.images,
+            context.now,
+            context.rng,
+        );
+        let status = node.status.clone();
+        let mut created = Node::clone(&*context.client.create(node)?);
+        // Creation drops the status; it is written on its own, as upstream does.
+        created.status = status;
+        created.metadata.resource_version = None;
+        context.client.update_status(created)?;
+        self.node_event(context, "Starting", "Starting kubelet.");
+        for what in ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"] {
+            let message = format!("Node {} status is now: {what}", self.config.name);
+            self.node_event(context, what, &message);
+        }
+        let enforced = "Updated Node Allocatable limit across pods";
+        self.node_event(context, "NodeAllocatableEnforced", enforced);
+        let ready = format!("Node {} status is now: NodeReady", self.config.name);
+        self.node_event(context, "NodeReady", &ready);
+        Ok(())
+    }
+
+    /// An event about the node; its uid is the node's name, as upstream's is.
+    fn node_event(&self, context: &mut Context<'_>, reason: &str, message: &str) {
+        let mut node = Node::default();
+        node.metadata.name = Some(self.config.name.clone());
+        node.metadata.uid = Some(self.config.name.clone());
+        let about = object_reference(&Object::new(node), None);
+        let Context { client, rng, recorder, .. } = context;
+        recorder.record_about(client, rng, about, EventType::Normal, reason, message);
+    }
+
+    fn renew_lease(&mut self, context: &mut Context<'_>) -> Result<Action, Error> {
+        let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
+        let held = self.lease.take();
+        let lease = lease::renew(&mut context.client, &self.config.name, node, held)?;
+        self.lease = Some(lease);
+        Ok(Action::requeue_after(lease::RENEW_INTERVAL))
+    }
+
+    /// Makes the mirror pods that are not there.
+    fn mirror_static_pods(&mut self, context: &mut Context<'_>) -> Result<Action, Error> {
+        let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
+        for pod in &self.static_pods {
+            let key = key_of(pod);
+            if context.cache.get::<Pod>(&key).is_some() {
+                continue;
+            }
+            match context.client.create(mirror::mirror_pod(pod, node, context.now)) {
+                Err(error) if error.is_already_exists() => {}
+                result => drop(result?),
+            }
+        }
+        Ok(Action::await_change())
+    }
+
+    // ---- pods ----
+
+    fn sync_pod(
+        &mut self,
+        key: &Key,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> Result<Action, Error> {
+        let object = context.cache.object(&Pod::kind(), key).cloned();
+        self.drop_workers(key, object.as_ref(), world);
+        let Some(object) = object else {
+            return self.mirror_static_pods(context);
+        };
+        let Some(pod) = object.get::<Pod>() else { return Ok(Action::await_change()) };
+        let id = (key.clone(), mirror::worker_uid(&object).to_owned());
+        if !self.workers.contains_key(&id) {
+            let worker = if pods::is_terminal(pod) && !pods::is_terminating(pod) {
+                None
+            } else {
+                PodWorker::new(key.clone(), object.clone(), context.now)
+            };
+            let Some(worker) = worker else { return Ok(Action::await_change()) };
+            self.workers.insert(id.clone(), worker);
+        }
+        let Some(worker) = self.workers.get_mut(&id) else { return Ok(Action::await_change()) };
+        worker.object = object.clone();
+        let deleted = pods::is_terminating(pod) && !mirror::is_mirror(&object);
+        if deleted || pods::is_terminal(pod) {
+            worker.begin_termination(context, world, "Stopping container ", None);
+            worker.shorten_grace(context.now);
+        }
+        check_deadline(worker, pod, context, world);
+        worker.sync(context, world);
+        write_status(worker, context, world)?;
+        if pods::is_terminating(pod) && (worker.is_terminated() || mirror::is_mirror(&object)) {
+            let options = DeleteOptions {
+                grace_period_seconds: Some(0),
+                uid: Some(object.uid().to_owned()),
+                ..DeleteOptions::default()
+            };
+            match context.client.delete::<Pod>(&key.namespace, &key.name, options) {
+                Err(error) if error.is_not_found() || error.is_conflict() => {}
+                result => result?,
+            }
+            return Ok(Action::await_change());
+        }
+        Ok(match worker.next_due() {
+            Some(at) => Action::requeue_after(at.since(context.now)),
+            None => Action::await_change(),
+        })
+    }
+
+    /// Ends the workers of pods that are not in the API any more.
+    fn drop_workers(&mut self, key: &Key, object: Option<&Object>, world: &mut NodeWorld<'_>) {
+        let is_static = self.static_pods.iter().any(|pod| key_of(pod) == *key);
+        if object.is_none() && is_static {
+            return;
+        }
+        let uid = object.map(mirror::worker_uid).unwrap_or_default();
+        let gone: Vec<(Key, String)> = self
+            .workers
+            .keys()
+            .filter(|(other, other_uid)| other == key && other_uid != uid)
+            .cloned()
+            .collect();
+        for id in gone {
+            if let Some(mut worker) = self.workers.remove(&id) {
+                worker.remove(world);
+            }
+        }
+    }
+}
+
+fn key_of(pod: &Pod) -> Key {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Key::new(text(&pod.metadata.namespace), text(&pod.metadata.name))
+}
+
+/// Ends a pod that runs longer than it may. Upstream: `pkg/kubelet/active_deadline.go`.
+fn check_deadline(
+    worker: &mut PodWorker,
+    pod: &Pod,
+    context: &mut Context<'_>,
+    world: &mut NodeWorld<'_>,
+) {
+    const MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
+    let seconds = pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
+    let Some(seconds) = seconds.and_then(|seconds| u64::try_from(seconds).ok()) else { return };
+    let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
+    let start = start.map_or(worker.first_seen, from_meta);
+    let deadline = start + Duration::from_secs(seconds);
+    if context.now < deadline {
+        worker.wake_by(deadline);
+        return;
+    }
+    if worker.is_terminal() {
+        return;
+    }
+    worker.failed = Some(Failure { reason: "DeadlineExceeded", message: MESSAGE.to_owned() });
+    context.event(&worker.object, EventType::Normal, "DeadlineExceeded", MESSAGE);
+    worker.begin_termination(context, world, "Stopping container ", None);
+}
+
+/// Writes the pod's status if it is another than the one written last.
+fn write_status(
+    worker: &mut PodWorker,
+    context: &mut Context<'_>,
+    world: &NodeWorld<'_>,
+) -> Result<(), Error> {
+    let Some(pod) = worker.object.get::<Pod>() else { return Ok(()) };
+    if worker.written.is_some() && !worker.is_settled(context.now) {
+        return Ok(());
+    }
+    let status = status::generate(worker, pod, world.runtime, world.config, context.now);
+    if worker.written.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let mut written = pod.clone();
+    written.status = Some(status.clone());
+    written.metadata.resource_version = None;
+    match context.client.update_status(written) {
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            worker.written = Some(status);
+            Ok(())
+        }
+    }
+}
+
+/// Whether a pod's change is more than the kubelet's own: another status alone calls for nothing.
+fn differs(old: &Pod, new: &Pod) -> bool {
+    old.spec != new.spec
+        || old.metadata.uid != new.metadata.uid
+        || old.metadata.deletion_timestamp != new.metadata.deletion_timestamp
+        || old.metadata.deletion_grace_period_seconds != new.metadata.deletion_grace_period_seconds
+        || old.metadata.labels != new.metadata.labels
+        || old.metadata.annotations != new.metadata.annotations
+        || pods::is_terminal(old) != pods::is_terminal(new)
+}
+
+impl Controller for Kubelet {
+    fn name(&self) -> &str {
+        "kubelet"
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        let name = &self.config.name;
+        vec![
+            Watch::with_fields::<Pod>(format!("spec.nodeName={name}")),
+            Watch::with_fields::<Node>(format!("metadata.name={name}")),
+            Watch::all::<Service>(),
+        ]
+    }
+
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
+        let Some(pod) = event.object.get::<Pod>() else { return Vec::new() };
+        let same = old.and_then(Object::get::<Pod>).is_some_and(|old| !differs(old, pod));
+        if event.kind == WatchEventType::Modified && same {
+            return Vec::new();
+        }
+        vec![event.object.key()]
+    }
+
+    fn initial(&self) -> Vec<Key> {
+        [NODE, LEASE, STATIC_PODS].map(|duty| Key::new("", duty)).to_vec()
+    }
+}
+
+impl<'w> Reconcile<NodeWorld<'w>> for Kubelet {
+    fn reconcile(
+        &mut self,
+        key: &Key,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'w>,
+    ) -> Result<Action, Error> {
+        match (key.namespace.as_str(), key.name.as_str()) {
+            ("", NODE) => self.sync_node(context, world),
+            ("", LEASE) => self.renew_lease(context),
+            ("", STATIC_PODS) => self.mirror_static_pods(context),
+            _ => self.sync_pod(key, context, world),
+        }
+    }
+}

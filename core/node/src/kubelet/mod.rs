@@ -1,0 +1,19 @@
+//! The kubelet, file by file as upstream's `pkg/kubelet`.
+
+mod backoff;
+mod env;
+mod expansion;
+#[expect(clippy::module_inception, reason = "upstream's name of the file")]
+mod kubelet;
+mod lease;
+mod mirror;
+mod node_status;
+mod pod_files;
+pub(crate) mod pod_workers;
+mod record;
+mod static_pods;
+mod status;
+
+pub use kubelet::Kubelet;
+pub use pod_workers::NodeWorld;
+pub use record::ContainerRecord;

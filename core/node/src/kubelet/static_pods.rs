@@ -1,0 +1,128 @@
+//! The static pods of a control-plane node, as kubeadm writes them to `/etc/kubernetes/manifests`.
+//!
+//! Upstream: `cmd/kubeadm/app/phases/controlplane/manifests.go`, `phases/etcd/local.go`.
+
+use super::mirror::HASH;
+use crate::NodeConfig;
+use crate::images::sha256_hex;
+use k8s_openapi::api::core::v1::{
+    Container, Pod, PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile, Toleration,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
+
+/// etcd, kube-apiserver, kube-controller-manager and kube-scheduler.
+pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
+    let ip = config.internal_ip;
+    let name = &config.name;
+    let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let mut etcd = own(&["etcd"]);
+    etcd.extend([
+        format!("--advertise-client-urls=https://{ip}:2379"),
+        "--cert-file=/etc/kubernetes/pki/etcd/server.crt".to_owned(),
+        "--client-cert-auth=true".to_owned(),
+        "--data-dir=/var/lib/etcd".to_owned(),
+        format!("--initial-advertise-peer-urls=https://{ip}:2380"),
+        format!("--initial-cluster={name}=https://{ip}:2380"),
+        format!("--listen-client-urls=https://127.0.0.1:2379,https://{ip}:2379"),
+        format!("--name={name}"),
+    ]);
+    let mut apiserver = own(&["kube-apiserver"]);
+    apiserver.push(format!("--advertise-address={ip}"));
+    apiserver.extend(own(&[
+        "--allow-privileged=true",
+        "--authorization-mode=Node,RBAC",
+        "--client-ca-file=/etc/kubernetes/pki/ca.crt",
+        "--enable-admission-plugins=NodeRestriction",
+        "--etcd-servers=https://127.0.0.1:2379",
+        "--secure-port=6443",
+        "--service-cluster-ip-range=10.96.0.0/16",
+    ]));
+    let manager = own(&[
+        "kube-controller-manager",
+        "--allocate-node-cidrs=true",
+        "--bind-address=127.0.0.1",
+        "--cluster-cidr=10.244.0.0/16",
+        "--controllers=*,bootstrapsigner,tokencleaner",
+        "--kubeconfig=/etc/kubernetes/controller-manager.conf",
+        "--leader-elect=true",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--use-service-account-credentials=true",
+    ]);
+    let scheduler = own(&[
+        "kube-scheduler",
+        "--authentication-kubeconfig=/etc/kubernetes/scheduler.conf",
+        "--bind-address=127.0.0.1",
+        "--kubeconfig=/etc/kubernetes/scheduler.conf",
+        "--leader-elect=true",
+    ]);
+    vec![
+        pod(config, "etcd", "registry.k8s.io/etcd:3.5.21-0", etcd, ("100m", Some("100Mi"))),
+        component(config, apiserver, "250m"),
+        component(config, manager, "200m"),
+        component(config, scheduler, "100m"),
+    ]
+}
+
+fn component(config: &NodeConfig, command: Vec<String>, cpu: &str) -> Pod {
+    let name = command.first().cloned().unwrap_or_default();
+    let image = format!("registry.k8s.io/{name}:v1.33.1");
+    pod(config, &name, &image, command, (cpu, None))
+}
+
+fn pod(
+    config: &NodeConfig,
+    name: &str,
+    image: &str,
+    command: Vec<String>,
+    (cpu, memory): (&str, Option<&str>),
+) -> Pod {
+    let mut requests = BTreeMap::from([("cpu".to_owned(), Quantity(cpu.to_owned()))]);
+    if let Some(memory) = memory {
+        requests.insert("memory".to_owned(), Quantity(memory.to_owned()));
+    }
+    let hash = sha256_hex(format!("{}/{name} {command:?}", config.name).as_bytes());
+    let hash = hash.get(..32).unwrap_or_default().to_owned();
+    let labels = [("component", name), ("tier", "control-plane")];
+    Pod {
+        metadata: ObjectMeta {
+            name: Some(format!("{name}-{}", config.name)),
+            namespace: Some("kube-system".to_owned()),
+            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            annotations: Some([(HASH.to_owned(), hash)].into()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PodSpec {
+            containers: vec![Container {
+                name: name.to_owned(),
+                image: Some(image.to_owned()),
+                image_pull_policy: Some("IfNotPresent".to_owned()),
+                command: Some(command),
+                resources: Some(ResourceRequirements {
+                    requests: Some(requests),
+                    ..ResourceRequirements::default()
+                }),
+                ..Container::default()
+            }],
+            host_network: Some(true),
+            node_name: Some(config.name.clone()),
+            priority: Some(2_000_001_000),
+            priority_class_name: Some("system-node-critical".to_owned()),
+            security_context: Some(PodSecurityContext {
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".to_owned(),
+                    ..SeccompProfile::default()
+                }),
+                ..PodSecurityContext::default()
+            }),
+            tolerations: Some(vec![Toleration {
+                effect: Some("NoExecute".to_owned()),
+                operator: Some("Exists".to_owned()),
+                ..Toleration::default()
+            }]),
+            ..PodSpec::default()
+        }),
+        ..Pod::default()
+    }
+}

@@ -1,0 +1,279 @@
+//! One machine of the cluster: its kubelet, its containers, its end of the network.
+
+use crate::NodeConfig;
+use crate::kindnet::{HostRoutes, Kindnet, set_pod_routes};
+use crate::kubelet::{Kubelet, NodeWorld};
+use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
+use crate::runtime::Runtime;
+use crate::streams::Streams;
+use ipnet::IpNet;
+use naru_api::service::KubeletStreams;
+use naru_api::status::ApiResult;
+use naru_api::{ApiService, UserInfo, WatchId};
+use naru_client::{Controller, EventRecorder, EventStyle, Process};
+use naru_network::{Network, NsId, TopologyError};
+use naru_shell::ProgramTable;
+use naru_sim::{Rng, Time};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The API server as a node sees it: objects, watches, and the streams that it asks for.
+pub trait NodeApi: ApiService + KubeletStreams {}
+
+impl<T: ApiService + KubeletStreams> NodeApi for T {}
+
+/// What is around a node during one call into it.
+pub struct Env<'a> {
+    /// The API server.
+    pub api: &'a mut dyn NodeApi,
+    /// The network.
+    pub net: &'a mut Network,
+    /// The present moment.
+    pub now: Time,
+}
+
+/// A machine of the cluster.
+#[derive(Clone)]
+pub struct Node {
+    config: Arc<NodeConfig>,
+    host: NsId,
+    kubelet: Process<Kubelet>,
+    proxy: Daemon<KubeProxy>,
+    kindnet: Daemon<Kindnet>,
+    runtime: Runtime,
+    streams: Streams,
+    pulling_until: Time,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("name", &self.config.name).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Makes a machine: its own network namespace, and in it the bridge for its pods. Nothing runs
+    /// before [`Node::start`]. `programs` is everything that can run in its containers.
+    pub fn new(
+        config: NodeConfig,
+        programs: &'static dyn ProgramTable,
+        rng: &Rng,
+        network: &mut Network,
+    ) -> Node {
+        let rng = rng.fork(&config.name);
+        let host = network.add_namespace(&config.name);
+        let runtime = Runtime::new(&config, programs, &rng, host, network);
+        let config = Arc::new(config);
+        Node {
+            kubelet: kubelet_process(&config, &rng),
+            proxy: Daemon::new("kube-proxy", proxy_process(&config, &rng)),
+            kindnet: Daemon::new("kindnetd", kindnet_process(&config, &rng)),
+            streams: Streams::default(),
+            pulling_until: Time::ZERO,
+            runtime,
+            host,
+            config,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// What it was made from.
+    pub fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// Its own network namespace, where the cluster plugs in a cable.
+    pub fn host_namespace(&self) -> NsId {
+        self.host
+    }
+
+    /// What runs on it.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// What runs on it, to look into or to disturb.
+    pub fn runtime_mut(&mut self) -> &mut Runtime {
+        &mut self.runtime
+    }
+
+    /// Starts the kubelet. kube-proxy and the network plugin start with their pods.
+    pub fn start(&mut self, env: &mut Env<'_>) -> ApiResult<()> {
+        self.kubelet.start(env.api)
+    }
+
+    /// The watches that are open.
+    pub fn watch_ids(&self) -> impl Iterator<Item = WatchId> {
+        let daemons = self.proxy.process.watch_ids().chain(self.kindnet.process.watch_ids());
+        self.kubelet.watch_ids().chain(daemons)
+    }
+
+    /// Takes what the watches have to deliver. A watch that cannot be opened again is asked for at
+    /// the next delivery.
+    pub fn deliver(&mut self, env: &mut Env<'_>) {
+        let _ = self.kubelet.deliver(env.api);
+        self.proxy.deliver(env);
+        self.kindnet.deliver(env);
+        self.runtime.wake_api_clients(env.now);
+    }
+
+    /// Something came to the sockets of a namespace. Tells whether it is one of this node.
+    pub fn wake_namespace(&mut self, namespace: NsId) -> bool {
+        namespace == self.host || self.runtime.wake_network(namespace)
+    }
+
+    /// When there is work next; a moment that has passed means now.
+    pub fn next_due(&self) -> Option<Time> {
+        let dues = [
+            self.kubelet.next_due(),
+            self.proxy.next_due(),
+            self.kindnet.next_due(),
+            self.runtime.next_due(),
+            self.streams.next_due(),
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Does everything that is due: the kubelet's reconciles, the daemons', the containers'
+    /// processes, and the streams of clients.
+    pub fn advance(&mut self, env: &mut Env<'_>) {
+        let mut world = NodeWorld {
+            runtime: &mut self.runtime,
+            network: env.net,
+            config: &self.config,
+            pulling_until: &mut self.pulling_until,
+        };
+        while is_due(self.kubelet.next_due(), env.now)
+            && self.kubelet.work(env.api as &mut dyn ApiService, &mut world)
+        {}
+        self.run_daemons(env);
+        self.pump(env);
+        self.runtime.run(env.now, env.api, env.net);
+        self.note_ended();
+        self.pump(env);
+    }
+
+    /// Switches the machine off at once: nothing is told to anybody.
+    pub fn crash(&mut self, env: &mut Env<'_>) {
+        self.kubelet.stop(env.api);
+        self.proxy.stop(env);
+        self.kindnet.stop(env);
+        self.runtime.power_off(env.net);
+        self.streams = Streams::default();
+    }
+
+    /// Makes these the routes to other nodes' pods, in place of the network plugin's daemon.
+    pub fn set_pod_routes(
+        &mut self,
+        network: &mut Network,
+        routes: &[(IpNet, IpAddr)],
+    ) -> Result<(), TopologyError> {
+        set_pod_routes(network, self.host, routes)
+    }
+
+    fn run_daemons(&mut self, env: &mut Env<'_>) {
+        self.proxy.follow_container(&self.runtime, env);
+        self.kindnet.follow_container(&self.runtime, env);
+        while is_due(self.proxy.next_due(), env.now) {
+            let mut host = HostNetwork { network: env.net, ns: self.host };
+            if !self.proxy.process.work(env.api as &mut dyn ApiService, &mut host) {
+                break;
+            }
+        }
+        while is_due(self.kindnet.next_due(), env.now) {
+            let mut host = HostRoutes { network: env.net, host: self.host };
+            if !self.kindnet.process.work(env.api as &mut dyn ApiService, &mut host) {
+                break;
+            }
+        }
+    }
+
+    fn pump(&mut self, env: &mut Env<'_>) {
+        if let Some(kubelet) = self.kubelet.controller() {
+            let name = &self.config.name;
+            self.streams.pump(env.api, name, kubelet, &mut self.runtime, env.now);
+        }
+    }
+
+    /// Lets the kubelet look at the pods whose containers have ended.
+    fn note_ended(&mut self) {
+        for id in self.runtime.take_ended() {
+            let key = self.kubelet.controller().and_then(|kubelet| kubelet.pod_of(id));
+            let cause = self.runtime.container(id).map(|container| container.cause);
+            if let Some(key) = key {
+                self.kubelet.enqueue(key, cause.unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn is_due(due: Option<Time>, now: Time) -> bool {
+    due.is_some_and(|due| due <= now)
+}
+
+fn kubelet_process(config: &Arc<NodeConfig>, rng: &Rng) -> Process<Kubelet> {
+    let groups = ["system:nodes", "system:authenticated"];
+    let user = UserInfo::new(&format!("system:node:{}", config.name), &groups);
+    let recorder = EventRecorder::new("kubelet", Some(config.name.clone()), EventStyle::Core);
+    Process::new("kubelet", user, rng).with_recorder(Kubelet::new(Arc::clone(config)), recorder)
+}
+
+fn proxy_process(config: &NodeConfig, rng: &Rng) -> Process<KubeProxy> {
+    let node = ProxyConfig {
+        name: config.name.clone(),
+        ip: Some(IpAddr::V4(config.internal_ip)),
+        cluster_cidr: config.cluster_cidr.parse().ok(),
+    };
+    KubeProxy::process(node, rng)
+}
+
+fn kindnet_process(config: &NodeConfig, rng: &Rng) -> Process<Kindnet> {
+    let groups = ["system:serviceaccounts", "system:authenticated"];
+    let user = UserInfo::new("system:serviceaccount:kube-system:kindnet", &groups);
+    Process::new("kindnetd", user, rng).with(Kindnet::new(&config.name))
+}
+
+/// A program of the node that works while a container of its name runs.
+#[derive(Clone)]
+struct Daemon<C> {
+    program: &'static str,
+    process: Process<C>,
+    running: bool,
+}
+
+impl<C: Controller> Daemon<C> {
+    fn new(program: &'static str, process: Process<C>) -> Self {
+        Daemon { program, process, running: false }
+    }
+
+    /// Starts with its container and stops with it.
+    fn follow_container(&mut self, runtime: &Runtime, env: &mut Env<'_>) {
+        let wanted = runtime.runs(self.program);
+        if wanted && !self.running {
+            // What cannot be started now is tried again when the node has work next.
+            self.running = self.process.start(env.api).is_ok();
+        } else if !wanted {
+            self.stop(env);
+        }
+    }
+
+    fn stop(&mut self, env: &mut Env<'_>) {
+        if self.running {
+            self.process.stop(env.api);
+            self.running = false;
+        }
+    }
+
+    fn deliver(&mut self, env: &mut Env<'_>) {
+        let _ = self.process.deliver(env.api);
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        self.process.next_due().filter(|_| self.running)
+    }
+}

@@ -1,0 +1,103 @@
+//! `node`, `python` and `go`: languages that the sandbox does not run. An image's source file says
+//! in a comment, the `naru` block, what its program does; any other source is refused with words.
+
+use super::web::{Web, WebConfig};
+use naru_shell::{Errno, Program, Step, Sys};
+
+/// Looks for what the source does, and then does it.
+#[derive(Clone, Debug, Default)]
+pub struct Interpreter {
+    application: Option<Web>,
+}
+
+impl Program for Interpreter {
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        if let Some(application) = &mut self.application {
+            return application.resume(sys);
+        }
+        match load(sys) {
+            Ok(config) => self.application.insert(Web::new(config)).resume(sys),
+            Err((message, code)) => {
+                let _ = sys.write(2, format!("{message}\n").as_bytes());
+                Step::Exit(code)
+            }
+        }
+    }
+}
+
+/// What the script named by the arguments does; else a message and an exit code.
+fn load(sys: &mut dyn Sys) -> Result<WebConfig, (String, i32)> {
+    let args = sys.args().to_vec();
+    let language = args.first().map_or("node", |name| name.rsplit('/').next().unwrap_or(name));
+    let script = match args.get(1).map(String::as_str) {
+        Some("run") if language == "go" => args.get(2),
+        _ => args.get(1),
+    };
+    let Some(script) = script else {
+        return Err((format!("{language}: the sandbox has no interactive {language}"), 1));
+    };
+    let path = sys.absolute(script);
+    let text = sys.fs().read_text(&path).map_err(|errno| missing(language, &path, errno))?;
+    let Some(block) = naru_block(&text) else {
+        let why = format!(
+            "{language}: the sandbox does not run {path}: it holds no `naru` block that says what \
+             the program does"
+        );
+        return Err((why, 1));
+    };
+    serde_yaml::from_str(block)
+        .map_err(|error| (format!("{language}: {path}: the naru block: {error}"), 1))
+}
+
+fn missing(language: &str, path: &str, errno: Errno) -> (String, i32) {
+    match (language, errno) {
+        ("node", Errno::NotFound) => {
+            let stack = "node:internal/modules/cjs/loader:1404\n  throw err;\n  ^\n";
+            (format!("{stack}\nError: Cannot find module '{path}'"), 1)
+        }
+        ("go", _) => (format!("stat {path}: {}", errno.to_string().to_lowercase()), 1),
+        _ => (format!("{language}: can't open file '{path}': {errno}"), 2),
+    }
+}
+
+/// The lines between `naru` after the start of a block comment and that comment's end.
+fn naru_block(source: &str) -> Option<&str> {
+    let ends = [("/* naru\n", "*/"), ("\"\"\" naru\n", "\"\"\"")];
+    ends.iter().find_map(|(start, end)| {
+        let (_, rest) = source.split_once(start)?;
+        rest.split_once(end).map(|(block, _)| block)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ImageRef;
+    use crate::images::Image;
+
+    #[test]
+    fn the_block_is_what_the_comment_holds() {
+        assert_eq!(naru_block("// a\n/* naru\nlisten: 1\n*/\n"), Some("listen: 1\n"));
+        assert_eq!(naru_block("\"\"\" naru\nlisten: 2\n\"\"\""), Some("listen: 2\n"));
+        assert_eq!(naru_block("console.log(1) /* naru"), None);
+    }
+
+    #[test]
+    fn the_catalogues_sources_are_understood() {
+        let table = [
+            ("kim0lil/80700:v-1.0.0", "/app.js", 8080),
+            ("kim0lil/80700:v-1.0.1", "/app.py", 8090),
+            ("kim0lil/80700:v-2.0.0", "/app.js", 8080),
+            ("luksa/kubia", "/app.js", 8080),
+            ("luksa/kubia:v3", "/app.js", 8080),
+            ("luksa/kubia-unhealthy", "/app.js", 8080),
+            ("gihyodocker/echo", "/echo/main.go", 8080),
+        ];
+        for (name, path, port) in table {
+            let image = Image::find(&ImageRef::parse(name).unwrap()).unwrap();
+            let source = image.fs().read_text(path).unwrap();
+            let config: WebConfig = serde_yaml::from_str(naru_block(&source).unwrap()).unwrap();
+            assert_eq!(config.listen, port, "{name}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Application programs of images, one file each. The shell and its tools are naru-shell's.
+
+mod clock;
+mod daemon;
+mod http_server;
+mod interpreter;
+mod nginx;
+mod nginx_conf;
+
+mod pause;
+mod pi;
+mod proxy_client;
+mod web;
+
+use naru_shell::{Program, ProgramTable, standard_programs};
+
+/// The programs of this crate, and after them the shell's.
+pub fn programs() -> &'static dyn ProgramTable {
+    &NodePrograms
+}
+
+struct NodePrograms;
+
+impl ProgramTable for NodePrograms {
+    fn load(&self, name: &str) -> Option<Box<dyn Program>> {
+        let program: Box<dyn Program> = match name {
+            "go" | "node" | "python" => Box::new(interpreter::Interpreter::default()),
+
+            "nginx" => Box::new(nginx::Nginx::default()),
+            "pause" => Box::new(pause::Pause),
+            "perl" => Box::new(pi::Perl),
+            _ => match daemon::Daemon::named(name) {
+                Some(daemon) => Box::new(daemon),
+                None => return standard_programs().load(name),
+            },
+        };
+        Some(program)
+    }
+}

@@ -1,0 +1,208 @@
+//! One request that a server passes on to another server.
+
+use super::http_server::Incoming;
+use naru_network::http::{Request, Response, ResponseReader};
+use naru_shell::{Errno, SocketId, Sys};
+use naru_sim::Time;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// nginx: `proxy_connect_timeout`, `proxy_read_timeout`.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes read at once.
+const READ_MAX: usize = 64 * 1024;
+
+/// A request under way.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    url: String,
+    state: State,
+    out: Vec<u8>,
+    reader: ResponseReader,
+    deadline: Time,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Connecting(SocketId),
+    Talking(SocketId),
+    Failed(u16, String),
+}
+
+/// How it ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The other server's answer.
+    Answer(Response),
+    /// None came.
+    Failed {
+        /// The status to answer with.
+        status: u16,
+        /// Why, in nginx's words.
+        why: String,
+    },
+}
+
+impl Exchange {
+    /// Begins to ask `url`, whose host may be the name of a group of servers.
+    pub fn begin(
+        sys: &mut dyn Sys,
+        url: &str,
+        incoming: &Incoming,
+        groups: &BTreeMap<String, Vec<String>>,
+    ) -> Exchange {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let member = groups.get(authority).and_then(|members| pick(sys, members));
+        let target = member.unwrap_or_else(|| authority.to_owned());
+        let mut request = Request { target: path.to_owned(), ..incoming.request.clone() };
+        request.headers.set("Host", authority);
+        request.headers.set("Connection", "close");
+        let mut exchange = Exchange {
+            url: url.to_owned(),
+            state: State::Failed(502, String::new()),
+            out: request.to_bytes(),
+            reader: ResponseReader::new(&incoming.request.method),
+            deadline: sys.now() + TIMEOUT,
+        };
+        exchange.state = match connect(sys, &target) {
+            Ok(socket) => State::Connecting(socket),
+            Err(why) => State::Failed(502, why),
+        };
+        exchange
+    }
+
+    /// When it gives up.
+    pub fn deadline(&self) -> Time {
+        self.deadline
+    }
+
+    /// Goes on as far as it can; the outcome when there is one.
+    pub fn go_on(&mut self, sys: &mut dyn Sys) -> Option<Outcome> {
+        let now = sys.now();
+        if let State::Failed(status, why) = &self.state {
+            return Some(Outcome::Failed { status: *status, why: why.clone() });
+        }
+        if let State::Connecting(socket) = self.state {
+            match sys.net()?.connected(socket) {
+                Ok(()) => self.state = State::Talking(socket),
+                Err(Errno::Again) => {}
+                Err(errno) => {
+                    let url = &self.url;
+                    let why = format!(
+                        "connect() failed ({}: {errno}) while connecting to upstream, upstream: \
+                         \"{url}\"",
+                        number(errno)
+                    );
+                    sys.net()?.close(socket);
+                    return Some(Outcome::Failed { status: 502, why });
+                }
+            }
+        }
+        if let State::Talking(socket) = self.state
+            && let Some(outcome) = self.talk(sys, socket)
+        {
+            sys.net()?.close(socket);
+            return Some(outcome);
+        }
+        if now < self.deadline {
+            return None;
+        }
+        if let State::Talking(socket) | State::Connecting(socket) = self.state {
+            sys.net()?.close(socket);
+        }
+        let why = format!(
+            "upstream timed out (110: Connection timed out) while reading response header from \
+             upstream, upstream: \"{}\"",
+            self.url
+        );
+        Some(Outcome::Failed { status: 504, why })
+    }
+
+    fn talk(&mut self, sys: &mut dyn Sys, socket: SocketId) -> Option<Outcome> {
+        let net = sys.net()?;
+        while !self.out.is_empty() {
+            match net.send(socket, &self.out) {
+                Ok(0) | Err(Errno::Again) => break,
+                Ok(taken) => drop(self.out.drain(..taken.min(self.out.len()))),
+                Err(_) => break,
+            }
+        }
+        loop {
+            match net.recv(socket, READ_MAX) {
+                Ok(bytes) if bytes.is_empty() => {
+                    self.reader.close();
+                    break;
+                }
+                Ok(bytes) => self.reader.push(&bytes),
+                Err(Errno::Again) => break,
+                Err(_) => {
+                    self.reader.close();
+                    break;
+                }
+            }
+        }
+        match self.reader.take() {
+            Ok(Some(mut response)) => {
+                for header in ["Connection", "Keep-Alive", "Transfer-Encoding"] {
+                    response.headers.remove(header);
+                }
+                Some(Outcome::Answer(response))
+            }
+            Ok(None) => None,
+            Err(_) => Some(Outcome::Failed {
+                status: 502,
+                why: format!(
+                    "upstream prematurely closed connection while reading response header from \
+                     upstream, upstream: \"{}\"",
+                    self.url
+                ),
+            }),
+        }
+    }
+}
+
+/// One server of a group, by chance.
+fn pick(sys: &mut dyn Sys, members: &[String]) -> Option<String> {
+    let index = sys.rng().below(members.len() as u64);
+    members.get(usize::try_from(index).ok()?).cloned()
+}
+
+fn number(errno: Errno) -> u32 {
+    match errno {
+        Errno::ConnRefused => 111,
+        Errno::HostUnreachable => 113,
+        Errno::NetUnreachable => 101,
+        _ => 110,
+    }
+}
+
+/// Starts a connection to `host:port`. Names are those of `/etc/hosts`.
+fn connect(sys: &mut dyn Sys, authority: &str) -> Result<SocketId, String> {
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
+    let port: u16 =
+        port.parse().map_err(|_| format!("invalid port in upstream \"{authority}\""))?;
+    let address = match host.parse() {
+        Ok(ip) => ip,
+        Err(_) => hosts_entry(sys, host)
+            .ok_or_else(|| format!("{host} could not be resolved (3: Host not found)"))?,
+    };
+    let net = sys.net().ok_or("no network")?;
+    net.tcp_connect(SocketAddr::new(address, port)).map_err(|errno| {
+        format!("connect() failed ({}: {errno}) while connecting to upstream", number(errno))
+    })
+}
+
+fn hosts_entry(sys: &mut dyn Sys, host: &str) -> Option<IpAddr> {
+    let hosts = sys.fs().read_text("/etc/hosts").ok()?;
+    hosts.lines().find_map(|line| {
+        let line = line.split('#').next().unwrap_or_default();
+        let mut words = line.split_whitespace();
+        let address: IpAddr = words.next()?.parse().ok()?;
+        (address.is_ipv4() && words.any(|word| word == host)).then_some(address)
+    })
+}

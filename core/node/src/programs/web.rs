@@ -1,0 +1,287 @@
+//! A web application as an image describes it: what it listens on, logs and answers.
+
+use super::clock;
+use super::http_server::{HttpServer, Incoming};
+use naru_network::http::Response;
+use naru_shell::{Program, Signal, Step, Sys};
+use naru_sim::Time;
+use serde::Deserialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Requests that wait for their time at once.
+const WAITING_MAX: usize = 1_024;
+
+/// What the application does. In texts, `{{hostname}}` and its kin are filled in: see [`fill`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebConfig {
+    /// The port.
+    pub listen: u16,
+    /// How long it takes to start, in milliseconds.
+    pub start_millis: u64,
+    /// Lines it writes to its output once it listens.
+    pub log: Vec<String>,
+    /// Lines it writes to its standard error once it listens.
+    pub log_stderr: Vec<String>,
+    /// A line for each request on its output; "" for none.
+    pub request_log: String,
+    /// A line for each request on its standard error; "" for none.
+    pub request_log_stderr: String,
+    /// The header `Server`; "" for none.
+    pub server: String,
+    /// What it answers; the first that fits counts.
+    pub routes: Vec<Route>,
+    /// When it begins to fail.
+    pub fail_after: Option<FailAfter>,
+    /// What it does on SIGTERM.
+    pub term: OnTerm,
+}
+
+/// One answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// An exact path; `/a/*` for everything below `/a/`; `*` for everything.
+    pub path: String,
+    /// Methods; empty for all.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// The status.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    #[serde(default)]
+    pub body: String,
+    /// How long the answer takes, in milliseconds.
+    #[serde(default)]
+    pub latency_millis: u64,
+}
+
+/// From some request on, every answer is this one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailAfter {
+    /// Requests answered well.
+    pub requests: u64,
+    /// The status then.
+    pub status: u16,
+    /// The body then.
+    pub body: String,
+}
+
+/// What an application does on SIGTERM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnTerm {
+    /// Nothing: it is process 1 and has no handler, so the kernel drops the signal.
+    #[default]
+    Ignore,
+    /// It ends with exit code 0.
+    Exit,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// The running application.
+#[derive(Clone, Debug)]
+pub struct Web {
+    config: WebConfig,
+    state: State,
+    server: HttpServer,
+    requests: u64,
+    waiting: VecDeque<(Time, Incoming, Response)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Starting(Time),
+    Running,
+}
+
+impl Web {
+    /// An application that has not been started.
+    pub fn new(config: WebConfig) -> Self {
+        let server = HttpServer::default();
+        Web { config, state: State::New, server, requests: 0, waiting: VecDeque::new() }
+    }
+
+    fn start(&mut self, sys: &mut dyn Sys) -> Result<(), Step> {
+        if let Err(errno) = self.server.listen(sys, self.config.listen) {
+            let line = format!("listen tcp :{}: bind: {errno}\n", self.config.listen);
+            let _ = sys.write(2, line.as_bytes());
+            return Err(Step::Exit(1));
+        }
+        for (fd, lines) in [(1, &self.config.log), (2, &self.config.log_stderr)] {
+            for line in lines {
+                let line = fill(line, sys, None) + "\n";
+                let _ = sys.write(fd, line.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, sys: &mut dyn Sys) {
+        loop {
+            let requests = self.server.poll(sys);
+            for incoming in &requests {
+                let (response, latency) = self.answer(sys, incoming);
+                if latency.is_zero() || self.waiting.len() >= WAITING_MAX {
+                    self.server.respond(incoming, &response);
+                } else {
+                    self.waiting.push_back((sys.now() + latency, incoming.clone(), response));
+                }
+            }
+            self.respond_due(sys.now());
+            self.server.flush(sys);
+            if requests.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn respond_due(&mut self, now: Time) {
+        let (due, later) = self.waiting.drain(..).partition(|(at, ..)| *at <= now);
+        self.waiting = later;
+        let due: VecDeque<_> = due;
+        for (_, incoming, response) in &due {
+            self.server.respond(incoming, response);
+        }
+    }
+
+    fn answer(&mut self, sys: &mut dyn Sys, incoming: &Incoming) -> (Response, Duration) {
+        self.requests = self.requests.saturating_add(1);
+        let (path, method) = (incoming.request.path(), incoming.request.method.as_str());
+        let route = self.config.routes.iter().find(|route| route.fits(method, path));
+        let failing = self.config.fail_after.as_ref().filter(|f| self.requests > f.requests);
+        let (status, body) = match (failing, route) {
+            (Some(failing), _) => (failing.status, failing.body.as_str()),
+            (None, Some(route)) => (route.status, route.body.as_str()),
+            (None, None) => (404, ""),
+        };
+        let seen = Seen { incoming, status };
+        let body = fill(body, sys, Some(&seen));
+        for (fd, line) in [(1, &self.config.request_log), (2, &self.config.request_log_stderr)] {
+            if !line.is_empty() {
+                let line = fill(line, sys, Some(&seen)) + "\n";
+                let _ = sys.write(fd, line.as_bytes());
+            }
+        }
+        let mut response = Response::new(status, body);
+        if !self.config.server.is_empty() {
+            response.headers.set("Server", self.config.server.as_str());
+        }
+        response.headers.set("Date", clock::format(sys.now(), clock::HTTP_DATE));
+        for (name, value) in route.iter().flat_map(|route| &route.headers) {
+            response.headers.set(name, fill(value, sys, Some(&seen)));
+        }
+        let latency = route.map_or(0, |route| route.latency_millis);
+        (response, Duration::from_millis(latency))
+    }
+}
+
+impl Program for Web {
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        if self.state == State::New {
+            if self.config.term == OnTerm::Exit {
+                sys.catch(Signal::Term);
+            }
+            self.state =
+                State::Starting(sys.now() + Duration::from_millis(self.config.start_millis));
+        }
+        if sys.take_signal().is_some() {
+            self.server.close(sys);
+            return Step::Exit(0);
+        }
+        if let State::Starting(at) = self.state {
+            if sys.now() < at {
+                return Step::Block { until: Some(at) };
+            }
+            if let Err(step) = self.start(sys) {
+                return step;
+            }
+            self.state = State::Running;
+        }
+        self.serve(sys);
+        Step::Block { until: self.waiting.iter().map(|(at, ..)| *at).min() }
+    }
+}
+
+impl Route {
+    fn fits(&self, method: &str, path: &str) -> bool {
+        let path_fits = match self.path.strip_suffix('*') {
+            Some(start) => path.starts_with(start),
+            None => path == self.path,
+        };
+        path_fits && (self.methods.is_empty() || self.methods.iter().any(|m| m == method))
+    }
+}
+
+/// A request that is being answered.
+struct Seen<'a> {
+    incoming: &'a Incoming,
+    status: u16,
+}
+
+/// Fills in `{{name}}`: `hostname`, `ip`, `time_iso`, `time_go`, `time_flask`, `env.NAME`; and of
+/// a request `method`, `path`, `query`, `client`, `client6` (as a dual-stack socket says it),
+/// `status`, `body`. An unknown name stays as it is.
+fn fill(text: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        out.push_str(before);
+        let Some((name, after)) = after.split_once("}}") else {
+            out.push_str("{{");
+            rest = after;
+            continue;
+        };
+        match value(name, sys, seen) {
+            Some(value) => out.push_str(&value),
+            None => out.push_str(&format!("{{{{{name}}}}}")),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<String> {
+    if let Some(name) = name.strip_prefix("env.") {
+        return Some(sys.env().get(name).cloned().unwrap_or_default());
+    }
+    let now = sys.now();
+    Some(match name {
+        "hostname" => sys.hostname().to_owned(),
+        "ip" => own_address(sys),
+        "time_iso" => clock::format(now, clock::ISO_MILLIS),
+        "time_go" => clock::format(now, clock::GO_LOG),
+        "time_flask" => clock::format(now, clock::WERKZEUG),
+        "method" => seen?.incoming.request.method.clone(),
+        "path" => seen?.incoming.request.path().to_owned(),
+        "query" => seen?.incoming.request.query().to_owned(),
+        "client" => seen?.incoming.peer.ip().to_string(),
+        "client6" => format!("::ffff:{}", seen?.incoming.peer.ip()),
+        "status" => seen?.status.to_string(),
+        "body" => String::from_utf8_lossy(&seen?.incoming.request.body).into_owned(),
+        _ => return None,
+    })
+}
+
+/// The address beside the machine's own name in `/etc/hosts`.
+fn own_address(sys: &mut dyn Sys) -> String {
+    let name = sys.hostname().to_owned();
+    let hosts = sys.fs().read_text("/etc/hosts").unwrap_or_default();
+    let mut lines = hosts.lines().map(|line| line.split_whitespace());
+    let address = lines.find_map(|mut words| {
+        let address = words.next()?;
+        words.any(|word| word == name).then(|| address.to_owned())
+    });
+    address.unwrap_or_else(|| "127.0.0.1".to_owned())
+}

@@ -1,0 +1,118 @@
+//! The plugin that gives a pod its network: an address of the node's range, an interface, a route.
+//!
+//! Upstream: the CNI plugins `bridge` and `host-local`.
+
+use crate::NodeConfig;
+use ipnet::{IpNet, Ipv4Net};
+use naru_network::{Link, Network, NsId, Route, TopologyError};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The node's bridge.
+pub const BRIDGE: &str = "cni0";
+
+/// The node's end of its pods' network.
+#[derive(Clone, Debug)]
+pub struct Cni {
+    host: NsId,
+    range: Ipv4Net,
+    /// Addresses given out, by their place in the range.
+    given: BTreeSet<u32>,
+    last: u32,
+    /// Why no pod can be connected.
+    broken: Option<String>,
+}
+
+/// The place of the bridge's address in the range.
+const GATEWAY: u32 = 1;
+
+impl Cni {
+    /// Builds the bridge in the node's own namespace. What goes wrong is told when a pod is to be
+    /// connected.
+    pub fn new(config: &NodeConfig, host: NsId, network: &mut Network) -> Self {
+        let mut cni = Cni {
+            host,
+            range: Ipv4Net::default(),
+            given: BTreeSet::new(),
+            last: GATEWAY,
+            broken: None,
+        };
+        match config.pod_cidr.parse::<Ipv4Net>() {
+            Ok(range) => cni.range = range,
+            Err(_) => cni.broken = Some(format!("invalid CIDR address: {}", config.pod_cidr)),
+        }
+        if cni.broken.is_none() {
+            cni.broken = cni.build_bridge(network).err().map(|error| error.to_string());
+        }
+        cni
+    }
+
+    fn build_bridge(&self, network: &mut Network) -> Result<(), TopologyError> {
+        network.add_bridge(self.host, BRIDGE)?;
+        network.add_address(self.host, BRIDGE, self.net(GATEWAY))
+    }
+
+    /// Connects a pod's namespace; gives its address.
+    pub fn add(
+        &mut self,
+        network: &mut Network,
+        pod: NsId,
+        veth: &str,
+    ) -> Result<Ipv4Addr, String> {
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
+        let place = self.free().ok_or_else(|| {
+            let range = self.range;
+            format!(
+                "failed to allocate for range 0: no IP addresses available in range set: {range}"
+            )
+        })?;
+        self.connect(network, pod, veth, place).map_err(|error| error.to_string())?;
+        self.given.insert(place);
+        self.last = place;
+        Ok(self.address(place))
+    }
+
+    /// Takes an address back.
+    pub fn del(&mut self, ip: Ipv4Addr) {
+        self.given.remove(&u32::from(ip).wrapping_sub(u32::from(self.range.network())));
+    }
+
+    fn connect(
+        &self,
+        network: &mut Network,
+        pod: NsId,
+        veth: &str,
+        place: u32,
+    ) -> Result<(), TopologyError> {
+        network.add_veth((self.host, veth), (pod, "eth0"), Link::LOCAL)?;
+        network.set_master(self.host, veth, BRIDGE)?;
+        network.add_address(pod, "eth0", self.net(place))?;
+        network.add_route(
+            pod,
+            Route {
+                to: IpNet::V4(Ipv4Net::default()),
+                via: Some(IpAddr::V4(self.address(GATEWAY))),
+                dev: "eth0".to_owned(),
+                src: None,
+            },
+        )
+    }
+
+    /// The next free place after the one given last; around the end to the beginning.
+    fn free(&self) -> Option<u32> {
+        let size = u32::from(self.range.broadcast()) - u32::from(self.range.network());
+        let places = (self.last + 1..size).chain(GATEWAY + 1..=self.last.min(size - 1));
+        places.into_iter().find(|place| !self.given.contains(place))
+    }
+
+    fn address(&self, place: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.range.network()).wrapping_add(place))
+    }
+
+    fn net(&self, place: u32) -> IpNet {
+        let net = Ipv4Net::new(self.address(place), self.range.prefix_len());
+        IpNet::V4(net.unwrap_or(self.range))
+    }
+}

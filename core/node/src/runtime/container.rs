@@ -1,0 +1,453 @@
+//! One container: a kernel with the image's files, and the process it is for.
+
+use super::log::{ContainerLog, Output};
+use super::sandbox::SandboxId;
+use crate::Image;
+use naru_shell::{
+    ExecError, Kernel, Pid, PipeId, ProcessSpec, ProcessStatus, ProgramTable, Signal, Stdio, Tree,
+    TtyId,
+};
+use naru_sim::{CauseId, Time};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Names a container of a runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(pub u64);
+
+/// Bytes that wait for an attached client; what is more is lost to it, not to the log.
+const TAP_BYTES_MAX: usize = 256 * 1024;
+/// Columns and rows of a terminal whose size nobody told.
+const TTY_SIZE: (u16, u16) = (80, 24);
+
+/// What a container is made from.
+#[derive(Clone, Debug)]
+pub struct ContainerConfig {
+    /// Its name within the pod.
+    pub name: String,
+    /// The image.
+    pub image: Arc<Image>,
+    /// The image's name with all that a short one leaves out.
+    pub image_name: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Working directory; "" for the image's.
+    pub cwd: String,
+    /// User; `None` for the image's.
+    pub uid: Option<u32>,
+    /// Whether the process has a terminal.
+    pub tty: bool,
+    /// Whether its input can be written to.
+    pub stdin: bool,
+    /// Files put over the image's: `/etc/hosts`, ….
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Volumes.
+    pub mounts: Vec<Mount>,
+}
+
+/// A volume within a container.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Where.
+    pub path: String,
+    /// The files.
+    pub tree: Tree,
+    /// Whether they cannot be written.
+    pub read_only: bool,
+}
+
+/// How a container is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made, not started.
+    Created,
+    /// Its process runs.
+    Running {
+        /// Since when.
+        started: Time,
+    },
+    /// Its process has ended, or could not be started.
+    Exited {
+        /// Since when it ran; `None` if it could not be started.
+        started: Option<Time>,
+        /// When it ended.
+        finished: Time,
+        /// The exit code.
+        code: i32,
+        /// `Completed`, `Error`, `StartError`, ….
+        reason: &'static str,
+        /// More, for people.
+        message: String,
+    },
+}
+
+/// One container.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// 64 hexadecimal digits.
+    pub hex: String,
+    /// Its pod's sandbox.
+    pub sandbox: SandboxId,
+    /// What it was made from.
+    pub config: ContainerConfig,
+    /// How it is.
+    pub state: ContainerState,
+    /// What it wrote.
+    pub log: ContainerLog,
+    /// What made it run last.
+    pub cause: CauseId,
+    pub(super) kernel: Kernel,
+    pub(super) wake_at: Option<Time>,
+    init: Option<Pid>,
+    stdio: ContainerStdio,
+    taps: Vec<Tap>,
+    next_tap: u64,
+    /// Whether a client was ever attached.
+    was_attached: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum ContainerStdio {
+    Pipes { stdin: Option<PipeId>, stdout: PipeId, stderr: PipeId },
+    Tty(TtyId),
+}
+
+/// What an attached client has not taken yet.
+#[derive(Clone, Debug)]
+struct Tap {
+    id: TapId,
+    stdout: VecDeque<u8>,
+    stderr: VecDeque<u8>,
+}
+
+/// Names a client's attachment to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TapId(u64);
+
+impl Container {
+    /// A container that is not started.
+    pub fn new(
+        hex: String,
+        sandbox: SandboxId,
+        hostname: &str,
+        config: ContainerConfig,
+        programs: &'static dyn ProgramTable,
+    ) -> Self {
+        let mut fs = config.image.fs();
+        for (path, bytes) in &config.files {
+            // An image may hold something else at the path; its container goes without the file,
+            // as a bind mount over a directory fails.
+            let _ = fs.write(path, bytes);
+        }
+        for mount in &config.mounts {
+            let _ = fs.mkdir_all(&mount.path);
+            let _ = fs.mount(&mount.path, mount.tree.clone(), mount.read_only);
+        }
+        let mut kernel = Kernel::new(fs, programs, hostname);
+        let stdio = if config.tty {
+            ContainerStdio::Tty(kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
+        } else {
+            ContainerStdio::Pipes {
+                stdin: config.stdin.then(|| kernel.pipe()),
+                stdout: kernel.pipe(),
+                stderr: kernel.pipe(),
+            }
+        };
+        Container {
+            hex,
+            sandbox,
+            config,
+            state: ContainerState::Created,
+            log: ContainerLog::default(),
+            cause: CauseId::ROOT,
+            kernel,
+            wake_at: None,
+            init: None,
+            stdio,
+            taps: Vec::new(),
+            next_tap: 0,
+            was_attached: false,
+        }
+    }
+
+    /// Starts its process. The error is the text that a pod's status and events show.
+    pub fn start(&mut self, now: Time, cause: CauseId) -> Result<(), String> {
+        self.cause = cause;
+        let stdio = match self.stdio {
+            ContainerStdio::Tty(tty) => Stdio::Tty(tty),
+            ContainerStdio::Pipes { stdin, stdout, stderr } => {
+                Stdio::Pipes { stdin, stdout, stderr }
+            }
+        };
+        let spec = self.process(self.config.argv.clone(), self.config.tty, stdio);
+        match self.kernel.spawn(spec) {
+            Ok(pid) => {
+                self.init = Some(pid);
+                self.state = ContainerState::Running { started: now };
+                self.wake_at = Some(now);
+                Ok(())
+            }
+            Err(error) => {
+                let message = start_error(&error);
+                self.state = ContainerState::Exited {
+                    started: None,
+                    finished: now,
+                    code: 128,
+                    reason: "StartError",
+                    message: message.clone(),
+                };
+                Err(message)
+            }
+        }
+    }
+
+    /// Starts one more process beside the first.
+    pub fn exec(
+        &mut self,
+        argv: Vec<String>,
+        stdin: bool,
+        tty: bool,
+    ) -> Result<(Pid, ExecIo), ExecError> {
+        let io = if tty {
+            ExecIo::Tty(self.kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
+        } else {
+            ExecIo::Pipes {
+                stdin: stdin.then(|| self.kernel.pipe()),
+                stdout: self.kernel.pipe(),
+                stderr: self.kernel.pipe(),
+            }
+        };
+        let stdio = match io {
+            ExecIo::Tty(tty) => Stdio::Tty(tty),
+            ExecIo::Pipes { stdin, stdout, stderr } => Stdio::Pipes { stdin, stdout, stderr },
+        };
+        let spec = self.process(argv, tty, stdio);
+        let pid = self.kernel.spawn(spec)?;
+        Ok((pid, io))
+    }
+
+    fn process(&self, argv: Vec<String>, tty: bool, stdio: Stdio) -> ProcessSpec {
+        let mut env = self.config.env.clone();
+        env.entry("HOSTNAME".to_owned()).or_insert_with(|| self.kernel.hostname().to_owned());
+        env.entry("HOME".to_owned()).or_insert_with(|| self.home());
+        if tty {
+            env.entry("TERM".to_owned()).or_insert_with(|| "xterm".to_owned());
+        }
+        let cwd = if self.config.cwd.is_empty() {
+            self.config.image.workdir.clone()
+        } else {
+            self.config.cwd.clone()
+        };
+        ProcessSpec { argv, env, cwd, uid: self.uid(), stdio }
+    }
+
+    fn uid(&self) -> u32 {
+        self.config.uid.unwrap_or(self.config.image.user)
+    }
+
+    /// The user's home as `/etc/passwd` says, which runc puts into the environment.
+    fn home(&self) -> String {
+        let uid = self.uid().to_string();
+        let passwd = self.kernel.fs().read_text("/etc/passwd").unwrap_or_default();
+        let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()));
+        let home = line.and_then(|line| line.split(':').nth(5)).filter(|home| !home.is_empty());
+        match (home, self.uid()) {
+            (Some(home), _) => home.to_owned(),
+            (None, 0) => "/root".to_owned(),
+            (None, _) => "/".to_owned(),
+        }
+    }
+
+    /// Whether its process runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, ContainerState::Running { .. })
+    }
+
+    /// Sends its process a signal.
+    pub fn signal(&mut self, now: Time, signal: Signal) {
+        if let Some(pid) = self.init {
+            self.kernel.signal(pid, signal);
+            self.wake_at = Some(now);
+        }
+    }
+
+    /// Takes over what its processes wrote, and notices its end. Tells whether it ended just now.
+    pub(super) fn after_run(&mut self, now: Time) -> bool {
+        match self.stdio {
+            ContainerStdio::Tty(tty) => {
+                let bytes = self.kernel.tty_output(tty);
+                self.wrote(now, Output::Stdout, &bytes);
+            }
+            ContainerStdio::Pipes { stdout, stderr, .. } => {
+                for (pipe, output) in [(stdout, Output::Stdout), (stderr, Output::Stderr)] {
+                    let bytes = self.kernel.pipe_read(pipe);
+                    if bytes.len() == naru_shell::PIPE_BYTES_MAX {
+                        // The writer may have been waiting for room.
+                        self.wake_at = Some(now);
+                    }
+                    self.wrote(now, output, &bytes);
+                }
+            }
+        }
+        let ContainerState::Running { started } = self.state else { return false };
+        let status = self.init.and_then(|pid| self.kernel.status(pid));
+        let Some(ProcessStatus::Exited { code, .. }) = status else { return false };
+        self.log.finish(now);
+        self.kernel.kill_all();
+        self.state = ContainerState::Exited {
+            started: Some(started),
+            finished: now,
+            code,
+            reason: if code == 0 { "Completed" } else { "Error" },
+            message: String::new(),
+        };
+        true
+    }
+
+    fn wrote(&mut self, now: Time, output: Output, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.log.write(now, output, bytes);
+        for tap in &mut self.taps {
+            let queue = match output {
+                Output::Stdout => &mut tap.stdout,
+                Output::Stderr => &mut tap.stderr,
+            };
+            let room = TAP_BYTES_MAX.saturating_sub(queue.len());
+            queue.extend(bytes.iter().take(room));
+        }
+    }
+
+    // ---- exec ----
+
+    /// Writes to a process's input; tells how many bytes fitted.
+    pub fn feed(&mut self, io: ExecIo, bytes: &[u8]) -> usize {
+        match io {
+            ExecIo::Tty(tty) => {
+                self.kernel.tty_input(tty, bytes);
+                bytes.len()
+            }
+            ExecIo::Pipes { stdin: Some(pipe), .. } => self.kernel.pipe_write(pipe, bytes),
+            ExecIo::Pipes { stdin: None, .. } => bytes.len(),
+        }
+    }
+
+    /// Nothing more will be written to a process's input. A terminal stays open.
+    pub fn end_input(&mut self, io: ExecIo) {
+        if let ExecIo::Pipes { stdin: Some(pipe), .. } = io {
+            self.kernel.pipe_close_write(pipe);
+        }
+    }
+
+    /// Takes what a process beside the first has written: standard output and standard error.
+    pub fn take_output(&mut self, io: ExecIo) -> (Vec<u8>, Vec<u8>) {
+        match io {
+            ExecIo::Tty(tty) => (self.kernel.tty_output(tty), Vec::new()),
+            ExecIo::Pipes { stdout, stderr, .. } => {
+                (self.kernel.pipe_read(stdout), self.kernel.pipe_read(stderr))
+            }
+        }
+    }
+
+    /// The exit code of a process beside the first, once it has ended.
+    pub fn take_exit(&mut self, pid: Pid) -> Option<i32> {
+        if self.kernel.status(pid).is_none() { Some(137) } else { self.kernel.take_exit(pid) }
+    }
+
+    /// Gives up the host's ends of a process's input and output.
+    pub fn hang_up(&mut self, io: ExecIo) {
+        match io {
+            ExecIo::Tty(tty) => self.kernel.tty_hangup(tty),
+            ExecIo::Pipes { stdin, stdout, stderr } => {
+                if let Some(pipe) = stdin {
+                    self.kernel.pipe_close_write(pipe);
+                }
+                self.kernel.pipe_close_read(stdout);
+                self.kernel.pipe_close_read(stderr);
+            }
+        }
+    }
+
+    /// The machine's files.
+    pub fn fs(&self) -> &naru_shell::Vfs {
+        self.kernel.fs()
+    }
+
+    // ---- attach ----
+
+    /// Lets a client see what the process writes from now on. The first client of a container
+    /// that waits for input sees it from the start: it is the one that started it.
+    pub fn attach(&mut self) -> TapId {
+        let id = TapId(self.next_tap);
+        self.next_tap += 1;
+        let mut tap = Tap { id, stdout: VecDeque::new(), stderr: VecDeque::new() };
+        if self.config.stdin && !self.was_attached {
+            for line in self.log.from(0) {
+                match line.output {
+                    Output::Stdout => tap.stdout.extend(&line.text),
+                    Output::Stderr => tap.stderr.extend(&line.text),
+                }
+            }
+            tap.stdout.extend(self.log.unfinished(Output::Stdout));
+            tap.stderr.extend(self.log.unfinished(Output::Stderr));
+        }
+        self.was_attached = true;
+        self.taps.push(tap);
+        id
+    }
+
+    /// Takes what an attached client has not seen, at most this many bytes.
+    pub fn take_tapped(&mut self, id: TapId, max: usize) -> (Vec<u8>, Vec<u8>) {
+        let Some(tap) = self.taps.iter_mut().find(|tap| tap.id == id) else {
+            return (Vec::new(), Vec::new());
+        };
+        let take = |queue: &mut VecDeque<u8>| {
+            let count = queue.len().min(max);
+            queue.drain(..count).collect::<Vec<u8>>()
+        };
+        (take(&mut tap.stdout), take(&mut tap.stderr))
+    }
+
+    /// A client is gone.
+    pub fn detach(&mut self, id: TapId) {
+        self.taps.retain(|tap| tap.id != id);
+    }
+
+    /// Where the first process reads its input.
+    pub fn stdio(&self) -> ExecIo {
+        match self.stdio {
+            ContainerStdio::Tty(tty) => ExecIo::Tty(tty),
+            ContainerStdio::Pipes { stdin, stdout, stderr } => {
+                ExecIo::Pipes { stdin, stdout, stderr }
+            }
+        }
+    }
+}
+
+/// The host's ends of a process's input and output.
+#[derive(Clone, Copy, Debug)]
+pub enum ExecIo {
+    /// A terminal.
+    Tty(TtyId),
+    /// Pipes.
+    Pipes {
+        /// Standard input, if it can be written.
+        stdin: Option<PipeId>,
+        /// Standard output.
+        stdout: PipeId,
+        /// Standard error.
+        stderr: PipeId,
+    },
+}
+
+/// Why a container's process could not be started, as containerd and runc say it.
+fn start_error(error: &ExecError) -> String {
+    format!(
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: \
+         runc create failed: unable to start container process: error during container init: \
+         {error}: unknown"
+    )
+}

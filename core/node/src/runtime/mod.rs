@@ -1,0 +1,353 @@
+//! The container runtime: sandboxes, containers, their kernels, and when these run.
+//!
+//! Upstream: containerd with runc, behind the kubelet's CRI.
+
+mod cni;
+mod container;
+mod log;
+mod net_stack;
+mod sandbox;
+mod world;
+
+pub use cni::Cni;
+pub use container::{
+    Container, ContainerConfig, ContainerId, ContainerState, ExecIo, Mount, TapId,
+};
+pub use log::{ContainerLog, LogLine, Output};
+pub use net_stack::NamespaceStack;
+pub use sandbox::{Sandbox, SandboxConfig, SandboxId};
+
+use crate::image_store::ImageStore;
+use crate::{NodeConfig, limits};
+use naru_api::ApiService;
+use naru_network::{Network, NsId};
+use naru_shell::{ProgramTable, Signal};
+use naru_sim::{CauseId, Rng, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use world::ContainerWorld;
+
+/// A machine that wants to go on at once goes on after this time: what a turn of the processor
+/// takes, so that an endless loop lets time pass.
+const TURN: Duration = Duration::from_millis(1);
+
+/// The containers of one node.
+#[derive(Clone)]
+pub struct Runtime {
+    /// The images that are here.
+    pub images: ImageStore,
+    programs: &'static dyn ProgramTable,
+    cni: Cni,
+    host: NsId,
+    host_ip: Ipv4Addr,
+    sandboxes: BTreeMap<SandboxId, Sandbox>,
+    containers: BTreeMap<ContainerId, Container>,
+    by_network: BTreeMap<NsId, BTreeSet<ContainerId>>,
+    due: BTreeSet<(Time, ContainerId)>,
+    ended: Vec<ContainerId>,
+    last_id: u64,
+    rng: Rng,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("sandboxes", &self.sandboxes)
+            .field("containers", &self.containers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// The runtime of a node whose own namespace is `host`.
+    pub fn new(
+        config: &NodeConfig,
+        programs: &'static dyn ProgramTable,
+        rng: &Rng,
+        host: NsId,
+        network: &mut Network,
+    ) -> Self {
+        Runtime {
+            images: ImageStore::preloaded(),
+            programs,
+            cni: Cni::new(config, host, network),
+            host,
+            host_ip: config.internal_ip,
+            sandboxes: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            by_network: BTreeMap::new(),
+            due: BTreeSet::new(),
+            ended: Vec::new(),
+            last_id: 0,
+            rng: rng.fork("containerd"),
+        }
+    }
+
+    // ---- sandboxes ----
+
+    /// Makes a pod's namespaces. The error is the text of a `FailedCreatePodSandBox` event.
+    pub fn run_sandbox(
+        &mut self,
+        network: &mut Network,
+        config: SandboxConfig,
+    ) -> Result<SandboxId, String> {
+        let id = SandboxId(self.next_id());
+        let (network_id, ip) = if config.host_network {
+            (self.host, self.host_ip)
+        } else {
+            let namespace = network.add_namespace(&format!("{}/{}", config.namespace, config.name));
+            let veth = format!("veth{:08x}", self.rng.next_u64() as u32);
+            match self.cni.add(network, namespace, &veth) {
+                Ok(ip) => (namespace, ip),
+                Err(why) => {
+                    network.remove_namespace(namespace);
+                    let hex = self.hex();
+                    return Err(format!(
+                        "rpc error: code = Unknown desc = failed to setup network for sandbox \
+                         \"{hex}\": plugin type=\"bridge\" failed (add): {why}"
+                    ));
+                }
+            }
+        };
+        self.sandboxes.insert(id, Sandbox { config, network: network_id, ip });
+        Ok(id)
+    }
+
+    /// A sandbox.
+    pub fn sandbox(&self, id: SandboxId) -> Option<&Sandbox> {
+        self.sandboxes.get(&id)
+    }
+
+    /// All sandboxes.
+    pub fn sandboxes(&self) -> impl Iterator<Item = (SandboxId, &Sandbox)> {
+        self.sandboxes.iter().map(|(id, sandbox)| (*id, sandbox))
+    }
+
+    /// Takes a sandbox's network away; what its containers wrote can still be read.
+    pub fn stop_sandbox(&mut self, network: &mut Network, id: SandboxId) {
+        let Some(sandbox) = self.sandboxes.get(&id) else { return };
+        if !sandbox.config.host_network && network.namespace_name(sandbox.network).is_some() {
+            network.remove_namespace(sandbox.network);
+            self.cni.del(sandbox.ip);
+        }
+    }
+
+    /// Takes a sandbox away with all its containers, whatever they do.
+    pub fn remove_sandbox(&mut self, network: &mut Network, id: SandboxId) {
+        self.stop_sandbox(network, id);
+        self.sandboxes.remove(&id);
+        let containers: Vec<ContainerId> = self
+            .containers
+            .iter()
+            .filter(|(_, container)| container.sandbox == id)
+            .map(|(id, _)| *id)
+            .collect();
+        for container in containers {
+            self.remove_container(container);
+        }
+    }
+
+    // ---- containers ----
+
+    /// Makes a container that is not started.
+    pub fn create_container(
+        &mut self,
+        sandbox: SandboxId,
+        config: ContainerConfig,
+    ) -> Result<ContainerId, String> {
+        let found = self.sandboxes.get(&sandbox);
+        let Some(found) = found else { return Err("sandbox not found".to_owned()) };
+        let (hostname, network) = (found.config.hostname.clone(), found.network);
+        let id = ContainerId(self.next_id());
+        let container = Container::new(self.hex(), sandbox, &hostname, config, self.programs);
+        self.containers.insert(id, container);
+        self.by_network.entry(network).or_default().insert(id);
+        Ok(id)
+    }
+
+    /// Starts a container. The error is the text that a pod's status and events show.
+    pub fn start_container(
+        &mut self,
+        id: ContainerId,
+        now: Time,
+        cause: CauseId,
+    ) -> Result<(), String> {
+        let container = self.containers.get_mut(&id).ok_or("container not found")?;
+        container.start(now, cause)?;
+        self.schedule(id, now);
+        Ok(())
+    }
+
+    /// Sends a container's process a signal; [`Signal::Kill`] ends it before it does anything more.
+    pub fn signal(&mut self, id: ContainerId, now: Time, signal: Signal) {
+        if let Some(container) = self.containers.get_mut(&id) {
+            container.signal(now, signal);
+            self.schedule(id, now);
+        }
+    }
+
+    /// Takes a container away, whatever it does.
+    pub fn remove_container(&mut self, id: ContainerId) {
+        if let Some(container) = self.containers.remove(&id) {
+            if let Some(at) = container.wake_at {
+                self.due.remove(&(at, id));
+            }
+            for containers in self.by_network.values_mut() {
+                containers.remove(&id);
+            }
+            self.by_network.retain(|_, containers| !containers.is_empty());
+        }
+    }
+
+    /// A container.
+    pub fn container(&self, id: ContainerId) -> Option<&Container> {
+        self.containers.get(&id)
+    }
+
+    /// A container, to write to it or to start processes in it; [`Runtime::schedule`] it then.
+    pub fn container_mut(&mut self, id: ContainerId) -> Option<&mut Container> {
+        self.containers.get_mut(&id)
+    }
+
+    /// All containers.
+    pub fn containers(&self) -> impl Iterator<Item = (ContainerId, &Container)> {
+        self.containers.iter().map(|(id, container)| (*id, container))
+    }
+
+    // ---- time ----
+
+    /// A container's processes look again at `at`.
+    pub fn schedule(&mut self, id: ContainerId, at: Time) {
+        let Some(container) = self.containers.get_mut(&id) else { return };
+        container.kernel.wake();
+        set_wake(&mut self.due, id, container, Some(at));
+    }
+
+    /// Something came to the sockets of a namespace: its containers look again as soon as they
+    /// are run. Tells whether the namespace is one of this node's pods.
+    pub fn wake_network(&mut self, network: NsId) -> bool {
+        let Some(containers) = self.by_network.get(&network) else {
+            return self.sandboxes.values().any(|sandbox| sandbox.network == network);
+        };
+        for id in containers.clone() {
+            self.schedule(id, Time::ZERO);
+        }
+        true
+    }
+
+    /// Whether a container runs whose first process is this program.
+    pub fn runs(&self, program: &str) -> bool {
+        self.containers.values().any(|container| {
+            let path = container.config.argv.first().map(String::as_str).unwrap_or_default();
+            container.is_running() && path.rsplit('/').next() == Some(program)
+        })
+    }
+
+    /// Everything stops at once, and nothing of it is left.
+    pub fn power_off(&mut self, network: &mut Network) {
+        let ids: Vec<SandboxId> = self.sandboxes.keys().copied().collect();
+        for id in ids {
+            self.remove_sandbox(network, id);
+        }
+        self.ended.clear();
+    }
+
+    /// Every container that can see the API server looks again: its watches may have delivered.
+    pub fn wake_api_clients(&mut self, now: Time) {
+        let ids: Vec<ContainerId> = self
+            .containers
+            .iter()
+            .filter(|(_, container)| container.is_running())
+            .filter(|(_, container)| self.sees_api(container.sandbox))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.schedule(id, now);
+        }
+    }
+
+    /// When a container wants to run next.
+    pub fn next_due(&self) -> Option<Time> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Runs every container that is due. A run may make others due: those run in the same call
+    /// unless it would be without end.
+    pub fn run(&mut self, now: Time, api: &mut dyn ApiService, network: &mut Network) {
+        for _ in 0..limits::RUNS_PER_ADVANCE_MAX {
+            let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) else {
+                return;
+            };
+            self.due.remove(&(at, id));
+            self.run_one(id, now, api, network);
+        }
+    }
+
+    /// The containers that have ended since the last call.
+    pub fn take_ended(&mut self) -> Vec<ContainerId> {
+        std::mem::take(&mut self.ended)
+    }
+
+    fn run_one(
+        &mut self,
+        id: ContainerId,
+        now: Time,
+        api: &mut dyn ApiService,
+        network: &mut Network,
+    ) {
+        let Some(container) = self.containers.get_mut(&id) else { return };
+        container.wake_at = None;
+        let Some(sandbox) = self.sandboxes.get(&container.sandbox) else { return };
+        let api: Option<&mut dyn ApiService> = if sees_api(sandbox) { Some(api) } else { None };
+        let cause = container.cause;
+        let mut world =
+            ContainerWorld::new(now, cause, &mut self.rng, network, sandbox.network, api);
+        let next = container.kernel.run(&mut world);
+        if container.after_run(now) {
+            self.ended.push(id);
+        }
+        let again = container.wake_at.take().map(|at| at.max(now + TURN));
+        let next = next.map(|at| at.max(now + TURN));
+        let next = [again, next].into_iter().flatten().min().filter(|_| container.is_running());
+        set_wake(&mut self.due, id, container, next);
+    }
+
+    fn sees_api(&self, id: SandboxId) -> bool {
+        self.sandboxes.get(&id).is_some_and(sees_api)
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// 64 random hexadecimal digits.
+    pub fn hex(&mut self) -> String {
+        let mut bytes = [0; 32];
+        self.rng.fill(&mut bytes);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Pods of `kube-system` reach the API server. This stands in the place of HTTPS to the API
+/// server's address until that listens on the simulated network.
+fn sees_api(sandbox: &Sandbox) -> bool {
+    sandbox.config.namespace == "kube-system"
+}
+
+fn set_wake(
+    due: &mut BTreeSet<(Time, ContainerId)>,
+    id: ContainerId,
+    container: &mut Container,
+    at: Option<Time>,
+) {
+    if let Some(old) = container.wake_at.take() {
+        due.remove(&(old, id));
+    }
+    if let Some(at) = at {
+        due.insert((at, id));
+        container.wake_at = Some(at);
+    }
+}
