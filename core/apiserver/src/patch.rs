@@ -3,8 +3,9 @@
 //! Upstream: `apiserver/pkg/endpoints/handlers/patch.go`.
 
 use crate::ApiServer;
+use naru_api::patch::{self, PatchError};
 use naru_api::request::{Body, Patch};
-use naru_api::{ApiError, Object, Request, patch, status::ApiResult};
+use naru_api::{ApiError, Object, Request, status::ApiResult};
 
 impl ApiServer {
     /// Changes an object by a patch.
@@ -15,13 +16,9 @@ impl ApiServer {
         let changed = match patch {
             Patch::Json(operations) => patch::json(json, operations),
             Patch::Merge(changes) => Ok(patch::merge(json, changes)),
-            Patch::Strategic(changes) => patch::strategic(&request.kind, json, changes),
+            Patch::Strategic(changes) => patch::strategic(json, changes),
         };
-        let changed = changed.map_err(|error| {
-            let (code, reason) =
-                if error.is_invalid() { (422, "Invalid") } else { (400, "BadRequest") };
-            ApiError::new(code, reason, error.to_string())
-        })?;
+        let changed = changed.map_err(refused)?;
         let mut new = self.decode(request, &Body::Json(changed))?;
         if new.name() != request.name {
             return Err(ApiError::bad_request(format!(
@@ -32,5 +29,16 @@ impl ApiServer {
         }
         crate::metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
         self.replace(request, &old, new, cause)
+    }
+}
+
+/// Of a patch that does not fit, upstream tells nothing more in the message.
+fn refused(error: PatchError) -> ApiError {
+    match error {
+        PatchError::Malformed(text) => ApiError::bad_request(text),
+        PatchError::DoesNotApply(_) => {
+            let message = "the server rejected our request due to an error in our request";
+            ApiError::new(422, "Invalid", message)
+        }
     }
 }
