@@ -5,6 +5,7 @@ pub mod attach;
 pub mod common;
 pub mod create;
 pub mod delete;
+pub mod describe;
 pub mod exec;
 pub mod get;
 pub mod logs;
@@ -85,6 +86,7 @@ const CLUSTER: &[&Command] = &[
     &unavailable::TAINT,
 ];
 const TROUBLESHOOTING: &[&Command] = &[
+    &describe::COMMAND,
     &logs::COMMAND,
     &attach::COMMAND,
     &exec::COMMAND,

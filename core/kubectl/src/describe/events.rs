@@ -1,0 +1,110 @@
+//! The events of an object.
+
+use super::page::{Page, number, parse_time, text};
+use super::served;
+use crate::context::Context;
+use crate::failure::Result;
+use naru_api::request::ListOptions;
+use naru_api::{KindRef, Object};
+use naru_sim::Time;
+use serde_json::Value;
+
+/// Events, oldest first.
+#[derive(Debug, Default)]
+pub struct Events(Vec<Value>);
+
+/// The events about an object.
+///
+/// Upstream: `searchEvents`.
+pub fn search(cx: &mut Context<'_>, kind: &KindRef, object: &Object) -> Result<Events> {
+    // A pod is looked for without its kind, as upstream does.
+    let kind_name = if kind.group_kind() == "Pod" { "" } else { &*kind.kind };
+    search_by(cx, kind_name, object.name(), object.namespace(), object.uid())
+}
+
+/// The events about what these name; "" names anything.
+pub fn search_by(
+    cx: &mut Context<'_>,
+    kind: &str,
+    name: &str,
+    namespace: &str,
+    uid: &str,
+) -> Result<Events> {
+    let Some(events) = served(cx, "events")? else { return Ok(Events::default()) };
+    let mut terms = Vec::new();
+    for (field, value) in [("name", name), ("namespace", namespace), ("kind", kind), ("uid", uid)] {
+        if !value.is_empty() {
+            terms.push(format!("involvedObject.{field}={value}"));
+        }
+    }
+    let options = ListOptions { field_selector: terms.join(","), ..ListOptions::default() };
+    let found = cx.list(&events, namespace, &options)?.items;
+    let mut events: Vec<Value> =
+        found.iter().map(|event| event.to_json().unwrap_or_default()).collect();
+    events.sort_by_key(last_seen);
+    Ok(Events(events))
+}
+
+/// When the event was last seen.
+///
+/// Upstream: `event.SortableEvents`.
+pub fn last_seen(event: &Value) -> Time {
+    parse_time(&event["series"]["lastObservedTime"])
+        .or_else(|| parse_time(&event["lastTimestamp"]))
+        .or_else(|| parse_time(&event["eventTime"]))
+        .unwrap_or(Time::ZERO)
+}
+
+/// `3s (x2 over 5s)`
+pub fn interval(page: &Page, event: &Value) -> String {
+    let first = if parse_time(&event["eventTime"]).is_some() {
+        page.age(&event["eventTime"])
+    } else {
+        page.age(&event["firstTimestamp"])
+    };
+    let series = &event["series"];
+    if series.is_object() {
+        let (last, count) = (page.age(&series["lastObservedTime"]), number(&series["count"]));
+        return format!("{last} (x{count} over {first})");
+    }
+    match number(&event["count"]) {
+        count if count > 1 => {
+            format!("{} (x{count} over {first})", page.age(&event["lastTimestamp"]))
+        }
+        _ => first,
+    }
+}
+
+impl Events {
+    /// Adds the events of another search.
+    pub fn extend(&mut self, more: Events) {
+        self.0.extend(more.0);
+        self.0.sort_by_key(last_seen);
+    }
+
+    /// The table.
+    pub fn write(&self, page: &mut Page) {
+        if self.0.is_empty() {
+            page.line(0, "Events:\t<none>");
+            return;
+        }
+        page.line(0, "Events:\n  Type\tReason\tAge\tFrom\tMessage");
+        page.line(1, "----\t------\t----\t----\t-------");
+        for event in &self.0 {
+            let source = match text(&event["source"]["component"]) {
+                "" => text(&event["reportingComponent"]),
+                component => component,
+            };
+            let line = [
+                text(&event["type"]),
+                text(&event["reason"]),
+                &interval(page, event),
+                source,
+                text(&event["message"]).trim(),
+            ]
+            .join("\t");
+            page.line(1, &line);
+        }
+    }
+
+}
