@@ -5,7 +5,7 @@
 
 use crate::{ApiServer, limits};
 use naru_api::request::Body;
-use naru_api::{ApiError, Kind, KindRef, Object, Request, status::ApiResult};
+use naru_api::{ApiError, Kind, KindRef, Object, Request, scheme, status::ApiResult};
 use serde_json::Value;
 
 impl ApiServer {
@@ -42,13 +42,7 @@ fn decode_json(kind: &Kind, json: &Value) -> ApiResult<Object> {
         return decode_stated(kind, json);
     }
     if given_kind != kind.kind {
-        let version = kind.api_version();
-        return Err(ApiError::bad_request(format!(
-            "{given_kind} in version \"{}\" cannot be handled as a {}: no kind \"{given_kind}\" \
-             is registered for version \"{given_version}\" in scheme for {version}",
-            given_version.rsplit('/').next().unwrap_or_default(),
-            kind.kind
-        )));
+        return Err(wrong_kind(kind, given_kind, given_version));
     }
     if given_version != kind.api_version() {
         return Err(ApiError::bad_request(format!(
@@ -58,6 +52,30 @@ fn decode_json(kind: &Kind, json: &Value) -> ApiResult<Object> {
         )));
     }
     decode_stated(kind, json)
+}
+
+/// The body is of another kind than the path.
+fn wrong_kind(kind: &Kind, given: &str, api_version: &str) -> ApiError {
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    let known = scheme::by_kind(&scheme::built_in(), api_version, given).is_some();
+    let why = if known {
+        // Go's packages are named after the group's first part.
+        let package = match kind.group.split('.').next().unwrap_or_default() {
+            "" => "core",
+            package => package,
+        };
+        let wanted = &kind.kind;
+        format!("converting ({version}.{given}) to ({package}.{wanted}): unknown conversion")
+    } else {
+        format!(
+            "no kind \"{given}\" is registered for version \"{api_version}\" in scheme \
+             \"pkg/api/legacyscheme/scheme.go:30\""
+        )
+    };
+    ApiError::bad_request(format!(
+        "{given} in version \"{version}\" cannot be handled as a {}: {why}",
+        kind.kind
+    ))
 }
 
 fn decode_stated(kind: &Kind, json: &Value) -> ApiResult<Object> {

@@ -1,13 +1,19 @@
 //! The request chain, from outside.
 
+mod create;
+mod delete;
+mod streams;
+mod update;
+mod watch;
+
 use crate::ApiServer;
-use naru_api::k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use naru_api::k8s_openapi::api::core::v1::Pod;
 use naru_api::request::{Body, DeleteOptions, ListOptions, Patch};
 use naru_api::service::WatchRequest;
 use naru_api::{
     ApiError, ApiService, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEventType,
 };
-use naru_sim::{CauseId, Rng, Time};
+use naru_sim::{CauseId, Rng};
 use serde_json::{Value, json};
 
 /// A server and a client that is `kubernetes-admin`.
@@ -105,88 +111,13 @@ impl Client {
     }
 }
 
+pub(crate) fn labelled_pod(name: &str, label: &str) -> Value {
+    let mut pod = pod(name);
+    pod["metadata"]["labels"] = json!({ "app": label });
+    pod
+}
+
 pub(crate) fn pod(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
         "spec": {"containers": [{"name": "main", "image": "nginx"}]}})
-}
-
-#[test]
-fn a_pod_is_created_read_bound_and_deleted() {
-    let mut client = Client::new();
-    let made = client.create::<Pod>(pod("web")).unwrap();
-    assert_eq!(made.namespace(), "default");
-    assert_eq!(made.uid().len(), 36);
-    assert!(made.revision() > 0);
-    assert_eq!(client.get::<Pod>("web").unwrap(), made);
-    let again = client.create::<Pod>(pod("web")).unwrap_err();
-    assert_eq!(again.message(), "pods \"web\" already exists");
-    client.bind("web", "worker").unwrap();
-    let bound = client.get::<Pod>("web").unwrap();
-    assert_eq!(naru_api::pods::node_name(bound.get().unwrap()), "worker");
-    let again = client.bind("web", "other").unwrap_err();
-    assert_eq!(
-        again.message(),
-        "Operation cannot be fulfilled on pods/binding \"web\": pod web is already assigned to \
-         node \"worker\""
-    );
-    client.server.set_now(Time::from_secs(10));
-    let going = client.delete::<Pod>("web", DeleteOptions::default()).unwrap();
-    assert_eq!(going.meta().deletion_grace_period_seconds, Some(30));
-    let now = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-    client.delete::<Pod>("web", now).unwrap();
-    let gone = client.get::<Pod>("web").unwrap_err();
-    assert_eq!(gone.message(), "pods \"web\" not found");
-    assert_eq!(gone.code(), 404);
-}
-
-#[test]
-fn an_unscheduled_pod_goes_at_once() {
-    let mut client = Client::new();
-    client.create::<Pod>(pod("web")).unwrap();
-    client.delete::<Pod>("web", DeleteOptions::default()).unwrap();
-    assert!(client.get::<Pod>("web").unwrap_err().is_not_found());
-}
-
-#[test]
-fn watches_tell_what_comes_into_the_selection_and_what_leaves_it() {
-    let mut client = Client::new();
-    client.create::<Pod>(pod("a")).unwrap();
-    let all = client.watch::<Pod>("");
-    let mine = client.watch::<Pod>("spec.nodeName=worker");
-    let unscheduled = client.watch::<Pod>("spec.nodeName=");
-    client.bind("a", "worker").unwrap();
-    use WatchEventType::{Added, Deleted, Modified};
-    let of = |kind| (kind, "a".to_owned());
-    assert_eq!(client.server.take_ready(), [all, unscheduled, mine]);
-    assert_eq!(client.server.take_ready(), []);
-    assert_eq!(client.events(all), [of(Added), of(Modified)]);
-    assert_eq!(client.events(mine), [of(Added)]);
-    assert_eq!(client.events(unscheduled), [of(Added), of(Deleted)]);
-}
-
-#[test]
-fn a_slow_watch_expires() {
-    let mut client = Client::new();
-    let watch = client.watch::<ConfigMap>("");
-    for index in 0..=crate::limits::WATCH_BACKLOG_MAX {
-        let body = json!({"metadata": {"name": format!("c{index}")}});
-        client.create::<ConfigMap>(body).unwrap();
-    }
-    let error = client.server.poll(watch).unwrap_err();
-    assert_eq!((error.code(), error.reason()), (410, "Expired"));
-}
-
-#[test]
-fn a_stale_update_is_refused() {
-    let mut client = Client::new();
-    let old = client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
-    let mut new = old.clone();
-    new.edit::<ConfigMap>().unwrap().data = Some([("a".to_owned(), "b".to_owned())].into());
-    client.update(new.clone(), "").unwrap();
-    let error = client.update(new, "").unwrap_err();
-    assert_eq!(
-        error.message(),
-        "Operation cannot be fulfilled on configmaps \"c\": the object has been modified; please \
-         apply your changes to the latest version and try again"
-    );
 }

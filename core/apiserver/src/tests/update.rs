@@ -1,0 +1,161 @@
+//! Updates and patches.
+
+use super::{Client, pod};
+use naru_api::k8s_openapi::api::apps::v1::ReplicaSet;
+use naru_api::k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus};
+use naru_api::request::Patch;
+use naru_api::{ApiService, Kube, Op, Request};
+use serde_json::json;
+
+#[test]
+fn a_stale_update_is_refused() {
+    let mut client = Client::new();
+    let old = client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
+    let mut new = old.clone();
+    new.edit::<ConfigMap>().unwrap().data = Some([("a".to_owned(), "b".to_owned())].into());
+    client.update(new.clone(), "").unwrap();
+    let error = client.update(new, "").unwrap_err();
+    assert_eq!(
+        error.message(),
+        "Operation cannot be fulfilled on configmaps \"c\": the object has been modified; please \
+         apply your changes to the latest version and try again"
+    );
+}
+
+#[test]
+fn what_changes_nothing_is_not_written() {
+    let mut client = Client::new();
+    let map = client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
+    let again = client.update(map.clone(), "").unwrap();
+    assert_eq!(again.revision(), map.revision());
+}
+
+#[test]
+fn the_status_is_written_by_its_subresource_only() {
+    let mut client = Client::new();
+    let pod = client.create::<Pod>(pod("web")).unwrap();
+    let mut changed = pod.clone();
+    let running = PodStatus { phase: Some("Running".to_owned()), ..PodStatus::default() };
+    let typed = changed.edit::<Pod>().unwrap();
+    typed.status = Some(running);
+    typed.spec.as_mut().unwrap().node_name = Some("worker".to_owned());
+    let mut plain = changed.clone();
+    plain.edit::<Pod>().unwrap().spec = pod.get::<Pod>().unwrap().spec.clone();
+    let unchanged = client.update(plain, "").unwrap();
+    assert_eq!(naru_api::pods::phase(unchanged.get().unwrap()), "Pending");
+    let changed = client.update(changed, "status").unwrap();
+    let typed = changed.get::<Pod>().unwrap();
+    assert_eq!(naru_api::pods::phase(typed), "Running");
+    assert_eq!(naru_api::pods::node_name(typed), "");
+    assert_eq!(typed.status.as_ref().unwrap().qos_class.as_deref(), Some("BestEffort"));
+    assert_eq!(changed.meta().generation, Some(1));
+}
+
+#[test]
+fn a_new_spec_is_a_new_generation() {
+    let mut client = Client::new();
+    let body = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "a", "image": "b"}]}}}});
+    client.create::<ReplicaSet>(body).unwrap();
+    let scale = Patch::Strategic(json!({"spec": {"replicas": 3}}));
+    let scaled = client.patch::<ReplicaSet>("web", scale).unwrap();
+    assert_eq!(scaled.meta().generation, Some(2));
+    let label = Patch::Merge(json!({"metadata": {"labels": {"a": "b"}}}));
+    let labelled = client.patch::<ReplicaSet>("web", label).unwrap();
+    assert_eq!(labelled.meta().generation, Some(2));
+    assert_eq!(labelled.label("a"), Some("b"));
+    let image = json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image",
+        "value": "c"}]);
+    let patched = client.patch::<ReplicaSet>("web", Patch::Json(image)).unwrap();
+    assert_eq!(patched.meta().generation, Some(3));
+}
+
+#[test]
+fn a_selector_is_immutable() {
+    let mut client = Client::new();
+    let template = |app: &str| {
+        json!({"metadata": {"labels": {"app": app}},
+            "spec": {"containers": [{"name": "a", "image": "b"}]}})
+    };
+    let body = json!({"metadata": {"name": "web"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template("web")}});
+    client.create::<ReplicaSet>(body).unwrap();
+    let change = json!({"spec": {"selector": {"matchLabels": {"app": "db"}},
+        "template": template("db")}});
+    let error = client.patch::<ReplicaSet>("web", Patch::Merge(change)).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "ReplicaSet.apps \"web\" is invalid: spec.selector: Invalid value: \
+         &v1.LabelSelector{MatchLabels:map[string]string{\"app\":\"db\"}, \
+         MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable"
+    );
+}
+
+#[test]
+fn a_patch_that_does_not_fit() {
+    let mut client = Client::new();
+    client.create::<Pod>(pod("web")).unwrap();
+    let table = [
+        (
+            Patch::Json(json!([{"op": "remove", "path": "/spec/nothing"}])),
+            422,
+            "the server rejected our request due to an error in our request",
+        ),
+        (
+            Patch::Strategic(json!({"spec": {"containers": [{"image": "b"}]}})),
+            400,
+            "map: map[image:b] does not contain declared merge key: name",
+        ),
+        (
+            Patch::Merge(json!({"spec": {"nodeNam": "a"}})),
+            400,
+            "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown \
+             field \"spec.nodeNam\"",
+        ),
+        (
+            Patch::Merge(json!({"metadata": {"name": "other"}})),
+            400,
+            "the name of the object (other) does not match the name on the URL (web)",
+        ),
+    ];
+    for (patch, code, message) in table {
+        let error = client.patch::<Pod>("web", patch).unwrap_err();
+        assert_eq!((error.code(), error.message()), (code, message));
+    }
+}
+
+#[test]
+fn an_update_of_what_is_not_there() {
+    let mut client = Client::new();
+    let mut map = client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
+    map.meta_mut().name = Some("d".to_owned());
+    let error = client.update(map.clone(), "").unwrap_err();
+    assert_eq!(error.message(), "configmaps \"d\" not found");
+    map.meta_mut().name = Some("c".to_owned());
+    map.meta_mut().uid = Some("another".to_owned());
+    let error = client.update(map, "").unwrap_err();
+    assert!(error.is_conflict());
+    assert!(error.message().contains("Precondition failed: UID in precondition: another"));
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let mut client = Client::new();
+    let map = client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
+    let patch = Patch::Merge(json!({"data": {"a": "b"}}));
+    let request = client.request(ConfigMap::kind(), "c", Op::Patch(patch));
+    let changed = client.send(Request { dry_run: true, ..request }).unwrap();
+    assert!(changed.get::<ConfigMap>().unwrap().data.is_some());
+    assert_eq!(client.get::<ConfigMap>("c").unwrap(), map);
+}
+
+#[test]
+fn a_subresource_that_is_not_there() {
+    let mut client = Client::new();
+    let request = client.request(ConfigMap::kind(), "c", Op::Get);
+    let request = Request { subresource: "scale", ..request };
+    let error = client.server.handle(request).unwrap_err();
+    assert_eq!(error.message(), "the server could not find the requested resource");
+}
