@@ -3,6 +3,7 @@
 
 mod kernel;
 mod programs;
+mod shell;
 mod sys;
 mod tty;
 mod vfs;

@@ -515,6 +515,7 @@ impl Kernel {
         let step = program.resume(&mut call);
         let (mut process, replacement) = call.finish();
         self.current = None;
+        let replaced = replacement.is_some();
         process.program = Some(replacement.unwrap_or(program));
         if let Some(signal) = process.killed_by {
             self.end(process, 128 + signal.number());
@@ -524,6 +525,12 @@ impl Kernel {
         process.state = match step {
             Step::Exit(code) => {
                 self.end(process, code & 0xff);
+                return;
+            }
+            Step::Yield if replaced => {
+                process.state = State::Ready;
+                self.processes.insert(pid, process);
+                self.queue_ready(pid);
                 return;
             }
             Step::Yield => {

@@ -1,12 +1,28 @@
 //! The programs that every image may carry: one file each.
 
+pub(crate) mod echo;
+pub(crate) mod printf;
+pub(crate) mod regex;
+pub(crate) mod test;
+mod tool;
+
+use crate::shell::{Flavor, Shell};
 use crate::{Errno, Program, ProgramTable, Vfs};
+use tool::OneShot;
 
 /// A constructor of a fresh instance of a program.
 type Load = fn() -> Box<dyn Program>;
 
 /// Names and programs, sorted by name.
-const PROGRAMS: &[(&str, Load)] = &[];
+const PROGRAMS: &[(&str, Load)] = &[
+    ("[", || Box::new(OneShot::new(test::run))),
+    ("ash", || Box::new(Shell::new(Flavor::Ash))),
+    ("bash", || Box::new(Shell::new(Flavor::Bash))),
+    ("dash", || Box::new(Shell::new(Flavor::Dash))),
+    ("echo", || Box::new(OneShot::new(echo::run))),
+    ("printf", || Box::new(OneShot::new(printf::run))),
+    ("test", || Box::new(OneShot::new(test::run))),
+];
 
 struct Standard;
 

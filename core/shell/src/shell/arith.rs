@@ -1,0 +1,380 @@
+//! Arithmetic: `$((…))`, 64-bit integers that wrap around.
+
+use super::parse::is_name;
+use super::state::State;
+
+/// Deepest nesting of brackets and of variables that hold expressions.
+const DEPTH_MAX: usize = 40;
+
+/// The value of an expression; assignments in it are made. `Err` is the message.
+pub fn evaluate(state: &mut State, text: &str) -> Result<i64, String> {
+    evaluate_at(state, text, 0)
+}
+
+fn evaluate_at(state: &mut State, text: &str, depth: usize) -> Result<i64, String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("{text}: expression recursion level exceeded (error token is \"{text}\")"));
+    }
+    let mut machine = Machine { state, text, rest: text, last: text, depth, muted: 0 };
+    machine.skip();
+    if machine.rest.is_empty() {
+        return Ok(0);
+    }
+    let value = machine.comma()?;
+    if machine.rest.is_empty() {
+        return Ok(value);
+    }
+    Err(machine.error("syntax error in expression"))
+}
+
+struct Machine<'a> {
+    state: &'a mut State,
+    text: &'a str,
+    rest: &'a str,
+    /// Where the last operator began, for messages.
+    last: &'a str,
+    depth: usize,
+    /// Above zero in the branch of `&&`, `||`, `?:` that does not count.
+    muted: usize,
+}
+
+/// Binary operators by how tightly they bind, loosest first.
+const LEVELS: [&[&str]; 10] = [
+    &["||"],
+    &["&&"],
+    &["|"],
+    &["^"],
+    &["&"],
+    &["==", "!="],
+    &["<=", ">=", "<", ">"],
+    &["<<", ">>"],
+    &["+", "-"],
+    &["*", "/", "%"],
+];
+
+const ASSIGNMENTS: [&str; 11] =
+    ["<<=", ">>=", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "="];
+
+impl Machine<'_> {
+    fn skip(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    fn error(&self, what: &str) -> String {
+        let token = if self.rest.is_empty() { self.last.trim() } else { self.rest };
+        format!("{}: {what} (error token is \"{token}\")", self.text.trim_start())
+    }
+
+    fn eat(&mut self, token: &str) -> bool {
+        match self.rest.strip_prefix(token) {
+            Some(rest) => {
+                self.last = self.rest;
+                self.rest = rest.trim_start();
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn deeper(&mut self, run: impl FnOnce(&mut Self) -> Result<i64, String>) -> Result<i64, String> {
+        if self.depth > DEPTH_MAX {
+            return Err(self.error("expression recursion level exceeded"));
+        }
+        self.depth += 1;
+        let result = run(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn comma(&mut self) -> Result<i64, String> {
+        let mut value = self.assignment()?;
+        while self.eat(",") {
+            value = self.assignment()?;
+        }
+        Ok(value)
+    }
+
+    fn name(&self) -> &str {
+        leading_name(self.rest)
+    }
+
+    fn assignment(&mut self) -> Result<i64, String> {
+        let name = self.name().to_string();
+        if !name.is_empty() {
+            let after = self.rest.get(name.len()..).unwrap_or_default().trim_start();
+            let op = ASSIGNMENTS
+                .into_iter()
+                .find(|op| after.starts_with(op) && !(*op == "=" && after.starts_with("==")));
+            if let Some(op) = op {
+                self.rest = after.get(op.len()..).unwrap_or_default().trim_start();
+                let operand = self.rest;
+                let right = self.deeper(Self::assignment)?;
+                let value = match op.strip_suffix('=') {
+                    Some("") | None => right,
+                    Some(op) => {
+                        let left = self.variable(&name)?;
+                        self.apply(op, left, right, operand)?
+                    }
+                };
+                return self.store(&name, value);
+            }
+        }
+        self.ternary()
+    }
+
+    fn store(&mut self, name: &str, value: i64) -> Result<i64, String> {
+        if self.muted == 0 {
+            self.state.set(name, value.to_string())?;
+        }
+        Ok(value)
+    }
+
+    fn ternary(&mut self) -> Result<i64, String> {
+        let condition = self.binary(0)?;
+        if !self.eat("?") {
+            return Ok(condition);
+        }
+        let yes = self.muted_unless(condition != 0, Self::assignment)?;
+        if !self.eat(":") {
+            return Err(self.error("`:' expected for conditional expression"));
+        }
+        let no = self.muted_unless(condition == 0, Self::assignment)?;
+        Ok(if condition != 0 { yes } else { no })
+    }
+
+    fn muted_unless(
+        &mut self,
+        counts: bool,
+        run: impl FnOnce(&mut Self) -> Result<i64, String>,
+    ) -> Result<i64, String> {
+        let mute = usize::from(!counts);
+        self.muted += mute;
+        let result = self.deeper(run);
+        self.muted -= mute;
+        result
+    }
+
+    fn binary(&mut self, level: usize) -> Result<i64, String> {
+        let Some(ops) = LEVELS.get(level) else { return self.power() };
+        let mut left = self.binary(level + 1)?;
+        while let Some(op) = ops.iter().copied().find(|op| self.at_operator(op)) {
+            self.eat(op);
+            left = match op {
+                "&&" => {
+                    let right = self.muted_unless(left != 0, |m| m.binary(level + 1))?;
+                    i64::from(left != 0 && right != 0)
+                }
+                "||" => {
+                    let right = self.muted_unless(left == 0, |m| m.binary(level + 1))?;
+                    i64::from(left != 0 || right != 0)
+                }
+                _ => {
+                    let operand = self.rest;
+                    let right = self.binary(level + 1)?;
+                    self.apply(op, left, right, operand)?
+                }
+            };
+        }
+        Ok(left)
+    }
+
+    /// Whether the operator stands here, and not a longer one that begins with it.
+    fn at_operator(&self, op: &str) -> bool {
+        let Some(after) = self.rest.strip_prefix(op) else { return false };
+        let next = after.chars().next().unwrap_or(' ');
+        match op {
+            "|" => next != '|' && next != '=',
+            "&" => next != '&' && next != '=',
+            "<" | ">" => next.to_string() != op && next != '=',
+            "*" => next != '*' && next != '=',
+            "==" | "!=" | "<=" | ">=" | "&&" | "||" => true,
+            _ => next != '=',
+        }
+    }
+
+    fn apply(&self, op: &str, left: i64, right: i64, operand: &str) -> Result<i64, String> {
+        Ok(match op {
+            "|" => left | right,
+            "^" => left ^ right,
+            "&" => left & right,
+            "==" => i64::from(left == right),
+            "!=" => i64::from(left != right),
+            "<=" => i64::from(left <= right),
+            ">=" => i64::from(left >= right),
+            "<" => i64::from(left < right),
+            ">" => i64::from(left > right),
+            "<<" => left.wrapping_shl(right as u32),
+            ">>" => left.wrapping_shr(right as u32),
+            "+" => left.wrapping_add(right),
+            "-" => left.wrapping_sub(right),
+            "*" => left.wrapping_mul(right),
+            "/" | "%" if right == 0 && self.muted > 0 => 0,
+            "/" | "%" if right == 0 => {
+                return Err(format!(
+                    "{}: division by 0 (error token is \"{operand}\")",
+                    self.text.trim_start()
+                ));
+            }
+            "/" => left.wrapping_div(right),
+            _ => left.wrapping_rem(right),
+        })
+    }
+
+    fn power(&mut self) -> Result<i64, String> {
+        let base = self.unary()?;
+        if !self.eat("**") {
+            return Ok(base);
+        }
+        let exponent = self.deeper(Self::power)?;
+        let exponent =
+            u32::try_from(exponent).map_err(|_| self.error("exponent less than 0"))?;
+        Ok(base.wrapping_pow(exponent))
+    }
+
+    fn unary(&mut self) -> Result<i64, String> {
+        for op in ["++", "--"] {
+            if self.rest.starts_with(op) {
+                let after = self.rest.get(2..).unwrap_or_default().trim_start();
+                let name = leading_name(after).to_string();
+                if !name.is_empty() {
+                    self.rest = after.get(name.len()..).unwrap_or_default().trim_start();
+                    let step = if op == "++" { 1 } else { -1 };
+                    let value = self.variable(&name)?.wrapping_add(step);
+                    return self.store(&name, value);
+                }
+            }
+        }
+        if self.eat("-") {
+            return Ok(self.deeper(Self::unary)?.wrapping_neg());
+        }
+        if self.eat("+") {
+            return self.deeper(Self::unary);
+        }
+        if self.rest.starts_with('!') && !self.rest.starts_with("!=") {
+            self.eat("!");
+            return Ok(i64::from(self.deeper(Self::unary)? == 0));
+        }
+        if self.eat("~") {
+            return Ok(!self.deeper(Self::unary)?);
+        }
+        self.primary()
+    }
+
+    fn primary(&mut self) -> Result<i64, String> {
+        if self.eat("(") {
+            let value = self.deeper(Self::comma)?;
+            if !self.eat(")") {
+                return Err(self.error("missing `)'"));
+            }
+            return Ok(value);
+        }
+        let name = self.name().to_string();
+        if !name.is_empty() {
+            self.rest = self.rest.get(name.len()..).unwrap_or_default().trim_start();
+            let value = self.variable(&name)?;
+            for (op, step) in [("++", 1), ("--", -1)] {
+                if self.eat(op) {
+                    self.store(&name, value.wrapping_add(step))?;
+                    break;
+                }
+            }
+            return Ok(value);
+        }
+        let end = self
+            .rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '#'))
+            .unwrap_or(self.rest.len());
+        let digits = self.rest.get(..end).unwrap_or_default();
+        if digits.is_empty() {
+            return Err(self.error("syntax error: operand expected"));
+        }
+        let Some(value) = number(digits) else {
+            let base = if digits.starts_with('0') { "value too great for base" } else { "invalid number" };
+            return Err(format!("{digits}: {base} (error token is \"{digits}\")"));
+        };
+        self.rest = self.rest.get(end..).unwrap_or_default().trim_start();
+        Ok(value)
+    }
+
+    fn variable(&mut self, name: &str) -> Result<i64, String> {
+        let Some(text) = self.state.get(name).map(str::to_string) else {
+            if self.state.options.nounset {
+                return Err(format!("{name}: unbound variable"));
+            }
+            return Ok(0);
+        };
+        match number(text.trim()) {
+            Some(value) => Ok(value),
+            None => evaluate_at(self.state, &text, self.depth + 1),
+        }
+    }
+}
+
+fn leading_name(text: &str) -> &str {
+    let end =
+        text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let name = text.get(..end).unwrap_or_default();
+    if is_name(name) { name } else { "" }
+}
+
+fn number(text: &str) -> Option<i64> {
+    let (digits, radix) = if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        (hex, 16)
+    } else if let Some((base, digits)) = text.split_once('#') {
+        (digits, base.parse().ok().filter(|base| (2..=36).contains(base))?)
+    } else if text.len() > 1 && text.starts_with('0') {
+        (text, 8)
+    } else {
+        (text, 10)
+    };
+    i64::from_str_radix(digits, radix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::Flavor;
+    use super::*;
+
+    #[test]
+    fn values() {
+        let mut state = State::new(Flavor::Bash);
+        for (text, expected) in [
+            ("", 0),
+            ("1 + 2 * 3", 7),
+            ("(1+2)*3", 9),
+            ("2**3**2", 512),
+            ("-7 / 2", -3),
+            ("-7 % 3", -1),
+            ("0x10 + 010 + 2#11", 27),
+            ("1 < 2 && 3 >= 3", 1),
+            ("0 || 0", 0),
+            ("1 ? 2 : 3", 2),
+            ("x = 5, x += 2, x", 7),
+            ("x++ + ++x", 16),
+            ("~0 ^ 1 | 4 & 6", -2),
+            ("1 << 4 >> 2", 4),
+            ("!3 == 0", 1),
+            ("0 && (y = 1)", 0),
+            ("y", 0),
+            ("9223372036854775807 + 1", i64::MIN),
+        ] {
+            assert_eq!(evaluate(&mut state, text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let mut state = State::new(Flavor::Bash);
+        for (text, expected) in [
+            ("1/0", "1/0: division by 0 (error token is \"0\")"),
+            ("1 +", "1 +: syntax error: operand expected (error token is \"+\")"),
+            ("09", "09: value too great for base (error token is \"09\")"),
+            ("1 2", "1 2: syntax error in expression (error token is \"2\")"),
+        ] {
+            assert_eq!(evaluate(&mut state, text), Err(expected.to_string()), "{text}");
+        }
+        assert!(evaluate(&mut state, &"(".repeat(1000)).is_err());
+        state.set("loop", "loop".to_string()).unwrap();
+        assert!(evaluate(&mut state, "loop").is_err());
+    }
+}

@@ -1,0 +1,206 @@
+//! What a shell remembers between commands: variables, functions, options, descriptors.
+
+use super::ast::Command;
+use crate::{Fd, Pid};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Which shell it is: its words and its habits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavor {
+    /// GNU bash.
+    Bash,
+    /// Debian's `sh`.
+    Dash,
+    /// Busybox's `sh`.
+    Ash,
+}
+
+/// A variable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Variable {
+    /// `None`: marked for export or as read-only, but not set.
+    pub value: Option<String>,
+    /// Given to commands.
+    pub exported: bool,
+    /// Cannot be changed.
+    pub readonly: bool,
+}
+
+/// What `set` and `shopt` change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `-e`
+    pub errexit: bool,
+    /// `-u`
+    pub nounset: bool,
+    /// `-x`
+    pub xtrace: bool,
+    /// `-f`
+    pub noglob: bool,
+    /// `-n`
+    pub noexec: bool,
+    /// `-v`
+    pub verbose: bool,
+    /// `-C`
+    pub noclobber: bool,
+    /// `-a`
+    pub allexport: bool,
+    /// `-o pipefail`
+    pub pipefail: bool,
+    /// `shopt -s expand_aliases`
+    pub expand_aliases: bool,
+    /// `shopt -s nullglob`
+    pub nullglob: bool,
+}
+
+/// One background job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The process that stands for it.
+    pub pid: Pid,
+    /// The command.
+    pub text: Arc<str>,
+    /// Its exit code, once it has ended.
+    pub status: Option<i32>,
+}
+
+/// What a shell remembers between commands.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Which shell it is.
+    pub flavor: Flavor,
+    /// `$0`
+    pub name: String,
+    /// `$1`, `$2`, …
+    pub positional: Arc<Vec<String>>,
+    /// Variables by name.
+    pub variables: BTreeMap<String, Variable>,
+    /// Functions by name.
+    pub functions: BTreeMap<String, Arc<Command>>,
+    /// Aliases by name.
+    pub aliases: BTreeMap<String, String>,
+    /// Options.
+    pub options: Options,
+    /// `$?`
+    pub status: i32,
+    /// `$!`
+    pub last_background: Option<Pid>,
+    /// `$$`: the first shell's number, also in its subshells.
+    pub shell_pid: Pid,
+    /// Commands for signals, and for `EXIT`.
+    pub traps: BTreeMap<String, String>,
+    /// What the descriptors 0, 1, 2, … of the commands are, among those of this process.
+    pub fds: BTreeMap<u32, Fd>,
+    /// Whether a person types.
+    pub interactive: bool,
+    /// Background jobs.
+    pub jobs: Vec<Job>,
+    /// The line being run, for messages.
+    pub line: usize,
+    /// Where `getopts` is within a group of options.
+    pub getopts_at: usize,
+    /// Whether the script came as the argument of `-c`.
+    pub from_argument: bool,
+    /// What it prints before an error: `bash`, `script.sh`.
+    pub error_name: String,
+}
+
+impl State {
+    /// A shell with nothing set.
+    pub fn new(flavor: Flavor) -> Self {
+        State {
+            flavor,
+            name: String::new(),
+            positional: Arc::default(),
+            variables: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            options: Options { expand_aliases: flavor != Flavor::Bash, ..Options::default() },
+            status: 0,
+            last_background: None,
+            shell_pid: 0,
+            traps: BTreeMap::new(),
+            fds: [(0, 0), (1, 1), (2, 2)].into(),
+            interactive: false,
+            jobs: Vec::new(),
+            line: 0,
+            getopts_at: 0,
+            from_argument: false,
+            error_name: String::new(),
+        }
+    }
+
+    /// The variable's value, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name)?.value.as_deref()
+    }
+
+    /// The variable's value, or "".
+    pub fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// Sets a variable. `Err` is the message why not.
+    pub fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        let allexport = self.options.allexport;
+        let variable = self.variables.entry(name.to_string()).or_default();
+        if variable.readonly {
+            return Err(match self.flavor {
+                Flavor::Bash => format!("{name}: readonly variable"),
+                Flavor::Dash | Flavor::Ash => format!("{name}: is read only"),
+            });
+        }
+        variable.value = Some(value);
+        variable.exported |= allexport;
+        Ok(())
+    }
+
+    /// What commands find in their environment.
+    pub fn exported(&self) -> BTreeMap<String, String> {
+        self.variables
+            .iter()
+            .filter(|(_, variable)| variable.exported)
+            .filter_map(|(name, variable)| Some((name.clone(), variable.value.clone()?)))
+            .collect()
+    }
+
+    /// `$-`
+    pub fn flags(&self) -> String {
+        let options = &self.options;
+        let mut flags = String::new();
+        for (on, flag) in [
+            (options.allexport, 'a'),
+            (options.errexit, 'e'),
+            (options.noglob, 'f'),
+            (self.interactive, 'i'),
+            (options.nounset, 'u'),
+            (options.xtrace, 'x'),
+            (options.noclobber, 'C'),
+        ] {
+            if on {
+                flags.push(flag);
+            }
+        }
+        flags
+    }
+
+    /// The process's descriptor that stands for the commands' descriptor `fd`.
+    pub fn fd(&self, fd: u32) -> Option<Fd> {
+        self.fds.get(&fd).copied()
+    }
+
+    /// What stands before a message of the shell itself.
+    pub fn prefix(&self) -> String {
+        let name = &self.error_name;
+        match self.flavor {
+            Flavor::Bash if self.interactive => format!("{name}: "),
+            Flavor::Bash => format!("{name}: line {}: ", self.line),
+            Flavor::Dash => format!("{name}: {}: ", self.line),
+            Flavor::Ash if self.interactive || self.from_argument => format!("{name}: "),
+            Flavor::Ash => format!("{name}: line {}: ", self.line),
+        }
+    }
+}
