@@ -105,7 +105,8 @@ impl Typed for ReplicaSetStrategy {
     }
 
     fn field(&self, object: &ReplicaSet, path: &str) -> Option<String> {
-        (path == "status.replicas").then(|| object.status.as_ref())?.map(|s| s.replicas.to_string())
+        let status = object.status.as_ref().filter(|_| path == "status.replicas")?;
+        Some(status.replicas.to_string())
     }
 }
 

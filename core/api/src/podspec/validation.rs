@@ -67,7 +67,8 @@ fn policies(spec: &PodSpec, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn spec_names(spec: &PodSpec, path: &Path<'_>, errors: &mut Errors) {
-    let fields: [(&str, Option<&String>, fn(&str) -> Vec<String>); 5] = [
+    type Check = fn(&str) -> Vec<String>;
+    let fields: [(&str, Option<&String>, Check); 5] = [
         ("serviceAccountName", spec.service_account_name.as_ref(), names::dns1123_subdomain),
         ("nodeName", spec.node_name.as_ref(), names::dns1123_subdomain),
         ("hostname", spec.hostname.as_ref(), names::dns1123_label),
