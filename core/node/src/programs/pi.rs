@@ -3,7 +3,7 @@
 use naru_shell::{Program, Step, Sys};
 
 /// Digits that one run may ask for.
-const DIGITS_MAX: usize = 10_000;
+const DIGITS_MAX: usize = 5_000;
 
 /// Prints digits of pi, and says so when asked for anything else.
 #[derive(Clone, Debug)]
@@ -77,8 +77,6 @@ fn spigot(count: usize) -> Vec<u8> {
             }
         }
     }
-    // The spigot starts with a 0 before the 3.
-    digits.remove(0);
     digits
 }
 
@@ -105,12 +103,8 @@ mod tests {
         assert_eq!(pi(1), "3");
         assert_eq!(pi(5), "3.1416");
         assert_eq!(pi(50), "3.1415926535897932384626433832795028841971693993751");
-        // The first 1,000 digits end so, and go on with 92.
-        assert!(
-            pi(1000).ends_with("2164201990".get(1..).map_or("", |_| "216420199")),
-            "{}",
-            pi(1000)
-        );
+        // The first 1,000 digits end in 216420198, and the next one is 9.
+        assert!(pi(1000).ends_with("216420199"));
     }
 
     #[test]

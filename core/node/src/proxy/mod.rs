@@ -10,7 +10,7 @@ mod service_port;
 #[cfg(test)]
 mod tests;
 
-pub use rules::NodeConfig;
+pub use rules::ProxyConfig;
 
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -40,7 +40,7 @@ pub struct HostNetwork<'a> {
 /// kube-proxy of one node.
 #[derive(Clone, Debug)]
 pub struct KubeProxy {
-    node: NodeConfig,
+    node: ProxyConfig,
     /// The node's zone, for topology hints.
     zone: Option<String>,
     /// The slices of each service.
@@ -74,7 +74,7 @@ const NOT_OURS: &str = "!service.kubernetes.io/headless,!service.kubernetes.io/s
 
 impl KubeProxy {
     /// A proxy that has seen nothing yet.
-    pub fn new(node: NodeConfig) -> Self {
+    pub fn new(node: ProxyConfig) -> Self {
         KubeProxy {
             node,
             zone: None,
@@ -88,7 +88,7 @@ impl KubeProxy {
     }
 
     /// The program as it runs on a node, with the user that kubeadm gives it.
-    pub fn process(node: NodeConfig, rng: &Rng) -> Process<KubeProxy> {
+    pub fn process(node: ProxyConfig, rng: &Rng) -> Process<KubeProxy> {
         let name = "system:serviceaccount:kube-system:kube-proxy";
         let groups = [
             "system:serviceaccounts",

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 /// What the proxy must know of its node.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NodeConfig {
+pub struct ProxyConfig {
     /// The node's name: endpoints on it are local.
     pub name: String,
     /// The node's address.
@@ -130,7 +130,7 @@ fn declare(text: &mut String, chain: &str) {
 }
 
 /// The rules of one service port. `large`: without the comments of single endpoints.
-pub fn of_port(port: &ServicePort, choice: &Choice, node: &NodeConfig, large: bool) -> PortRules {
+pub fn of_port(port: &ServicePort, choice: &Choice, node: &ProxyConfig, large: bool) -> PortRules {
     let mut writer = Writer { port, choice, node, large, rules: PortRules::default() };
     writer.rules.endpoints = choice.reachable.len();
     writer.cluster_ip();
@@ -149,7 +149,7 @@ pub fn of_port(port: &ServicePort, choice: &Choice, node: &NodeConfig, large: bo
 struct Writer<'a> {
     port: &'a ServicePort,
     choice: &'a Choice,
-    node: &'a NodeConfig,
+    node: &'a ProxyConfig,
     large: bool,
     rules: PortRules,
 }

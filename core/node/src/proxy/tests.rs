@@ -18,8 +18,8 @@ fn slice(endpoints: Value) -> EndpointSlice {
     .unwrap()
 }
 
-fn node() -> NodeConfig {
-    NodeConfig {
+fn node() -> ProxyConfig {
+    ProxyConfig {
         name: "test-node".into(),
         ip: Some("192.168.0.2".parse().unwrap()),
         cluster_cidr: Some("10.0.0.0/8".parse().unwrap()),
