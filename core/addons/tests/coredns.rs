@@ -1,5 +1,7 @@
 //! CoreDNS as a program: in a kernel, on a network, fed by an API server.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use k8s_openapi::api::core::v1::Service;
 use naru_addons::coredns;
 use naru_api::request::{Body, Op, Request, UserInfo};

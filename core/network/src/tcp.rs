@@ -377,12 +377,8 @@ impl Tcp {
             let upto = from + usize::try_from(length).ok()?;
             let data: Vec<u8> =
                 self.outgoing.range(from..upto.min(self.outgoing.len())).copied().collect();
-            let psh = self.next + length == end;
-            return (length > 0).then(|| Segment {
-                flags: Flags { psh, ..flags },
-                data,
-                ..segment
-            });
+            let flags = Flags { psh: self.next + length == end, ..flags };
+            return (length > 0).then_some(Segment { flags, data, ..segment });
         }
         let fin = self.fin.filter(|fin| self.next == *fin)?;
         Some(Segment { flags: Flags { fin: true, ..flags }, seq: fin, ..segment })

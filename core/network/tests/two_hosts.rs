@@ -1,5 +1,7 @@
 //! Two hosts with a bridge and pods each, and a service as kube-proxy would write it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use naru_network::*;
 use naru_sim::{CauseId, Rng, Time};
 use std::net::{IpAddr, SocketAddr};

@@ -868,3 +868,230 @@ fn masked(text: &str) -> Option<Masked> {
     };
     Some(Masked { value, mask })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naru_sim::Rng;
+
+    /// What `iptables-save` prints after this rule was put into FORWARD of the filter table.
+    fn saved(spec: &str) -> Result<String, RuleError> {
+        let mut filter = Netfilter::new();
+        for chain in ["TO", "OTHER"] {
+            filter.command(TableName::Filter, &format!("-N {chain}"))?;
+        }
+        filter.command(TableName::Filter, &format!("-A FORWARD {spec}"))?;
+        let rules = filter.rules(TableName::Filter, "FORWARD").unwrap_or_default();
+        Ok(rules.first().map(|rule| rule.text["-A FORWARD ".len()..].to_owned()).unwrap())
+    }
+
+    #[test]
+    fn rules_are_saved_in_iptables_own_form() {
+        for (spec, expected) in [
+            ("-j ACCEPT", "-j ACCEPT"),
+            ("-d 10.0.0.1 -j DROP", "-d 10.0.0.1/32 -j DROP"),
+            ("-s 10.1.2.3/8 -j DROP", "-s 10.0.0.0/8 -j DROP"),
+            ("-s 10.0.0.0/255.255.0.0 -j DROP", "-s 10.0.0.0/16 -j DROP"),
+            ("! -s 10.0.0.0/8 -i eth0 ! -o cni+ -j TO", "! -s 10.0.0.0/8 -i eth0 ! -o cni+ -j TO"),
+            ("-p tcp --dport 80 -g TO", "-p tcp -m tcp --dport 80 -g TO"),
+            ("-m tcp -p tcp --dport 80:90 -j TO", "-p tcp -m tcp --dport 80:90 -j TO"),
+            (
+                "-p udp -m udp ! --sport 53 -m comment --comment \"a b\" -j RETURN",
+                "-p udp -m udp ! --sport 53 -m comment --comment \"a b\" -j RETURN",
+            ),
+            ("-p tcp --syn -j TO", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TO"),
+            ("-p all -j TO", "-j TO"),
+            (
+                "-p icmp -m icmp --icmp-type echo-request -j TO",
+                "-p icmp -m icmp --icmp-type 8 -j TO",
+            ),
+            (
+                "-p tcp -m multiport --dports 80,443 -j TO",
+                "-p tcp -m multiport --dports 80,443 -j TO",
+            ),
+            (
+                "-m statistic --mode random --probability 0.3333333333 -j TO",
+                "-m statistic --mode random --probability 0.33333333349 -j TO",
+            ),
+            (
+                "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j TO",
+                "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j TO",
+            ),
+            (
+                "-m conntrack --ctstate ESTABLISHED,RELATED -j TO",
+                "-m conntrack --ctstate RELATED,ESTABLISHED -j TO",
+            ),
+            ("-m mark ! --mark 0x4000/0x4000 -j TO", "-m mark ! --mark 0x4000/0x4000 -j TO"),
+            ("-m mark --mark 16 -j TO", "-m mark --mark 0x10 -j TO"),
+            ("-m addrtype --dst-type LOCAL -j TO", "-m addrtype --dst-type LOCAL -j TO"),
+            (
+                "-m recent --name A --rcheck --seconds 60 --reap -j TO",
+                "-m recent --rcheck --seconds 60 --reap --name A --mask 255.255.255.255 --rsource -j TO",
+            ),
+            ("-j REJECT", "-j REJECT --reject-with icmp-port-unreachable"),
+            ("-j MARK --or-mark 0x4000", "-j MARK --set-xmark 0x4000/0x4000"),
+            ("-j MARK --xor-mark 0x4000", "-j MARK --set-xmark 0x4000/0x0"),
+            ("-j MARK --and-mark 0xff", "-j MARK --set-xmark 0x0/0xffffff00"),
+            ("-j MARK --set-mark 1", "-j MARK --set-xmark 0x1/0xffffffff"),
+            ("-j LOG --log-prefix \"drop: \"", "-j LOG --log-prefix \"drop: \""),
+        ] {
+            let text = saved(spec).unwrap();
+            assert_eq!(text, expected);
+            assert_eq!(saved(&text).unwrap(), expected, "not the same when read back");
+        }
+    }
+
+    #[test]
+    fn nat_targets() {
+        let mut nat = Netfilter::new();
+        for (chain, spec, expected) in [
+            ("PREROUTING", "-p tcp -j DNAT --to-destination 10.0.0.1:80", None),
+            ("PREROUTING", "-j DNAT --to-destination 10.0.0.1-10.0.0.9", None),
+            ("PREROUTING", "-p tcp -j DNAT --to-destination [fd00::1]:80", None),
+            ("PREROUTING", "-p tcp -j REDIRECT --to-ports 8080", None),
+            ("POSTROUTING", "-j SNAT --to-source 10.0.0.1 --random-fully", None),
+            (
+                "POSTROUTING",
+                "-o eth0 -j MASQUERADE --random",
+                Some("-o eth0 -j MASQUERADE --random-fully"),
+            ),
+        ] {
+            nat.command(TableName::Nat, &format!("-I {chain} {spec}")).unwrap();
+            let rules = nat.rules(TableName::Nat, chain).unwrap();
+            assert_eq!(&*rules[0].text, format!("-A {chain} {}", expected.unwrap_or(spec)));
+        }
+    }
+
+    #[test]
+    fn wrong_rules_are_refused() {
+        for (spec, expected) in [
+            ("-j NOWHERE", "Chain 'NOWHERE' does not exist"),
+            ("--dport 80 -j TO", "unknown option \"--dport\""),
+            ("-s 1.2.3.4.5 -j TO", "invalid value \"1.2.3.4.5\" for option \"-s\""),
+            ("-m time -j TO", "Couldn't load match `time':No such file or directory"),
+            ("-j DNAT --to-destination 1.2.3.4", "target DNAT is not valid in table filter"),
+            ("-m conntrack -j TO", "conntrack: option \"--ctstate\" must be specified"),
+            ("-m statistic --mode nth -j TO", "invalid value \"nth\" for option \"--mode\""),
+            ("-p tcp --dport", "option \"--dport\" requires an argument"),
+            ("-m comment --comment \"a", "unclosed quote"),
+            ("-p tcp --dport 90:80 -j TO", "invalid value \"90:80\" for option \"--dport\""),
+        ] {
+            assert_eq!(saved(spec).map_err(|error| error.to_string()), Err(expected.into()));
+        }
+    }
+
+    #[test]
+    fn a_table_changes_as_a_whole_or_not_at_all() {
+        let mut nat = Netfilter::new();
+        let good = "*nat\n:A - [0:0]\n-A PREROUTING -j A\n-A A -j ACCEPT\nCOMMIT\n";
+        nat.restore(good, true).unwrap();
+        let before = nat.save(None);
+        for (bad, expected) in [
+            (
+                "*nat\n-F PREROUTING\n-A A -j NOWHERE\nCOMMIT\n",
+                "line 4 failed: Chain 'NOWHERE' does not exist",
+            ),
+            ("*nat\n-F PREROUTING\n-A A -j ACCEPT\n", "COMMIT expected"),
+            ("-A A -j ACCEPT\n", "line 1 failed: no table"),
+            (
+                "*nat\n-X A\nCOMMIT\n",
+                "line 2 failed: CHAIN_DEL failed (Device or resource busy): chain A",
+            ),
+            ("*nat\n-N A\nCOMMIT\n", "line 2 failed: Chain already exists."),
+            (
+                "*nut\nCOMMIT\n",
+                "line 1 failed: can't initialize iptables table `nut': Table does not exist",
+            ),
+        ] {
+            assert_eq!(nat.restore(bad, false).map_err(|e| e.to_string()), Err(expected.into()));
+            assert_eq!(nat.save(None), before);
+        }
+        nat.restore("*nat\n:A - [0:0]\nCOMMIT\n", false).unwrap();
+        assert_eq!(nat.rules(TableName::Nat, "A").unwrap().len(), 0, "declared: flushed");
+        assert_eq!(nat.rules(TableName::Nat, "PREROUTING").unwrap().len(), 1, "not declared: kept");
+        nat.restore("*nat\n-F PREROUTING\n-X A\nCOMMIT\n", false).unwrap();
+        assert_eq!(nat.save(None), "");
+        assert!(nat.is_empty());
+    }
+
+    #[test]
+    fn saved_rules_restore_to_the_same() {
+        let mut one = Netfilter::new();
+        let text = "*filter\n:INPUT DROP [0:0]\n:X - [0:0]\n-A INPUT -j X\n-A X -s 1.2.3.4 -j DROP\nCOMMIT\n";
+        one.restore(text, true).unwrap();
+        let mut two = Netfilter::new();
+        two.restore(&one.save(None), true).unwrap();
+        assert_eq!(two.save(None), one.save(None));
+        assert!(!two.is_empty());
+    }
+
+    #[test]
+    fn one_rule_is_put_and_taken() {
+        let mut filter = Netfilter::new();
+        let table = TableName::Filter;
+        assert_eq!(filter.ensure_chain(table, "X"), Ok(false));
+        assert_eq!(filter.ensure_chain(table, "X"), Ok(true));
+        filter.command(table, "-A FORWARD -j ACCEPT").unwrap();
+        assert_eq!(filter.ensure(table, "FORWARD", "-j X", Position::First), Ok(false));
+        assert_eq!(filter.ensure(table, "FORWARD", "-j X", Position::First), Ok(true));
+        assert_eq!(filter.has_rule(table, "FORWARD", "-j X"), Ok(true));
+        filter.command(table, "-D FORWARD -j X").unwrap();
+        assert_eq!(filter.command(table, "-D FORWARD -j X"), Err(RuleError::NoRule));
+        filter.command(table, "-D FORWARD 1").unwrap();
+        assert_eq!(filter.rule_count(), 0);
+    }
+
+    #[test]
+    fn noise_never_panics() {
+        let words = [
+            "*nat",
+            "*filter",
+            "COMMIT",
+            ":A - [0:0]",
+            "-A",
+            "A",
+            "PREROUTING",
+            "-j",
+            "DNAT",
+            "\n",
+            "--to-destination",
+            "1.2.3.4:80",
+            "-m",
+            "recent",
+            "statistic",
+            "--probability",
+            "9e99",
+            "!",
+            "-s",
+            "\"",
+            "\\",
+            "--name",
+            "-I",
+            "0",
+            "99999999999",
+            "-D",
+            "-X",
+            "-F",
+            "-P",
+            "::",
+            "--dport",
+            "-p",
+            "tcp",
+            "0:0",
+            "-",
+            "[",
+            ":",
+            "나루",
+        ];
+        let mut rng = Rng::new(2);
+        for _ in 0..20_000 {
+            let text: String = (0..rng.below(24))
+                .map(|_| {
+                    let word = words[rng.below(words.len() as u64) as usize];
+                    format!("{word}{}", if rng.below(4) == 0 { "\n" } else { " " })
+                })
+                .collect();
+            let _ = Netfilter::new().restore(&text, rng.below(2) == 0);
+        }
+    }
+}
