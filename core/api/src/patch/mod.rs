@@ -3,9 +3,11 @@
 mod merge_keys;
 mod operations;
 mod strategic;
+mod three_way;
 
 pub use operations::json;
 pub use strategic::strategic;
+pub use three_way::three_way;
 
 use serde_json::{Map, Value};
 
