@@ -4,6 +4,7 @@
 //! of another.
 
 mod controller_ref;
+mod deployment;
 mod endpoints;
 mod endpointslice;
 mod expectations;
@@ -14,6 +15,7 @@ mod services;
 mod util;
 mod victims;
 
+pub use deployment::DeploymentController;
 pub use endpoints::EndpointsController;
 pub use endpointslice::EndpointSliceController;
 pub use garbagecollector::GarbageCollector;
@@ -24,6 +26,7 @@ use naru_client::Reconcile;
 /// Every controller that kube-controller-manager runs.
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
+        Box::new(DeploymentController::default()),
         Box::new(EndpointsController::default()),
         Box::new(EndpointSliceController::default()),
         Box::new(GarbageCollector::default()),

@@ -116,7 +116,6 @@ impl Cluster {
     /// `Reason: message` of the events about an object, oldest first.
     pub fn events(&mut self, name: &str) -> Vec<String> {
         let mut events = self.list::<Event>();
-        events.sort_by_key(|event| event.metadata.resource_version.as_ref().unwrap().len());
         events.sort_by_key(|event| {
             event.metadata.resource_version.as_ref().unwrap().parse::<u64>().unwrap()
         });
@@ -131,7 +130,12 @@ impl Cluster {
 
     /// Lets this many seconds pass.
     pub fn run(&mut self, secs: u64) {
-        let until = self.now + Duration::from_secs(secs);
+        self.run_millis(secs * 1000);
+    }
+
+    /// Lets this many milliseconds pass.
+    pub fn run_millis(&mut self, millis: u64) {
+        let until = self.now + Duration::from_millis(millis);
         for _ in 0..2_000_000 {
             if !self.api.take_ready().is_empty() {
                 let at = self.now + self.lag;
