@@ -1,3 +1,22 @@
 //! The assembled machine: boot profiles, time, terminals, the view.
+//!
+//! [`Cluster`] is the one value of which Naru is made: see `docs/architecture.md`.
 
+mod agenda;
+mod boot;
+mod cluster;
+mod inspect;
+mod kubeconfig;
+mod packets;
+mod profile;
+mod programs;
+mod terminal;
 pub mod view;
+mod viewer;
+mod workstation;
+
+pub use boot::BootError;
+pub use cluster::Cluster;
+pub use profile::{NodeProfile, Profile};
+pub use terminal::ExecResult;
+pub use workstation::{FinishedCommand, JobId, JobOutput, TerminalId};

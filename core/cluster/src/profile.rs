@@ -1,5 +1,6 @@
 //! Boot profiles: which machines there are, and what is installed on them.
 
+use ipnet::{IpNet, Ipv4Net};
 use std::net::Ipv4Addr;
 
 /// A kind of cluster that one can start with.
@@ -13,6 +14,8 @@ pub struct Profile {
     pub nodes: Vec<NodeProfile>,
     /// The address of the learner's own machine on the nodes' network.
     pub host_ip: Ipv4Addr,
+    /// Bits of the prefix of that network.
+    pub prefix: u8,
     /// Manifests that are there from the start, in YAML.
     pub manifests: &'static [&'static str],
     /// Replicas of CoreDNS.
@@ -31,7 +34,7 @@ pub struct NodeProfile {
     /// Its address.
     pub ip: Ipv4Addr,
     /// Where its pods' addresses come from.
-    pub pod_cidr: &'static str,
+    pub pod_cidr: Ipv4Net,
 }
 
 impl Profile {
@@ -46,16 +49,35 @@ impl Profile {
             _ => None,
         }
     }
+
+    /// An address of the nodes' network, with its prefix.
+    pub fn address(&self, ip: Ipv4Addr) -> IpNet {
+        // A prefix that is no prefix would be a mistake in a profile: then the address is alone.
+        Ipv4Net::new(ip, self.prefix).unwrap_or_else(|_| Ipv4Net::from(ip)).into()
+    }
+
+    /// The addresses of the machines where the control plane runs.
+    pub fn control_plane_ips(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.nodes.iter().filter(|node| node.control_plane).map(|node| node.ip)
+    }
+
+    /// How many pods of kube-system there are once the cluster is up: four of the control plane,
+    /// one of each DaemonSet on each node, and CoreDNS.
+    pub fn system_pods(&self) -> usize {
+        let control_plane = 4 * self.control_plane_ips().count();
+        let daemons = self.manifests.len() * self.nodes.len();
+        control_plane + daemons + usize::try_from(self.coredns_replicas).unwrap_or(0)
+    }
 }
 
 /// Three machines as kind (Kubernetes in Docker) lays them on its own Docker network.
 fn kind() -> Profile {
-    let worker = |name, last, pod_cidr| NodeProfile {
+    let worker = |name, last| NodeProfile {
         name,
         control_plane: false,
         tainted: false,
-        ip: Ipv4Addr::new(172, 18, 0, last),
-        pod_cidr,
+        ip: Ipv4Addr::new(172, 18, 0, last + 2),
+        pod_cidr: pod_cidr(last),
     };
     Profile {
         name: "kind",
@@ -64,18 +86,24 @@ fn kind() -> Profile {
             NodeProfile {
                 control_plane: true,
                 tainted: true,
-                ..worker("control-plane", 2, "10.244.0.0/24")
+                ..worker("control-plane", 0)
             },
-            worker("worker", 3, "10.244.1.0/24"),
-            worker("worker2", 4, "10.244.2.0/24"),
+            worker("worker", 1),
+            worker("worker2", 2),
         ],
         host_ip: Ipv4Addr::new(172, 18, 0, 1),
+        prefix: 16,
         manifests: &[
             include_str!("../../../assets/manifests/kube-proxy.yaml"),
             include_str!("../../../assets/manifests/kindnet.yaml"),
         ],
         coredns_replicas: 2,
     }
+}
+
+/// The addresses of the pods of a node, as kube-controller-manager gives them out.
+fn pod_cidr(node: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 244, node, 0), 24)
 }
 
 /// One machine as minikube starts it.
@@ -88,9 +116,10 @@ fn minikube() -> Profile {
             control_plane: true,
             tainted: false,
             ip: Ipv4Addr::new(192, 168, 49, 2),
-            pod_cidr: "10.244.0.0/24",
+            pod_cidr: pod_cidr(0),
         }],
         host_ip: Ipv4Addr::new(192, 168, 49, 1),
+        prefix: 24,
         manifests: &[include_str!("../../../assets/manifests/kube-proxy.yaml")],
         coredns_replicas: 1,
     }

@@ -1,0 +1,79 @@
+//! `naru run`: a script through the learner's terminal.
+
+use clap::Args;
+use naru_cluster::{Cluster, JobOutput};
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Scripts are small; a larger file is surely not one.
+const SCRIPT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Arguments of `naru run`.
+#[derive(Args)]
+pub struct Run {
+    /// The cluster to start with.
+    #[arg(long, default_value = "kind")]
+    profile: String,
+    /// Decides everything that is left to chance.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the digest of the store's whole history to standard error at the end.
+    #[arg(long)]
+    digest: bool,
+    /// Virtual seconds after which the script is stopped.
+    #[arg(long, default_value_t = 7 * 24 * 3600)]
+    limit: u64,
+    /// The script, or `-` for standard input.
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+impl Run {
+    /// Runs the script; the exit code is the script's.
+    pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let script = self.read()?;
+        let mut cluster = Cluster::new(&self.profile, self.seed)?;
+        let job = cluster.start_script(&script);
+        let end = cluster.now() + Duration::from_secs(self.limit);
+        let code = loop {
+            let more = cluster.advance_job(job, end);
+            let output = cluster.poll(job);
+            print(&output)?;
+            if let Some(code) = output.code {
+                break code;
+            }
+            if !more {
+                return Err(format!("stopped after {} virtual seconds", self.limit).into());
+            }
+        };
+        if self.digest {
+            eprintln!("{}", cluster.store_digest());
+        }
+        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    }
+
+    fn read(&self) -> Result<String, Box<dyn Error>> {
+        let mut text = String::new();
+        let name = self.file.display();
+        let read = if self.file.as_os_str() == "-" {
+            io::stdin().take(SCRIPT_BYTES_MAX + 1).read_to_string(&mut text)
+        } else {
+            std::fs::File::open(&self.file)
+                .and_then(|file| file.take(SCRIPT_BYTES_MAX + 1).read_to_string(&mut text))
+        };
+        let bytes = read.map_err(|error| format!("{name}: {error}"))?;
+        if bytes as u64 > SCRIPT_BYTES_MAX {
+            return Err(format!("{name}: larger than {SCRIPT_BYTES_MAX} bytes").into());
+        }
+        Ok(text)
+    }
+}
+
+fn print(output: &JobOutput) -> io::Result<()> {
+    io::stdout().write_all(&output.stdout)?;
+    io::stdout().flush()?;
+    io::stderr().write_all(&output.stderr)
+}

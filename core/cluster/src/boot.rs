@@ -1,0 +1,304 @@
+//! Switching a cluster on.
+
+use crate::agenda::Part;
+use crate::cluster::admin;
+use crate::profile::{NodeProfile, Profile};
+use crate::workstation::Workstation;
+use crate::{Cluster, programs};
+use ipnet::{IpNet, Ipv4Net};
+use k8s_openapi::api::core::v1::{
+    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service, ServicePort,
+    ServiceSpec,
+};
+use k8s_openapi::api::discovery::v1::{
+    Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use naru_api::request::{Body, Op};
+use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
+use naru_apiserver::ApiServer;
+use naru_client::{Client, Process, Reconcile};
+use naru_network::{Link, Network, Route, TopologyError};
+use naru_node::{Node, NodeConfig};
+use naru_scheduler::Scheduler;
+use naru_sim::{CauseId, Rng, Time};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the API server sees to its own service.
+/// Upstream: `pkg/controlplane/controller/kubernetesservice/controller.go`.
+pub const KUBERNETES_SERVICE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Virtual time after which a cluster that is still not ready is handed over as it is.
+const BOOT_TIME_MAX: Duration = Duration::from_secs(300);
+
+/// Why a cluster could not be started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BootError {
+    /// There is no such profile.
+    #[error("unknown profile {name:?}; known are: {}", Profile::NAMES.join(", "))]
+    UnknownProfile {
+        /// What was asked for.
+        name: String,
+    },
+    /// A manifest that belongs to the profile was refused.
+    #[error("manifest of the profile: {0}")]
+    Manifest(String),
+    /// The learner's files could not be laid down.
+    #[error("files of the learner's machine: {0}")]
+    Files(String),
+    /// The machines could not be cabled up.
+    #[error("network of the profile: {0}")]
+    Network(TopologyError),
+    /// A process of the control plane could not start.
+    #[error("{0}: {1}")]
+    Process(Arc<str>, String),
+}
+
+impl From<TopologyError> for BootError {
+    fn from(error: TopologyError) -> Self {
+        BootError::Network(error)
+    }
+}
+
+/// Switches a cluster on and lets it run until its own pods are ready.
+pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
+    let rng = Rng::new(seed);
+    let mut api = ApiServer::new(rng.fork("kube-apiserver"));
+    let mut net = Network::new(rng.fork("network"));
+    install(&mut api, &profile)?;
+    let workstation = Workstation::new(&profile, &mut net, &rng)?;
+    let mut nodes = Vec::new();
+    for (index, machine) in profile.nodes.iter().enumerate() {
+        let node = Node::new(node_config(machine), programs::in_containers(), &rng, &mut net);
+        cable(&mut net, &workstation, &profile, machine, &node, index)?;
+        nodes.push(node);
+    }
+    let mut cluster = Cluster::assemble(profile, rng, api, net, nodes, workstation);
+    start_control_plane(&mut cluster)?;
+    start_nodes(&mut cluster);
+    wait_until_ready(&mut cluster);
+    Ok(cluster)
+}
+
+/// Makes the objects that are there from the start.
+fn install(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
+    keep_kubernetes_service(api, profile);
+    for manifest in profile.manifests {
+        for document in yaml::documents(manifest) {
+            let json = document.map_err(manifest_error)?;
+            let text = |pointer| json.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default();
+            let kind = scheme::by_kind(&api.kinds(), text("/apiVersion"), text("/kind"))
+                .ok_or_else(|| BootError::Manifest(format!("no kind {}", text("/kind"))))?;
+            let namespace = text("/metadata/namespace").to_owned();
+            let request = create(kind, namespace, Body::Json(json.clone()));
+            api.handle(request).map_err(manifest_error)?;
+        }
+    }
+    for object in naru_addons::coredns::manifests(profile.coredns_replicas) {
+        let request = create(object.kind(), object.namespace().to_owned(), Body::Object(object));
+        api.handle(request).map_err(manifest_error)?;
+    }
+    Ok(())
+}
+
+fn create(kind: naru_api::KindRef, namespace: String, body: Body) -> Request {
+    Request {
+        user: admin(),
+        agent: Arc::from("kubeadm"),
+        cause: CauseId::ROOT,
+        kind,
+        namespace,
+        name: String::new(),
+        subresource: "",
+        op: Op::Create(body),
+        table: false,
+        dry_run: false,
+    }
+}
+
+fn manifest_error(error: impl std::fmt::Display) -> BootError {
+    BootError::Manifest(error.to_string())
+}
+
+fn node_config(machine: &NodeProfile) -> NodeConfig {
+    NodeConfig {
+        control_plane: machine.control_plane,
+        tainted: machine.tainted,
+        name: machine.name.to_owned(),
+        internal_ip: machine.ip,
+        pod_cidr: machine.pod_cidr.to_string(),
+        ..NodeConfig::default()
+    }
+}
+
+/// Plugs a node into the network on which the learner's machine is the gateway.
+fn cable(
+    net: &mut Network,
+    workstation: &Workstation,
+    profile: &Profile,
+    machine: &NodeProfile,
+    node: &Node,
+    index: usize,
+) -> Result<(), BootError> {
+    let (host, here) = (node.host_namespace(), workstation.namespace());
+    let port = format!("veth{index}");
+    net.add_veth((host, "eth0"), (here, &port), Link::LAN)?;
+    net.set_master(here, &port, Workstation::BRIDGE)?;
+    net.add_address(host, "eth0", profile.address(machine.ip))?;
+    let everywhere = IpNet::V4(Ipv4Net::default());
+    let (via, dev) = (Some(profile.host_ip.into()), "eth0".to_owned());
+    net.add_route(host, Route { to: everywhere, via, dev, src: None })?;
+    Ok(())
+}
+
+fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
+    let host = cluster.profile.nodes.first().map_or("", |node| node.name);
+    let user = |name: &str| UserInfo::new(name, &["system:authenticated"]);
+    let mut manager =
+        Process::new("kube-controller-manager", user("system:kube-controller-manager"), &cluster.rng);
+    for controller in naru_controllers::controller_manager() {
+        manager = manager.with(controller);
+    }
+    let scheduler: Box<dyn Reconcile<()>> =
+        Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, host));
+    let scheduler =
+        Process::new("kube-scheduler", user("system:kube-scheduler"), &cluster.rng).with(scheduler);
+    for (index, mut process) in (0..).zip([manager, scheduler]) {
+        process
+            .start(&mut cluster.api)
+            .map_err(|error| BootError::Process(process.name().clone(), error.to_string()))?;
+        cluster.own_watches(Part::Control(index), process.watch_ids());
+        cluster.control.push(process);
+        cluster.plan(Part::Control(index));
+    }
+    Ok(())
+}
+
+fn start_nodes(cluster: &mut Cluster) {
+    for index in 0..cluster.nodes.len() {
+        let Ok(number) = u32::try_from(index) else { return };
+        cluster.start_node(number);
+    }
+    cluster.plan(Part::ApiServer);
+    cluster.settle();
+}
+
+/// Lets time pass until every node and every pod that the profile asked for is ready.
+fn wait_until_ready(cluster: &mut Cluster) {
+    let end = Time::ZERO + BOOT_TIME_MAX;
+    while cluster.now() < end && !is_ready(cluster) {
+        cluster.advance(cluster.now() + Duration::from_secs(1), u64::MAX);
+    }
+}
+
+fn is_ready(cluster: &mut Cluster) -> bool {
+    let nodes = cluster.list(&k8s_openapi::api::core::v1::Node::kind(), "", "", "");
+    let ready_nodes = nodes.iter().filter(|node| node_is_ready(node)).count();
+    if ready_nodes < cluster.profile.nodes.len() {
+        return false;
+    }
+    let system = cluster.list(&Pod::kind(), "kube-system", "", "");
+    let wanted = cluster.profile.system_pods();
+    system.len() >= wanted && system.iter().filter_map(Object::get).all(pods::is_ready)
+}
+
+fn node_is_ready(node: &Object) -> bool {
+    node.get::<k8s_openapi::api::core::v1::Node>()
+        .and_then(|node| node.status.as_ref())
+        .into_iter()
+        .flat_map(|status| status.conditions.iter().flatten())
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// Makes the service `kubernetes` and its endpoints if they are missing, as the API server does
+/// for itself.
+pub fn keep_kubernetes_service(api: &mut ApiServer, profile: &Profile) {
+    const SERVICE: &str = "/registry/services/specs/default/kubernetes";
+    const ENDPOINTS: &str = "/registry/services/endpoints/default/kubernetes";
+    let user = UserInfo::new("system:apiserver", &["system:masters"]);
+    let agent: Arc<str> = Arc::from("kube-apiserver");
+    let (has_service, has_endpoints) =
+        (api.store().get(SERVICE).is_some(), api.store().get(ENDPOINTS).is_some());
+    let mut client = Client::new(api, &user, &agent, CauseId::ROOT);
+    // What cannot be made now is tried again at the next interval.
+    if !has_service {
+        let _ = client.create(kubernetes_service());
+    }
+    if !has_endpoints {
+        let _ = client.create(kubernetes_endpoints(profile));
+        let _ = client.create(kubernetes_slice(profile));
+    }
+}
+
+fn kubernetes_meta(labels: &[(&str, &str)]) -> ObjectMeta {
+    let labels: BTreeMap<String, String> =
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    ObjectMeta {
+        name: Some("kubernetes".to_owned()),
+        namespace: Some("default".to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    }
+}
+
+fn kubernetes_service() -> Service {
+    Service {
+        metadata: kubernetes_meta(&[("component", "apiserver"), ("provider", "kubernetes")]),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("10.96.0.1".to_owned()),
+            ports: Some(vec![ServicePort {
+                name: Some("https".to_owned()),
+                port: 443,
+                protocol: Some("TCP".to_owned()),
+                target_port: Some(IntOrString::Int(6443)),
+                ..ServicePort::default()
+            }]),
+            session_affinity: Some("None".to_owned()),
+            type_: Some("ClusterIP".to_owned()),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+fn kubernetes_endpoints(profile: &Profile) -> Endpoints {
+    let addresses = profile.control_plane_ips().map(|ip| EndpointAddress {
+        ip: ip.to_string(),
+        ..EndpointAddress::default()
+    });
+    Endpoints {
+        metadata: kubernetes_meta(&[("endpointslice.kubernetes.io/skip-mirror", "true")]),
+        subsets: Some(vec![EndpointSubset {
+            addresses: Some(addresses.collect()),
+            not_ready_addresses: None,
+            ports: Some(vec![EndpointPort {
+                name: Some("https".to_owned()),
+                port: 6443,
+                protocol: Some("TCP".to_owned()),
+                ..EndpointPort::default()
+            }]),
+        }]),
+    }
+}
+
+fn kubernetes_slice(profile: &Profile) -> EndpointSlice {
+    let endpoints = profile.control_plane_ips().map(|ip| Endpoint {
+        addresses: vec![ip.to_string()],
+        conditions: Some(EndpointConditions { ready: Some(true), ..EndpointConditions::default() }),
+        ..Endpoint::default()
+    });
+    EndpointSlice {
+        metadata: kubernetes_meta(&[("kubernetes.io/service-name", "kubernetes")]),
+        address_type: "IPv4".to_owned(),
+        endpoints: endpoints.collect(),
+        ports: Some(vec![SlicePort {
+            name: Some("https".to_owned()),
+            port: Some(6443),
+            protocol: Some("TCP".to_owned()),
+            ..SlicePort::default()
+        }]),
+    }
+}

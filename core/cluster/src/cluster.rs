@@ -1,0 +1,342 @@
+//! The machine: its parts, and time.
+
+use crate::agenda::{Agenda, Part, Turn};
+use crate::profile::Profile;
+use crate::viewer::Viewer;
+use crate::workstation::Workstation;
+use crate::{BootError, boot, packets, view::ViewDelta};
+use naru_api::request::{ListOptions, Op};
+use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId, scheme};
+use naru_apiserver::ApiServer;
+use naru_client::{Process, Reconcile};
+use naru_network::Network;
+use naru_node::{Env, Node};
+use naru_sim::{CauseId, CauseLog, Rng, Time, limits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole cluster and the learner's machine beside it: a value.
+///
+/// Same profile, seed and inputs give the same history. A clone is a snapshot.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    pub(crate) profile: Profile,
+    pub(crate) now: Time,
+    pub(crate) rng: Rng,
+    pub(crate) api: ApiServer,
+    pub(crate) net: Network,
+    pub(crate) control: Vec<Process<Box<dyn Reconcile<()>>>>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) workstation: Workstation,
+    agenda: Agenda,
+    watch_owners: BTreeMap<WatchId, Part>,
+    viewer: Viewer,
+    packets: packets::Follower,
+    /// Turns taken at the present moment.
+    turns_now: u64,
+}
+
+impl Cluster {
+    /// How long the API server's word is on its way to a client.
+    const WATCH_LATENCY: Duration = Duration::from_millis(1);
+    /// How long a part that holds up time by endless work at one moment is made to wait.
+    const STALL: Duration = Duration::from_millis(100);
+
+    /// A cluster of this profile, switched on and left alone until its own pods are ready.
+    pub fn new(profile: &str, seed: u64) -> Result<Cluster, BootError> {
+        let profile = Profile::by_name(profile)
+            .ok_or_else(|| BootError::UnknownProfile { name: profile.to_owned() })?;
+        boot::boot(profile, seed)
+    }
+
+    pub(crate) fn assemble(
+        profile: Profile,
+        rng: Rng,
+        api: ApiServer,
+        net: Network,
+        nodes: Vec<Node>,
+        workstation: Workstation,
+    ) -> Cluster {
+        Cluster {
+            profile,
+            now: Time::ZERO,
+            rng,
+            api,
+            net,
+            control: Vec::new(),
+            nodes,
+            workstation,
+            agenda: Agenda::default(),
+            watch_owners: BTreeMap::new(),
+            viewer: Viewer::default(),
+            packets: packets::Follower::default(),
+            turns_now: 0,
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// When something happens next.
+    pub fn next_due(&self) -> Option<Time> {
+        self.agenda.next_due()
+    }
+
+    /// Goes on to the moment `to`, but does at most `turns_max` pieces of work. Tells whether it
+    /// got there.
+    pub fn advance(&mut self, to: Time, turns_max: u64) -> bool {
+        for _ in 0..turns_max {
+            let Some((at, part, turn)) = self.agenda.pop_due(to) else {
+                self.set_now(to.max(self.now));
+                return true;
+            };
+            self.turn(at, part, turn);
+        }
+        self.agenda.next_due().is_none_or(|due| due > to)
+    }
+
+    /// Goes on to the next moment at which something happens, and does all that happens then.
+    pub fn step(&mut self) -> Option<Time> {
+        let next = self.agenda.next_due()?;
+        self.advance(next, limits::EVENTS_PER_MOMENT_MAX);
+        Some(self.now)
+    }
+
+    /// What changed since the last view.
+    pub fn view(&mut self) -> ViewDelta {
+        let user = admin();
+        let mut delta = self.viewer.view(&mut self.api, &user).unwrap_or_default();
+        delta.clock.revision = self.api.store().revision();
+        delta.packets = self.packets.follow(&self.net);
+        delta
+    }
+
+    /// Makes the next view whole.
+    pub fn reset_view(&mut self) {
+        self.viewer.reset(&mut self.api);
+        self.packets = packets::Follower::default();
+    }
+
+    /// The digest of the store's whole history, in hexadecimal.
+    pub fn store_digest(&self) -> String {
+        self.api.digest().unwrap_or_default()
+    }
+
+    /// The profile it was started with.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What happened, and why.
+    pub fn causes(&mut self) -> &CauseLog {
+        self.api.causes()
+    }
+
+    /// The kinds that are served.
+    pub fn kinds(&self) -> Vec<KindRef> {
+        self.api.kinds()
+    }
+
+    /// One object as its administrator sees it.
+    pub fn object(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Object> {
+        let kind = scheme::by_kind(&self.kinds(), api_version, kind)?;
+        self.read(&kind, namespace, name)
+    }
+
+    /// Objects as their administrator sees them; "" selects all.
+    pub fn objects(
+        &mut self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        label_selector: &str,
+    ) -> Vec<Object> {
+        match scheme::by_kind(&self.kinds(), api_version, kind) {
+            Some(kind) => self.list(&kind, namespace, label_selector, ""),
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn read(&mut self, kind: &KindRef, namespace: &str, name: &str) -> Option<Object> {
+        match self.api.handle(self.request(kind, namespace, name, Op::Get)) {
+            Ok(Response::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn list(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        label_selector: &str,
+        field_selector: &str,
+    ) -> Vec<Object> {
+        let options = ListOptions {
+            label_selector: label_selector.to_owned(),
+            field_selector: field_selector.to_owned(),
+        };
+        match self.api.handle(self.request(kind, namespace, "", Op::List(options))) {
+            Ok(Response::List(list)) => list.items,
+            _ => Vec::new(),
+        }
+    }
+
+    pub(crate) fn request(&self, kind: &KindRef, namespace: &str, name: &str, op: Op) -> Request {
+        Request {
+            user: admin(),
+            agent: Arc::from("naru"),
+            cause: CauseId::ROOT,
+            kind: kind.clone(),
+            namespace: if kind.namespaced { namespace.to_owned() } else { String::new() },
+            name: name.to_owned(),
+            subresource: "",
+            op,
+            table: false,
+            dry_run: false,
+        }
+    }
+
+    /// Does what a part has to do at its turn.
+    fn turn(&mut self, at: Time, part: Part, turn: Turn) {
+        if at > self.now {
+            self.turns_now = 0;
+        }
+        self.set_now(at.max(self.now));
+        self.turns_now += 1;
+        let before = self.api.last_watch();
+        match turn {
+            Turn::Deliver => self.deliver(part),
+            Turn::Work => self.work(part),
+        }
+        self.claim_watches(part, before);
+        self.plan(part);
+        self.settle();
+    }
+
+    /// The watches opened after `before` belong to this part.
+    fn claim_watches(&mut self, part: Part, before: WatchId) {
+        let opened = before.0 + 1..=self.api.last_watch().0;
+        self.watch_owners.extend(opened.map(|id| (WatchId(id), part)));
+    }
+
+    fn deliver(&mut self, part: Part) {
+        match part {
+            Part::Control(index) => {
+                if let Some(process) = self.control.get_mut(index as usize) {
+                    // A watch that cannot be opened again is asked for at the next delivery.
+                    let _ = process.deliver(&mut self.api);
+                }
+            }
+            Part::Node(index) => {
+                if let Some(node) = self.nodes.get_mut(index as usize) {
+                    let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+                    node.deliver(env);
+                }
+            }
+            Part::Workstation => self.workstation.wake(),
+            Part::ApiServer | Part::Network => {}
+        }
+    }
+
+    fn work(&mut self, part: Part) {
+        match part {
+            Part::ApiServer => boot::keep_kubernetes_service(&mut self.api, &self.profile),
+            Part::Network => self.net.advance(self.now),
+            Part::Control(index) => {
+                if let Some(process) = self.control.get_mut(index as usize) {
+                    process.work(&mut self.api, &mut ());
+                }
+            }
+            Part::Node(index) => {
+                if let Some(node) = self.nodes.get_mut(index as usize) {
+                    let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+                    node.advance(env);
+                }
+            }
+            Part::Workstation => {
+                self.workstation.run(self.now, &mut self.api, &mut self.net);
+            }
+        }
+    }
+
+    /// Switches a node on.
+    pub(crate) fn start_node(&mut self, index: u32) {
+        let part = Part::Node(index);
+        let before = self.api.last_watch();
+        if let Some(node) = self.nodes.get_mut(index as usize) {
+            let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+            // A kubelet that is refused its watches tries again at its next delivery.
+            let _ = node.start(env);
+        }
+        self.claim_watches(part, before);
+        self.plan(part);
+    }
+
+    /// Plans the next turn of a part.
+    pub(crate) fn plan(&mut self, part: Part) {
+        let due = match part {
+            Part::ApiServer => Some(self.now + boot::KUBERNETES_SERVICE_INTERVAL),
+            Part::Network => self.net.next_due(),
+            Part::Control(index) => {
+                self.control.get(index as usize).and_then(|process| process.next_due())
+            }
+            Part::Node(index) => self.nodes.get(index as usize).and_then(|node| node.next_due()),
+            Part::Workstation => self.workstation.next_due(),
+        };
+        let stall =
+            if self.turns_now > limits::EVENTS_PER_MOMENT_MAX { Self::STALL } else { Duration::ZERO };
+        if let Some(due) = due {
+            self.agenda.plan_work(part, due.max(self.now) + stall);
+        }
+    }
+
+    /// Passes on what the last piece of work has stirred up elsewhere.
+    pub(crate) fn settle(&mut self) {
+        for watch in self.api.take_ready() {
+            let Some(part) = self.watch_owners.get(&watch) else { continue };
+            self.agenda.plan_delivery(*part, self.now + Self::WATCH_LATENCY);
+        }
+        for name in self.api.ready_streams() {
+            let index = self.nodes.iter().position(|node| node.name() == name);
+            if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
+                self.agenda.plan_work(Part::Node(index), self.now);
+            }
+        }
+        for namespace in self.net.take_wakes() {
+            if namespace == self.workstation.namespace() {
+                self.workstation.wake();
+                continue;
+            }
+            let index = self.nodes.iter_mut().position(|node| node.wake_namespace(namespace));
+            if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
+                self.plan(Part::Node(index));
+            }
+        }
+        self.plan(Part::Network);
+        self.plan(Part::Workstation);
+    }
+
+    /// Names a part as the owner of the watches that it has opened outside of a turn.
+    pub(crate) fn own_watches(&mut self, part: Part, ids: impl IntoIterator<Item = WatchId>) {
+        self.watch_owners.extend(ids.into_iter().map(|id| (id, part)));
+    }
+
+    fn set_now(&mut self, now: Time) {
+        self.now = now;
+        self.api.set_now(now);
+    }
+}
+
+/// Who the learner is.
+pub(crate) fn admin() -> UserInfo {
+    UserInfo::new("kubernetes-admin", &["kubeadm:cluster-admins", "system:authenticated"])
+}

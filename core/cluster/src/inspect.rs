@@ -1,0 +1,96 @@
+//! One object looked at closely.
+
+use crate::view::{EventView, Inspection, OwnerView};
+use crate::viewer::{activity_view, owner_view};
+use crate::Cluster;
+use k8s_openapi::api::core::v1::Event;
+use naru_api::{KindRef, Kube, Object, scheme, time};
+
+impl Cluster {
+    /// Owners told at most; a chain of owners may be a ring.
+    const OWNERS_MAX: usize = 16;
+
+    /// An object with its YAML, its events, its owners and why it is there. The kind is looked
+    /// for by its name alone, `Pod`, since the page knows no groups.
+    pub fn inspect(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Inspection> {
+        let kind = self.kinds().into_iter().find(|known| known.kind == kind)?;
+        let object = self.read(&kind, namespace, name)?;
+        let yaml = object.to_json().map(|json| naru_api::yaml::print(&json)).unwrap_or_default();
+        Some(Inspection {
+            kind: kind.kind.to_string(),
+            namespace: object.namespace().to_owned(),
+            name: object.name().to_owned(),
+            yaml,
+            events: self.events_about(&object),
+            owners: self.owners(&object),
+            why: self.why(&kind, &object),
+        })
+    }
+
+    fn events_about(&mut self, object: &Object) -> Vec<EventView> {
+        let namespace = match object.namespace() {
+            "" => "default",
+            namespace => namespace,
+        };
+        let selector = format!("involvedObject.uid={}", object.uid());
+        let list = self.list(&Event::kind(), namespace, "", &selector);
+        let mut events: Vec<EventView> =
+            list.iter().filter_map(|object| Some(event_view(object.get::<Event>()?))).collect();
+        events.sort_by_key(|event| event.micros);
+        events
+    }
+
+    fn owners(&mut self, object: &Object) -> Vec<OwnerView> {
+        let mut owners: Vec<OwnerView> = Vec::new();
+        let mut current = object.clone();
+        while let Some(view) = owner_view(&current) {
+            if owners.len() == Self::OWNERS_MAX || owners.contains(&view) {
+                break;
+            }
+            let next = current.controller().and_then(|owner| {
+                let kind = scheme::by_kind(&self.kinds(), &owner.api_version, &owner.kind)?;
+                let name = owner.name.clone();
+                self.read(&kind, current.namespace(), &name)
+            });
+            owners.push(view);
+            match next {
+                Some(object) => current = object,
+                None => break,
+            }
+        }
+        owners
+    }
+
+    /// The chain of causes of the object's creation, as far back as it is kept.
+    fn why(&mut self, kind: &KindRef, object: &Object) -> Vec<crate::view::ActivityView> {
+        let subject = match object.namespace() {
+            "" => format!("{}/{}", kind.plural, object.name()),
+            namespace => format!("{}/{namespace}/{}", kind.plural, object.name()),
+        };
+        let causes = self.causes();
+        let created = causes
+            .after(naru_sim::CauseId::ROOT)
+            .filter(|cause| cause.verb == "create" && *cause.subject == *subject)
+            .last()
+            .map(|cause| cause.id);
+        created
+            .into_iter()
+            .flat_map(|id| causes.chain(id))
+            .map(activity_view)
+            .collect()
+    }
+}
+
+fn event_view(event: &Event) -> EventView {
+    let last = event.last_timestamp.as_ref().map(time::from_meta);
+    let seen = event.event_time.as_ref().map(|at| time::from_micro(at));
+    let created = event.metadata.creation_timestamp.as_ref().map(time::from_meta);
+    EventView {
+        kind: event.type_.clone().unwrap_or_default(),
+        reason: event.reason.clone().unwrap_or_default(),
+        from: event.reporting_component.clone().unwrap_or_default(),
+        message: event.message.clone().unwrap_or_default(),
+        count: event.count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1),
+        micros: last.or(seen).or(created).unwrap_or_default().as_micros(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Packets as the page shows them.
+
+use crate::workstation::Workstation;
+use crate::view::{HopView, PacketView};
+use naru_network::{Addresses, Hop, Network, Outcome, Trace, TraceId};
+
+/// Remembers which packets were told.
+#[derive(Clone, Debug, Default)]
+pub struct Follower {
+    /// Every packet up to this one was told with its whole way.
+    finished: TraceId,
+}
+
+impl Follower {
+    /// Packets told in one view at most; older ones are left out.
+    const PACKETS_MAX: usize = 300;
+
+    /// The packets that are new or were on their way at the last call.
+    pub fn follow(&mut self, net: &Network) -> Vec<PacketView> {
+        let fresh: Vec<&Trace> = net.traces_after(self.finished).collect();
+        let travelling = fresh.iter().find(|trace| trace.outcome == Outcome::Travelling);
+        self.finished = match travelling {
+            Some(first) => TraceId(first.id.0.saturating_sub(1)),
+            None => net.last_trace(),
+        };
+        let skip = fresh.len().saturating_sub(Self::PACKETS_MAX);
+        fresh.into_iter().skip(skip).map(packet_view).collect()
+    }
+
+    /// Tells from now on only what is new.
+    pub fn skip_to_now(&mut self, net: &Network) {
+        self.finished = net.last_trace();
+    }
+}
+
+fn packet_view(trace: &Trace) -> PacketView {
+    PacketView {
+        id: trace.id.0,
+        flow: trace.flow.0,
+        protocol: trace.protocol.to_string(),
+        summary: match &trace.text {
+            Some(text) => text.to_string(),
+            None => trace.content.to_string(),
+        },
+        hops: trace.hops.iter().map(hop_view).collect(),
+        outcome: match trace.outcome {
+            Outcome::Travelling => String::new(),
+            Outcome::Delivered => "delivered".to_owned(),
+            Outcome::Dropped(why) => why.to_string(),
+        },
+    }
+}
+
+fn hop_view(hop: &Hop) -> HopView {
+    HopView {
+        micros: hop.at.as_micros(),
+        place: place(&hop.host),
+        interface: hop.iface.to_string(),
+        stage: hop.stage.to_string(),
+        rule: hop.rule.as_deref().map(str::to_owned),
+        before: addresses(hop.before),
+        after: addresses(hop.after),
+    }
+}
+
+/// `node/worker`, `pod/default/web`, or the learner's `terminal`.
+fn place(namespace: &str) -> String {
+    match namespace {
+        Workstation::NAMESPACE => namespace.to_owned(),
+        pod if pod.contains('/') => format!("pod/{pod}"),
+        node => format!("node/{node}"),
+    }
+}
+
+fn addresses(addresses: Addresses) -> String {
+    format!("{} > {}", addresses.src, addresses.dst)
+}

@@ -1,0 +1,36 @@
+//! Which programs there are, beyond those that every machine knows.
+
+use naru_shell::{Program, ProgramTable, standard_programs};
+
+/// The programs of the learner's machine.
+pub fn on_workstation() -> &'static dyn ProgramTable {
+    &Workstation
+}
+
+/// The programs of containers: the add-ons', and after them those that `core/node` knows.
+pub fn in_containers() -> &'static dyn ProgramTable {
+    &Containers
+}
+
+struct Workstation;
+
+impl ProgramTable for Workstation {
+    fn load(&self, name: &str) -> Option<Box<dyn Program>> {
+        match name {
+            "kubectl" => Some(naru_kubectl::program()),
+            _ => standard_programs().load(name),
+        }
+    }
+
+}
+
+struct Containers;
+
+impl ProgramTable for Containers {
+    fn load(&self, name: &str) -> Option<Box<dyn Program>> {
+        match name {
+            "coredns" => Some(naru_addons::coredns::program()),
+            _ => naru_node::programs().load(name),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Terminals, scripts and files of the learner, as the cluster's owner uses them.
+
+use crate::agenda::Part;
+use crate::workstation::{FinishedCommand, JobId, JobOutput, TerminalId};
+use crate::Cluster;
+use naru_shell::Errno;
+use naru_sim::Time;
+use std::time::Duration;
+
+/// What a command printed, and how it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecResult {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The exit code; 124 if it was stopped since its time was over (as `timeout` does).
+    pub code: i32,
+}
+
+impl Cluster {
+    /// Bytes of output that [`Cluster::exec`] keeps; what comes after is cut off.
+    pub const EXEC_OUTPUT_MAX: usize = 4 * 1024 * 1024;
+    /// Exit code of a command whose time was over.
+    const TIMED_OUT: i32 = 124;
+
+    /// Opens a terminal with a shell in it.
+    pub fn open_terminal(&mut self, columns: u16, rows: u16) -> TerminalId {
+        let id = self.workstation.open_terminal(columns, rows);
+        self.plan(Part::Workstation);
+        id
+    }
+
+    /// Types. The shell answers when time goes on, if only to the present moment.
+    pub fn terminal_input(&mut self, id: TerminalId, bytes: &[u8]) {
+        self.workstation.terminal_input(id, bytes);
+        self.plan(Part::Workstation);
+    }
+
+    /// Takes what was printed.
+    pub fn terminal_output(&mut self, id: TerminalId) -> Vec<u8> {
+        let output = self.workstation.terminal_output(id);
+        self.plan(Part::Workstation);
+        output
+    }
+
+    /// Lets what was typed be answered while time stands still: time goes on only as far as the
+    /// commands themselves need it, and at most for `within`.
+    pub fn answer(&mut self, within: Duration) {
+        let end = self.now() + within;
+        while let Some(due) = self.workstation.next_due().filter(|due| *due <= end) {
+            self.advance(due.max(self.now()), u64::MAX);
+        }
+    }
+
+    /// Changes a terminal's size.
+    pub fn terminal_resize(&mut self, id: TerminalId, columns: u16, rows: u16) {
+        self.workstation.terminal_resize(id, columns, rows);
+        self.plan(Part::Workstation);
+    }
+
+    /// Whether the shell of a terminal has ended: `exit` was typed.
+    pub fn terminal_has_ended(&self, id: TerminalId) -> bool {
+        self.workstation.terminal_has_ended(id)
+    }
+
+    /// Closes a terminal.
+    pub fn close_terminal(&mut self, id: TerminalId) {
+        self.workstation.close_terminal(id);
+        self.plan(Part::Workstation);
+    }
+
+    /// Starts a script of the terminal's language, with what earlier scripts have set: variables,
+    /// functions and the working directory stay.
+    pub fn start_script(&mut self, script: &str) -> JobId {
+        let id = self.workstation.start(script);
+        self.plan(Part::Workstation);
+        id
+    }
+
+    /// Takes what a script has printed, and its exit code once it has ended.
+    pub fn poll(&mut self, job: JobId) -> JobOutput {
+        let output = self.workstation.poll(job);
+        self.plan(Part::Workstation);
+        output
+    }
+
+    /// Goes on with a script until it prints something, ends, or `end` is reached; false if that
+    /// was reached.
+    pub fn advance_job(&mut self, job: JobId, end: Time) -> bool {
+        while !self.workstation.has_news(job) {
+            match self.next_due() {
+                Some(due) if due <= end => self.advance(due, 1),
+                _ => {
+                    self.advance(end, u64::MAX);
+                    return false;
+                }
+            };
+        }
+        true
+    }
+
+    /// Runs a command line to its end, in virtual time, for at most `limit`.
+    pub fn exec(&mut self, line: &str, limit: Duration) -> ExecResult {
+        let job = self.start_script(line);
+        let end = self.now() + limit;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut in_time = true;
+        loop {
+            in_time &= self.advance_job(job, end);
+            let output = self.poll(job);
+            keep(&mut stdout, &output.stdout);
+            keep(&mut stderr, &output.stderr);
+            let code = match (output.code, in_time) {
+                (Some(code), _) => code,
+                (None, true) => continue,
+                (None, false) => {
+                    self.workstation.abandon(job);
+                    self.plan(Part::Workstation);
+                    Self::TIMED_OUT
+                }
+            };
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            return ExecResult { stdout: text(&stdout), stderr: text(&stderr), code };
+        }
+    }
+
+    /// Commands that have ended, oldest first.
+    pub fn finished_commands(&self) -> impl Iterator<Item = &FinishedCommand> {
+        self.workstation.finished()
+    }
+
+    /// A file's content; a relative path is seen from the home directory.
+    pub fn home_file(&self, path: &str) -> Option<Vec<u8>> {
+        self.workstation.read_file(path)
+    }
+
+    /// Writes a file of the learner; a relative path is seen from the home directory.
+    pub fn write_home_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+        self.workstation.write_file(path, bytes)
+    }
+}
+
+fn keep(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    let room = Cluster::EXEC_OUTPUT_MAX.saturating_sub(buffer.len());
+    buffer.extend(bytes.iter().take(room));
+}

@@ -1,0 +1,357 @@
+//! The learner's own machine: terminals, scripts, a home directory, kubectl.
+
+use crate::profile::Profile;
+use crate::{BootError, kubeconfig, programs};
+use naru_api::ApiService;
+use naru_apiserver::ApiServer;
+use naru_network::{Call, Network, NsId};
+use naru_node::NamespaceStack;
+use naru_shell::{
+    Errno, Kernel, NetStack, Pid, ProcessSpec, ProcessStatus, Stdio, TtyId, Vfs, World,
+    install_programs, normalize,
+};
+use naru_sim::{CauseId, Rng, Time};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Names an open terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TerminalId(pub u32);
+
+/// Names a script or command line that was started without a terminal of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobId(pub u32);
+
+/// What a job has printed since it was last asked, and its exit code once it has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobOutput {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// The exit code, once.
+    pub code: Option<i32>,
+}
+
+/// A command that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedCommand {
+    /// Program and arguments, with spaces between.
+    pub line: String,
+    /// Its exit code.
+    pub code: i32,
+}
+
+/// The learner's machine. Its address is the gateway of the nodes' network.
+#[derive(Clone, Debug)]
+pub struct Workstation {
+    kernel: Kernel,
+    namespace: NsId,
+    rng: Rng,
+    terminals: BTreeMap<TerminalId, (TtyId, Pid)>,
+    jobs: BTreeMap<JobId, Job>,
+    next_id: u32,
+    finished: VecDeque<FinishedCommand>,
+    woken: bool,
+    due: Option<Time>,
+}
+
+/// A job speaks to two terminals, so that programs see one on each side and print as they would
+/// for a person, and standard error can still be told from standard output.
+#[derive(Clone, Debug)]
+struct Job {
+    pid: Result<Pid, String>,
+    stdout: TtyId,
+    stderr: TtyId,
+}
+
+impl Workstation {
+    /// The learner's name there.
+    pub const USER: &str = "learner";
+    /// The home directory.
+    pub const HOME: &str = "/home/learner";
+    /// The name of its network namespace.
+    pub const NAMESPACE: &str = "terminal";
+    /// The bridge into which the nodes are plugged.
+    pub const BRIDGE: &str = "br-naru";
+    /// Finished commands kept for the checks of lessons.
+    const FINISHED_MAX: usize = 500;
+    /// Terminals and jobs open at once.
+    const SESSIONS_MAX: usize = 64;
+    const UID: u32 = 1000;
+
+    /// A machine with its home and its tools.
+    pub fn new(profile: &Profile, net: &mut Network, rng: &Rng) -> Result<Self, BootError> {
+        let namespace = net.add_namespace(Self::NAMESPACE);
+        net.add_bridge(namespace, Self::BRIDGE)?;
+        net.add_address(namespace, Self::BRIDGE, profile.address(profile.host_ip))?;
+        let mut kernel = Kernel::new(files(profile)?, programs::on_workstation(), "naru");
+        kernel.set_next_pid(1000);
+        Ok(Workstation {
+            kernel,
+            namespace,
+            rng: rng.fork("workstation"),
+            terminals: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_id: 1,
+            finished: VecDeque::new(),
+            woken: false,
+            due: None,
+        })
+    }
+
+    /// Its network namespace.
+    pub fn namespace(&self) -> NsId {
+        self.namespace
+    }
+
+    /// Something that its processes may wait for has happened.
+    pub fn wake(&mut self) {
+        self.kernel.wake();
+        self.woken = true;
+    }
+
+    /// When it wants to run.
+    pub fn next_due(&self) -> Option<Time> {
+        if self.woken { Some(Time::ZERO) } else { self.due }
+    }
+
+    /// Lets its processes run.
+    pub fn run(&mut self, now: Time, api: &mut ApiServer, net: &mut Network) {
+        self.woken = false;
+        let mut surroundings = Surroundings {
+            now,
+            api,
+            sockets: NamespaceStack::new(net, self.namespace, Call { now, cause: CauseId::ROOT }),
+            rng: &mut self.rng,
+        };
+        self.due = self.kernel.run(&mut surroundings);
+        for ended in self.kernel.take_ended() {
+            if self.finished.len() == Self::FINISHED_MAX {
+                self.finished.pop_front();
+            }
+            self.finished.push_back(FinishedCommand {
+                line: ended.argv.join(" "),
+                code: ended.code,
+            });
+        }
+    }
+
+    /// Commands that have ended, oldest first.
+    pub fn finished(&self) -> impl Iterator<Item = &FinishedCommand> {
+        self.finished.iter()
+    }
+
+    /// Opens a terminal with a shell in it.
+    pub fn open_terminal(&mut self, columns: u16, rows: u16) -> TerminalId {
+        let id = TerminalId(self.take_id());
+        let tty = self.kernel.tty(columns, rows);
+        let argv = vec!["bash".to_owned()];
+        // A machine that is too full for a shell shows an empty terminal.
+        if let Ok(pid) = self.spawn(argv, Stdio::Tty(tty)) {
+            self.terminals.insert(id, (tty, pid));
+        }
+        id
+    }
+
+    /// Types.
+    pub fn terminal_input(&mut self, id: TerminalId, bytes: &[u8]) {
+        if let Some((tty, _)) = self.terminals.get(&id) {
+            self.kernel.tty_input(*tty, bytes);
+            self.wake();
+        }
+    }
+
+    /// Takes what was printed.
+    pub fn terminal_output(&mut self, id: TerminalId) -> Vec<u8> {
+        let Some((tty, _)) = self.terminals.get(&id) else { return Vec::new() };
+        let output = self.kernel.tty_output(*tty);
+        // A program that waited for room can go on.
+        self.woken |= !output.is_empty();
+        output
+    }
+
+    /// Changes a terminal's size.
+    pub fn terminal_resize(&mut self, id: TerminalId, columns: u16, rows: u16) {
+        if let Some((tty, _)) = self.terminals.get(&id) {
+            self.kernel.tty_resize(*tty, columns, rows);
+            self.wake();
+        }
+    }
+
+    /// Whether the shell of a terminal has ended.
+    pub fn terminal_has_ended(&self, id: TerminalId) -> bool {
+        let Some((_, pid)) = self.terminals.get(&id) else { return true };
+        !matches!(self.kernel.status(*pid), Some(ProcessStatus::Running))
+    }
+
+    /// Closes a terminal; what runs in it is hung up on.
+    pub fn close_terminal(&mut self, id: TerminalId) {
+        if let Some((tty, _)) = self.terminals.remove(&id) {
+            self.kernel.tty_hangup(tty);
+            self.wake();
+        }
+    }
+
+    /// Starts a script of the terminal's language.
+    pub fn start(&mut self, script: &str) -> JobId {
+        let id = JobId(self.take_id());
+        let (stdout, stderr) = (self.kernel.tty(80, 24), self.kernel.tty(80, 24));
+        let argv = ["bash", "-c", script].map(str::to_owned).to_vec();
+        let pid = if self.jobs.len() >= Self::SESSIONS_MAX {
+            Err("too many jobs".to_owned())
+        } else {
+            self.spawn(argv, Stdio::Ttys { stdio: stdout, stderr })
+        };
+        self.jobs.insert(id, Job { pid, stdout, stderr });
+        id
+    }
+
+    /// Takes what a job has printed; a job that has ended is forgotten with its exit code.
+    pub fn poll(&mut self, id: JobId) -> JobOutput {
+        let Some(job) = self.jobs.get(&id).cloned() else {
+            return JobOutput { code: Some(127), ..JobOutput::default() };
+        };
+        let plain = |bytes: Vec<u8>| {
+            let text: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\r').collect();
+            text
+        };
+        let mut output = JobOutput {
+            stdout: plain(self.kernel.tty_output(job.stdout)),
+            stderr: plain(self.kernel.tty_output(job.stderr)),
+            code: None,
+        };
+        self.woken |= !output.stdout.is_empty() || !output.stderr.is_empty();
+        match &job.pid {
+            Err(error) => {
+                output.stderr = format!("naru: {error}\n").into_bytes();
+                output.code = Some(1);
+            }
+            Ok(pid) => match self.kernel.status(*pid) {
+                Some(ProcessStatus::Running) => {}
+                Some(ProcessStatus::Exited { code, .. }) => output.code = Some(code),
+                None => output.code = Some(1),
+            },
+        }
+        if output.code.is_some() {
+            self.jobs.remove(&id);
+            if let Ok(pid) = job.pid {
+                self.kernel.take_exit(pid);
+            }
+            self.kernel.tty_hangup(job.stdout);
+            self.kernel.tty_hangup(job.stderr);
+        }
+        output
+    }
+
+    /// Whether a job has printed something or ended since it was last polled.
+    pub fn has_news(&self, id: JobId) -> bool {
+        let Some(job) = self.jobs.get(&id) else { return true };
+        let printed = |tty| self.kernel.tty_has_output(tty);
+        let running = job.pid.as_ref().is_ok_and(|pid| {
+            matches!(self.kernel.status(*pid), Some(ProcessStatus::Running))
+        });
+        !running || printed(job.stdout) || printed(job.stderr)
+    }
+
+    /// Hangs up on a job and forgets it.
+    pub fn abandon(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.remove(&id) {
+            self.kernel.tty_hangup(job.stdout);
+            self.kernel.tty_hangup(job.stderr);
+            self.wake();
+        }
+    }
+
+    /// A file's content; a relative path is seen from the home directory.
+    pub fn read_file(&self, path: &str) -> Option<Vec<u8>> {
+        let path = normalize(Self::HOME, path);
+        self.kernel.fs().read(&path).ok().map(|bytes| bytes.to_vec())
+    }
+
+    /// Writes a file of the learner; a relative path is seen from the home directory.
+    pub fn write_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+        let path = normalize(Self::HOME, path);
+        let fs = self.kernel.fs_mut();
+        if let Some((folder, _)) = path.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) {
+            fs.mkdir_all(folder)?;
+        }
+        fs.write(&path, bytes)?;
+        fs.chown(&path, Self::UID, Self::UID)
+    }
+
+    fn spawn(&mut self, argv: Vec<String>, stdio: Stdio) -> Result<Pid, String> {
+        let env = [
+            ("HOME", Self::HOME),
+            ("USER", Self::USER),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("SHELL", "/bin/bash"),
+            ("TERM", "xterm-256color"),
+            ("LANG", "ko_KR.UTF-8"),
+            ("PS1", r"\[\e[1;36m\]\u@\h\[\e[0m\]:\[\e[1;34m\]\w\[\e[0m\]\$ "),
+        ];
+        let spec = ProcessSpec {
+            argv,
+            env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            cwd: Self::HOME.to_owned(),
+            uid: Self::UID,
+            stdio,
+        };
+        let pid = self.kernel.spawn(spec).map_err(|error| error.to_string());
+        self.wake();
+        pid
+    }
+
+    fn take_id(&mut self) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        id
+    }
+}
+
+fn files(profile: &Profile) -> Result<Vfs, BootError> {
+    let mut fs = Vfs::new();
+    lay_files(&mut fs, profile).map_err(|error| BootError::Files(error.to_string()))?;
+    Ok(fs)
+}
+
+fn lay_files(fs: &mut Vfs, profile: &Profile) -> Result<(), Errno> {
+    install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
+    fs.mkdir_all("/usr/local/bin")?;
+    fs.install("/usr/local/bin/kubectl", "kubectl")?;
+    fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
+    let kube = format!("{}/.kube", Workstation::HOME);
+    fs.mkdir_all(&kube)?;
+    fs.write(&format!("{kube}/config"), kubeconfig::text(profile).as_bytes())?;
+    for path in [Workstation::HOME, &kube, &format!("{kube}/config")] {
+        fs.chown(path, Workstation::UID, Workstation::UID)?;
+    }
+    fs.mkdir_all("/etc")?;
+    fs.write("/etc/hostname", b"naru\n")?;
+    fs.write("/etc/hosts", b"127.0.0.1\tlocalhost\n127.0.1.1\tnaru\n")
+}
+
+/// What is around the machine while it runs.
+struct Surroundings<'a> {
+    now: Time,
+    api: &'a mut ApiServer,
+    sockets: NamespaceStack<'a>,
+    rng: &'a mut Rng,
+}
+
+impl World for Surroundings<'_> {
+    fn now(&self) -> Time {
+        self.now
+    }
+    fn rng(&mut self) -> &mut Rng {
+        self.rng
+    }
+    fn net(&mut self) -> Option<&mut dyn NetStack> {
+        Some(&mut self.sockets)
+    }
+    fn api(&mut self) -> Option<&mut dyn ApiService> {
+        Some(self.api)
+    }
+    fn cause(&self) -> CauseId {
+        CauseId::ROOT
+    }
+}

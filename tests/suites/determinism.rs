@@ -1,0 +1,48 @@
+//! Same profile, seed and inputs: same history.
+
+use naru_cluster::Cluster;
+use std::time::Duration;
+
+/// The script that the browser test runs too; see `web/tests`.
+const SCRIPT: &str = include_str!("../digest/script.sh");
+/// The digest that both must reach, after the script, in the profile `kind` with seed 1.
+const DIGEST: &str = include_str!("../digest/expected.txt");
+
+fn digest(seed: u64) -> String {
+    let mut cluster = Cluster::new("kind", seed).unwrap();
+    let result = cluster.exec(SCRIPT, Duration::from_secs(3600));
+    assert_eq!(result.code, 0, "{}{}", result.stdout, result.stderr);
+    cluster.store_digest()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    assert_eq!(digest(7), digest(7));
+}
+
+#[test]
+fn another_seed_gives_another_history() {
+    assert_ne!(digest(7), digest(8));
+}
+
+#[test]
+fn the_history_is_the_one_that_the_browser_compares_with() {
+    assert_eq!(digest(1), DIGEST.trim(), "update tests/digest/expected.txt if this is meant");
+}
+
+#[test]
+fn a_clone_in_the_middle_goes_the_same_way() {
+    let mut cluster = Cluster::new("kind", 3).unwrap();
+    let job = cluster.start_script(SCRIPT);
+    cluster.advance(cluster.now() + Duration::from_secs(33), u64::MAX);
+    let mut copy = cluster.clone();
+    for cluster in [&mut cluster, &mut copy] {
+        let end = cluster.now() + Duration::from_secs(600);
+        while cluster.advance_job(job, end) {
+            if cluster.poll(job).code.is_some() {
+                break;
+            }
+        }
+    }
+    assert_eq!(cluster.store_digest(), copy.store_digest());
+}

@@ -1,0 +1,1 @@
+//! Suites that cross crates; the tests themselves are beside this file.
