@@ -161,6 +161,11 @@ impl Tty {
         taken.len()
     }
 
+    /// Whether [`Tty::take_output`] has something to give.
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }

@@ -706,6 +706,11 @@ impl Kernel {
         }
     }
 
+    /// Whether something was printed on a terminal and not yet taken.
+    pub fn tty_has_output(&self, id: TtyId) -> bool {
+        self.ttys.get(&id).is_some_and(Tty::has_output)
+    }
+
     /// Takes what the terminal has to show.
     pub fn tty_output(&mut self, id: TtyId) -> Vec<u8> {
         let Some(tty) = self.ttys.get_mut(&id) else { return Vec::new() };
