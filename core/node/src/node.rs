@@ -13,7 +13,7 @@ use naru_api::{ApiService, UserInfo, WatchId};
 use naru_client::{Controller, EventRecorder, EventStyle, Process};
 use naru_network::{Network, NsId, TopologyError};
 use naru_shell::ProgramTable;
-use naru_sim::{Rng, Time};
+use naru_sim::{CauseId, Rng, Time};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub struct Node {
     runtime: Runtime,
     streams: Streams,
     pulling_until: Time,
+    /// Something came to the node's own sockets: answers to probes.
+    host_woken: bool,
 }
 
 impl fmt::Debug for Node {
@@ -71,6 +73,7 @@ impl Node {
             kindnet: Daemon::new("kindnetd", kindnet_process(&config, &rng)),
             streams: Streams::default(),
             pulling_until: Time::ZERO,
+            host_woken: false,
             runtime,
             host,
             config,
@@ -124,7 +127,11 @@ impl Node {
 
     /// Something came to the sockets of a namespace. Tells whether it is one of this node.
     pub fn wake_namespace(&mut self, namespace: NsId) -> bool {
-        namespace == self.host || self.runtime.wake_network(namespace)
+        if namespace == self.host {
+            self.host_woken = true;
+            return true;
+        }
+        self.runtime.wake_network(namespace)
     }
 
     /// When there is work next; a moment that has passed means now.
@@ -135,6 +142,8 @@ impl Node {
             self.kindnet.next_due(),
             self.runtime.next_due(),
             self.streams.next_due(),
+            self.kubelet.controller().and_then(Kubelet::next_probe),
+            self.host_woken.then_some(Time::ZERO),
         ];
         dues.into_iter().flatten().min()
     }
@@ -142,6 +151,7 @@ impl Node {
     /// Does everything that is due: the kubelet's reconciles, the daemons', the containers'
     /// processes, and the streams of clients.
     pub fn advance(&mut self, env: &mut Env<'_>) {
+        self.run_probes(env);
         let mut world = NodeWorld {
             runtime: &mut self.runtime,
             network: env.net,
@@ -155,7 +165,22 @@ impl Node {
         self.pump(env);
         self.runtime.run(env.now, env.api, env.net);
         self.note_ended();
+        self.run_probes(env);
         self.pump(env);
+    }
+
+    fn run_probes(&mut self, env: &mut Env<'_>) {
+        self.host_woken = false;
+        let mut world = NodeWorld {
+            runtime: &mut self.runtime,
+            network: env.net,
+            config: &self.config,
+            pulling_until: &mut self.pulling_until,
+        };
+        let Some(kubelet) = self.kubelet.controller_mut() else { return };
+        for key in kubelet.run_probes(&mut world, self.host, env.now) {
+            self.kubelet.enqueue(key, CauseId::ROOT);
+        }
     }
 
     /// Switches the machine off at once: nothing is told to anybody.

@@ -3,6 +3,7 @@
 //! Upstream: `pkg/kubelet/kubelet.go`.
 
 use super::pod_workers::{Failure, NodeWorld, PodWorker};
+use super::probes::{Finding, ProbeManager};
 use super::{lease, mirror, node_status, static_pods, status};
 use crate::NodeConfig;
 use crate::runtime::ContainerId;
@@ -14,6 +15,7 @@ use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{
     Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch, object_reference,
 };
+use naru_network::NsId;
 use naru_sim::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +36,9 @@ const STATIC_PODS: &str = "static-pods";
 pub struct Kubelet {
     config: Arc<NodeConfig>,
     workers: BTreeMap<(Key, String), PodWorker>,
+    probes: ProbeManager,
+    /// What probes found and no sync has looked at yet.
+    findings: BTreeMap<Key, Vec<Finding>>,
     static_pods: Vec<Pod>,
     lease: Option<Arc<Lease>>,
     reported: Option<Time>,
@@ -48,16 +53,13 @@ impl Kubelet {
         Kubelet {
             config,
             workers: BTreeMap::new(),
+            probes: ProbeManager::default(),
+            findings: BTreeMap::new(),
             static_pods,
             lease: None,
             reported: None,
             images_reported: 0,
         }
-    }
-
-    /// The workers of all pods.
-    pub fn workers(&self) -> impl Iterator<Item = &PodWorker> {
-        self.workers.values()
     }
 
     /// The worker of a pod; the latest of this name.
@@ -71,6 +73,21 @@ impl Kubelet {
     pub fn pod_of(&self, container: ContainerId) -> Option<Key> {
         let runs = |worker: &&PodWorker| worker.containers.iter().any(|r| r.id == Some(container));
         self.workers.values().find(runs).map(|worker| worker.key.clone())
+    }
+
+    /// When a probe is to be sent or given up next.
+    pub fn next_probe(&self) -> Option<Time> {
+        self.probes.next_due()
+    }
+
+    /// Sends probes that are due and takes in their answers; gives the pods to look at.
+    pub fn run_probes(&mut self, world: &mut NodeWorld<'_>, host: NsId, now: Time) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for finding in self.probes.advance(world, host, now) {
+            keys.push(finding.key.clone());
+            self.findings.entry(finding.key.clone()).or_default().push(finding);
+        }
+        keys
     }
 
     // ---- the node itself ----
@@ -194,7 +211,11 @@ impl Kubelet {
             worker.shorten_grace(context.now);
         }
         check_deadline(worker, pod, context, world);
+        for finding in self.findings.remove(key).unwrap_or_default() {
+            worker.take_finding(&finding, context, world);
+        }
         worker.sync(context, world);
+        self.probes.follow(worker, world.runtime);
         write_status(worker, context, world)?;
         if pods::is_terminating(pod) && (worker.is_terminated() || mirror::is_mirror(&object)) {
             let options = DeleteOptions {
@@ -229,6 +250,9 @@ impl Kubelet {
             .collect();
         for id in gone {
             if let Some(mut worker) = self.workers.remove(&id) {
+                for run in worker.containers.iter().filter_map(|record| record.id) {
+                    self.probes.forget(run);
+                }
                 worker.remove(world);
             }
         }

@@ -10,6 +10,7 @@ mod mirror;
 mod node_status;
 mod pod_files;
 pub(crate) mod pod_workers;
+mod probes;
 mod record;
 mod static_pods;
 mod status;

@@ -7,6 +7,7 @@
 
 use super::env::{self, Sources};
 use super::pod_files;
+use super::probes::{Finding, ProbeKind};
 use super::record::{ContainerRecord, Seen, Waiting};
 use crate::image_store::pull_error;
 use crate::runtime::{
@@ -18,7 +19,7 @@ use naru_api::{Key, Object};
 use naru_client::{Context, EventType, object_reference};
 use naru_network::Network;
 use naru_shell::Signal;
-use naru_sim::{CauseId, Time};
+use naru_sim::Time;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -575,6 +576,12 @@ impl PodWorker {
             }
         }
         record.seen = Seen::Nothing;
+        record.kill_at = None;
+        let spec = self.object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
+        if let Some(container) = spec.and_then(|spec| record.spec(spec)) {
+            record.ready = container.readiness_probe.is_none();
+            record.started = container.startup_probe.is_none();
+        }
     }
 
     fn start(
@@ -706,8 +713,37 @@ impl PodWorker {
 
     // ---- the end ----
 
+    /// Takes in what a probe found. Upstream: `proberesults` in `syncLoopIteration`.
+    pub fn take_finding(
+        &mut self,
+        finding: &Finding,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) {
+        let found = self.containers.iter().position(|record| record.id == Some(finding.run));
+        let Some(index) = found else { return };
+        if let Some(trouble) = &finding.trouble {
+            self.event(index, context, EventType::Warning, "Unhealthy", trouble);
+        }
+        let Some(record) = self.containers.get_mut(index) else { return };
+        let name = record.name.clone();
+        match (finding.kind, finding.holds) {
+            (ProbeKind::Readiness, Some(holds)) => record.ready = holds,
+            (ProbeKind::Startup, Some(true)) => {
+                record.started = true;
+                self.poke(context.now);
+            }
+            (ProbeKind::Startup | ProbeKind::Liveness, Some(false)) if !self.is_terminal() => {
+                let probe = finding.kind.name().to_lowercase();
+                let message = format!("Container {name} failed {probe} probe, will be restarted");
+                self.restart_container(index, &message, context, world);
+            }
+            _ => {}
+        }
+    }
+
     /// Ends one container that is to be started again: a probe has failed.
-    pub fn restart_container(
+    fn restart_container(
         &mut self,
         index: usize,
         message: &str,
@@ -826,13 +862,6 @@ impl PodWorker {
             return main().next();
         }
         self.containers.iter().find(|record| record.name == name)
-    }
-
-    /// Why the pod was started; for what its programs do.
-    pub fn cause(&self, runtime: &Runtime) -> CauseId {
-        let ids = self.containers.iter().filter_map(|record| record.id);
-        let causes = ids.filter_map(|id| runtime.container(id)).map(|container| container.cause);
-        causes.max().unwrap_or_default()
     }
 }
 

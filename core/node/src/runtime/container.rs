@@ -357,6 +357,11 @@ impl Container {
         if self.kernel.status(pid).is_none() { Some(137) } else { self.kernel.take_exit(pid) }
     }
 
+    /// Ends a process beside the first.
+    pub fn kill(&mut self, pid: Pid) {
+        self.kernel.signal(pid, Signal::Kill);
+    }
+
     /// Gives up the host's ends of a process's input and output.
     pub fn hang_up(&mut self, io: ExecIo) {
         match io {

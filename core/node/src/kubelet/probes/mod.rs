@@ -1,0 +1,312 @@
+//! Probes: whether containers have started, live, and are ready.
+//!
+//! Upstream: `pkg/kubelet/prober`.
+
+mod flight;
+
+use super::pod_workers::{NodeWorld, PodWorker};
+use super::record::ContainerRecord;
+use crate::runtime::{ContainerId, ContainerState, Runtime};
+use flight::{Flight, Verdict};
+use k8s_openapi::api::core::v1::{Container, Pod, Probe};
+use naru_api::Key;
+use naru_network::NsId;
+use naru_sim::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What a probe asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProbeKind {
+    /// Whether the container has started.
+    Startup,
+    /// Whether it lives.
+    Liveness,
+    /// Whether it can take requests.
+    Readiness,
+}
+
+impl ProbeKind {
+    const ALL: [ProbeKind; 3] = [ProbeKind::Startup, ProbeKind::Liveness, ProbeKind::Readiness];
+
+    /// As events name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProbeKind::Startup => "Startup",
+            ProbeKind::Liveness => "Liveness",
+            ProbeKind::Readiness => "Readiness",
+        }
+    }
+
+    fn of(self, container: &Container) -> Option<&Probe> {
+        match self {
+            ProbeKind::Startup => container.startup_probe.as_ref(),
+            ProbeKind::Liveness => container.liveness_probe.as_ref(),
+            ProbeKind::Readiness => container.readiness_probe.as_ref(),
+        }
+    }
+}
+
+/// One probe of one run of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ProbeId {
+    run: ContainerId,
+    kind: ProbeKind,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The pod.
+    pub key: Key,
+    /// The container's run.
+    pub run: ContainerId,
+    /// Which probe.
+    pub kind: ProbeKind,
+    /// What it holds now, when that is new.
+    pub holds: Option<bool>,
+    /// The text of an `Unhealthy` event.
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Watched {
+    key: Key,
+    probe: Probe,
+    container: Container,
+    next_at: Time,
+    flight: Option<Flight>,
+    successes: i32,
+    failures: i32,
+    holds: Option<bool>,
+    /// A liveness or startup probe that has failed rests until the container is started again.
+    resting: bool,
+}
+
+/// The probes of all containers of a node.
+#[derive(Clone, Debug, Default)]
+pub struct ProbeManager {
+    probes: BTreeMap<ProbeId, Watched>,
+    due: BTreeSet<(Time, ProbeId)>,
+    in_flight: BTreeSet<ProbeId>,
+}
+
+impl ProbeManager {
+    /// Probes what runs of this pod, and no more what does not.
+    pub fn follow(&mut self, worker: &PodWorker, runtime: &Runtime) {
+        let spec = worker.object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
+        for record in &worker.containers {
+            let (Some(run), Some(container)) = (record.id, spec.and_then(|s| record.spec(s)))
+            else {
+                continue;
+            };
+            match record.state(runtime) {
+                Some(ContainerState::Running { started }) => {
+                    self.begin(&worker.key, run, record, container, *started);
+                }
+                _ => self.forget(run),
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        key: &Key,
+        run: ContainerId,
+        record: &ContainerRecord,
+        container: &Container,
+        started: Time,
+    ) {
+        for kind in ProbeKind::ALL {
+            let id = ProbeId { run, kind };
+            let Some(probe) = kind.of(container) else { continue };
+            let waits = kind != ProbeKind::Startup && !record.started;
+            if waits || self.probes.contains_key(&id) {
+                continue;
+            }
+            let delay = seconds(probe.initial_delay_seconds, 0);
+            let next_at = started + delay;
+            let watched = Watched {
+                key: key.clone(),
+                probe: probe.clone(),
+                container: container.clone(),
+                next_at,
+                flight: None,
+                successes: 0,
+                failures: 0,
+                holds: None,
+                resting: false,
+            };
+            self.due.insert((next_at, id));
+            self.probes.insert(id, watched);
+        }
+    }
+
+    /// Probes this run no more.
+    pub fn forget(&mut self, run: ContainerId) {
+        for kind in ProbeKind::ALL {
+            let id = ProbeId { run, kind };
+            if let Some(watched) = self.probes.remove(&id) {
+                self.due.remove(&(watched.next_at, id));
+                self.in_flight.remove(&id);
+            }
+        }
+    }
+
+    /// When a probe is to be sent or given up next.
+    pub fn next_due(&self) -> Option<Time> {
+        let flights = self.in_flight.iter().filter_map(|id| self.probes.get(id)?.flight.as_ref());
+        let deadline = flights.map(Flight::deadline).min();
+        let due = self.due.first().map(|(at, _)| *at);
+        [deadline, due].into_iter().flatten().min()
+    }
+
+    /// Sends what is due and takes in what came back.
+    pub fn advance(
+        &mut self,
+        world: &mut NodeWorld<'_>,
+        host: NsId,
+        now: Time,
+    ) -> Vec<Finding> {
+        while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, id));
+            self.send(id, world, host, now);
+        }
+        let mut findings = Vec::new();
+        for id in self.in_flight.clone() {
+            let Some(watched) = self.probes.get_mut(&id) else { continue };
+            let Some(flight) = &mut watched.flight else { continue };
+            let Some(verdict) = flight.go_on(world, host, now) else { continue };
+            watched.flight = None;
+            self.in_flight.remove(&id);
+            findings.extend(watched.take(id, verdict));
+        }
+        findings
+    }
+
+    fn send(&mut self, id: ProbeId, world: &mut NodeWorld<'_>, host: NsId, now: Time) {
+        let Some(watched) = self.probes.get_mut(&id) else { return };
+        let period = seconds(watched.probe.period_seconds, 10).max(Duration::from_secs(1));
+        watched.next_at = now + period;
+        self.due.insert((watched.next_at, id));
+        if watched.resting || watched.flight.is_some() {
+            return;
+        }
+        let flight = Flight::begin(&watched.probe, &watched.container, id.run, world, host, now);
+        watched.flight = Some(flight);
+        self.in_flight.insert(id);
+    }
+}
+
+impl Watched {
+    /// What follows from a verdict by the thresholds.
+    fn take(&mut self, id: ProbeId, verdict: Verdict) -> Option<Finding> {
+        let (good, trouble) = match verdict {
+            Verdict::Good => (true, None),
+            Verdict::Bad(why) => (false, Some(format!("{} probe failed: {why}", id.kind.name()))),
+            Verdict::Unknown(why) => {
+                let name = id.kind.name();
+                let text = format!("{name} probe errored and resulted in unknown state: {why}");
+                return Some(self.finding(id, None, Some(text)));
+            }
+        };
+        if good {
+            (self.successes, self.failures) = (self.successes.saturating_add(1), 0);
+        } else {
+            (self.successes, self.failures) = (0, self.failures.saturating_add(1));
+        }
+        let threshold = if good {
+            self.probe.success_threshold.unwrap_or(1)
+        } else {
+            self.probe.failure_threshold.unwrap_or(3)
+        };
+        let reached = self.successes.max(self.failures) >= threshold;
+        let holds = (reached && self.holds != Some(good)).then_some(good);
+        if reached {
+            self.holds = Some(good);
+            self.resting = match id.kind {
+                ProbeKind::Startup => true,
+                ProbeKind::Liveness => !good,
+                ProbeKind::Readiness => false,
+            };
+        }
+        (holds.is_some() || trouble.is_some()).then(|| self.finding(id, holds, trouble))
+    }
+
+    fn finding(&self, id: ProbeId, holds: Option<bool>, trouble: Option<String>) -> Finding {
+        Finding { key: self.key.clone(), run: id.run, kind: id.kind, holds, trouble }
+    }
+}
+
+fn seconds(value: Option<i32>, default: u64) -> Duration {
+    Duration::from_secs(value.and_then(|value| u64::try_from(value).ok()).unwrap_or(default))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(probe: Probe) -> Watched {
+        Watched {
+            key: Key::default(),
+            probe,
+            container: Container::default(),
+            next_at: Time::ZERO,
+            flight: None,
+            successes: 0,
+            failures: 0,
+            holds: None,
+            resting: false,
+        }
+    }
+
+    fn run(kind: ProbeKind, probe: Probe, verdicts: &[bool]) -> Vec<Option<bool>> {
+        let mut watched = watched(probe);
+        let id = ProbeId { run: ContainerId(1), kind };
+        verdicts
+            .iter()
+            .map(|good| {
+                let verdict =
+                    if *good { Verdict::Good } else { Verdict::Bad("no".to_owned()) };
+                watched.take(id, verdict).and_then(|finding| finding.holds)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn thresholds_count_what_comes_in_a_row() {
+        let probe = Probe {
+            failure_threshold: Some(3),
+            success_threshold: Some(2),
+            ..Probe::default()
+        };
+        let (good, bad) = (true, false);
+        let found = run(
+            ProbeKind::Readiness,
+            probe,
+            &[good, good, bad, bad, good, bad, bad, bad, good, good],
+        );
+        let expected = [
+            None,
+            Some(true),
+            None,
+            None,
+            None,
+            None,
+            None,
+            Some(false),
+            None,
+            Some(true),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_failure_is_told() {
+        let mut watched = watched(Probe::default());
+        let id = ProbeId { run: ContainerId(1), kind: ProbeKind::Liveness };
+        let finding = watched.take(id, Verdict::Bad("HTTP probe failed".to_owned())).unwrap();
+        assert_eq!(finding.holds, None);
+        assert_eq!(finding.trouble.unwrap(), "Liveness probe failed: HTTP probe failed");
+    }
+}
