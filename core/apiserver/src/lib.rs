@@ -28,3 +28,4 @@ mod update;
 mod watches;
 
 pub use server::ApiServer;
+pub use streams::StreamMark;

@@ -3,7 +3,7 @@
 use crate::allocate::Allocators;
 use crate::authorize::{self, Attributes};
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
-use crate::streams::Streams;
+use crate::streams::{StreamMark, Streams};
 use crate::watches::Watches;
 use crate::{authenticate, limits, read, table};
 use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
@@ -88,18 +88,22 @@ impl ApiServer {
         self.streams.take_ready()
     }
 
+    /// How every stream stands now, to see whether its other side has something to do.
+    pub fn stream_marks(&self) -> Vec<StreamMark> {
+        self.streams.marks()
+    }
+
     /// Ends every watch, as a restart of the API server does: each client has to list again.
     pub fn drop_watches(&mut self) {
         self.watches.expire_all();
     }
 
     /// Writes down that a request was made, on the object named `name`.
-    pub(crate) fn record(&mut self, request: &Request, name: &str) -> CauseId {
+    pub(crate) fn record(&mut self, request: &Request, verb: &'static str, name: &str) -> CauseId {
         let mut subject = subject(&request.kind, &request.namespace, name);
         if !request.subresource.is_empty() {
             subject = format!("{subject}/{}", request.subresource);
         }
-        let verb = request.op.verb();
         self.causes.record(self.now, request.cause, &request.agent, verb, subject.into())
     }
 
@@ -158,25 +162,25 @@ impl ApiServer {
         Ok(())
     }
 
-    fn dispatch(&mut self, request: &Request) -> ApiResult<Response> {
-        match (&request.op, request.subresource) {
+    fn dispatch(&mut self, request: &Request, op: Op) -> ApiResult<Response> {
+        match (op, request.subresource) {
             (Op::Get, _) => {
-                self.record(request, &request.name);
+                self.record(request, "get", &request.name);
                 self.find(&request.kind, &request.namespace, &request.name).map(Response::Object)
             }
             (Op::List(options), "") => {
-                self.record(request, "");
-                self.list(&request.kind, &request.namespace, options).map(Response::List)
+                self.record(request, "list", "");
+                self.list(&request.kind, &request.namespace, &options).map(Response::List)
             }
             (Op::Create(body), "") => self.create(request, body).map(Response::Object),
             (Op::Create(body), "binding") => self.bind(request, body).map(Response::Object),
             (Op::Update(body), "" | "status" | "finalize") => {
                 self.update(request, body).map(Response::Object)
             }
-            (Op::Patch(patch), "" | "status") => self.patch(request, patch).map(Response::Object),
-            (Op::Delete(options), "") => self.delete(request, options).map(Response::Object),
+            (Op::Patch(patch), "" | "status") => self.patch(request, &patch).map(Response::Object),
+            (Op::Delete(options), "") => self.delete(request, &options).map(Response::Object),
             (Op::DeleteCollection(options, list), "") => {
-                self.delete_collection(request, options, list).map(Response::List)
+                self.delete_collection(request, &options, &list).map(Response::List)
             }
             (op, _) => Err(ApiError::method_not_supported(&request.kind, op.verb())),
         }
@@ -194,9 +198,11 @@ impl ApiService for ApiServer {
         self.now
     }
 
-    fn handle(&mut self, request: Request) -> ApiResult<Response> {
+    fn handle(&mut self, mut request: Request) -> ApiResult<Response> {
         self.check(&request)?;
-        let response = self.dispatch(&request)?;
+        // Taken out, so that an object which nobody else holds is changed in place.
+        let op = std::mem::replace(&mut request.op, Op::Get);
+        let response = self.dispatch(&request, op)?;
         Ok(match response {
             Response::Object(object) if request.table => {
                 Response::Table(table::of_object(&object, self.now))

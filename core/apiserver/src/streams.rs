@@ -8,12 +8,25 @@ use naru_api::k8s_openapi::api::core::v1::{Container, Pod};
 use naru_api::service::{Connect, ConnectRequest, Stream, StreamId};
 use naru_api::{ApiError, status::ApiResult};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How a stream stands: two that differ mean that something came or went between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamMark {
+    /// Which stream.
+    pub id: StreamId,
+    /// The node whose kubelet serves it.
+    pub node: Arc<str>,
+    waiting: (usize, usize, usize),
+    closed: bool,
+    ended: bool,
+}
 
 /// All streams.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Streams {
     last: u64,
-    streams: BTreeMap<StreamId, Stream>,
+    streams: BTreeMap<StreamId, (Arc<str>, Stream)>,
     asked: BTreeMap<String, Vec<(StreamId, ConnectRequest)>>,
     ready: BTreeSet<String>,
 }
@@ -45,7 +58,7 @@ impl Streams {
         }
         self.last += 1;
         let id = StreamId(self.last);
-        self.streams.insert(id, stream);
+        self.streams.insert(id, (node.into(), stream));
         if !node.is_empty() {
             self.asked.entry(node.to_owned()).or_default().push((id, request));
             self.ready.insert(node.to_owned());
@@ -55,20 +68,34 @@ impl Streams {
 
     /// A stream, for its client.
     pub(crate) fn get(&mut self, id: StreamId) -> Option<&mut Stream> {
-        self.streams.get_mut(&id)
+        self.streams.get_mut(&id).map(|(_, stream)| stream)
     }
 
     /// A stream, for the kubelet.
     pub(crate) fn serve(&mut self, id: StreamId) -> Option<&mut Stream> {
-        self.streams.get_mut(&id)
+        self.streams.get_mut(&id).map(|(_, stream)| stream)
     }
 
     /// The client is gone.
     pub(crate) fn disconnect(&mut self, id: StreamId) {
-        self.streams.remove(&id);
+        if let Some((node, _)) = self.streams.remove(&id) {
+            self.ready.insert(node.to_string());
+        }
         for asked in self.asked.values_mut() {
             asked.retain(|(asked, _)| *asked != id);
         }
+    }
+
+    /// How every stream stands now.
+    pub(crate) fn marks(&self) -> Vec<StreamMark> {
+        let mark = |(id, (node, stream)): (&StreamId, &(Arc<str>, Stream))| StreamMark {
+            id: *id,
+            node: Arc::clone(node),
+            waiting: (stream.stdin.len(), stream.stdout.len(), stream.stderr.len()),
+            closed: stream.stdin_closed,
+            ended: stream.result.is_some(),
+        };
+        self.streams.iter().map(mark).collect()
     }
 
     /// What was asked of a node's kubelet since the last time.
@@ -77,7 +104,7 @@ impl Streams {
         self.asked.remove(node).unwrap_or_default()
     }
 
-    /// The nodes that were asked for something since the last time.
+    /// The nodes that were asked for something, or left by a client, since the last time.
     pub(crate) fn take_ready(&mut self) -> Vec<String> {
         std::mem::take(&mut self.ready).into_iter().collect()
     }

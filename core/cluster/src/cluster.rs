@@ -7,7 +7,7 @@ use crate::workstation::Workstation;
 use crate::{BootError, boot, packets, view::ViewDelta};
 use naru_api::request::{ListOptions, Op};
 use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId, scheme};
-use naru_apiserver::ApiServer;
+use naru_apiserver::{ApiServer, StreamMark};
 use naru_client::{Process, Reconcile};
 use naru_network::Network;
 use naru_node::{Env, Node};
@@ -213,13 +213,35 @@ impl Cluster {
         self.set_now(at.max(self.now));
         self.turns_now += 1;
         let before = self.api.last_watch();
+        let marks = self.api.stream_marks();
         match turn {
             Turn::Deliver => self.deliver(part),
             Turn::Work => self.work(part),
         }
         self.claim_watches(part, before);
         self.plan(part);
+        self.pass_on_streams(part, &marks);
         self.settle();
+    }
+
+    /// Lets the other side of each stream that has changed since `before` look at it.
+    fn pass_on_streams(&mut self, part: Part, before: &[StreamMark]) {
+        let after = self.api.stream_marks();
+        for mark in after.iter().filter(|mark| !before.contains(mark)) {
+            if part == Part::Workstation {
+                self.plan_node(&mark.node);
+            } else {
+                self.workstation.wake();
+            }
+        }
+    }
+
+    /// Plans a turn of the node of this name, now.
+    fn plan_node(&mut self, name: &str) {
+        let index = self.nodes.iter().position(|node| node.name() == name);
+        if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
+            self.agenda.plan_work(Part::Node(index), self.now);
+        }
     }
 
     /// The watches opened after `before` belong to this part.
@@ -306,10 +328,7 @@ impl Cluster {
             self.agenda.plan_delivery(*part, self.now + Self::WATCH_LATENCY);
         }
         for name in self.api.ready_streams() {
-            let index = self.nodes.iter().position(|node| node.name() == name);
-            if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
-                self.agenda.plan_work(Part::Node(index), self.now);
-            }
+            self.plan_node(&name);
         }
         for namespace in self.net.take_wakes() {
             if namespace == self.workstation.namespace() {
