@@ -815,9 +815,8 @@ mod tests {
 
     #[test]
     fn reverse_names() {
-        for (ip, text) in [("10.96.0.1", "1.0.96.10.in-addr.arpa")] {
-            assert_eq!(Name::reverse(ip.parse().unwrap()).as_str(), text);
-        }
+        let reverse = Name::reverse("10.96.0.1".parse().unwrap());
+        assert_eq!(reverse.as_str(), "1.0.96.10.in-addr.arpa");
         for ip in ["10.96.0.1", "fd00::12:1"] {
             let ip: IpAddr = ip.parse().unwrap();
             assert_eq!(Name::reverse(ip).reversed_ip(), Some(ip));

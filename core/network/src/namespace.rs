@@ -80,7 +80,7 @@ impl Namespace {
 
     pub fn remove_interface(&mut self, index: IfIndex) -> Option<Interface> {
         let interface = self.interfaces.remove(&index)?;
-        self.routes.remove_dev(&interface.name);
+        self.routes.remove_iface(index);
         self.locals.retain(|_, owner| *owner != index);
         for other in self.interfaces.values_mut() {
             other.master = other.master.filter(|master| *master != index);
@@ -99,7 +99,8 @@ impl Namespace {
         let dev = interface.name.to_string();
         self.locals.insert(net.addr(), index);
         if index != IfIndex::LOOPBACK && net.prefix_len() < net.max_prefix_len() {
-            self.routes.add(Route { to: net.trunc(), via: None, dev, src: Some(net.addr()) });
+            let route = Route { to: net.trunc(), via: None, dev, src: Some(net.addr()) };
+            self.routes.add(route, index);
         }
         true
     }
@@ -110,7 +111,7 @@ impl Namespace {
 
     pub fn iface_name(&self, index: Option<IfIndex>) -> Arc<str> {
         let found = index.and_then(|index| self.interfaces.get(&index));
-        found.map_or_else(|| "".into(), |interface| Arc::clone(&interface.name))
+        found.map(|interface| Arc::clone(&interface.name)).unwrap_or_default()
     }
 
     /// Whether an address is this namespace's own.
@@ -123,9 +124,8 @@ impl Namespace {
         if self.is_local(dst) {
             return Some(Decision::Local);
         }
-        let route = self.routes.lookup(dst)?;
-        let iface = self.index_of(&route.dev)?;
-        Some(Decision::Out { iface, next_hop: route.via.unwrap_or(dst) })
+        let (route, iface) = self.routes.lookup(dst)?;
+        Some(Decision::Out { iface: *iface, next_hop: route.via.unwrap_or(dst) })
     }
 
     /// The source address for packets to this address; `None` when there is no route.
@@ -133,12 +133,8 @@ impl Namespace {
         if self.is_local(dst) {
             return Some(dst);
         }
-        let route = self.routes.lookup(dst)?;
-        let own = |route: &Route| {
-            let iface = self.interfaces.get(&self.index_of(&route.dev)?)?;
-            iface.address_like(dst)
-        };
-        route.src.or_else(|| own(route)).or_else(|| self.any_address(dst))
+        let (route, iface) = self.routes.lookup(dst)?;
+        route.src.or_else(|| self.source_on(*iface, dst))
     }
 
     /// An address for packets that leave by an interface.

@@ -251,12 +251,12 @@ impl Network {
 
     /// Adds a route, or puts it in the place of the one with the same prefix.
     pub fn add_route(&mut self, ns: NsId, route: Route) -> Result<(), TopologyError> {
-        self.index(ns, &route.dev)?;
+        let iface = self.index(ns, &route.dev)?;
         let family = |ip: IpAddr| ip.is_ipv4() == route.to.addr().is_ipv4();
         if !route.via.is_none_or(family) || !route.src.is_none_or(family) {
             return Err(TopologyError::Gateway);
         }
-        match self.space(ns)?.routes.add(Route { to: route.to.trunc(), ..route }) {
+        match self.space(ns)?.routes.add(Route { to: route.to.trunc(), ..route }, iface) {
             true => Ok(()),
             false => Err(TopologyError::TooMany("routes")),
         }

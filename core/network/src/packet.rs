@@ -194,19 +194,6 @@ impl Packet {
     pub fn tuple(&self) -> Tuple {
         Tuple { protocol: self.protocol(), src: self.src, dst: self.dst }
     }
-
-    /// Bytes with the headers of IP and of the protocol.
-    pub fn length(&self) -> u64 {
-        let payload = match &self.payload {
-            Payload::Tcp(segment) => 20 + segment.data.len(),
-            Payload::Udp(data) => 8 + data.len(),
-            Payload::EchoRequest { length, .. } | Payload::EchoReply { length, .. } => {
-                8 + usize::from(*length)
-            }
-            Payload::IcmpError { .. } => 36,
-        };
-        20 + payload as u64
-    }
 }
 
 /// The unspecified address of a family.

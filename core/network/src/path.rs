@@ -414,8 +414,8 @@ impl Network {
         Hop {
             at: self.now,
             ns,
-            host: space.map_or_else(|| "".into(), |space| std::sync::Arc::clone(&space.name)),
-            iface: space.map_or_else(|| "".into(), |space| space.iface_name(iface)),
+            host: space.map(|space| std::sync::Arc::clone(&space.name)).unwrap_or_default(),
+            iface: space.map(|space| space.iface_name(iface)).unwrap_or_default(),
             stage,
             rule: None,
             through: Vec::new(),
@@ -477,6 +477,9 @@ fn judge(
     rng: &mut Rng,
     now: naru_sim::Time,
 ) -> Judgement {
+    if !space.netfilter.is_live(table, hook) {
+        return Judgement::ACCEPT;
+    }
     let (input, output) = (space.iface_name(ifaces.input), space.iface_name(ifaces.output));
     let (snat, dnat) = match &packet.tracked {
         Tracked::Known { id, .. } => space.conntrack.get(*id).map_or((false, false), |entry| {
@@ -503,7 +506,7 @@ fn judge(
         src_type: addr_type(space, packet.src.ip()),
         dst_type: addr_type(space, packet.dst.ip()),
     };
-    let judgement = space.netfilter.judge(table, hook, &mut sight, packet.length(), rng, now);
+    let judgement = space.netfilter.judge(table, hook, &mut sight, rng, now);
     packet.mark = sight.mark;
     judgement
 }
@@ -523,7 +526,7 @@ fn translate(
         _ => Manip::Source,
     };
     let before = addresses(packet);
-    let mut judgement = Judgement { verdict: Verdict::Accept, rule: None, through: Vec::new() };
+    let mut judgement = Judgement::ACCEPT;
     let mut remembered = false;
     if let Tracked::New(entry) = &packet.tracked
         && !entry.is_bound(manip)

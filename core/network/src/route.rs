@@ -1,6 +1,7 @@
 //! Routing tables: where a packet goes next.
 
 use crate::limits;
+use crate::link::IfIndex;
 use ipnet::IpNet;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,18 +23,18 @@ pub struct Route {
 /// A routing table: the longest prefix wins. Two routes with one prefix: the later replaces.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteTable {
-    by_length: BTreeMap<Reverse<u8>, BTreeMap<IpAddr, Route>>,
+    by_length: BTreeMap<Reverse<u8>, BTreeMap<IpAddr, (Route, IfIndex)>>,
     count: usize,
 }
 
 impl RouteTable {
-    /// Adds a route; false when the table is full.
-    pub fn add(&mut self, route: Route) -> bool {
+    /// Adds a route over this interface; false when the table is full.
+    pub fn add(&mut self, route: Route, iface: IfIndex) -> bool {
         if self.count >= limits::ROUTES_MAX {
             return false;
         }
         let routes = self.by_length.entry(Reverse(route.to.prefix_len())).or_default();
-        if routes.insert(route.to.network(), route).is_none() {
+        if routes.insert(route.to.network(), (route, iface)).is_none() {
             self.count += 1;
         }
         true
@@ -48,20 +49,20 @@ impl RouteTable {
             self.by_length.remove(&length);
         }
         self.count -= 1;
-        Some(removed)
+        Some(removed.0)
     }
 
     /// Takes out every route over an interface.
-    pub fn remove_dev(&mut self, dev: &str) {
+    pub fn remove_iface(&mut self, iface: IfIndex) {
         for routes in self.by_length.values_mut() {
-            routes.retain(|_, route| route.dev != dev);
+            routes.retain(|_, (_, over)| *over != iface);
         }
         self.by_length.retain(|_, routes| !routes.is_empty());
         self.count = self.by_length.values().map(BTreeMap::len).sum();
     }
 
-    /// The route for a destination.
-    pub fn lookup(&self, dst: IpAddr) -> Option<&Route> {
+    /// The route for a destination, and its interface.
+    pub fn lookup(&self, dst: IpAddr) -> Option<&(Route, IfIndex)> {
         self.by_length.iter().find_map(|(Reverse(length), routes)| {
             let network = IpNet::new(dst, *length).ok()?.network();
             routes.get(&network)
@@ -70,8 +71,12 @@ impl RouteTable {
 
     /// All routes: the default route first, then by destination, as `ip route` lists them.
     pub fn list(&self) -> Vec<Route> {
-        let mut routes: Vec<Route> =
-            self.by_length.values().flat_map(BTreeMap::values).cloned().collect();
+        let mut routes: Vec<Route> = self
+            .by_length
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(|(route, _)| route.clone())
+            .collect();
         routes.sort_by_key(|route| (route.to.prefix_len() != 0, route.to));
         routes
     }
@@ -91,13 +96,13 @@ mod tests {
         for (to, dev) in
             [("0.0.0.0/0", "a"), ("10.0.0.0/8", "b"), ("10.1.0.0/16", "c"), ("::/0", "d")]
         {
-            assert!(table.add(route(to, dev)));
+            assert!(table.add(route(to, dev), IfIndex(u32::from(dev.as_bytes()[0]))));
         }
         for (dst, dev) in [("1.1.1.1", "a"), ("10.9.9.9", "b"), ("10.1.2.3", "c"), ("fd00::1", "d")]
         {
-            assert_eq!(table.lookup(dst.parse().unwrap()).unwrap().dev, dev, "{dst}");
+            assert_eq!(table.lookup(dst.parse().unwrap()).unwrap().0.dev, dev, "{dst}");
         }
-        table.remove_dev("a");
+        table.remove_iface(IfIndex(u32::from(b'a')));
         assert!(table.lookup("1.1.1.1".parse().unwrap()).is_none());
         assert_eq!(table.list().len(), 3);
     }

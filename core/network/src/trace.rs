@@ -242,6 +242,9 @@ pub(crate) struct Traces {
     last: u64,
 }
 
+/// Hops of a packet from a pod to a pod on another node, with some to spare.
+const HOPS_USUAL: usize = 16;
+
 impl Traces {
     /// Starts the trace of a packet and numbers the packet.
     pub fn begin(&mut self, at: Time, packet: &mut Packet) {
@@ -260,7 +263,7 @@ impl Traces {
             dst: packet.dst,
             content: content(&packet.payload),
             text: text(&packet.payload),
-            hops: Vec::new(),
+            hops: Vec::with_capacity(HOPS_USUAL),
             outcome: Outcome::Travelling,
         }));
     }

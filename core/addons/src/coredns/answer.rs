@@ -72,12 +72,12 @@ impl Knowledge<'_> {
 
     /// Asks one plugin after another.
     fn resolve(&self, ask: &Ask<'_>) -> Message {
-        if let Some(reply) = ask.server.hosts.as_ref().and_then(|hosts| from_hosts(hosts, ask)) {
+        if let Some(reply) = ask.server.hosts.as_ref().and_then(|hosts| ask_hosts(hosts, ask)) {
             return reply;
         }
         if let Some(plugin) = &ask.server.kubernetes
             && let Some(zone) = plugin.zones.iter().find(|zone| ask.name.is_within(zone))
-            && let Some(reply) = self.from_cluster(ask, plugin, zone)
+            && let Some(reply) = self.ask_cluster(ask, plugin, zone)
         {
             return reply;
         }
@@ -88,7 +88,7 @@ impl Knowledge<'_> {
     }
 
     /// `None` when others are to be asked.
-    fn from_cluster(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name) -> Option<Message> {
+    fn ask_cluster(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name) -> Option<Message> {
         let mut reply = Message { authoritative: true, ..ask.query.reply() };
         let falls = || plugin.fallthrough.iter().any(|zone| ask.name.is_within(zone));
         match self.records(ask, plugin, zone) {
@@ -223,7 +223,7 @@ fn services(name: &Name, ttl: u32, found: &[Found]) -> (Vec<Record>, Vec<Record>
 }
 
 /// `None` when others are to be asked.
-fn from_hosts(hosts: &Hosts, ask: &Ask<'_>) -> Option<Message> {
+fn ask_hosts(hosts: &Hosts, ask: &Ask<'_>) -> Option<Message> {
     const TTL: u32 = 3_600;
     let mut reply = Message { authoritative: true, ..ask.query.reply() };
     match hosts.addresses.get(&ask.name.lower()) {

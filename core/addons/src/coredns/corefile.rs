@@ -167,19 +167,22 @@ impl<'a> Parser<'a> {
 
     fn directive(&mut self, token: &'a Token) -> Result<Directive<'a>, ParseError> {
         let (args, opened) = self.line(token.line);
+        let block = if opened { self.block(token.line)? } else { Vec::new() };
+        Ok(Directive { line: token.line, name: &token.word, args, block })
+    }
+
+    /// The lines up to the closing brace.
+    fn block(&mut self, line: usize) -> Result<Vec<Vec<&'a str>>, ParseError> {
         let mut block = Vec::new();
-        while opened {
-            let Some(next) = self.next() else {
-                return Err(self.error(token.line, "Unexpected EOF"));
-            };
+        while let Some(next) = self.next() {
             if next.word == "}" {
-                break;
+                return Ok(block);
             }
             let mut words = vec![next.word.as_str()];
             words.extend(self.line(next.line).0);
             block.push(words);
         }
-        Ok(Directive { line: token.line, name: &token.word, args, block })
+        Err(self.error(line, "Unexpected EOF"))
     }
 
     fn plugin(&self, server: &mut Server, directive: &Directive<'_>) -> Result<(), ParseError> {

@@ -119,8 +119,6 @@ pub(crate) struct Chain {
     rules: Arc<Vec<Rule>>,
     /// How many rules lead here.
     references: usize,
-    packets: u64,
-    bytes: u64,
 }
 
 /// What becomes of packets at the end of a hook's chain.
@@ -138,6 +136,8 @@ pub enum Policy {
 pub(crate) struct Table {
     chains: BTreeMap<Arc<str>, Chain>,
     rules: usize,
+    /// The hooks whose chains can do anything to a packet.
+    live: Vec<Hook>,
 }
 
 impl Table {
@@ -145,6 +145,15 @@ impl Table {
     fn is_used(&self) -> bool {
         let plain = |chain: &Chain| chain.policy == Some(Policy::Accept);
         self.rules > 0 || !self.chains.values().all(plain)
+    }
+
+    /// Finds the hooks that matter, after a change.
+    fn refresh(&mut self, name: TableName) {
+        let live = |hook: &&Hook| {
+            let chain = self.chains.get(hook.chain());
+            chain.is_some_and(|c| !c.rules.is_empty() || c.policy == Some(Policy::Drop))
+        };
+        self.live = name.hooks().iter().filter(live).copied().collect();
     }
 }
 
@@ -180,6 +189,12 @@ pub(crate) struct Judgement {
     pub through: Vec<Arc<str>>,
 }
 
+impl Judgement {
+    /// Nothing objects.
+    pub const ACCEPT: Judgement =
+        Judgement { verdict: Verdict::Accept, rule: None, through: Vec::new() };
+}
+
 impl Default for Netfilter {
     fn default() -> Self {
         Netfilter::new()
@@ -194,7 +209,7 @@ impl Netfilter {
                 let chain = Chain { policy: Some(Policy::Accept), ..Chain::default() };
                 (Arc::from(hook.chain()), chain)
             });
-            (name, Table { chains: chains.collect(), rules: 0 })
+            (name, Table { chains: chains.collect(), ..Table::default() })
         };
         Netfilter {
             tables: TableName::ALL.into_iter().map(table).collect(),
@@ -205,9 +220,7 @@ impl Netfilter {
 
     /// Whether there is nothing that could do anything to a packet.
     pub fn is_empty(&self) -> bool {
-        self.tables.values().all(|table| {
-            table.rules == 0 && table.chains.values().all(|c| c.policy != Some(Policy::Drop))
-        })
+        self.tables.values().all(|table| table.live.is_empty())
     }
 
     /// How many rules there are.
@@ -230,29 +243,26 @@ impl Netfilter {
         std::mem::take(&mut self.log)
     }
 
+    /// Whether the hook's chain of a table can do anything to a packet.
+    pub(crate) fn is_live(&self, table: TableName, hook: Hook) -> bool {
+        self.tables.get(&table).is_some_and(|table| table.live.contains(&hook))
+    }
+
     /// Sends a packet through a hook's chain of a table. Marks are set on `sight`.
     pub(crate) fn judge(
         &mut self,
         table: TableName,
         hook: Hook,
         sight: &mut Sight<'_>,
-        length: u64,
         rng: &mut Rng,
         now: Time,
     ) -> Judgement {
-        let accept = Judgement { verdict: Verdict::Accept, rule: None, through: Vec::new() };
-        let Some(table) = self.tables.get_mut(&table) else { return accept };
-        let Some(chain) = table.chains.get_mut(hook.chain()) else { return accept };
-        chain.packets += 1;
-        chain.bytes += length;
+        let Some(table) = self.tables.get(&table) else { return Judgement::ACCEPT };
+        let Some(chain) = table.chains.get(hook.chain()) else { return Judgement::ACCEPT };
         let policy = match chain.policy {
             Some(Policy::Drop) => Verdict::Drop,
             _ => Verdict::Accept,
         };
-        let rules = Arc::clone(&chain.rules);
-        if rules.is_empty() {
-            return Judgement { verdict: policy, ..accept };
-        }
         let mut walk = Walk {
             table,
             recent: &mut self.recent,
@@ -262,7 +272,7 @@ impl Netfilter {
             compared: 0,
             through: Vec::new(),
         };
-        let (verdict, rule) = match walk.chain(&rules, sight, 0) {
+        let (verdict, rule) = match walk.chain(&chain.rules, sight, 0) {
             Way::Decided(verdict, rule) => (verdict, Some(rule)),
             Way::Back => (policy, None),
             Way::TooLong => (Verdict::Drop, None),

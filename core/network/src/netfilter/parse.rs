@@ -105,13 +105,18 @@ impl Netfilter {
             } else if line == "COMMIT" {
                 let done = open.take().ok_or_else(|| at(RuleError::OutsideTable))?;
                 done.check().map_err(at)?;
-                self.tables.insert(done.name, done.table);
+                self.put(done);
             } else {
                 let restore = open.as_mut().ok_or_else(|| at(RuleError::OutsideTable))?;
                 restore.line(line).map_err(at)?;
             }
         }
         if open.is_some() { Err(RuleError::NoCommit) } else { Ok(()) }
+    }
+
+    fn put(&mut self, mut done: Restore) {
+        done.table.refresh(done.name);
+        self.tables.insert(done.name, done.table);
     }
 
     fn begin(&self, name: &str, flush: bool) -> Result<Restore, RuleError> {
@@ -161,7 +166,7 @@ impl Netfilter {
         let mut restore = self.begin(table.as_str(), false)?;
         restore.line(line)?;
         restore.check()?;
-        self.tables.insert(restore.name, restore.table);
+        self.put(restore);
         Ok(())
     }
 
@@ -202,14 +207,14 @@ impl Restore {
         let [option, rest @ ..] = rest else { return Ok(()) };
         if rest.is_empty() && option == "-F" {
             let names: Vec<Arc<str>> = self.table.chains.keys().cloned().collect();
-            return names.iter().try_for_each(|name| self.table.set_rules(name, Vec::new()));
+            return names.iter().try_for_each(|name| self.table.flush(name));
         }
         let [chain, spec @ ..] = rest else { return Err(RuleError::NoValue(option.clone())) };
         match option.as_str() {
             "-A" | "--append" => self.append(chain, spec),
             "-I" | "--insert" => self.insert(chain, spec),
             "-D" | "--delete" => self.delete(chain, spec),
-            "-F" | "--flush" => self.table.set_rules(chain, Vec::new()),
+            "-F" | "--flush" => self.table.flush(chain),
             "-N" | "--new-chain" => self.table.new_chain(chain),
             "-X" | "--delete-chain" => self.table.delete_chain(chain),
             "-P" | "--policy" => {
@@ -229,7 +234,7 @@ impl Restore {
         match chain.map(|chain| chain.policy.is_some()) {
             Some(true) if policy != "-" => self.table.set_policy(name, policy),
             Some(true) => Ok(()),
-            Some(false) => self.table.set_rules(name, Vec::new()),
+            Some(false) => self.table.flush(name),
             None => self.table.new_chain(name),
         }
     }
@@ -246,10 +251,8 @@ impl Restore {
 
     fn append(&mut self, chain: &str, spec: &[String]) -> Result<(), RuleError> {
         let rule = self.rule(chain, spec)?;
-        self.table.edit(chain, |rules| {
-            rules.push(rule);
-            Ok(())
-        })
+        let at = self.table.chain(chain)?.rules.len();
+        self.table.insert(chain, at, rule)
     }
 
     /// `-I CHAIN [number] rule`
@@ -257,14 +260,7 @@ impl Restore {
         let number = spec.first().and_then(|word| word.parse::<usize>().ok());
         let spec = if number.is_some() { spec.get(1..).unwrap_or_default() } else { spec };
         let rule = self.rule(chain, spec)?;
-        self.table.edit(chain, |rules| {
-            let at = number.unwrap_or(1).saturating_sub(1);
-            if at > rules.len() {
-                return Err(RuleError::NoRule);
-            }
-            rules.insert(at, rule);
-            Ok(())
-        })
+        self.table.insert(chain, number.unwrap_or(1).saturating_sub(1), rule)
     }
 
     /// `-D CHAIN number` or `-D CHAIN rule`
@@ -273,18 +269,14 @@ impl Restore {
             [word] => word.parse::<usize>().ok(),
             _ => None,
         };
-        let text = match number {
-            None => Some(parse_rule(chain, spec)?.text),
-            Some(_) => None,
+        let at = match number {
+            Some(number) => number.checked_sub(1),
+            None => {
+                let text = parse_rule(chain, spec)?.text;
+                self.table.chain(chain)?.rules.iter().position(|rule| rule.text == text)
+            }
         };
-        self.table.edit(chain, |rules| {
-            let at = match (number, text) {
-                (Some(number), _) => number.checked_sub(1).filter(|at| *at < rules.len()),
-                (None, text) => rules.iter().position(|rule| Some(&rule.text) == text.as_ref()),
-            };
-            rules.remove(at.ok_or(RuleError::NoRule)?);
-            Ok(())
-        })
+        self.table.remove(chain, at.ok_or(RuleError::NoRule)?)
     }
 
     /// Every chain that a new rule leads to must be there.
@@ -337,39 +329,48 @@ impl Table {
         Ok(())
     }
 
-    fn set_rules(&mut self, name: &str, new: Vec<Rule>) -> Result<(), RuleError> {
-        self.edit(name, |rules| {
-            *rules = new;
-            Ok(())
-        })
+    fn chain(&mut self, name: &str) -> Result<&mut Chain, RuleError> {
+        self.chains.get_mut(name).ok_or_else(|| RuleError::NoChain(name.to_owned()))
     }
 
-    /// Changes a chain's rules and keeps the counts right.
-    fn edit(
-        &mut self,
-        name: &str,
-        change: impl FnOnce(&mut Vec<Rule>) -> Result<(), RuleError>,
-    ) -> Result<(), RuleError> {
-        let chain = self.chains.get_mut(name).ok_or_else(|| RuleError::NoChain(name.to_owned()))?;
-        let mut rules = std::mem::take(&mut chain.rules);
-        self.count(&rules, false);
-        let result = change(Arc::make_mut(&mut rules));
-        self.count(&rules, true);
-        if let Some(chain) = self.chains.get_mut(name) {
-            chain.rules = rules;
+    fn insert(&mut self, name: &str, at: usize, rule: Rule) -> Result<(), RuleError> {
+        let chain = self.chain(name)?;
+        if at > chain.rules.len() {
+            return Err(RuleError::NoRule);
         }
-        result
+        let target = rule.target.clone();
+        Arc::make_mut(&mut chain.rules).insert(at, rule);
+        self.rules += 1;
+        self.refer(target.as_ref(), |count| count + 1);
+        Ok(())
     }
 
-    fn count(&mut self, rules: &[Rule], added: bool) {
-        let step = |count: usize| if added { count + 1 } else { count.saturating_sub(1) };
-        for rule in rules {
-            self.rules = step(self.rules);
-            if let Some(Target::Jump(to) | Target::Goto(to)) = &rule.target
-                && let Some(chain) = self.chains.get_mut(to)
-            {
-                chain.references = step(chain.references);
-            }
+    fn remove(&mut self, name: &str, at: usize) -> Result<(), RuleError> {
+        let chain = self.chain(name)?;
+        if at >= chain.rules.len() {
+            return Err(RuleError::NoRule);
+        }
+        let rule = Arc::make_mut(&mut chain.rules).remove(at);
+        self.rules -= 1;
+        self.refer(rule.target.as_ref(), |count| count.saturating_sub(1));
+        Ok(())
+    }
+
+    fn flush(&mut self, name: &str) -> Result<(), RuleError> {
+        let rules = std::mem::take(&mut self.chain(name)?.rules);
+        self.rules -= rules.len();
+        for rule in rules.iter() {
+            self.refer(rule.target.as_ref(), |count| count.saturating_sub(1));
+        }
+        Ok(())
+    }
+
+    /// Counts the rules that lead to a chain.
+    fn refer(&mut self, target: Option<&Target>, count: impl Fn(usize) -> usize) {
+        if let Some(Target::Jump(to) | Target::Goto(to)) = target
+            && let Some(chain) = self.chains.get_mut(to)
+        {
+            chain.references = count(chain.references);
         }
     }
 }
