@@ -38,6 +38,10 @@ pub trait KubeObject: Any + DynClone + fmt::Debug + Send + Sync {
     fn meta_mut(&mut self) -> &mut ObjectMeta;
     /// The object as JSON, with `apiVersion` and `kind`.
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error>;
+    /// The same as text: always the same bytes for equal objects.
+    fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&self.to_json()?)
+    }
     /// Whether `other` is of the same type and equal.
     fn equals(&self, other: &dyn KubeObject) -> bool;
 }
@@ -54,6 +58,9 @@ impl<K: Kube> KubeObject for K {
     }
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
         serde_json::to_value(self)
+    }
+    fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
     }
     fn equals(&self, other: &dyn KubeObject) -> bool {
         (other as &dyn Any).downcast_ref::<K>().is_some_and(|other| self == other)
@@ -104,6 +111,11 @@ impl Object {
     /// The object as JSON, with `apiVersion` and `kind`.
     pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
         self.0.to_json()
+    }
+
+    /// The object as JSON text: always the same bytes for equal objects.
+    pub fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        self.0.to_json_bytes()
     }
 
     /// `metadata.name`, or "" when it is not set.

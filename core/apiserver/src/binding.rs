@@ -10,8 +10,8 @@ use naru_sim::Time;
 
 impl ApiServer {
     /// Assigns a pod to a node; answers with the binding.
-    pub(crate) fn bind(&mut self, request: &Request, body: &Body) -> ApiResult<Object> {
-        let cause = self.record(request, &request.name);
+    pub(crate) fn bind(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
+        let cause = self.record(request, "create", &request.name);
         let object = self.decode_as(&Binding::kind(), body)?;
         let Some(binding) = object.get::<Binding>() else {
             return Err(ApiError::bad_request("not a Binding object"));

@@ -16,13 +16,13 @@ const NAME_TRIES: usize = 8;
 
 impl ApiServer {
     /// Makes an object.
-    pub(crate) fn create(&mut self, request: &Request, body: &Body) -> ApiResult<Object> {
+    pub(crate) fn create(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
         let decoded = self.decode(request, body).and_then(|mut object| {
             self.name(request, object.meta_mut())?;
             Ok(object)
         });
         let name = decoded.as_ref().map_or("", |object| object.name()).to_owned();
-        let cause = self.record(request, &name);
+        let cause = self.record(request, "create", &name);
         let mut object = decoded?;
         admit::admit(
             &Admission {

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 impl ApiServer {
     /// The object of a request, with defaults.
-    pub(crate) fn decode(&self, request: &Request, body: &Body) -> ApiResult<Object> {
+    pub(crate) fn decode(&self, request: &Request, body: Body) -> ApiResult<Object> {
         self.decode_as(&request.kind, body)
     }
 
     /// An object that must be of `kind`, with defaults.
-    pub(crate) fn decode_as(&self, kind: &KindRef, body: &Body) -> ApiResult<Object> {
+    pub(crate) fn decode_as(&self, kind: &KindRef, body: Body) -> ApiResult<Object> {
         let mut object = match body {
-            Body::Object(object) => object.clone(),
+            Body::Object(object) => object,
             Body::Json(json) => decode_json(kind, json)?,
         };
         if object.kind() != *kind {
@@ -33,8 +33,8 @@ impl ApiServer {
     }
 }
 
-fn decode_json(kind: &Kind, json: &Value) -> ApiResult<Object> {
-    check_size(json)?;
+fn decode_json(kind: &Kind, json: Value) -> ApiResult<Object> {
+    check_size(&json)?;
     let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default();
     let (given_kind, given_version) = (text("kind"), text("apiVersion"));
     if given_kind.is_empty() && given_version.is_empty() {
@@ -78,8 +78,7 @@ fn wrong_kind(kind: &Kind, given: &str, api_version: &str) -> ApiError {
     ))
 }
 
-fn decode_stated(kind: &Kind, json: &Value) -> ApiResult<Object> {
-    let mut json = json.clone();
+fn decode_stated(kind: &Kind, mut json: Value) -> ApiResult<Object> {
     if let Some(map) = json.as_object_mut() {
         map.insert("kind".to_owned(), Value::from(&*kind.kind));
         map.insert("apiVersion".to_owned(), Value::from(kind.api_version()));

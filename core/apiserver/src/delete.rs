@@ -33,7 +33,7 @@ impl ApiServer {
         request: &Request,
         options: &DeleteOptions,
     ) -> ApiResult<Object> {
-        let cause = self.record(request, &request.name);
+        let cause = self.record(request, "delete", &request.name);
         let object = self.find(&request.kind, &request.namespace, &request.name)?;
         self.delete_object(request, &object, options, cause)
     }
@@ -45,7 +45,7 @@ impl ApiServer {
         options: &DeleteOptions,
         list: &ListOptions,
     ) -> ApiResult<ObjectList> {
-        let cause = self.record(request, "");
+        let cause = self.record(request, "deletecollection", "");
         let mut found = self.list(&request.kind, &request.namespace, list)?;
         for object in &mut found.items {
             *object = self.delete_object(request, object, options, cause)?;

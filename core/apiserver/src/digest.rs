@@ -42,16 +42,16 @@ impl Digest {
 }
 
 fn next(link: [u8; 32], change: &Change) -> [u8; 32] {
-    let value = match change.after.as_ref().map(|object| object.to_json()) {
-        Some(Ok(json)) => json.to_string(),
-        Some(Err(error)) => error.to_string(),
-        None => "deleted".to_owned(),
+    let value = match change.after.as_ref().map(|object| object.to_json_bytes()) {
+        Some(Ok(json)) => json,
+        Some(Err(error)) => error.to_string().into_bytes(),
+        None => b"deleted".to_vec(),
     };
     let mut hash = Sha256::new();
     hash.update(link);
     hash.update(change.revision.to_be_bytes());
     hash.update(change.key.as_bytes());
     hash.update([0]);
-    hash.update(value.as_bytes());
+    hash.update(value);
     hash.finalize().into()
 }

@@ -10,7 +10,7 @@ use naru_api::{ApiError, Object, Request, status::ApiResult};
 impl ApiServer {
     /// Changes an object by a patch.
     pub(crate) fn patch(&mut self, request: &Request, patch: &Patch) -> ApiResult<Object> {
-        let cause = self.record(request, &request.name);
+        let cause = self.record(request, "patch", &request.name);
         let old = self.find(&request.kind, &request.namespace, &request.name)?;
         let json = old.to_json().map_err(ApiError::internal)?;
         let changed = match patch {
@@ -19,7 +19,7 @@ impl ApiServer {
             Patch::Strategic(changes) => patch::strategic(json, changes),
         };
         let changed = changed.map_err(refused)?;
-        let mut new = self.decode(request, &Body::Json(changed))?;
+        let mut new = self.decode(request, Body::Json(changed))?;
         if new.name() != request.name {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({})",

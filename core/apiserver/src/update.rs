@@ -12,8 +12,8 @@ use naru_sim::CauseId;
 
 impl ApiServer {
     /// Replaces an object.
-    pub(crate) fn update(&mut self, request: &Request, body: &Body) -> ApiResult<Object> {
-        let cause = self.record(request, &request.name);
+    pub(crate) fn update(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
+        let cause = self.record(request, "update", &request.name);
         let mut new = self.decode(request, body)?;
         if new.name() != request.name {
             return Err(ApiError::bad_request(format!(
