@@ -1,5 +1,7 @@
 //! Sets of programs that images have: which files, and which of the shell's programs they are.
 
+use naru_shell::standard_program_names;
+
 /// The applets of busybox, all of them in `/bin`.
 const BUSYBOX: &[&str] = &[
     "[",
@@ -181,14 +183,18 @@ const NETTOOLS: &[&str] =
 /// A program that the shell does not have is left out, so that calling it says that it is not
 /// there.
 pub fn set(name: &str) -> impl Iterator<Item = (String, &'static str)> {
-    let (folder, names): (_, &[&'static str]) = match name {
-        "busybox" => ("/bin", BUSYBOX),
-        "coreutils" => ("/bin", COREUTILS),
-        "nettools" => ("/usr/bin", NETTOOLS),
-        "bash" => ("/bin", &["bash"]),
-        "curl" => ("/usr/bin", &["curl"]),
-        "wget" => ("/usr/bin", &["wget"]),
-        _ => ("", &[]),
+    let (folder, shell, names): (_, _, &[&'static str]) = match name {
+        "busybox" => ("/bin", "ash", BUSYBOX),
+        "coreutils" => ("/bin", "dash", COREUTILS),
+        "nettools" => ("/usr/bin", "", NETTOOLS),
+        "bash" => ("/bin", "", &["bash"]),
+        "curl" => ("/usr/bin", "", &["curl"]),
+        "wget" => ("/usr/bin", "", &["wget"]),
+        _ => ("", "", &[]),
     };
-    names.iter().map(move |name| (format!("{folder}/{name}"), *name))
+    let known = |program: &str| standard_program_names().any(|known| known == program);
+    names
+        .iter()
+        .map(move |name| (format!("{folder}/{name}"), if *name == "sh" { shell } else { *name }))
+        .filter(move |(_, program)| known(program))
 }
