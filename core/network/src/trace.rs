@@ -1,5 +1,6 @@
 //! The way of each packet, hop by hop.
 
+use crate::dns;
 use crate::limits;
 use crate::namespace::NsId;
 use crate::packet::{Flags, IcmpError, Packet, Payload, Protocol};
@@ -37,7 +38,7 @@ pub struct Trace {
     pub dst: SocketAddr,
     /// What it carries.
     pub content: Content,
-    /// The beginning of the text in it, if it carries text: `GET / HTTP/1.1`.
+    /// What it says, if it carries text or DNS: `GET / HTTP/1.1`, `A? web.default`, `A 10.96.0.7`.
     pub text: Option<Arc<str>>,
     /// The way so far, at most [`limits::HOPS_MAX`] hops.
     pub hops: Vec<Hop>,
@@ -262,7 +263,7 @@ impl Traces {
             src: packet.src,
             dst: packet.dst,
             content: content(&packet.payload),
-            text: text(&packet.payload),
+            text: text(packet),
             hops: Vec::with_capacity(HOPS_USUAL),
             outcome: Outcome::Travelling,
         }));
@@ -315,15 +316,44 @@ fn content(payload: &Payload) -> Content {
     }
 }
 
-/// The first line of a TCP segment's data if that is printable text.
-fn text(payload: &Payload) -> Option<Arc<str>> {
+/// What a packet says, if people can read it.
+fn text(packet: &Packet) -> Option<Arc<str>> {
+    match &packet.payload {
+        Payload::Tcp(segment) => first_line(&segment.data),
+        Payload::Udp(data) if packet.src.port() == DNS || packet.dst.port() == DNS => {
+            dns_text(data)
+        }
+        _ => None,
+    }
+}
+
+const DNS: u16 = 53;
+
+/// The first line of data if that is printable text.
+fn first_line(data: &[u8]) -> Option<Arc<str>> {
     const LENGTH_MAX: usize = 120;
-    let Payload::Tcp(segment) = payload else { return None };
-    let line = segment.data.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let line = data.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
     let line = line.get(..line.len().min(LENGTH_MAX))?;
     let printable = |byte: &u8| (0x20..0x7f).contains(byte);
     if line.is_empty() || !line.iter().all(printable) {
         return None;
     }
     std::str::from_utf8(line).ok().map(Arc::from)
+}
+
+/// A question with a question mark, or the answers, or why there is none.
+fn dns_text(data: &[u8]) -> Option<Arc<str>> {
+    const ANSWERS_MAX: usize = 8;
+    let message = dns::Message::decode(data).ok()?;
+    let question = message.questions.first()?;
+    if !message.response {
+        return Some(format!("{}? {}", question.kind, question.name).into());
+    }
+    let answers = message.answers.iter().take(ANSWERS_MAX);
+    let answers: Vec<String> =
+        answers.map(|record| format!("{} {}", record.data.kind(), record.data)).collect();
+    match answers.is_empty() {
+        true => Some(message.rcode.to_string().into()),
+        false => Some(answers.join(", ").into()),
+    }
 }

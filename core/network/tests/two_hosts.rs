@@ -437,6 +437,30 @@ fn datagrams_and_their_errors() {
 }
 
 #[test]
+fn traces_tell_what_dns_says() {
+    use naru_network::dns::{Data, Message, Name, Rcode, Record, RecordType};
+    let mut lab = lab(1);
+    let server = lab.net.udp_bind(lab.pods[1][0], at("0.0.0.0:53")).unwrap();
+    let client = lab.net.udp_bind(lab.pods[0][0], at("0.0.0.0:0")).unwrap();
+    let query = Message::query(1, Name::parse("web.default").unwrap(), RecordType::A);
+    let call = lab.call();
+    lab.net.udp_send(client, at("10.244.2.2:53"), &query.encode(), call).unwrap();
+    lab.run(5);
+    let (_, from) = lab.net.udp_recv(server).unwrap();
+    let mut yes = query.reply();
+    let data = Data::A("10.96.0.7".parse().unwrap());
+    yes.answers = vec![Record { name: query.questions[0].name.clone(), ttl: 30, data }];
+    let no = Message { rcode: Rcode::NxDomain, ..query.reply() };
+    for reply in [yes, no] {
+        let call = lab.call();
+        lab.net.udp_send(server, from, &reply.encode(), call).unwrap();
+    }
+    let texts: Vec<&str> =
+        lab.net.traces_after(TraceId(0)).filter_map(|trace| trace.text.as_deref()).collect();
+    assert_eq!(texts, ["A? web.default", "A 10.96.0.7", "NXDOMAIN"]);
+}
+
+#[test]
 fn pings_and_routers_on_the_way() {
     let mut lab = lab(1);
     let ping = lab.net.ping_open(lab.pods[0][0]).unwrap();
