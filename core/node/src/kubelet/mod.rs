@@ -14,6 +14,7 @@ mod probes;
 mod record;
 mod static_pods;
 mod status;
+mod volumes;
 
 pub use kubelet::Kubelet;
 pub use pod_workers::NodeWorld;

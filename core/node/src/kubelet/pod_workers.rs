@@ -9,6 +9,7 @@ use super::env::{self, Sources};
 use super::pod_files;
 use super::probes::{Finding, ProbeKind};
 use super::record::{ContainerRecord, Seen, Waiting};
+use super::volumes::{self, VolumeError, Volumes};
 use crate::image_store::pull_error;
 use crate::runtime::{
     ContainerConfig, ContainerId, ContainerState, Runtime, SandboxConfig, SandboxId,
@@ -37,6 +38,12 @@ const RELIST_TIME: Duration = Duration::from_secs(1);
 /// After a sync that failed the next one comes this much later, and up to half of it more.
 /// Upstream: `backOffPeriod`, `workerBackOffPeriodJitterFactor`.
 const FAILED_SYNC_TIME: Duration = Duration::from_secs(10);
+/// A volume that could not be set up is tried again after this time, doubled with each failure.
+/// Upstream: `initialDurationBeforeRetry`, `maxDurationBeforeRetry` in
+/// `pkg/util/goroutinemap/exponentialbackoff`.
+const MOUNT_RETRY_TIME: Duration = Duration::from_millis(500);
+/// Doublings until it stays at two minutes.
+const MOUNT_RETRY_DOUBLINGS_MAX: u32 = 8;
 /// A pod's grace period when nobody says. Upstream: `DefaultTerminationGracePeriodSeconds`.
 const GRACE_SECONDS: i64 = 30;
 
@@ -125,6 +132,8 @@ pub struct PodWorker {
     termination: Option<Termination>,
     /// Every container has stopped for good.
     terminated: bool,
+    volumes: Volumes,
+    mount_failures: u32,
 }
 
 impl PodWorker {
@@ -152,6 +161,8 @@ impl PodWorker {
             wake_by: None,
             termination: None,
             terminated: false,
+            volumes: Volumes::new(),
+            mount_failures: 0,
         })
     }
 
@@ -353,12 +364,28 @@ impl PodWorker {
 
     // ---- sandbox ----
 
+    fn set_up_volumes(&mut self, context: &mut Context<'_>) -> Result<(), VolumeError> {
+        if let Some(pod) = self.object.get::<Pod>() {
+            self.volumes = volumes::set_up(pod, &mut context.client)?;
+        }
+        Ok(())
+    }
+
     fn make_sandbox(
         &mut self,
         spec: &PodSpec,
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) {
+        if let Err(error) = self.set_up_volumes(context) {
+            self.to_start.clear();
+            let message = error.to_string();
+            context.event(&self.object, EventType::Warning, "FailedMount", &message);
+            let tries = self.mount_failures.min(MOUNT_RETRY_DOUBLINGS_MAX);
+            self.mount_failures = self.mount_failures.saturating_add(1);
+            self.sync_at = Some(context.now + MOUNT_RETRY_TIME * (1 << tries));
+            return;
+        }
         let config = SandboxConfig {
             namespace: self.key.namespace.clone(),
             name: self.key.name.clone(),
@@ -666,7 +693,7 @@ impl PodWorker {
             tty: container.tty == Some(true),
             stdin: container.stdin == Some(true),
             files,
-            mounts: Vec::new(),
+            mounts: volumes::mounts(container, &self.volumes),
         })
     }
 
