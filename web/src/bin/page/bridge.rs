@@ -1,0 +1,165 @@
+//! The way to the worker and back.
+
+use js_sys::{Function, Promise, Uint8Array};
+use naru_web::protocol::{self, Call, Reply, Report, Request};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+/// Where the worker's script is, seen from the page.
+const WORKER: &str = "worker-start.js";
+
+/// Who hears what the worker tells.
+type Listener = Box<dyn Fn(Report)>;
+
+/// A worker, and the calls that wait for its answers.
+pub struct Bridge {
+    worker: Worker,
+    listener: RefCell<Option<Listener>>,
+    /// Told before there was a listener.
+    early: RefCell<Vec<Report>>,
+    calls: RefCell<BTreeMap<u32, (Function, Function)>>,
+    last_call: Cell<u32>,
+    booted: Promise,
+    settle_booted: (Function, Function),
+}
+
+impl Bridge {
+    /// Starts the worker.
+    pub fn open() -> Result<Rc<Bridge>, JsValue> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let address = format!("{WORKER}?v={}", crate::dom::version());
+        let worker = Worker::new_with_options(&address, &options)?;
+        let mut settle = None;
+        let booted = Promise::new(&mut |resolve, reject| settle = Some((resolve, reject)));
+        let settle_booted = settle.ok_or(JsValue::UNDEFINED)?;
+        let bridge = Rc::new(Bridge {
+            worker,
+            listener: RefCell::default(),
+            early: RefCell::default(),
+            calls: RefCell::default(),
+            last_call: Cell::default(),
+            booted,
+            settle_booted,
+        });
+        bridge.hear();
+        Ok(bridge)
+    }
+
+    /// Has `listener` hear what the worker tells from now on, and has told before.
+    pub fn listen(&self, listener: impl Fn(Report) + 'static) {
+        self.early.take().into_iter().for_each(&listener);
+        self.listener.replace(Some(Box::new(listener)));
+    }
+
+    /// Sends a request.
+    pub fn send(&self, request: &Request) {
+        let sent = protocol::encode(request).map_err(|error| error.to_string()).and_then(|bytes| {
+            let array = Uint8Array::from(bytes.as_slice());
+            let transfer = js_sys::Array::of1(&array.buffer());
+            let sent = self.worker.post_message_with_transfer(&array, &transfer);
+            sent.map_err(|error| format!("{error:?}"))
+        });
+        if let Err(error) = sent {
+            self.tell(Report::Failed(error));
+        }
+    }
+
+    /// Sends a call. The promise is that of its answer.
+    pub fn call(&self, call: Call) -> Promise {
+        let id = self.last_call.get().wrapping_add(1);
+        self.last_call.set(id);
+        let answer = Promise::new(&mut |resolve, reject| {
+            self.calls.borrow_mut().insert(id, (resolve, reject));
+        });
+        self.send(&Request::Call { id, call });
+        answer
+    }
+
+    /// Resolves when the cluster runs.
+    pub fn booted(&self) -> Promise {
+        self.booted.clone()
+    }
+
+    fn hear(self: &Rc<Self>) {
+        let bridge = self.clone();
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            let bytes = Uint8Array::new(&event.data()).to_vec();
+            let report = protocol::decode(&bytes);
+            bridge.take(report.unwrap_or_else(|error| Report::Failed(error.to_string())));
+        });
+        self.worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        on_message.forget();
+
+        let bridge = self.clone();
+        let on_error = Closure::<dyn Fn(ErrorEvent)>::new(move |event: ErrorEvent| {
+            bridge.take(Report::Failed(event.message()));
+        });
+        self.worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        on_error.forget();
+    }
+
+    fn take(&self, report: Report) {
+        let (resolve, reject) = &self.settle_booted;
+        match &report {
+            Report::Answer { id, result } => return self.answer(*id, result),
+            Report::Booted { .. } => settle(resolve, &JsValue::UNDEFINED),
+            Report::Failed(error) => {
+                let error: JsValue = js_sys::Error::new(error).into();
+                settle(reject, &error);
+                for (_, reject) in self.calls.take().into_values() {
+                    settle(&reject, &error);
+                }
+            }
+            _ => {}
+        }
+        self.tell(report);
+    }
+
+    fn tell(&self, report: Report) {
+        match self.listener.borrow().as_ref() {
+            Some(listener) => listener(report),
+            None => self.early.borrow_mut().push(report),
+        }
+    }
+
+    fn answer(&self, id: u32, result: &Result<Reply, String>) {
+        let Some((resolve, reject)) = self.calls.borrow_mut().remove(&id) else { return };
+        match result {
+            Ok(reply) => settle(&resolve, &to_js(reply)),
+            Err(error) => settle(&reject, &js_sys::Error::new(error).into()),
+        }
+    }
+}
+
+impl PartialEq for Bridge {
+    fn eq(&self, other: &Bridge) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+/// Settles a promise. The functions that do so never throw.
+fn settle(how: &Function, value: &JsValue) {
+    let _ = how.call1(&JsValue::UNDEFINED, value);
+}
+
+/// An answer as JavaScript has it.
+fn to_js(reply: &Reply) -> JsValue {
+    match reply {
+        Reply::Done => JsValue::UNDEFINED,
+        Reply::Digest(digest) => JsValue::from_str(digest),
+        Reply::Exec { stdout, stderr, code } => {
+            let object = js_sys::Object::new();
+            let fields =
+                [("stdout", stdout.into()), ("stderr", stderr.into()), ("code", (*code).into())];
+            for (name, value) in fields {
+                // A fresh object takes any property.
+                let _ = js_sys::Reflect::set(&object, &name.into(), &value);
+            }
+            object.into()
+        }
+    }
+}

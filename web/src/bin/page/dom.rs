@@ -1,0 +1,101 @@
+//! What the page reads of the browser.
+
+use naru_web::query::{Query, Theme};
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, Element, HtmlElement};
+
+/// The document.
+pub fn document() -> Option<Document> {
+    web_sys::window()?.document()
+}
+
+/// What the page's address says.
+pub fn query() -> Query {
+    let search = web_sys::window().and_then(|window| window.location().search().ok());
+    let params = search.and_then(|text| web_sys::UrlSearchParams::new_with_str(&text).ok());
+    let Some(params) = params else { return Query::default() };
+    let known = ["lesson", "lang", "theme", "speed", "embed"];
+    Query::from_pairs(known.iter().filter_map(|key| Some(((*key).to_owned(), params.get(key)?))))
+}
+
+/// A text that is another one for another build of the page: the hash in its wasm's name.
+pub fn version() -> String {
+    let name = document()
+        .and_then(|document| document.query_selector("script[data-wasm]").ok()?)
+        .and_then(|script| script.get_attribute("data-wasm"))
+        .unwrap_or_default();
+    name.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// The language that the browser prefers: a tag.
+pub fn browser_language() -> Option<String> {
+    web_sys::window()?.navigator().language()
+}
+
+/// The theme that the system prefers.
+pub fn system_theme() -> Theme {
+    let dark = web_sys::window()
+        .and_then(|window| window.match_media("(prefers-color-scheme: dark)").ok()?)
+        .is_some_and(|query| query.matches());
+    if dark { Theme::Dark } else { Theme::Light }
+}
+
+/// Sets an attribute of the document's element; `None` takes it away.
+pub fn set_root_attribute(name: &str, value: Option<&str>) {
+    let Some(root) = document().and_then(|document| document.document_element()) else { return };
+    let _ = match value {
+        Some(value) => root.set_attribute(name, value),
+        None => root.remove_attribute(name),
+    };
+}
+
+/// Sets the title of the browser's tab.
+pub fn set_title(title: &str) {
+    if let Some(document) = document() {
+        document.set_title(title);
+    }
+}
+
+/// Copies a text. A browser that does not let it has nothing copied.
+pub fn copy(text: &str) {
+    if let Some(window) = web_sys::window() {
+        let _ = window.navigator().clipboard().write_text(text);
+    }
+}
+
+/// Takes the focus to the next part of the page (an element with `data-region`), or to the one
+/// before.
+pub fn focus_next_region(backwards: bool) {
+    let Some(document) = document() else { return };
+    let Ok(list) = document.query_selector_all("[data-region]") else { return };
+    let regions: Vec<HtmlElement> = (0..list.length())
+        .filter_map(|i| list.item(i)?.dyn_into::<HtmlElement>().ok())
+        .filter(|element| element.offset_width() > 0)
+        .collect();
+    if regions.is_empty() {
+        return;
+    }
+    let focused = document.active_element();
+    let holds = |region: &HtmlElement| region.contains(focused.as_deref());
+    let count = regions.len();
+    let next = match regions.iter().position(holds) {
+        Some(here) if backwards => (here + count - 1) % count,
+        Some(here) => (here + 1) % count,
+        None => 0,
+    };
+    if let Some(region) = regions.get(next) {
+        focus_into(region);
+    }
+}
+
+/// Focuses what is meant to be focused first in a region, or the region itself.
+fn focus_into(region: &HtmlElement) {
+    let first = region.query_selector("[data-first], .xterm-helper-textarea").ok().flatten();
+    let target = first.and_then(|element: Element| element.dyn_into::<HtmlElement>().ok());
+    let _ = target.as_ref().unwrap_or(region).focus();
+}
+
+/// Tells the console of an error that no person can be shown.
+pub fn log_error(error: &JsValue) {
+    web_sys::console::error_1(error);
+}

@@ -1,0 +1,131 @@
+//! What moves in the picture: pulses of activity, and one packet at a time on its way.
+
+use naru_cluster::view::{ActivityView, HopView, PacketView};
+use naru_web::place::Place;
+use naru_web::store::{News, Store};
+use std::collections::VecDeque;
+
+/// Pulses seen at a time; more would only be a flicker.
+const PULSES_MAX: usize = 24;
+/// Packets waiting to be seen; further ones are in the list only.
+const QUEUE_MAX: usize = 24;
+/// How long a pulse is seen, in milliseconds.
+pub const PULSE_MS: u32 = 900;
+/// How long a packet is on its way from place to place, in milliseconds.
+pub const LEG_MS: u32 = 520;
+/// The same, while many packets wait.
+pub const HURRIED_LEG_MS: u32 = 220;
+
+/// Something that goes between a part of the cluster and the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pulse {
+    /// The number of what happened.
+    pub id: u64,
+    /// Who did it.
+    pub place: Place,
+    /// What it did.
+    pub verb: String,
+    /// To what.
+    pub subject: String,
+    /// Whether it changed the store.
+    pub writes: bool,
+}
+
+/// A packet on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trip {
+    /// The packet's number.
+    pub packet: u64,
+    /// How many places it has left behind.
+    pub leg: usize,
+}
+
+/// All that moves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traffic {
+    /// Pulses, oldest first.
+    pub pulses: VecDeque<Pulse>,
+    /// The packet that is seen.
+    pub trip: Option<Trip>,
+    queue: VecDeque<u64>,
+}
+
+impl Traffic {
+    /// Takes in what is new. Returns the pulses that began.
+    pub fn take(&mut self, news: &News) -> Vec<u64> {
+        let room = PULSES_MAX.saturating_sub(self.pulses.len());
+        let begun: Vec<Pulse> = news.activity.iter().filter_map(pulse).take(room).collect();
+        let ids = begun.iter().map(|pulse| pulse.id).collect();
+        self.pulses.extend(begun);
+        self.queue.extend(news.packets.iter().take(QUEUE_MAX.saturating_sub(self.queue.len())));
+        ids
+    }
+
+    /// Ends a pulse.
+    pub fn end_pulse(&mut self, id: u64) {
+        self.pulses.retain(|pulse| pulse.id != id);
+    }
+
+    /// Shows a packet's way now.
+    pub fn replay(&mut self, packet: u64) {
+        self.queue.clear();
+        self.trip = Some(Trip { packet, leg: 0 });
+    }
+
+    /// Takes the packet to its next place, or lets the next packet start. Tells whether there is
+    /// more to come, and after how many milliseconds.
+    pub fn advance(&mut self, store: &Store) -> Option<u32> {
+        let trip = self.trip.take().map(|trip| Trip { leg: trip.leg + 1, ..trip });
+        let goes_on = |trip: &Trip| {
+            let packet = store.packets.get(&trip.packet);
+            packet.is_some_and(|packet| trip.leg < legs(packet).len())
+        };
+        self.trip = trip.filter(goes_on).or_else(|| {
+            let packet = self.queue.pop_front()?;
+            Some(Trip { packet, leg: 0 })
+        });
+        self.trip.as_ref().map(|_| self.leg_ms())
+    }
+
+    /// How long the present leg takes.
+    pub fn leg_ms(&self) -> u32 {
+        if self.queue.len() > 4 { HURRIED_LEG_MS } else { LEG_MS }
+    }
+
+    /// Whether a packet waits while none is on its way.
+    pub fn can_start(&self) -> bool {
+        self.trip.is_none() && !self.queue.is_empty()
+    }
+}
+
+/// The places a packet comes by, each with the hops it makes there.
+pub fn legs(packet: &PacketView) -> Vec<(Place, Vec<&HopView>)> {
+    let mut legs: Vec<(Place, Vec<&HopView>)> = Vec::new();
+    for hop in &packet.hops {
+        let Some(place) = Place::of_hop(&hop.place) else { continue };
+        match legs.last_mut() {
+            Some((last, hops)) if *last == place => hops.push(hop),
+            _ => legs.push((place, vec![hop])),
+        }
+    }
+    legs
+}
+
+fn pulse(activity: &ActivityView) -> Option<Pulse> {
+    let place = Place::of_actor(&activity.actor);
+    let writes = matches!(
+        activity.verb.as_str(),
+        "create" | "update" | "patch" | "delete" | "deletecollection" | "bind" | "apply"
+    );
+    // Leases are renewed all the time; nothing is to be learned from seeing it.
+    if activity.subject.starts_with("leases/") || place == Place::ApiServer {
+        return None;
+    }
+    Some(Pulse {
+        id: activity.id,
+        place,
+        verb: activity.verb.clone(),
+        subject: activity.subject.clone(),
+        writes,
+    })
+}

@@ -1,0 +1,200 @@
+//! The river: services with their lines to pods, workloads, and word for who finds it empty.
+
+use super::{PartProps, chooser, fit};
+use crate::context::use_page;
+use naru_cluster::view::{ServiceView, WorkloadView};
+use naru_web::i18n::fill;
+use naru_web::protocol::ObjectRef;
+use naru_web::scene::{Rect, Scene, falling_line};
+use yew::prelude::*;
+
+/// The river.
+#[component]
+pub fn River(props: &PartProps) -> Html {
+    let page = use_page();
+    let texts = page.texts();
+    let PartProps { store, scene, .. } = props;
+    html! {
+        <g class="river">
+            { water(scene) }
+            { for scene.services.iter().filter_map(|(uid, rect)| {
+                let service = store.services.get(uid)?;
+                Some(html! {
+                    <Service key={uid.as_str()} service={service.clone()} rect={*rect} selected={props.selected.clone()} />
+                })
+            }) }
+            { for scene.workloads.iter().filter_map(|(uid, rect)| {
+                let workload = store.workloads.get(uid)?;
+                Some(html! {
+                    <Workload key={uid.as_str()} workload={workload.clone()} rect={*rect} selected={props.selected.clone()} />
+                })
+            }) }
+            if let Some(rect) = scene.hint {
+                <text class="hint-title" x={rect.middle().x.to_string()} y={(rect.y + 16.0).to_string()}>
+                    { texts.empty_cluster }
+                </text>
+                <foreignObject
+                    x={rect.x.to_string()}
+                    y={(rect.y + 22.0).to_string()}
+                    width={rect.w.to_string()}
+                    height="44"
+                >
+                    <p class="hint-text">{ texts.empty_cluster_hint }</p>
+                </foreignObject>
+            }
+        </g>
+    }
+}
+
+/// The lines from services to the pods behind them. They pass before the houses' roofs.
+#[component]
+pub fn Wires(props: &PartProps) -> Html {
+    html! {
+        <g class="wires">
+            { for props.scene.wires.iter().map(|wire| html! {
+                <path
+                    key={format!("{}/{}", wire.service, wire.pod)}
+                    class={classes!("wire", wire.ready.then_some("ready"))}
+                    d={falling_line(wire.from, wire.to)}
+                />
+            }) }
+        </g>
+    }
+}
+
+/// Waves between the pier and the houses.
+fn water(scene: &Scene) -> Html {
+    let top = scene.pier.bottom() + 4.0;
+    let bottom = scene.houses.iter().map(|house| house.rect.y).fold(scene.height, f64::min) + 24.0;
+    let height = (bottom - top).max(0.0);
+    let rows = (height / 34.0).floor() as u32;
+    let wave = |row: u32| {
+        let y = top + 26.0 + f64::from(row) * 34.0;
+        let shift = if row % 2 == 0 { 0.0 } else { -40.0 };
+        let swells = (scene.width / 80.0).ceil() as u32 + 1;
+        let d: String = (0..swells).map(|_| "q20 -7 40 0t40 0").collect();
+        html! { <path class="wave" d={format!("M{shift} {y}{d}")} /> }
+    };
+    html! {
+        <>
+            <rect
+                class="water"
+                x="0"
+                y={top.to_string()}
+                width={scene.width.to_string()}
+                height={height.to_string()}
+            />
+            { for (0..rows).map(wave) }
+            <rect
+                class="bank"
+                x="0"
+                y={bottom.to_string()}
+                width={scene.width.to_string()}
+                height={(scene.height - bottom).max(0.0).to_string()}
+            />
+        </>
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct ServiceProps {
+    service: ServiceView,
+    rect: Rect,
+    selected: Option<ObjectRef>,
+}
+
+#[component]
+fn Service(props: &ServiceProps) -> Html {
+    let page = use_page();
+    let texts = page.texts();
+    let ServiceProps { service, rect, selected } = props;
+    let object = ObjectRef {
+        kind: "Service".to_owned(),
+        namespace: service.namespace.clone(),
+        name: service.name.clone(),
+    };
+    let chosen = selected.as_ref() == Some(&object);
+    let (onclick, onkeydown) = chooser(&page.act, object);
+    let count = service.endpoints.len();
+    let label = format!(
+        "{} {}, {}, {}",
+        texts.service,
+        service.name,
+        service.service_type,
+        fill(texts.endpoints, &[&count.to_string()])
+    );
+    let address = format!("{} {}", service.cluster_ip, service.ports.join(","));
+    html! {
+        <g
+            class={classes!("service", "object", chosen.then_some("chosen"))}
+            style={format!("transform: translate({}px, {}px)", rect.x, rect.y)}
+            role="button"
+            tabindex="0"
+            aria-label={label.clone()}
+            data-testid="service"
+            data-name={service.name.clone()}
+            {onclick}
+            {onkeydown}
+        >
+            <title>{ label }</title>
+            <rect width={rect.w.to_string()} height={rect.h.to_string()} rx="22" />
+            <g class="buoy" transform="translate(22 22)">
+                <circle r="11" />
+                <path d="M0-5.5V5M-5.5 1.500A5.5 5.5 0 0 0 5.5 1.500M-3-3H3" />
+            </g>
+            <text class="name" x="42" y="20">{ fit(&service.name, rect.w - 54.0, 7.0) }</text>
+            <text class="note" x="42" y="35">{ fit(&address, rect.w - 52.0, 6.2) }</text>
+        </g>
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct WorkloadProps {
+    workload: WorkloadView,
+    rect: Rect,
+    selected: Option<ObjectRef>,
+}
+
+#[component]
+fn Workload(props: &WorkloadProps) -> Html {
+    let page = use_page();
+    let WorkloadProps { workload, rect, selected } = props;
+    let object = ObjectRef {
+        kind: workload.kind.clone(),
+        namespace: workload.namespace.clone(),
+        name: workload.name.clone(),
+    };
+    let chosen = selected.as_ref() == Some(&object);
+    let (onclick, onkeydown) = chooser(&page.act, object);
+    let count = format!("{}/{}", workload.ready, workload.desired);
+    let label = format!("{} {} {count}", workload.kind, workload.name);
+    // A row of lanterns, lit for each pod that is ready; at most so many find room.
+    let lanterns = workload.desired.min(12);
+    html! {
+        <g
+            class={classes!("workload", "object", chosen.then_some("chosen"))}
+            style={format!("transform: translate({}px, {}px)", rect.x, rect.y)}
+            role="button"
+            tabindex="0"
+            aria-label={label.clone()}
+            data-testid="workload"
+            data-name={workload.name.clone()}
+            {onclick}
+            {onkeydown}
+        >
+            <title>{ label }</title>
+            <rect width={rect.w.to_string()} height={rect.h.to_string()} rx="6" />
+            <text class="name" x="12" y="19">{ fit(&workload.name, rect.w - 24.0, 7.0) }</text>
+            <text class="note" x="12" y="35">{ format!("{} {count}", workload.kind) }</text>
+            <g transform={format!("translate({} 31)", rect.w - 12.0)}>
+                { for (0..lanterns).map(|i| html! {
+                    <circle
+                        class={classes!("lantern", (i < workload.ready).then_some("lit"))}
+                        cx={(-8.0 * f64::from(lanterns - 1 - i)).to_string()}
+                        r="3"
+                    />
+                }) }
+            </g>
+        </g>
+    }
+}

@@ -1,0 +1,77 @@
+//! What moves: pulses between the parts and the pier, and the packet that is on its way.
+
+use super::{PartProps, fit};
+use crate::traffic::{Pulse, legs};
+use naru_web::place::Place;
+use naru_web::scene::{Point, Scene};
+use yew::prelude::*;
+
+/// Everything that moves.
+#[component]
+pub fn Travel(props: &PartProps) -> Html {
+    html! {
+        <g class="travel" aria-hidden="true">
+            { for props.traffic.pulses.iter().filter_map(|it| pulse(it, &props.scene)) }
+            { packet(props) }
+        </g>
+    }
+}
+
+/// A drop of light from a part to the pier, and on to the store when it writes.
+fn pulse(pulse: &Pulse, scene: &Scene) -> Option<Html> {
+    let from = scene.station(&pulse.place)?;
+    let landing = Point { x: from.x, y: scene.pier.middle().y };
+    let store = scene.station(&Place::Store).filter(|_| pulse.writes);
+    let on = store.map(|store| format!("L{} {}L{} {}", store.x, landing.y, store.x, store.y));
+    let path = format!("M{} {}L{} {}{}", from.x, from.y, landing.x, landing.y, on.unwrap_or_default());
+    let class = classes!("pulse", pulse.writes.then_some("writes"));
+    Some(html! {
+        <circle key={pulse.id} {class} r="5" style={format!("offset-path: path('{path}')")}>
+            <title>{ format!("{} {}", pulse.verb, pulse.subject) }</title>
+        </circle>
+    })
+}
+
+/// The packet, at the place it has come to, with what is done to it there.
+fn packet(props: &PartProps) -> Option<Html> {
+    let trip = props.traffic.trip.as_ref()?;
+    let packet = props.store.packets.get(&trip.packet)?;
+    let legs = legs(packet);
+    let (place, hops) = legs.get(trip.leg)?;
+    let at = props.scene.station(place)?;
+    let way: Vec<Point> =
+        legs.iter().take(trip.leg + 1).filter_map(|(place, _)| props.scene.station(place)).collect();
+    // What changes it matters most; else what let it pass.
+    let telling = hops.iter().find(|hop| hop.before != hop.after).or(hops.last());
+    let what = telling.map(|hop| match &hop.rule {
+        Some(rule) => format!("{} · {rule}", hop.stage),
+        None => format!("{} · {}", hop.stage, hop.after),
+    });
+    let left = at.x > props.scene.width / 2.0;
+    let (x, anchor) = if left { (-16.0, "end") } else { (16.0, "start") };
+    let room = if left { at.x - 24.0 } else { props.scene.width - at.x - 24.0 };
+    Some(html! {
+        <>
+            <polyline
+                class="trail"
+                points={way.iter().map(|it| format!("{},{} ", it.x, it.y)).collect::<String>()}
+            />
+            <g
+                key={format!("packet-{}", trip.packet)}
+                class="packet-token"
+                data-testid="packet"
+                style={format!("transform: translate({}px, {}px)", at.x, at.y)}
+            >
+                <circle class="halo" r="15" />
+                <rect x="-9" y="-6.5" width="18" height="13" rx="2.5" />
+                <path d="M-9-5.500L0 1.5 9-5.5" />
+                <text class="name" x={x.to_string()} y="-2" text-anchor={anchor}>
+                    { fit(&packet.summary, room, 7.0) }
+                </text>
+                <text class="note" x={x.to_string()} y="12" text-anchor={anchor}>
+                    { fit(&what.unwrap_or_default(), room, 6.2) }
+                </text>
+            </g>
+        </>
+    })
+}

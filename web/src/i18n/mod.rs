@@ -1,0 +1,202 @@
+//! Every text of the page. A language is one file; a text that is missing there does not compile.
+
+mod en;
+mod ko;
+
+use naru_lesson::Text;
+
+/// A language of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// 한국어.
+    #[default]
+    Korean,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// All of them, as they are offered.
+    pub const ALL: [Language; 2] = [Language::Korean, Language::English];
+
+    /// Its BCP 47 tag.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Language::Korean => "ko",
+            Language::English => "en",
+        }
+    }
+
+    /// Its name in itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Korean => "한국어",
+            Language::English => "English",
+        }
+    }
+
+    /// The language of a tag such as `en` or `en-GB`.
+    pub fn of_tag(tag: &str) -> Option<Language> {
+        let primary = tag.split('-').next()?;
+        Language::ALL.into_iter().find(|it| it.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// Its texts.
+    pub fn texts(self) -> &'static Texts {
+        match self {
+            Language::Korean => &ko::TEXTS,
+            Language::English => &en::TEXTS,
+        }
+    }
+
+    /// What a lesson says in it.
+    pub fn of(self, text: &Text) -> &str {
+        match self {
+            Language::Korean => &text.ko,
+            Language::English => &text.en,
+        }
+    }
+}
+
+/// The texts of the page. `{}` stands for what is put in by [`fill`].
+#[derive(Debug)]
+#[allow(missing_docs)] // Each is named by what it says.
+pub struct Texts {
+    pub title: &'static str,
+    pub tagline: &'static str,
+    pub loading: &'static str,
+    pub failed: &'static str,
+    pub restart: &'static str,
+    pub restart_hint: &'static str,
+    pub language: &'static str,
+    pub theme_light: &'static str,
+    pub theme_dark: &'static str,
+    pub skip_to_terminal: &'static str,
+
+    pub time: &'static str,
+    pub pause: &'static str,
+    pub step: &'static str,
+    pub speed: &'static str,
+    pub clock_title: &'static str,
+    pub paused_notice: &'static str,
+    pub resume: &'static str,
+
+    pub tab_lesson: &'static str,
+    pub tab_cluster: &'static str,
+    pub tab_terminal: &'static str,
+    pub tab_details: &'static str,
+    pub split_lesson: &'static str,
+    pub split_terminal: &'static str,
+
+    pub lesson: &'static str,
+    pub choose_lesson: &'static str,
+    pub minutes: &'static str,
+    pub progress: &'static str,
+    pub run_this: &'static str,
+    pub copy: &'static str,
+    pub copied: &'static str,
+    pub check: &'static str,
+    pub check_holds: &'static str,
+    pub check_waits: &'static str,
+    pub hint: &'static str,
+    pub next_step: &'static str,
+    pub step_done: &'static str,
+    pub lesson_done: &'static str,
+    pub lesson_done_more: &'static str,
+    pub forget_progress: &'static str,
+
+    pub topology: &'static str,
+    pub show_system: &'static str,
+    pub api_server: &'static str,
+    pub api_server_role: &'static str,
+    pub revision: &'static str,
+    pub terminal_role: &'static str,
+    pub store_role: &'static str,
+    pub scheduler_role: &'static str,
+    pub controllers_role: &'static str,
+    pub empty_cluster: &'static str,
+    pub empty_cluster_hint: &'static str,
+    pub folded: &'static str,
+    pub node: &'static str,
+    pub node_ready: &'static str,
+    pub node_not_ready: &'static str,
+    pub cordoned: &'static str,
+    pub waits_for_node: &'static str,
+    pub pod: &'static str,
+    pub service: &'static str,
+    pub workload: &'static str,
+    pub endpoints: &'static str,
+    pub legend: &'static str,
+    pub look_waiting: &'static str,
+    pub look_starting: &'static str,
+    pub look_ready: &'static str,
+    pub look_unready: &'static str,
+    pub look_done: &'static str,
+    pub look_broken: &'static str,
+    pub look_leaving: &'static str,
+
+    pub details: &'static str,
+    pub inspector: &'static str,
+    pub activity: &'static str,
+    pub packets: &'static str,
+    pub close: &'static str,
+    pub nothing_selected: &'static str,
+    pub object_gone: &'static str,
+    pub owner: &'static str,
+    pub events: &'static str,
+    pub no_events: &'static str,
+    pub why: &'static str,
+    pub yaml: &'static str,
+    pub no_activity: &'static str,
+    pub no_packets: &'static str,
+    pub replay: &'static str,
+    pub packet_travels: &'static str,
+
+    pub terminal: &'static str,
+    pub terminal_hint: &'static str,
+    pub screen_reader: &'static str,
+    pub text_smaller: &'static str,
+    pub text_larger: &'static str,
+}
+
+/// Puts values in for each `{}`, in order.
+pub fn fill(text: &str, values: &[&str]) -> String {
+    let mut parts = text.split("{}");
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    let mut values = values.iter();
+    for part in parts {
+        filled.push_str(values.next().unwrap_or(&"{}"));
+        filled.push_str(part);
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_find_languages() {
+        for (tag, language) in [
+            ("ko", Some(Language::Korean)),
+            ("ko-KR", Some(Language::Korean)),
+            ("EN-us", Some(Language::English)),
+            ("fr", None),
+            ("", None),
+        ] {
+            assert_eq!(Language::of_tag(tag), language, "{tag}");
+        }
+    }
+
+    #[test]
+    fn values_are_filled_in() {
+        for (text, values, filled) in [
+            ("a", &[][..], "a"),
+            ("{}분", &["10"][..], "10분"),
+            ("{} of {}", &["1", "2"][..], "1 of 2"),
+            ("{} {}", &["1"][..], "1 {}"),
+        ] {
+            assert_eq!(fill(text, values), filled);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Markdown as elements of the page. Nothing is ever taken as HTML: what looks like it is text.
+
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};
+use yew::virtual_dom::{VList, VNode, VTag};
+use yew::{AttrValue, html};
+
+/// Deepest nesting drawn; deeper text is drawn flat.
+const DEPTH_MAX: usize = 16;
+
+/// The elements of a Markdown text.
+pub fn render(text: &str) -> VNode {
+    let mut tree = Tree { open: vec![None], lists: vec![VList::new()] };
+    for event in Parser::new(text) {
+        match event {
+            Event::Start(tag) => tree.start(element(&tag)),
+            Event::End(end) => tree.end(&end),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => tree.text(&text),
+            Event::Code(code) => tree.add(html! { <code>{ code.to_string() }</code> }),
+            Event::SoftBreak => tree.text(" "),
+            Event::HardBreak => tree.add(html! { <br /> }),
+            Event::Rule => tree.add(html! { <hr /> }),
+            _ => {}
+        }
+    }
+    tree.finish()
+}
+
+/// Elements that are begun and not yet ended, each with its children so far.
+struct Tree {
+    open: Vec<Option<VTag>>,
+    lists: Vec<VList>,
+}
+
+impl Tree {
+    fn start(&mut self, element: Option<VTag>) {
+        let deep = self.open.len() > DEPTH_MAX;
+        self.open.push(if deep { None } else { element });
+        self.lists.push(VList::new());
+    }
+
+    fn end(&mut self, _: &TagEnd) {
+        let (Some(element), Some(children)) = (self.open.pop(), self.lists.pop()) else { return };
+        let node = match element {
+            Some(mut element) => {
+                element.add_children(children.iter().cloned());
+                element.into()
+            }
+            None => children.into(),
+        };
+        self.add(node);
+    }
+
+    fn add(&mut self, node: VNode) {
+        if let Some(list) = self.lists.last_mut() {
+            list.add_child(node);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.add(html! { { text.to_owned() } });
+    }
+
+    fn finish(mut self) -> VNode {
+        while self.lists.len() > 1 {
+            self.end(&TagEnd::Paragraph);
+        }
+        self.lists.pop().map_or_else(VNode::default, VNode::from)
+    }
+}
+
+/// The element for a tag; `None` when its children stand for themselves.
+fn element(tag: &Tag<'_>) -> Option<VTag> {
+    let mut element = VTag::new(match tag {
+        Tag::Paragraph => "p",
+        // The page has its own headings above these.
+        Tag::Heading { level: HeadingLevel::H1 | HeadingLevel::H2 | HeadingLevel::H3, .. } => "h4",
+        Tag::Heading { .. } => "h5",
+        Tag::BlockQuote(_) => "blockquote",
+        Tag::CodeBlock(_) => "pre",
+        Tag::List(Some(_)) => "ol",
+        Tag::List(None) => "ul",
+        Tag::Item => "li",
+        Tag::Emphasis => "em",
+        Tag::Strong => "strong",
+        Tag::Link { dest_url, .. } if is_harmless(dest_url) => "a",
+        _ => return None,
+    });
+    match tag {
+        Tag::Link { dest_url, .. } => {
+            element.add_attribute("href", AttrValue::from(dest_url.to_string()));
+            element.add_attribute("target", "_blank");
+            element.add_attribute("rel", "noreferrer");
+        }
+        Tag::List(Some(first)) if *first != 1 => {
+            element.add_attribute("start", AttrValue::from(first.to_string()));
+        }
+        Tag::CodeBlock(CodeBlockKind::Fenced(language)) if !language.is_empty() => {
+            element.add_attribute("data-language", AttrValue::from(language.to_string()));
+        }
+        _ => {}
+    }
+    Some(element)
+}
+
+/// Whether a link leads to a page, and not to a script.
+fn is_harmless(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with('#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_are_linked() {
+        for (url, harmless) in [
+            ("https://kubernetes.io", true),
+            ("#pods", true),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("http://example.com", false),
+            ("//example.com", false),
+        ] {
+            assert_eq!(is_harmless(url), harmless, "{url}");
+        }
+    }
+}

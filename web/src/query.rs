@@ -1,0 +1,98 @@
+//! What the page's address says: `?lesson=01-first-pod&lang=en&theme=dark&speed=10&embed=1`.
+
+use crate::i18n::Language;
+use crate::protocol::Speed;
+
+/// The words of the address that the page knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// `lesson=`: the lesson's folder.
+    pub lesson: Option<String>,
+    /// `lang=`: a language that the page has.
+    pub language: Option<Language>,
+    /// `theme=`: `light` or `dark`.
+    pub theme: Option<Theme>,
+    /// `speed=`: times as fast as real time; 0 stands still.
+    pub speed: Option<Speed>,
+    /// `embed=1`: inside another page, as a widget.
+    pub embed: bool,
+}
+
+/// Light or dark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// Day on the river.
+    Light,
+    /// Night on the river.
+    Dark,
+}
+
+impl Theme {
+    /// Its name in the address, in storage, and on the document's element.
+    pub fn name(self) -> &'static str {
+        match self {
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    /// The theme of this name.
+    pub fn named(name: &str) -> Option<Theme> {
+        [Theme::Light, Theme::Dark].into_iter().find(|theme| theme.name() == name)
+    }
+
+    /// The other one.
+    pub fn other(self) -> Theme {
+        match self {
+            Theme::Light => Theme::Dark,
+            Theme::Dark => Theme::Light,
+        }
+    }
+}
+
+impl Query {
+    /// Reads the pairs of an address; what is not known is passed over.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Query {
+        let mut query = Query::default();
+        for (key, value) in pairs {
+            match key.as_str() {
+                "lesson" if !value.is_empty() => query.lesson = Some(value),
+                "lang" => query.language = Language::of_tag(&value),
+                "theme" => query.theme = Theme::named(&value),
+                "speed" => query.speed = value.parse().ok().map(Speed::times),
+                "embed" => query.embed = value != "0",
+                _ => {}
+            }
+        }
+        query
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Query {
+        Query::from_pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn known_words_are_read_and_others_passed_over() {
+        let query = read(&[("lesson", "01-a"), ("lang", "en-US"), ("theme", "dark"), ("x", "y")]);
+        assert_eq!(
+            query,
+            Query {
+                lesson: Some("01-a".to_owned()),
+                language: Some(Language::English),
+                theme: Some(Theme::Dark),
+                speed: None,
+                embed: false,
+            }
+        );
+        assert_eq!(read(&[("speed", "0")]).speed, Some(Speed::PAUSED));
+        assert_eq!(read(&[("speed", "fast")]).speed, None);
+        assert!(read(&[("embed", "1")]).embed);
+        assert!(!read(&[("embed", "0")]).embed);
+        assert_eq!(read(&[("lang", "tlh"), ("theme", "loud"), ("lesson", "")]), Query::default());
+    }
+}

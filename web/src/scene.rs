@@ -1,0 +1,525 @@
+//! Where everything stands in the picture: a pure function of the store and the room there is.
+//!
+//! From top to bottom: the upper bank with the parts of the control plane; the pier, which is the
+//! API server, because every part docks there and at no other; the river with the services, and
+//! with the pods that wait for a node; the lower bank with a house for each node.
+
+use crate::place::Place;
+use crate::store::{Store, is_system};
+use naru_cluster::view::{NodeView, PodView};
+use std::collections::BTreeMap;
+
+/// A point, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    /// From the left.
+    pub x: f64,
+    /// From the top.
+    pub y: f64,
+}
+
+/// A rectangle, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rect {
+    /// Its left side.
+    pub x: f64,
+    /// Its top.
+    pub y: f64,
+    /// Its width.
+    pub w: f64,
+    /// Its height.
+    pub h: f64,
+}
+
+impl Rect {
+    /// Its right side.
+    pub fn right(self) -> f64 {
+        self.x + self.w
+    }
+
+    /// Its lower side.
+    pub fn bottom(self) -> f64 {
+        self.y + self.h
+    }
+
+    /// Its middle.
+    pub fn middle(self) -> Point {
+        Point { x: self.x + self.w / 2.0, y: self.y + self.h / 2.0 }
+    }
+
+    /// The middle of its top.
+    pub fn top_middle(self) -> Point {
+        Point { x: self.x + self.w / 2.0, y: self.y }
+    }
+
+    /// The middle of its lower side.
+    pub fn bottom_middle(self) -> Point {
+        Point { x: self.x + self.w / 2.0, y: self.bottom() }
+    }
+}
+
+/// The room, and what of the cluster is to be shown in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Room {
+    /// Width in pixels.
+    pub width: f64,
+    /// Height in pixels; the scene may become higher.
+    pub height: f64,
+    /// Whether the cluster's own parts are shown too.
+    pub system: bool,
+}
+
+/// Everything's place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scene {
+    /// The room's width.
+    pub width: f64,
+    /// At least the room's height.
+    pub height: f64,
+    /// The parts of the control plane but the API server, from left to right.
+    pub parts: Vec<(Place, Rect)>,
+    /// The API server.
+    pub pier: Rect,
+    /// Services by uid.
+    pub services: BTreeMap<String, Rect>,
+    /// Deployments, ReplicaSets, DaemonSets by uid.
+    pub workloads: BTreeMap<String, Rect>,
+    /// Pods by uid.
+    pub pods: BTreeMap<String, Rect>,
+    /// Uids of pods that stand on the river, for want of a node.
+    pub afloat: Vec<String>,
+    /// Houses, the control plane's first.
+    pub houses: Vec<House>,
+    /// Lines from services to the pods behind them.
+    pub wires: Vec<Wire>,
+    /// Where to say what to do next, when there is nothing of the learner's own yet.
+    pub hint: Option<Rect>,
+    stations: BTreeMap<Place, Point>,
+}
+
+/// A node's house.
+#[derive(Clone, Debug, PartialEq)]
+pub struct House {
+    /// The node's uid.
+    pub uid: String,
+    /// The whole of it, roof included.
+    pub rect: Rect,
+    /// Pods of the cluster's own that are folded away.
+    pub folded: usize,
+    /// Where the folded ones are told of.
+    pub fold: Rect,
+}
+
+/// A line from a service to a pod behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wire {
+    /// The service's uid.
+    pub service: String,
+    /// The pod's uid.
+    pub pod: String,
+    /// From here.
+    pub from: Point,
+    /// To here.
+    pub to: Point,
+    /// Whether the pod takes requests.
+    pub ready: bool,
+}
+
+/// Height of a roof.
+pub const ROOF: f64 = 46.0;
+const MARGIN: f64 = 20.0;
+const GAP: f64 = 10.0;
+/// Narrower than this is a phone.
+const NARROW: f64 = 560.0;
+const PART_H: f64 = 46.0;
+const PART_W_MAX: f64 = 190.0;
+const PIER_H: f64 = 34.0;
+/// Between the upper bank and the pier.
+const STAIRS: f64 = 22.0;
+const CHIP_H: f64 = 44.0;
+const CHIP_W: f64 = 176.0;
+const POD_H: f64 = 42.0;
+const POD_W: f64 = 118.0;
+const HOUSE_W: f64 = 232.0;
+const HOUSE_W_MAX: f64 = 420.0;
+/// Where a house tells of folded pods and of its address.
+const SILL: f64 = 30.0;
+/// Between things on the river.
+const WATER: f64 = 20.0;
+
+impl Scene {
+    /// Places everything.
+    pub fn lay_out(store: &Store, room: Room) -> Scene {
+        let mut scene = Scene { width: room.width.max(320.0), ..Scene::default() };
+        let houses = HousePlan::of(store, room, scene.width);
+        let upper = scene.lay_upper_bank();
+        // First as low as can be; what room is left is given to the river and the houses.
+        let river_end = scene.lay_river(store, room, upper + WATER, 0.0);
+        let needed = river_end + WATER + houses.height() + MARGIN;
+        let slack = (room.height - needed).max(0.0);
+        let breath = (slack * 0.2).min(56.0);
+        let river_end = scene.lay_river(store, room, upper + WATER + breath, breath);
+        let left = (slack - 3.0 * breath).max(0.0);
+        let top = river_end + WATER + breath;
+        scene.lay_houses(&houses, top, (left / houses.rows.max(1) as f64).min(150.0));
+        scene.height = room.height.max(top + houses.height() + MARGIN).max(scene.lowest() + MARGIN);
+        scene.lay_wires(store);
+        scene.note_stations(store);
+        scene
+    }
+
+    /// Where something that goes to a place is to be drawn.
+    pub fn station(&self, place: &Place) -> Option<Point> {
+        self.stations.get(place).copied()
+    }
+
+    fn lowest(&self) -> f64 {
+        self.houses.iter().map(|house| house.rect.bottom()).fold(0.0, f64::max)
+    }
+
+    fn inner(&self) -> f64 {
+        self.width - 2.0 * self.margin()
+    }
+
+    fn margin(&self) -> f64 {
+        if self.width < NARROW { 12.0 } else { MARGIN }
+    }
+
+    /// The control plane's parts and the pier. Returns the pier's lower side.
+    fn lay_upper_bank(&mut self) -> f64 {
+        let places = [Place::Terminal, Place::Scheduler, Place::Controllers, Place::Store];
+        let count = places.len() as f64;
+        let gap = if self.width < NARROW { 6.0 } else { GAP };
+        let w = ((self.inner() - gap * (count - 1.0)) / count).min(PART_W_MAX);
+        // Spread from end to end of the pier.
+        let stride = (self.inner() - w) / (count - 1.0);
+        let margin = self.margin();
+        self.parts = (0u32..)
+            .zip(places)
+            .map(|(i, place)| {
+                let x = margin + f64::from(i) * stride;
+                (place, Rect { x, y: 14.0, w, h: PART_H })
+            })
+            .collect();
+        let y = 14.0 + PART_H + STAIRS;
+        self.pier = Rect { x: margin, y, w: self.inner(), h: PIER_H };
+        self.pier.bottom()
+    }
+
+    /// Services, workloads, and pods without a node. Returns where the river ends.
+    fn lay_river(&mut self, store: &Store, room: Room, top: f64, breath: f64) -> f64 {
+        let shown = |namespace: &str| room.system || !is_system(namespace);
+        let mut services: Vec<_> =
+            store.services.values().filter(|it| shown(&it.namespace)).collect();
+        services.sort_by_key(|it| (it.name != "kubernetes", &it.namespace, &it.name));
+        let mut workloads: Vec<_> =
+            store.workloads.values().filter(|it| shown(&it.namespace)).collect();
+        workloads.sort_by_key(|it| (&it.namespace, &it.kind, &it.name));
+        let count = services.len() + workloads.len();
+        let mut chips = flow(self.margin(), top, self.inner(), (CHIP_W, CHIP_H), GAP, count);
+        let chips_end = chips.last().map_or(top, |chip| chip.bottom());
+        let plans = chips.split_off(services.len().min(chips.len()));
+        self.services =
+            services.iter().zip(chips).map(|(it, rect)| (it.uid.clone(), rect)).collect();
+        self.workloads =
+            workloads.iter().zip(plans).map(|(it, rect)| (it.uid.clone(), rect)).collect();
+
+        let mut afloat: Vec<&PodView> = store
+            .pods
+            .values()
+            .filter(|pod| shown(&pod.namespace) && house_of(store, pod).is_none())
+            .collect();
+        afloat.sort_by_key(|pod| age_order(pod));
+        let top = chips_end + WATER + breath;
+        let boats =
+            flow(self.margin() + 8.0, top, self.inner(), (POD_W, POD_H), 2.0 * GAP, afloat.len());
+        let mut end = boats.last().map_or(chips_end, |boat| boat.bottom() + 12.0);
+        self.afloat = afloat.iter().map(|pod| pod.uid.clone()).collect();
+        self.pods = self.afloat.iter().cloned().zip(boats).collect();
+
+        self.hint = None;
+        if !store.nodes.is_empty() && store.own_pods().next().is_none() {
+            self.hint = Some(Rect { x: self.margin(), y: top, w: self.inner(), h: 44.0 });
+            end = top + 44.0;
+        }
+        end
+    }
+
+    fn lay_houses(&mut self, plan: &HousePlan<'_>, top: f64, taller: f64) {
+        let columns = plan.columns.max(1);
+        let used = plan.width * columns as f64 + GAP * (columns as f64 - 1.0);
+        let left = (self.width - used) / 2.0;
+        let mut y = top;
+        let rows = plan.rooms.chunks(columns).zip(&plan.row_heights);
+        for (row, height) in rows {
+            for (i, (node, pods, folded)) in row.iter().enumerate() {
+                let x = left + i as f64 * (plan.width + GAP);
+                let rect = Rect { x, y, w: plan.width, h: height + taller };
+                let inside = plan.width - 2.0 * GAP;
+                let w = (inside + 6.0) / plan.beds as f64 - 6.0;
+                let beds = flow(x + GAP, y + ROOF + 6.0, inside, (w, POD_H), 6.0, pods.len());
+                self.pods.extend(pods.iter().map(|pod| pod.uid.clone()).zip(beds));
+                let fold =
+                    Rect { x: x + GAP, y: rect.bottom() - SILL + 2.0, w: inside, h: SILL - 8.0 };
+                self.houses.push(House { uid: node.uid.clone(), rect, folded: *folded, fold });
+            }
+            y += height + taller + GAP;
+        }
+    }
+
+    fn lay_wires(&mut self, store: &Store) {
+        for (uid, chip) in &self.services {
+            let Some(service) = store.services.get(uid) else { continue };
+            for (pod, ready) in &service.endpoints {
+                let Some(bed) = self.pods.get(pod) else { continue };
+                let (from, to) = (chip.bottom_middle(), bed.top_middle());
+                let (service, pod) = (uid.clone(), pod.clone());
+                self.wires.push(Wire { service, pod, from, to, ready: *ready });
+            }
+        }
+    }
+
+    fn note_stations(&mut self, store: &Store) {
+        self.stations.extend(self.parts.iter().map(|(place, it)| (place.clone(), it.middle())));
+        self.stations.insert(Place::ApiServer, self.pier.middle());
+        for house in &self.houses {
+            let Some(node) = store.nodes.get(&house.uid) else { continue };
+            let eaves = Point { x: house.rect.middle().x, y: house.rect.y + ROOF * 0.5 };
+            self.stations.insert(Place::Node(node.name.clone()), eaves);
+        }
+        for pod in store.pods.values() {
+            let folded = || {
+                let node = store.nodes.values().find(|node| Some(&node.name) == pod.node.as_ref())?;
+                let house = self.houses.iter().find(|house| house.uid == node.uid)?;
+                Some(house.fold.middle())
+            };
+            let here = self.pods.get(&pod.uid).map(|bed| bed.middle()).or_else(folded);
+            if let Some(point) = here {
+                let place =
+                    Place::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
+                self.stations.insert(place, point);
+            }
+        }
+    }
+}
+
+/// What a house holds: its node, the pods shown, the number of those folded away.
+type HouseRoom<'a> = (&'a NodeView, Vec<&'a PodView>, usize);
+
+/// How houses are built before it is known where they stand.
+struct HousePlan<'a> {
+    rooms: Vec<HouseRoom<'a>>,
+    columns: usize,
+    rows: usize,
+    /// Of each house.
+    width: f64,
+    /// Of the houses of each row: all as high as the highest.
+    row_heights: Vec<f64>,
+    /// Pods beside one another.
+    beds: usize,
+}
+
+impl<'a> HousePlan<'a> {
+    fn of(store: &'a Store, room: Room, width: f64) -> HousePlan<'a> {
+        let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
+        let mut nodes: Vec<&NodeView> = store.nodes.values().collect();
+        nodes.sort_by_key(|node| (node.roles.is_empty(), &node.name));
+        let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
+        let columns = fitting.min(nodes.len()).max(1);
+        let house =
+            ((inner - GAP * (columns as f64 - 1.0)) / columns as f64).min(HOUSE_W_MAX.max(inner / 3.0));
+        let beds = ((house - 2.0 * GAP + 6.0) / (POD_W - 16.0 + 6.0)).floor().max(1.0) as usize;
+
+        let mut by_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
+        for pod in store.pods.values() {
+            if let Some(node) = &pod.node {
+                by_node.entry(node).or_default().push(pod);
+            }
+        }
+        let rooms: Vec<HouseRoom<'a>> = nodes
+            .into_iter()
+            .map(|node| {
+                let pods = by_node.remove(node.name.as_str()).unwrap_or_default();
+                let (mut shown, folded): (Vec<_>, Vec<_>) =
+                    pods.into_iter().partition(|pod| room.system || !is_system(&pod.namespace));
+                shown.sort_by_key(|pod| age_order(pod));
+                (node, shown, folded.len())
+            })
+            .collect();
+        let height = |row: &[HouseRoom<'_>]| {
+            let most = row.iter().map(|(_, pods, _)| pods.len()).max().unwrap_or(0);
+            let layers = most.div_ceil(beds).max(1);
+            ROOF + 6.0 + layers as f64 * (POD_H + 6.0) + SILL
+        };
+        let row_heights: Vec<f64> = rooms.chunks(columns).map(height).collect();
+        HousePlan { columns, rows: row_heights.len(), width: house, row_heights, beds, rooms }
+    }
+
+    fn height(&self) -> f64 {
+        self.row_heights.iter().sum::<f64>() + GAP * self.rows.saturating_sub(1) as f64
+    }
+}
+
+/// The node a pod is in, when there is such a node.
+fn house_of<'a>(store: &'a Store, pod: &PodView) -> Option<&'a NodeView> {
+    let name = pod.node.as_ref()?;
+    store.nodes.values().find(|node| &node.name == name)
+}
+
+/// Oldest first, and always the same order.
+fn age_order(pod: &PodView) -> (u64, &str, &str) {
+    (pod.created_micros, &pod.namespace, &pod.name)
+}
+
+/// So many boxes of a size, in rows from left to right, within a width.
+fn flow(x: f64, y: f64, width: f64, size: (f64, f64), gap: f64, count: usize) -> Vec<Rect> {
+    let (w, h) = size;
+    let columns = ((width + gap) / (w + gap) + 1e-6).floor().max(1.0) as usize;
+    (0..count)
+        .map(|i| {
+            let (row, column) = ((i / columns) as f64, (i % columns) as f64);
+            Rect { x: x + column * (w + gap), y: y + row * (h + gap), w: w.min(width), h }
+        })
+        .collect()
+}
+
+/// A line that leaves downwards and arrives from above, as the `d` of an SVG path.
+pub fn falling_line(from: Point, to: Point) -> String {
+    let bend = ((to.y - from.y) / 2.0).abs().max(18.0);
+    let (Point { x: x1, y: y1 }, Point { x: x2, y: y2 }) = (from, to);
+    format!("M{x1:.1} {y1:.1}C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {y2:.1}", y1 + bend, y2 - bend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naru_cluster::view::{ServiceView, ViewDelta};
+
+    fn node(name: &str, roles: &[&str]) -> NodeView {
+        NodeView {
+            uid: format!("uid-{name}"),
+            name: name.to_owned(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            ready: true,
+            unschedulable: false,
+            internal_ip: String::new(),
+            pod_cidr: String::new(),
+        }
+    }
+
+    fn pod(name: &str, namespace: &str, node: Option<&str>) -> PodView {
+        PodView {
+            uid: format!("uid-{name}"),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            node: node.map(str::to_owned),
+            ip: None,
+            phase: "Running".to_owned(),
+            status: "Running".to_owned(),
+            ready: (1, 1),
+            restarts: 0,
+            labels: BTreeMap::new(),
+            owner: None,
+            containers: Vec::new(),
+            created_micros: 0,
+        }
+    }
+
+    fn store() -> Store {
+        let mut store = Store::default();
+        let pods = (0..7).map(|i| pod(&format!("web-{i}"), "default", Some("worker")));
+        let others = [pod("dns", "kube-system", Some("worker")), pod("new", "default", None)];
+        store.apply(ViewDelta {
+            nodes: vec![
+                node("worker", &[]),
+                node("control-plane", &["control-plane"]),
+                node("worker2", &[]),
+            ],
+            pods: pods.chain(others).collect(),
+            services: vec![ServiceView {
+                uid: "svc".to_owned(),
+                namespace: "default".to_owned(),
+                name: "web".to_owned(),
+                service_type: "ClusterIP".to_owned(),
+                cluster_ip: "10.96.0.9".to_owned(),
+                ports: vec!["80/TCP".to_owned()],
+                endpoints: vec![("uid-web-0".to_owned(), true), ("uid-moon".to_owned(), true)],
+            }],
+            ..ViewDelta::default()
+        });
+        store
+    }
+
+    fn rooms() -> [Room; 4] {
+        [(360.0, 500.0), (390.0, 300.0), (760.0, 480.0), (1900.0, 1200.0)]
+            .map(|(width, height)| Room { width, height, system: false })
+    }
+
+    #[test]
+    fn everything_stands_inside_the_scene_and_nothing_on_another() {
+        let store = store();
+        for room in rooms() {
+            let scene = Scene::lay_out(&store, room);
+            let mut boxes: Vec<Rect> = scene.parts.iter().map(|(_, rect)| *rect).collect();
+            boxes.push(scene.pier);
+            boxes.extend(scene.services.values());
+            boxes.extend(scene.pods.values());
+            for (i, a) in boxes.iter().enumerate() {
+                assert!(a.x >= 0.0 && a.right() <= scene.width + 0.1, "{room:?} {a:?}");
+                assert!(a.bottom() <= scene.height, "{room:?} {a:?}");
+                for b in &boxes[i + 1..] {
+                    let apart = a.right() <= b.x + 0.1
+                        || b.right() <= a.x + 0.1
+                        || a.bottom() <= b.y + 0.1
+                        || b.bottom() <= a.y + 0.1;
+                    assert!(apart, "{room:?} {a:?} {b:?}");
+                }
+            }
+            for house in &scene.houses {
+                assert!(house.rect.bottom() <= scene.height, "{room:?} {house:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pods_are_in_their_nodes_house() {
+        for room in rooms() {
+            let scene = Scene::lay_out(&store(), room);
+            let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
+            let bed = scene.pods["uid-web-6"];
+            assert!(bed.x >= house.x && bed.right() <= house.right());
+            assert!(bed.y >= house.y + ROOF && bed.bottom() <= house.bottom() - SILL + 6.1);
+            assert_eq!(scene.afloat, ["uid-new"]);
+            assert_eq!(scene.houses[0].uid, "uid-control-plane");
+        }
+    }
+
+    #[test]
+    fn the_systems_pods_are_folded_but_have_a_station() {
+        let store = store();
+        let [.., room] = rooms();
+        let place =
+            Place::Pod { namespace: "kube-system".to_owned(), name: "dns".to_owned() };
+        let scene = Scene::lay_out(&store, room);
+        assert!(!scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
+        let scene = Scene::lay_out(&store, Room { system: true, ..room });
+        assert!(scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
+    }
+
+    #[test]
+    fn wires_go_to_pods_that_are_there() {
+        let [.., room] = rooms();
+        let scene = Scene::lay_out(&store(), room);
+        let ends: Vec<&str> = scene.wires.iter().map(|wire| wire.pod.as_str()).collect();
+        assert_eq!(ends, ["uid-web-0"]);
+    }
+
+    #[test]
+    fn an_empty_cluster_has_a_scene() {
+        for room in rooms() {
+            let scene = Scene::lay_out(&Store::default(), room);
+            assert!(scene.houses.is_empty() && scene.hint.is_none());
+            assert!(scene.height >= room.height);
+        }
+    }
+}
