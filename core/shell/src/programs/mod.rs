@@ -1,35 +1,122 @@
-//! The programs that every image may carry: one file each.
+//! The programs that every image may carry.
 
+mod base64;
+mod cat;
+mod cut;
+mod date;
+mod diff;
 pub(crate) mod echo;
+mod endless;
+mod files;
+mod grep;
+mod head;
+mod id;
+mod ls;
 pub(crate) mod printf;
 pub(crate) mod regex;
+mod run;
+mod sed;
+mod small;
+mod sort;
+mod tail;
+mod tee;
 pub(crate) mod test;
 mod tool;
+mod tr;
+mod uniq;
+mod wc;
 
 use crate::shell::{Flavor, Shell};
-use crate::{Errno, Program, ProgramTable, Vfs};
-use tool::OneShot;
+use crate::{Errno, Program, ProgramTable, Sys, Vfs};
+use tool::{Filter, Filtering, OneShot, Out};
 
-/// A constructor of a fresh instance of a program.
-type Load = fn() -> Box<dyn Program>;
+/// A fresh instance of the program named.
+fn load(name: &str) -> Option<Box<dyn Program>> {
+    Some(match name {
+        "[" | "test" => once(test::run),
+        "ash" => Box::new(Shell::new(Flavor::Ash)),
+        "base64" => filter::<base64::Base64>(),
+        "basename" => once(small::basename),
+        "bash" => Box::new(Shell::new(Flavor::Bash)),
+        "cat" => filter::<cat::Cat>(),
+        "chmod" => once(files::chmod),
+        "chown" => once(files::chown),
+        "clear" => once(small::clear),
+        "cp" => once(files::cp),
+        "cut" => filter::<cut::Cut>(),
+        "dash" => Box::new(Shell::new(Flavor::Dash)),
+        "date" => once(date::run),
+        "diff" => once(diff::run),
+        "dirname" => once(small::dirname),
+        "echo" => once(echo::run),
+        "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
+        "env" => Box::new(run::Env::default()),
+        "false" => once(small::no_indeed),
+        "find" => once(small::find),
+        "head" => filter::<head::Head>(),
+        "hostname" => once(small::hostname),
+        "id" => once(id::id),
+        "kill" => once(small::kill),
+        "ln" => once(files::ln),
+        "ls" => once(ls::run),
+        "mkdir" => once(files::mkdir),
+        "mktemp" => once(small::mktemp),
+        "mv" => once(files::mv),
+        "nproc" => once(small::nproc),
+        "printenv" => once(small::printenv),
+        "printf" => once(printf::run),
+        "ps" => once(small::ps),
+        "pwd" => once(small::pwd),
+        "readlink" => once(files::readlink),
+        "rm" => once(files::rm),
+        "rmdir" => once(files::rmdir),
+        "sed" => filter::<sed::Sed>(),
+        "seq" => Box::new(endless::Seq::default()),
+        "sleep" => Box::new(endless::Sleep::default()),
+        "sort" => filter::<sort::Sort>(),
+        "stat" => once(files::stat),
+        "tail" => Box::new(tail::TailProgram::new()),
+        "tee" => filter::<tee::Tee>(),
+        "time" => Box::new(run::TimeProgram::default()),
+        "timeout" => Box::new(run::Timeout::default()),
+        "touch" => once(files::touch),
+        "tr" => filter::<tr::Tr>(),
+        "true" => once(small::yes_indeed),
+        "uname" => once(small::uname),
+        "uniq" => filter::<uniq::Uniq>(),
+        "watch" => Box::new(run::Watch::new()),
+        "wc" => filter::<wc::Wc>(),
+        "which" => once(small::which),
+        "whoami" => once(id::whoami),
+        "xargs" => Box::new(run::Xargs::default()),
+        "yes" => Box::new(endless::Yes::default()),
+        _ => return None,
+    })
+}
 
-/// Names and programs, sorted by name.
-const PROGRAMS: &[(&str, Load)] = &[
-    ("[", || Box::new(OneShot::new(test::run))),
-    ("ash", || Box::new(Shell::new(Flavor::Ash))),
-    ("bash", || Box::new(Shell::new(Flavor::Bash))),
-    ("dash", || Box::new(Shell::new(Flavor::Dash))),
-    ("echo", || Box::new(OneShot::new(echo::run))),
-    ("printf", || Box::new(OneShot::new(printf::run))),
-    ("test", || Box::new(OneShot::new(test::run))),
+/// Every name that [`load`] knows, sorted.
+const NAMES: &[&str] = &[
+    "[", "ash", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp", "cut",
+    "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep", "find", "grep",
+    "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "nproc", "printenv",
+    "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat",
+    "tail", "tee", "test", "time", "timeout", "touch", "tr", "true", "uname", "uniq", "watch",
+    "wc", "which", "whoami", "xargs", "yes",
 ];
+
+fn once(run: fn(&mut dyn Sys, &[String], &mut Out) -> i32) -> Box<dyn Program> {
+    Box::new(OneShot::new(run))
+}
+
+fn filter<T: Filter>() -> Box<dyn Program> {
+    Box::new(Filtering::<T>::new())
+}
 
 struct Standard;
 
 impl ProgramTable for Standard {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
-        let at = PROGRAMS.binary_search_by_key(&name, |(name, _)| name).ok()?;
-        PROGRAMS.get(at).map(|(_, load)| load())
+        load(name)
     }
 }
 
@@ -41,10 +128,10 @@ pub fn standard_programs() -> &'static dyn ProgramTable {
 
 /// The names of the standard programs.
 pub fn standard_program_names() -> impl Iterator<Item = &'static str> {
-    PROGRAMS.iter().map(|(name, _)| *name)
+    NAMES.iter().copied()
 }
 
-/// Installs the standard programs that `names` says in the directory `dir`, and `sh` as the shell
+/// Installs the programs that `names` says in the directory `dir`, and `/bin/sh` as the shell
 /// `shell` (`bash`, `dash` or `ash`).
 pub fn install_programs<'a>(
     fs: &mut Vfs,
@@ -56,4 +143,17 @@ pub fn install_programs<'a>(
         fs.install(&crate::join(dir, name), name)?;
     }
     fs.install("/bin/sh", shell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_program() {
+        assert!(NAMES.is_sorted());
+        for name in NAMES {
+            assert!(load(name).is_some(), "{name}");
+        }
+    }
 }

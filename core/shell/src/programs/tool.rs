@@ -41,6 +41,11 @@ impl Out {
         self.push(2, b"\n");
     }
 
+    /// Prints bytes to a descriptor.
+    pub fn put_to(&mut self, fd: Fd, bytes: impl AsRef<[u8]>) {
+        self.push(fd, bytes.as_ref());
+    }
+
     /// Prints bytes to standard error.
     pub fn put_error(&mut self, bytes: impl AsRef<[u8]>) {
         self.push(2, bytes.as_ref());

@@ -53,10 +53,10 @@ impl Parser<'_> {
     /// Arithmetic up to `))`, which is taken.
     pub fn arith_word(&mut self) -> Parsed<Word> {
         let word = Word(self.parts(Until::Arith)?);
-        if self.rest_starts(";") {
-            return Err(self.unexpected(None));
+        if self.text.get(..self.at).is_some_and(|read| read.ends_with("))")) {
+            return Ok(word);
         }
-        Ok(word)
+        Err(self.unexpected(None))
     }
 
     /// The three expressions of `for ((…; …; …))`, with the closing brackets.
