@@ -1,4 +1,5 @@
 //! Deployments on a running cluster.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! ReplicaSets on a running cluster.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod common;
 

@@ -329,8 +329,8 @@ mod tests {
     }
 
     fn rs(replicas: i32, most: &str) -> ReplicaSet {
-        let mut rs = ReplicaSet::default();
-        rs.spec = Some(ReplicaSetSpec { replicas: Some(replicas), ..ReplicaSetSpec::default() });
+        let spec = ReplicaSetSpec { replicas: Some(replicas), ..ReplicaSetSpec::default() };
+        let mut rs = ReplicaSet { spec: Some(spec), ..ReplicaSet::default() };
         rs.metadata.annotations = Some([(MAX_REPLICAS.to_owned(), most.to_owned())].into());
         rs
     }

@@ -1,15 +1,17 @@
 //! A small cluster: the real API server, the real controller manager, and one component that
 //! stands in for scheduler and kubelets.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{
     Binding, Event, Node, NodeCondition, NodeStatus, ObjectReference, Pod, PodCondition, PodIP,
     PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::{Body, DeleteOptions, ListOptions, Propagation};
-use naru_api::time::meta_time;
-use naru_api::{ApiService, Key, Kube, Object, UserInfo, WatchEvent, pods, scheme};
+use naru_api::time::{meta_time, micro_time};
+use naru_api::{Key, Kube, Object, UserInfo, WatchEvent, pods, scheme};
 use naru_apiserver::ApiServer;
 use naru_client::{Action, Cache, Client, Context, Controller, Error, Process, Reconcile, Watch};
 use naru_controllers::controller_manager;
@@ -86,7 +88,8 @@ impl Cluster {
     }
 
     pub fn edit<K: Kube>(&mut self, name: &str, change: impl Fn(&mut K)) {
-        let mut object = (*self.client().get::<K>("default", name).unwrap()).clone();
+        let namespace = if K::kind().namespaced { "default" } else { "" };
+        let mut object = (*self.client().get::<K>(namespace, name).unwrap()).clone();
         change(&mut object);
         self.client().update(object).unwrap();
     }
@@ -193,10 +196,13 @@ impl Controller for Nodes {
         "nodes"
     }
     fn watches(&self) -> Vec<Watch> {
-        vec![Watch::all::<Pod>()]
+        vec![Watch::all::<Pod>(), Watch::all::<Node>()]
     }
     fn map(&mut self, event: &WatchEvent, _old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
         vec![event.object.key()]
+    }
+    fn initial(&self) -> Vec<Key> {
+        vec![Key::new("", "heartbeat")]
     }
 }
 
@@ -207,7 +213,14 @@ impl Reconcile for Nodes {
         context: &mut Context<'_>,
         _world: &mut (),
     ) -> Result<Action, Error> {
+        if key.name == "heartbeat" {
+            return heartbeat(context);
+        }
         let Some(pod) = context.cache.get::<Pod>(key) else { return Ok(Action::await_change()) };
+        let node = context.cache.get::<Node>(&Key::new("", pods::node_name(pod)));
+        if node.is_some_and(is_silent) {
+            return Ok(Action::await_change());
+        }
         // Upstream's tests hold a pod back by this, too.
         let held = pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("hold"));
         if pods::is_terminating(pod) {
@@ -262,4 +275,33 @@ fn node_affinity_name(pod: &Pod) -> Option<String> {
     let required = affinity.required_during_scheduling_ignored_during_execution.as_ref()?;
     let field = required.node_selector_terms.first()?.match_fields.as_ref()?.first()?;
     field.values.as_ref()?.first().cloned()
+}
+
+/// A node with this label tells nothing of itself any more.
+fn is_silent(node: &Node) -> bool {
+    node.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key("silent"))
+}
+
+fn heartbeat(context: &mut Context<'_>) -> Result<Action, Error> {
+    let cache = context.cache;
+    for node in cache.list::<Node>("").filter(|node| !is_silent(node)) {
+        let name = node.metadata.name.clone().unwrap();
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: Some("kube-node-lease".to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                renew_time: Some(micro_time(context.now)),
+                ..LeaseSpec::default()
+            }),
+        };
+        if context.client.get::<Lease>("kube-node-lease", &name).is_ok() {
+            context.client.update(lease)?;
+        } else {
+            context.client.create(lease)?;
+        }
+    }
+    Ok(Action::requeue_after(Duration::from_secs(10)))
 }

@@ -1,0 +1,330 @@
+//! Notices nodes that went silent, and taints nodes by their conditions.
+//!
+//! Upstream: `pkg/controller/nodelifecycle/node_lifecycle_controller.go`.
+
+use crate::util::key_of;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, Taint};
+use naru_api::scheduling::taints;
+use naru_api::time::{from_meta, meta_time};
+use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
+use naru_sim::Time;
+use std::time::Duration;
+
+/// How often upstream looks. Upstream: `--node-monitor-period`.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How long a node may be silent. Upstream: `--node-monitor-grace-period`.
+const GRACE: Duration = Duration::from_secs(50);
+/// How long a new node may be silent. Upstream: `--node-startup-grace-period`.
+const STARTUP_GRACE: Duration = Duration::from_secs(60);
+/// From one node to the next whose pods are to go. Upstream: `--node-eviction-rate` 0.1.
+const EVICTION_PAUSE: Duration = Duration::from_secs(10);
+
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
+const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+const LEASES: &str = "kube-node-lease";
+
+/// The node lifecycle controller.
+#[derive(Clone, Debug, Default)]
+pub struct NodeLifecycleController {
+    /// When the next node may get a taint that makes its pods go.
+    next_eviction: Time,
+}
+
+impl Controller for NodeLifecycleController {
+    fn name(&self) -> &str {
+        "node-controller"
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        vec![Watch::all::<Node>(), Watch::all::<Lease>(), Watch::all::<Pod>()]
+    }
+
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
+        let Some(node) = event.object.get::<Node>() else { return Vec::new() };
+        let old = old.and_then(Object::get::<Node>);
+        let gone = event.kind == WatchEventType::Deleted;
+        let turned = old.map(ready_status) != Some(ready_status(node));
+        if gone || turned {
+            // Whether all nodes are down decides over each.
+            return cache.list::<Node>("").map(key_of).collect();
+        }
+        if old.is_none_or(|old| state(old) != state(node)) {
+            return vec![event.object.key()];
+        }
+        Vec::new()
+    }
+}
+
+/// What of a node matters here: not its heartbeats.
+fn state(node: &Node) -> (Vec<(&str, &str)>, &[Taint], bool) {
+    let conditions = conditions(node).map(|c| (c.type_.as_str(), c.status.as_str())).collect();
+    (conditions, taints(node), is_unschedulable(node))
+}
+
+fn conditions(node: &Node) -> impl Iterator<Item = &NodeCondition> {
+    let status = node.status.as_ref();
+    status.into_iter().flat_map(|status| status.conditions.iter().flatten())
+}
+
+fn status_of<'a>(node: &'a Node, type_: &str) -> Option<&'a str> {
+    conditions(node).find(|condition| condition.type_ == type_).map(|c| c.status.as_str())
+}
+
+fn ready_status(node: &Node) -> Option<&str> {
+    status_of(node, "Ready")
+}
+
+fn is_unschedulable(node: &Node) -> bool {
+    node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false)
+}
+
+impl Reconcile for NodeLifecycleController {
+    fn reconcile(
+        &mut self,
+        key: &Key,
+        context: &mut Context<'_>,
+        _world: &mut (),
+    ) -> Result<Action, Error> {
+        let cache = context.cache;
+        let Some(object) = cache.object(&Node::kind(), key) else {
+            return Ok(Action::await_change());
+        };
+        let Some(node) = object.get::<Node>() else { return Ok(Action::await_change()) };
+        let mut node = node.clone();
+        let deadline = silent_from(&node, cache.get::<Lease>(&Key::new(LEASES, &key.name)));
+        if context.now >= deadline {
+            self.mark_unknown(context, object, &mut node)?;
+        }
+        let all_down = cache.list::<Node>("").all(|other| {
+            let status =
+                if key_of(other) == *key { ready_status(&node) } else { ready_status(other) };
+            status != Some("True")
+        });
+        let wait = self.taint(context, node, all_down)?;
+        let next = [wait, (deadline > context.now).then_some(deadline)].into_iter().flatten().min();
+        Ok(next.map_or(Action::await_change(), |at| Action::requeue_after(at.since(context.now))))
+    }
+}
+
+/// From when on the node counts as silent: the first look after its grace.
+fn silent_from(node: &Node, lease: Option<&Lease>) -> Time {
+    let ready = conditions(node).find(|condition| condition.type_ == "Ready");
+    let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.as_ref()).map(|time| {
+        let micros = time.0.as_microsecond() - Time::EPOCH_UNIX_SECONDS * 1_000_000;
+        Time::from_micros(u64::try_from(micros).unwrap_or(0))
+    });
+    let (heard, grace) = match ready {
+        Some(ready) => (ready.last_heartbeat_time.as_ref().map(from_meta), GRACE),
+        None => (node.metadata.creation_timestamp.as_ref().map(from_meta), STARTUP_GRACE),
+    };
+    let end = heard.max(renewed).unwrap_or(Time::ZERO) + grace;
+    let period = PERIOD.as_micros() as u64;
+    Time::from_micros((end.as_micros() / period + 1).saturating_mul(period))
+}
+
+impl NodeLifecycleController {
+    fn mark_unknown(
+        &self,
+        context: &mut Context<'_>,
+        object: &Object,
+        node: &mut Node,
+    ) -> Result<(), Error> {
+        let was_ready = ready_status(node) == Some("True");
+        if !set_unknown(node, context.now) {
+            return Ok(());
+        }
+        *node = (*context.client.update_status(node.clone())?).clone();
+        if was_ready {
+            let name = object.name();
+            let text = format!("Node {name} status is now: NodeNotReady");
+            context.event(object, EventType::Normal, "NodeNotReady", &text);
+            mark_pods_not_ready(context, name)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the taints into line; returns when to go on if a taint has to wait.
+    fn taint(
+        &mut self,
+        context: &mut Context<'_>,
+        mut node: Node,
+        all_down: bool,
+    ) -> Result<Option<Time>, Error> {
+        let now = context.now;
+        let before = taints(&node).to_vec();
+        let mut after = before.clone();
+        bring_into_line(&mut after, "NoSchedule", &no_schedule(&node), now);
+        let no_execute = if all_down { None } else { no_execute(&node) };
+        let is_new = no_execute.is_some_and(|key| !has(&before, key, "NoExecute"));
+        let mut wait = None;
+        if is_new && now < self.next_eviction {
+            wait = Some(self.next_eviction);
+        } else {
+            let wanted: Vec<&str> = no_execute.into_iter().collect();
+            bring_into_line(&mut after, "NoExecute", &wanted, now);
+        }
+        if after != before {
+            node.spec.get_or_insert_default().taints = (!after.is_empty()).then_some(after);
+            context.client.update(node)?;
+            if is_new && wait.is_none() {
+                self.next_eviction = now + EVICTION_PAUSE;
+            }
+        }
+        Ok(wait)
+    }
+}
+
+/// Sets the conditions that a kubelet posts to `Unknown`; returns whether any was known.
+fn set_unknown(node: &mut Node, now: Time) -> bool {
+    let created = node.metadata.creation_timestamp.clone();
+    let list = node.status.get_or_insert_default().conditions.get_or_insert_default();
+    let mut changed = false;
+    for type_ in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
+        match list.iter_mut().find(|condition| condition.type_ == type_) {
+            Some(condition) if condition.status == "Unknown" => {}
+            Some(condition) => {
+                condition.status = "Unknown".to_owned();
+                condition.reason = Some("NodeStatusUnknown".to_owned());
+                condition.message = Some("Kubelet stopped posting node status.".to_owned());
+                condition.last_transition_time = Some(meta_time(now));
+                changed = true;
+            }
+            None => {
+                list.push(NodeCondition {
+                    type_: type_.to_owned(),
+                    status: "Unknown".to_owned(),
+                    reason: Some("NodeStatusNeverUpdated".to_owned()),
+                    message: Some("Kubelet never posted node status.".to_owned()),
+                    last_heartbeat_time: created.clone(),
+                    last_transition_time: Some(meta_time(now)),
+                });
+                changed = true;
+            }
+        }
+    }
+    changed
+}
+
+/// Services must not lead to pods of which nobody hears.
+fn mark_pods_not_ready(context: &mut Context<'_>, node: &str) -> Result<(), Error> {
+    let cache = context.cache;
+    let now = context.now;
+    for object in cache.objects(&Pod::kind(), "") {
+        let Some(pod) = object.get::<Pod>().filter(|pod| pods::node_name(pod) == node) else {
+            continue;
+        };
+        if !pods::is_ready(pod) {
+            continue;
+        }
+        let mut changed = pod.clone();
+        let conditions = changed.status.get_or_insert_default().conditions.get_or_insert_default();
+        for ready in conditions.iter_mut().filter(|condition| condition.type_ == "Ready") {
+            ready.status = "False".to_owned();
+            ready.last_transition_time = Some(meta_time(now));
+        }
+        match context.client.update_status(changed) {
+            Err(error) if error.is_not_found() => continue,
+            other => other.map(drop)?,
+        }
+        context.event(object, EventType::Warning, "NodeNotReady", "Node is not ready");
+    }
+    Ok(())
+}
+
+/// The taints that keep new pods away.
+fn no_schedule(node: &Node) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    match ready_status(node) {
+        Some("False") => keys.push(NOT_READY),
+        Some("Unknown") => keys.push(UNREACHABLE),
+        _ => {}
+    }
+    for (type_, key) in [
+        ("MemoryPressure", "node.kubernetes.io/memory-pressure"),
+        ("DiskPressure", "node.kubernetes.io/disk-pressure"),
+        ("NetworkUnavailable", "node.kubernetes.io/network-unavailable"),
+        ("PIDPressure", "node.kubernetes.io/pid-pressure"),
+    ] {
+        if status_of(node, type_) == Some("True") {
+            keys.push(key);
+        }
+    }
+    if is_unschedulable(node) {
+        keys.push(UNSCHEDULABLE);
+    }
+    keys
+}
+
+/// The taint that makes pods go.
+fn no_execute(node: &Node) -> Option<&'static str> {
+    match ready_status(node) {
+        Some("False") => Some(NOT_READY),
+        Some("Unknown") => Some(UNREACHABLE),
+        _ => None,
+    }
+}
+
+fn has(taints: &[Taint], key: &str, effect: &str) -> bool {
+    taints.iter().any(|taint| taint.key == key && taint.effect == effect)
+}
+
+/// Takes away and adds taints of this controller until these are there and no other.
+fn bring_into_line(taints: &mut Vec<Taint>, effect: &str, wanted: &[&str], now: Time) {
+    const OURS: [&str; 7] = [
+        NOT_READY,
+        UNREACHABLE,
+        UNSCHEDULABLE,
+        "node.kubernetes.io/memory-pressure",
+        "node.kubernetes.io/disk-pressure",
+        "node.kubernetes.io/network-unavailable",
+        "node.kubernetes.io/pid-pressure",
+    ];
+    taints.retain(|taint| {
+        let key = taint.key.as_str();
+        taint.effect != effect || !OURS.contains(&key) || wanted.contains(&key)
+    });
+    for key in wanted {
+        if !has(taints, key, effect) {
+            taints.push(Taint {
+                key: (*key).to_owned(),
+                effect: effect.to_owned(),
+                time_added: Some(meta_time(now)),
+                value: None,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_taints_are_changed() {
+        let taint = |key: &str, effect: &str| Taint {
+            key: key.to_owned(),
+            effect: effect.to_owned(),
+            ..Taint::default()
+        };
+        let mut taints = vec![taint("gpu", "NoSchedule"), taint(NOT_READY, "NoSchedule")];
+        bring_into_line(&mut taints, "NoSchedule", &[UNREACHABLE], Time::ZERO);
+        let keys: Vec<&str> = taints.iter().map(|taint| taint.key.as_str()).collect();
+        assert_eq!(keys, ["gpu", UNREACHABLE]);
+    }
+
+    #[test]
+    fn silence_is_noticed_at_the_first_look_after_the_grace() {
+        let mut node = Node::default();
+        node.metadata.creation_timestamp = Some(meta_time(Time::from_secs(2)));
+        assert_eq!(silent_from(&node, None), Time::from_secs(65));
+        node.status.get_or_insert_default().conditions = Some(vec![NodeCondition {
+            type_: "Ready".to_owned(),
+            last_heartbeat_time: Some(meta_time(Time::from_secs(10))),
+            ..NodeCondition::default()
+        }]);
+        assert_eq!(silent_from(&node, None), Time::from_secs(65));
+    }
+}
