@@ -53,7 +53,8 @@ pub struct KubeProxy {
     full: bool,
     /// When the rules were last written, in steps of [`SYNC_PERIOD_MIN`].
     paced_until: Time,
-    started: bool,
+    /// The program was started and has not seen the cluster since.
+    starting: bool,
 }
 
 /// The rules of a service's ports.
@@ -83,7 +84,7 @@ impl KubeProxy {
             changed: BTreeSet::new(),
             full: true,
             paced_until: Time::ZERO,
-            started: false,
+            starting: true,
         }
     }
 
@@ -198,17 +199,32 @@ impl KubeProxy {
         });
     }
 
+    /// Takes stock of the cluster after the program was started. Rules of an earlier run are still
+    /// on the node; what has gone meanwhile goes with the next writing.
     fn start(&mut self, context: &mut Context<'_>) {
-        self.started = true;
+        self.starting = false;
+        self.full = true;
+        self.changed.extend(context.cache.objects(&Service::kind(), "").map(Object::key));
+        self.slices.clear();
+        for slice in context.cache.objects(&EndpointSlice::kind(), "") {
+            if let Some(service) = service_of(slice) {
+                self.slices.entry(service).or_default().insert(slice.key());
+            }
+        }
         let mut node = Node::default();
         node.metadata.name = Some(self.node.name.clone());
         node.metadata.uid = Some(self.node.name.clone());
         context.event(&Object::new(node), EventType::Normal, "Starting", "");
     }
 
-    /// The one key: all rules are written together.
+    /// The key of every change: all rules are written together.
     fn key() -> Key {
         Key::new("", NAME)
+    }
+
+    /// The key of the program's start.
+    fn start_key() -> Key {
+        Key::new("", "start")
     }
 }
 
@@ -278,18 +294,24 @@ impl Controller for KubeProxy {
     }
 
     fn initial(&self) -> Vec<Key> {
-        vec![KubeProxy::key()]
+        vec![KubeProxy::start_key()]
     }
 }
 
 impl Reconcile<HostNetwork<'_>> for KubeProxy {
     fn reconcile(
         &mut self,
-        _key: &Key,
+        key: &Key,
         context: &mut Context<'_>,
         host: &mut HostNetwork<'_>,
     ) -> Result<Action, Error> {
-        if !self.started {
+        self.starting |= *key == KubeProxy::start_key();
+        if self.starting {
+            // Every cluster has the service "kubernetes": without it, nothing was delivered yet,
+            // and the rules that are there must stay.
+            if context.cache.is_empty::<Service>() {
+                return Ok(Action::await_change());
+            }
             self.start(context);
         }
         if !self.full && self.changed.is_empty() {
