@@ -41,9 +41,11 @@ impl Controller for EndpointsController {
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
         if event.object.kind() == Endpoints::kind() {
-            // Deleted by someone else: make them again. There at the start: is there a Service?
+            // Deleted by someone else: make them again. There at the start, and made by this
+            // controller: is the Service still there?
             let gone = event.kind == WatchEventType::Deleted;
-            return if gone || old.is_none() { vec![event.object.key()] } else { Vec::new() };
+            let left_over = old.is_none() && event.object.label(MANAGED_BY) == Some(NAME);
+            return if gone || left_over { vec![event.object.key()] } else { Vec::new() };
         }
         self.members.observe(event, old, cache)
     }
