@@ -67,8 +67,8 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
     let Some(document) = serde_yaml::Deserializer::from_str(text).next() else {
         return Ok(Value::Null);
     };
-    let seed = Node { text };
-    seed.deserialize(document).map_err(|error| translate(&error.to_string()))
+    let seed = Node { text, tagged: false };
+    seed.deserialize(document).map_err(|error| translate(&error.to_string(), text))
 }
 
 /// What libyaml's parser says; everything else is said by its scanner.
@@ -90,7 +90,7 @@ const UNSUPPORTED_KEY: &str = "unsupported map key of type: ";
 
 /// From libyaml's message to go-yaml's, which counts lines in its own way: the first is 0 and not
 /// told, and only the scanner adds one.
-fn translate(error: &str) -> YamlError {
+fn translate(error: &str, text: &str) -> YamlError {
     if let Some(at) = error.find(UNSUPPORTED_KEY) {
         let text = error.get(at..).unwrap_or_default();
         let end = text.find(" at line ").unwrap_or(text.len());
@@ -117,7 +117,10 @@ fn translate(error: &str) -> YamlError {
         number = line(context).unwrap_or(0);
     }
     let problem = match problem {
-        "unknown anchor" => return YamlError::Syntax("unknown anchor referenced".to_owned()),
+        "unknown anchor" => {
+            let name = alias_at(at, text).unwrap_or_default();
+            return YamlError::Syntax(format!("unknown anchor '{name}' referenced"));
+        }
         "did not find expected hexadecimal number" => "did not find expected hexdecimal number",
         "recursion limit exceeded" => "exceeded max depth of 10000",
         "repetition limit exceeded" => "document contains excessive aliasing",
@@ -129,10 +132,27 @@ fn translate(error: &str) -> YamlError {
     }
 }
 
+/// The name of the alias that stands at `line 1 column 4`.
+fn alias_at<'t>(at: &str, text: &'t str) -> Option<&'t str> {
+    let mut numbers = at.split(' ').filter_map(|word| word.parse::<usize>().ok());
+    // The very first place is told without line and column.
+    let (line, column) = match (numbers.next(), numbers.next()) {
+        (Some(line), Some(column)) => (line, column),
+        _ => (1, 1),
+    };
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let (start, _) = line.char_indices().nth(column.checked_sub(1)?)?;
+    let alias = line.get(start..)?.strip_prefix('*')?;
+    let end = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    alias.split(end).next()
+}
+
 /// Reads one node; knows the text, to see which scalars stand there without quotes.
 #[derive(Clone, Copy)]
 struct Node<'t> {
     text: &'t str,
+    /// It has a tag that nobody knows: a scalar is what it is.
+    tagged: bool,
 }
 
 impl Node<'_> {
@@ -142,6 +162,7 @@ impl Node<'_> {
         let before = start.checked_sub(1).and_then(|at| self.text.as_bytes().get(at));
         match before {
             Some(b'"' | b'\'') => Value::from(scalar),
+            _ if self.tagged => Value::from(scalar),
             _ => resolve(scalar),
         }
     }
@@ -201,18 +222,20 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = Node { tagged: false, ..self };
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
+        while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let inner = Node { tagged: false, ..self };
         let mut map = Map::new();
         let mut merged = Vec::new();
-        while let Some(key) = entries.next_key_seed(self)? {
-            let value = entries.next_value_seed(self)?;
+        while let Some(key) = entries.next_key_seed(inner)? {
+            let value = entries.next_value_seed(inner)?;
             let key = key_text(key).map_err(serde::de::Error::custom)?;
             if key == "<<" && (value.is_object() || value.is_array()) {
                 merged.push(value);
@@ -226,9 +249,8 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_enum<A: serde::de::EnumAccess<'de>>(self, tagged: A) -> Result<Value, A::Error> {
         use serde::de::VariantAccess;
-        // Tags that nobody knows mean nothing.
         let (_, value) = tagged.variant::<Tag>()?;
-        value.newtype_variant_seed(self)
+        value.newtype_variant_seed(Node { tagged: true, ..self })
     }
 }
 
@@ -287,6 +309,8 @@ mod tests {
             ("a: b\n  c: d\n", "line 2: mapping values are not allowed in this context"),
             ("- a\nb: c\n", "line 1: did not find expected '-' indicator"),
             ("a: @x\n", "found character that cannot start any token"),
+            ("a: *x\n", "unknown anchor 'x' referenced"),
+            ("*x", "unknown anchor 'x' referenced"),
             ("a: 'x\n  y\n", "line 3: found unexpected end of stream"),
             (
                 "apiVersion: v1\nkind: Pod\nmetadata\n  name: x\n",
@@ -329,6 +353,8 @@ mod tests {
             ("mode: 0644\nname: 한글\n", json!({"mode": 420, "name": "한글"})),
             ("- [yes, 'yes']\n", json!([[true, "yes"]])),
             ("a: !mine b\n", json!({"a": "b"})),
+            ("a: !mine yes\n", json!({"a": "yes"})),
+            ("a: !mine [yes]\n", json!({"a": [true]})),
         ];
         for (text, value) in table {
             assert_eq!(parse(text), Ok(value), "{text:?}");
