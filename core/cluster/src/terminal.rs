@@ -85,6 +85,12 @@ impl Cluster {
         output
     }
 
+    /// Hangs up on a script and forgets it.
+    pub fn abandon(&mut self, job: JobId) {
+        self.workstation.abandon(job);
+        self.plan(Part::Workstation);
+    }
+
     /// Goes on with a script until it prints something, ends, or `end` is reached; false if that
     /// was reached.
     pub fn advance_job(&mut self, job: JobId, end: Time) -> bool {
@@ -115,8 +121,7 @@ impl Cluster {
                 (Some(code), _) => code,
                 (None, true) => continue,
                 (None, false) => {
-                    self.workstation.abandon(job);
-                    self.plan(Part::Workstation);
+                    self.abandon(job);
                     Self::TIMED_OUT
                 }
             };
