@@ -169,7 +169,8 @@ fn lines(map: Option<&BTreeMap<String, String>>) -> String {
     lines.join("\n")
 }
 
-fn resource_value(
+/// The value of a container's request or limit, as the downward API gives it.
+pub fn resource_value(
     own: &Container,
     pod: &Pod,
     selector: &ResourceFieldSelector,

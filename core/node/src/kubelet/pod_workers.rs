@@ -9,7 +9,7 @@ use super::env::{self, Sources};
 use super::pod_files;
 use super::probes::{Finding, ProbeKind};
 use super::record::{ContainerRecord, Seen, Waiting};
-use super::volumes::{self, VolumeError, Volumes};
+use super::volumes::{self, PodVolumes, SetUpError};
 use crate::image_store::pull_error;
 use crate::runtime::{
     ContainerConfig, ContainerId, ContainerState, Runtime, SandboxConfig, SandboxId,
@@ -38,12 +38,13 @@ const RELIST_TIME: Duration = Duration::from_secs(1);
 /// After a sync that failed the next one comes this much later, and up to half of it more.
 /// Upstream: `backOffPeriod`, `workerBackOffPeriodJitterFactor`.
 const FAILED_SYNC_TIME: Duration = Duration::from_secs(10);
-/// A volume that could not be set up is tried again after this time, doubled with each failure.
-/// Upstream: `initialDurationBeforeRetry`, `maxDurationBeforeRetry` in
+/// The first delay after a volume could not be set up, doubled with every further one.
+/// Upstream: `initialDurationBeforeRetry` and `maxDurationBeforeRetry` of
 /// `pkg/util/goroutinemap/exponentialbackoff`.
-const MOUNT_RETRY_TIME: Duration = Duration::from_millis(500);
-/// Doublings until it stays at two minutes.
-const MOUNT_RETRY_DOUBLINGS_MAX: u32 = 8;
+const MOUNT_DELAY: Duration = Duration::from_millis(500);
+const MOUNT_DELAY_MAX: Duration = Duration::from_secs(122);
+/// How often volumes follow their objects, and up to half of it more. Upstream: `syncFrequency`.
+const REFRESH_TIME: Duration = Duration::from_secs(60);
 /// A pod's grace period when nobody says. Upstream: `DefaultTerminationGracePeriodSeconds`.
 const GRACE_SECONDS: i64 = 30;
 
@@ -123,6 +124,11 @@ pub struct PodWorker {
     pub failed: Option<Failure>,
     /// The status that was written last.
     pub written: Option<PodStatus>,
+    volumes: PodVolumes,
+    /// When the volumes are compared with their objects next.
+    refresh_at: Option<Time>,
+    /// How long it waits before it tries again to set up volumes.
+    mount_delay: Duration,
     hold: Option<(Time, Hold)>,
     /// Containers that this sync will start, by their place in `containers`.
     to_start: VecDeque<usize>,
@@ -132,8 +138,6 @@ pub struct PodWorker {
     termination: Option<Termination>,
     /// Every container has stopped for good.
     terminated: bool,
-    volumes: Volumes,
-    mount_failures: u32,
 }
 
 impl PodWorker {
@@ -154,6 +158,9 @@ impl PodWorker {
             first_seen: now,
             failed: None,
             written: None,
+            volumes: PodVolumes::default(),
+            refresh_at: None,
+            mount_delay: MOUNT_DELAY,
             hold: None,
             to_start: VecDeque::new(),
             sync_failed: false,
@@ -161,8 +168,6 @@ impl PodWorker {
             wake_by: None,
             termination: None,
             terminated: false,
-            volumes: Volumes::new(),
-            mount_failures: 0,
         })
     }
 
@@ -194,7 +199,8 @@ impl PodWorker {
         let killing = killing.map(|end| end.kill_at);
         let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
         let wake_by = self.wake_by.filter(|_| self.termination.is_none());
-        [hold, sync, killing, kills, wake_by].into_iter().flatten().min()
+        let refresh = self.refresh_at.filter(|_| self.termination.is_none());
+        [hold, sync, killing, kills, wake_by, refresh].into_iter().flatten().min()
     }
 
     /// Whether it stands still until something happens or long enough that others should know
@@ -218,6 +224,7 @@ impl PodWorker {
             return;
         }
         self.kill_overdue(world, now);
+        self.refresh_volumes(spec, context, world);
         while let Some((until, hold)) = self.hold.take() {
             if until > now {
                 self.hold = Some((until, hold));
@@ -257,9 +264,7 @@ impl PodWorker {
     /// Nothing more can be done in this sync.
     fn end_of_sync(&mut self, context: &mut Context<'_>, now: Time) {
         if self.hold.is_none() && self.sync_failed && self.sync_at.is_none() {
-            let base = FAILED_SYNC_TIME.as_millis() as u64;
-            let jitter = context.rng.below(base / 2);
-            self.sync_at = Some(now + FAILED_SYNC_TIME + Duration::from_millis(jitter));
+            self.sync_at = Some(now + jittered(FAILED_SYNC_TIME, context));
         }
     }
 
@@ -279,10 +284,61 @@ impl PodWorker {
             }
             return;
         }
+        if !self.set_up_volumes(spec, context, world) {
+            return;
+        }
         self.to_start.extend(wanted);
         if self.sandbox.is_none() {
             self.hold(context.now + SANDBOX_TIME, Hold::Sandbox);
         }
+    }
+
+    /// Sets up what is missing. Tells whether all is there.
+    fn set_up_volumes(
+        &mut self,
+        spec: &PodSpec,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> bool {
+        let now = context.now;
+        let object = self.object.clone();
+        let Some(pod) = object.get::<Pod>() else { return false };
+        let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let client = &mut context.client;
+        let mut sources = volumes::Sources { pod, pod_ip, config: world.config, client, now };
+        match self.volumes.set_up(spec, &mut sources, world.runtime) {
+            Ok(()) => {
+                if self.refresh_at.is_none() && self.volumes.follow_objects() {
+                    self.refresh_at = Some(now + jittered(REFRESH_TIME, context));
+                }
+                true
+            }
+            Err(SetUpError(why)) => {
+                context.event(&self.object, EventType::Warning, "FailedMount", &why);
+                self.sync_at = Some(now + self.mount_delay);
+                self.mount_delay = (self.mount_delay * 2).min(MOUNT_DELAY_MAX);
+                false
+            }
+        }
+    }
+
+    fn refresh_volumes(
+        &mut self,
+        spec: &PodSpec,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) {
+        let now = context.now;
+        if self.refresh_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.refresh_at = Some(now + jittered(REFRESH_TIME, context));
+        let object = self.object.clone();
+        let Some(pod) = object.get::<Pod>() else { return };
+        let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let client = &mut context.client;
+        let mut sources = volumes::Sources { pod, pod_ip, config: world.config, client, now };
+        self.volumes.refresh(spec, &mut sources, world.runtime);
     }
 
     /// The containers that should be started now.
@@ -364,28 +420,12 @@ impl PodWorker {
 
     // ---- sandbox ----
 
-    fn set_up_volumes(&mut self, context: &mut Context<'_>) -> Result<(), VolumeError> {
-        if let Some(pod) = self.object.get::<Pod>() {
-            self.volumes = volumes::set_up(pod, &mut context.client)?;
-        }
-        Ok(())
-    }
-
     fn make_sandbox(
         &mut self,
         spec: &PodSpec,
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) {
-        if let Err(error) = self.set_up_volumes(context) {
-            self.to_start.clear();
-            let message = error.to_string();
-            context.event(&self.object, EventType::Warning, "FailedMount", &message);
-            let tries = self.mount_failures.min(MOUNT_RETRY_DOUBLINGS_MAX);
-            self.mount_failures = self.mount_failures.saturating_add(1);
-            self.sync_at = Some(context.now + MOUNT_RETRY_TIME * (1 << tries));
-            return;
-        }
         let config = SandboxConfig {
             namespace: self.key.namespace.clone(),
             name: self.key.name.clone(),
@@ -649,7 +689,7 @@ impl PodWorker {
         image: Arc<Image>,
         spec: &PodSpec,
         context: &mut Context<'_>,
-        world: &NodeWorld<'_>,
+        world: &mut NodeWorld<'_>,
     ) -> Result<ContainerConfig, String> {
         let pod = self.object.get::<Pod>().ok_or("not a pod")?;
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
@@ -673,12 +713,15 @@ impl PodWorker {
         let hosts = pod_files::hosts(spec, &hostname, namespace, &pod_ip, domain);
         let resolv_conf = pod_files::resolv_conf(spec, namespace, world.config);
         let termination = termination_path(container);
-        let files = vec![
+        let (mounts, of_volumes) =
+            self.volumes.mounts(container, &env, &mut world.runtime.volumes)?;
+        let mut files = vec![
             ("/etc/hosts".to_owned(), hosts.into_bytes()),
             ("/etc/hostname".to_owned(), format!("{hostname}\n").into_bytes()),
             ("/etc/resolv.conf".to_owned(), resolv_conf.into_bytes()),
             (termination.to_owned(), Vec::new()),
         ];
+        files.extend(of_volumes);
         let user = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
         let own_user = container.security_context.as_ref().and_then(|c| c.run_as_user);
         let pod_user = spec.security_context.as_ref().and_then(|c| c.run_as_user);
@@ -693,7 +736,7 @@ impl PodWorker {
             tty: container.tty == Some(true),
             stdin: container.stdin == Some(true),
             files,
-            mounts: volumes::mounts(container, &self.volumes),
+            mounts,
         })
     }
 
@@ -879,6 +922,7 @@ impl PodWorker {
         if let Some(sandbox) = self.sandbox.take() {
             world.runtime.remove_sandbox(world.network, sandbox);
         }
+        self.volumes.tear_down(world.runtime);
         self.terminated = true;
     }
 
@@ -890,6 +934,12 @@ impl PodWorker {
         }
         self.containers.iter().find(|record| record.name == name)
     }
+}
+
+/// The time, and up to half of it more.
+fn jittered(time: Duration, context: &mut Context<'_>) -> Duration {
+    let millis = time.as_millis() as u64;
+    time + Duration::from_millis(context.rng.below(millis / 2))
 }
 
 /// Sends the signal by which the image says that its process ends.

@@ -2,6 +2,7 @@
 
 use super::log::{ContainerLog, Output};
 use super::sandbox::SandboxId;
+use super::volumes::{Mount, Volumes};
 use crate::Image;
 use naru_shell::{
     ExecError, Kernel, Pid, PipeId, ProcessSpec, ProcessStatus, ProgramTable, Signal, Stdio, Tree,
@@ -47,17 +48,6 @@ pub struct ContainerConfig {
     pub mounts: Vec<Mount>,
 }
 
-/// A volume within a container.
-#[derive(Clone, Debug)]
-pub struct Mount {
-    /// Where.
-    pub path: String,
-    /// The files.
-    pub tree: Tree,
-    /// Whether they cannot be written.
-    pub read_only: bool,
-}
-
 /// How a container is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerState {
@@ -101,6 +91,8 @@ pub struct Container {
     pub(super) kernel: Kernel,
     pub(super) wake_at: Option<Time>,
     init: Option<Pid>,
+    /// The version of each volume that its files show.
+    seen_volumes: Vec<u64>,
     stdio: ContainerStdio,
     taps: Vec<Tap>,
     next_tap: u64,
@@ -137,13 +129,17 @@ impl Container {
     ) -> Self {
         let mut fs = config.image.fs();
         for (path, bytes) in &config.files {
+            if let Some((parent, _)) = path.rsplit_once('/') {
+                let _ = fs.mkdir_all(parent);
+            }
             // An image may hold something else at the path; its container goes without the file,
             // as a bind mount over a directory fails.
             let _ = fs.write(path, bytes);
         }
+        // Filled before the first run.
         for mount in &config.mounts {
             let _ = fs.mkdir_all(&mount.path);
-            let _ = fs.mount(&mount.path, mount.tree.clone(), mount.read_only);
+            let _ = fs.mount(&mount.path, Tree::new(), mount.read_only);
         }
         let mut kernel = Kernel::new(fs, programs, hostname);
         let stdio = if config.tty {
@@ -158,6 +154,7 @@ impl Container {
         Container {
             hex,
             sandbox,
+            seen_volumes: vec![0; config.mounts.len()],
             config,
             state: ContainerState::Created,
             log: ContainerLog::default(),
@@ -257,6 +254,22 @@ impl Container {
             (Some(home), _) => home.to_owned(),
             (None, 0) => "/root".to_owned(),
             (None, _) => "/".to_owned(),
+        }
+    }
+
+    /// Gives its processes the newest files of its volumes.
+    pub(super) fn borrow_volumes(&mut self, volumes: &Volumes) {
+        for (mount, seen) in self.config.mounts.iter().zip(&mut self.seen_volumes) {
+            volumes.lend(self.kernel.fs_mut(), &mount.path, mount.volume, seen);
+        }
+    }
+
+    /// Hands on what its processes have made of its volumes.
+    pub(super) fn return_volumes(&mut self, volumes: &mut Volumes) {
+        for (mount, seen) in self.config.mounts.iter().zip(&mut self.seen_volumes) {
+            if !mount.read_only {
+                volumes.take_back(self.kernel.fs(), &mount.path, mount.volume, seen);
+            }
         }
     }
 
@@ -374,6 +387,11 @@ impl Container {
                 self.kernel.pipe_close_read(stderr);
             }
         }
+    }
+
+    /// How many processes there are.
+    pub fn processes(&self) -> usize {
+        self.kernel.processes().count()
     }
 
     /// The machine's files.

@@ -7,15 +7,17 @@ mod container;
 mod log;
 mod net_stack;
 mod sandbox;
+mod volumes;
 mod world;
 
 pub use cni::Cni;
 pub use container::{
-    Container, ContainerConfig, ContainerId, ContainerState, ExecIo, Mount, TapId,
+    Container, ContainerConfig, ContainerId, ContainerState, ExecIo, TapId,
 };
 pub use log::{ContainerLog, LogLine, Output};
 pub use net_stack::NamespaceStack;
 pub use sandbox::{Sandbox, SandboxConfig, SandboxId};
+pub use volumes::{Mount, VolumeId, Volumes};
 
 use crate::image_store::ImageStore;
 use crate::{NodeConfig, limits};
@@ -38,6 +40,8 @@ const TURN: Duration = Duration::from_millis(1);
 pub struct Runtime {
     /// The images that are here.
     pub images: ImageStore,
+    /// The volumes that are here.
+    pub volumes: Volumes,
     programs: &'static dyn ProgramTable,
     cni: Cni,
     host: NsId,
@@ -71,6 +75,7 @@ impl Runtime {
     ) -> Self {
         Runtime {
             images: ImageStore::preloaded(),
+            volumes: Volumes::default(),
             programs,
             cni: Cni::new(config, host, network),
             host,
@@ -175,6 +180,8 @@ impl Runtime {
         cause: CauseId,
     ) -> Result<(), String> {
         let container = self.containers.get_mut(&id).ok_or("container not found")?;
+        // A volume may lie over the program itself.
+        container.borrow_volumes(&self.volumes);
         container.start(now, cause)?;
         self.schedule(id, now);
         Ok(())
@@ -304,7 +311,9 @@ impl Runtime {
         let cause = container.cause;
         let mut world =
             ContainerWorld::new(now, cause, &mut self.rng, network, sandbox.network, api);
+        container.borrow_volumes(&self.volumes);
         let next = container.kernel.run(&mut world);
+        container.return_volumes(&mut self.volumes);
         if container.after_run(now) {
             self.ended.push(id);
         }

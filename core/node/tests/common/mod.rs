@@ -111,8 +111,25 @@ impl Machine {
     }
 
     pub fn request(&mut self, kind: KindRef, name: &str, op: Op) -> ApiResult<Response> {
-        self.api.set_now(self.now);
         let namespace = if kind.namespaced { "default" } else { "" };
+        self.request_in(namespace, kind, name, op)
+    }
+
+    pub fn api_list(&mut self, kind: KindRef, namespace: &str) -> Vec<Object> {
+        match self.request_in(namespace, kind, "", Op::List(ListOptions::default())) {
+            Ok(Response::List(list)) => list.items,
+            other => panic!("not a list: {other:?}"),
+        }
+    }
+
+    fn request_in(
+        &mut self,
+        namespace: &str,
+        kind: KindRef,
+        name: &str,
+        op: Op,
+    ) -> ApiResult<Response> {
+        self.api.set_now(self.now);
         self.api.handle(Request {
             user: UserInfo::new("admin", &["system:masters"]),
             agent: Arc::from("test"),
@@ -158,7 +175,12 @@ impl Machine {
     }
 
     pub fn delete(&mut self, name: &str) {
-        self.request(Pod::kind(), name, Op::Delete(DeleteOptions::default())).unwrap();
+        self.delete_in("default", name);
+    }
+
+    pub fn delete_in(&mut self, namespace: &str, name: &str) {
+        let op = Op::Delete(DeleteOptions::default());
+        self.request_in(namespace, Pod::kind(), name, op).unwrap();
     }
 
     /// The events about a pod in the order of their first time: reason and message.
