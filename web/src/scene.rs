@@ -88,7 +88,7 @@ pub struct Scene {
     pub pods: BTreeMap<String, Rect>,
     /// Uids of pods that stand on the river, for want of a node.
     pub afloat: Vec<String>,
-    /// Houses, the control plane's first.
+    /// Houses, from left to right and from top to bottom.
     pub houses: Vec<House>,
     /// Lines from services to the pods behind them.
     pub wires: Vec<Wire>,
@@ -140,7 +140,7 @@ const CHIP_H: f64 = 44.0;
 const CHIP_W: f64 = 176.0;
 const POD_H: f64 = 42.0;
 const POD_W: f64 = 118.0;
-const HOUSE_W: f64 = 232.0;
+const HOUSE_W: f64 = 186.0;
 const HOUSE_W_MAX: f64 = 420.0;
 /// Where a house tells of folded pods and of its address.
 const SILL: f64 = 30.0;
@@ -323,9 +323,12 @@ impl<'a> HousePlan<'a> {
     fn of(store: &'a Store, room: Room, width: f64) -> HousePlan<'a> {
         let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
         let mut nodes: Vec<&NodeView> = store.nodes.values().collect();
-        nodes.sort_by_key(|node| (node.roles.is_empty(), &node.name));
         let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
         let columns = fitting.min(nodes.len()).max(1);
+        // Beside one another the control plane comes first; one below the other it comes last, so
+        // that the lines to the pods do not pass before its house.
+        let first = columns > 1;
+        nodes.sort_by_key(|node| (node.roles.is_empty() == first, &node.name));
         let house =
             ((inner - GAP * (columns as f64 - 1.0)) / columns as f64).min(HOUSE_W_MAX.max(inner / 3.0));
         let beds = ((house - 2.0 * GAP + 6.0) / (POD_W - 16.0 + 6.0)).floor().max(1.0) as usize;
@@ -490,7 +493,6 @@ mod tests {
             assert!(bed.x >= house.x && bed.right() <= house.right());
             assert!(bed.y >= house.y + ROOF && bed.bottom() <= house.bottom() - SILL + 6.1);
             assert_eq!(scene.afloat, ["uid-new"]);
-            assert_eq!(scene.houses[0].uid, "uid-control-plane");
         }
     }
 

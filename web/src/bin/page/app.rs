@@ -383,10 +383,6 @@ impl App {
             Action::Step => bridge.send(&Request::Step),
             Action::Run(command) => {
                 bridge.send(&Request::Input(typed(&command)));
-                if self.speed.is_paused() {
-                    self.speed = Speed::REAL;
-                    bridge.send(&Request::Speed(Speed::REAL));
-                }
                 self.pane = Pane::Terminal;
                 self.screen.focus();
             }

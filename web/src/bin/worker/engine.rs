@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Real time that one slice may take, in milliseconds.
 const SLICE_MS: f64 = 8.0;
 /// Events between two looks at the clock.
-const EVENTS_PER_LOOK: u64 = 64;
+const EVENTS_PER_LOOK: u64 = 16;
 /// Time between two views, in milliseconds: a frame.
 const VIEW_MS: f64 = 16.0;
 /// Time between two views of which only the clock is new, in milliseconds.
@@ -23,10 +23,12 @@ const CLOCK_MS: f64 = 100.0;
 const LOOK_MS: f64 = 200.0;
 /// Virtual time that a command may take.
 const EXEC_LIMIT: Duration = Duration::from_secs(3600);
+/// Exit code of a command whose time was over, as `timeout` has it.
+const TIMED_OUT: i32 = 124;
+/// Virtual time that may pass for a command typed while time stands still.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// Virtual time that a single call may let pass.
 const ADVANCE_LIMIT: Duration = Duration::from_secs(366 * 24 * 3600);
-/// Bytes of output kept for a command; what is more is cut off.
-const EXEC_OUTPUT_MAX: usize = 4 << 20;
 /// Calls that may wait for their turn.
 const CALLS_MAX: usize = 1000;
 /// The terminal's size until the page tells it.
@@ -98,6 +100,8 @@ impl Engine {
         let terminal = cluster.open_terminal(columns, rows);
         let report =
             Report::Booted { catalogue: catalogue(), lesson: lesson_page(file.slug, &lesson) };
+        // The prompt.
+        cluster.answer(Duration::ZERO);
         let engine = Engine {
             pace: Pace::new(speed, real_ms, cluster.now()),
             cluster,
@@ -122,9 +126,13 @@ impl Engine {
         match request {
             // Done by who owns the engine.
             Request::Boot { .. } => {}
-            Request::Input(bytes) => self.cluster.terminal_input(self.terminal, &bytes),
+            Request::Input(bytes) => {
+                self.cluster.terminal_input(self.terminal, &bytes);
+                self.answer(ANSWER_LIMIT);
+            }
             Request::Resize { columns, rows } => {
                 self.cluster.terminal_resize(self.terminal, columns, rows);
+                self.answer(Duration::ZERO);
             }
             Request::Speed(speed) => self.pace = Pace::new(speed, real_ms, self.cluster.now()),
             Request::Step => {
@@ -149,6 +157,13 @@ impl Engine {
                 self.hold = None;
                 self.looked_ms = f64::NEG_INFINITY;
             }
+        }
+    }
+
+    /// Lets what was typed be answered even while time stands still.
+    fn answer(&mut self, within: Duration) {
+        if self.pace.speed().is_paused() {
+            self.cluster.answer(within);
         }
     }
 
@@ -207,7 +222,7 @@ impl Engine {
             }
             Call::Exec(line) => {
                 let begun = work.begun.get_or_insert_with(|| Begun {
-                    job: Some(cluster.start(line)),
+                    job: Some(cluster.start_script(line)),
                     ..Begun::until(cluster.now() + EXEC_LIMIT)
                 });
                 exec(cluster, begun)
@@ -261,28 +276,27 @@ impl Begun {
 
 /// Goes on with a command for one event. Returns its result when it is done.
 fn exec(cluster: &mut Cluster, begun: &mut Begun) -> Option<Result<Reply, String>> {
-    let output = cluster.poll(begun.job?);
+    let job = begun.job?;
+    let output = cluster.poll(job);
     append(&mut begun.stdout, &output.stdout);
     append(&mut begun.stderr, &output.stderr);
-    if let Some(code) = output.code {
-        let stdout = String::from_utf8_lossy(&begun.stdout).into_owned();
-        let stderr = String::from_utf8_lossy(&begun.stderr).into_owned();
-        return Some(Ok(Reply::Exec { stdout, stderr, code }));
-    }
-    match cluster.next_due() {
-        Some(due) if due <= begun.until => {
-            cluster.step();
-            None
+    let code = match (output.code, cluster.next_due()) {
+        (Some(code), _) => code,
+        (None, Some(due)) if due <= begun.until => {
+            cluster.advance(due, 1);
+            return None;
         }
-        _ => Some(Err(format!(
-            "the command did not end within {} s of the cluster's time",
-            EXEC_LIMIT.as_secs()
-        ))),
-    }
+        (None, _) => {
+            cluster.abandon(job);
+            TIMED_OUT
+        }
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some(Ok(Reply::Exec { stdout: text(&begun.stdout), stderr: text(&begun.stderr), code }))
 }
 
 fn append(kept: &mut Vec<u8>, more: &[u8]) {
-    let room = EXEC_OUTPUT_MAX.saturating_sub(kept.len());
+    let room = Cluster::EXEC_OUTPUT_MAX.saturating_sub(kept.len());
     kept.extend(more.iter().take(room));
 }
 

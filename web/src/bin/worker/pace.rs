@@ -22,6 +22,11 @@ impl Pace {
         Pace { speed, real_start: real_ms, virtual_start: now }
     }
 
+    /// How fast it goes.
+    pub fn speed(&self) -> Speed {
+        self.speed
+    }
+
     /// Where virtual time should be.
     pub fn target(&self, real_ms: f64) -> Time {
         let real_us = (real_ms - self.real_start).max(0.0) * 1000.0;

@@ -149,7 +149,9 @@ fn TimeBar(props: &TimeBarProps) -> Html {
             </button>
             <div class="clock" data-testid="clock" title={texts.clock_title}>
                 <span class="stopwatch">{ clock::stopwatch(props.clock.micros) }</span>
-                <span class="date">{ clock::date_time(props.clock.unix_micros) }{ " UTC" }</span>
+                <span class="date">
+                    if props.ready { { clock::date_time(props.clock.unix_micros) }{ " UTC" } }
+                </span>
             </div>
         </div>
     }

@@ -1,41 +1,46 @@
 //! The houses: one for each node, under a tiled roof.
 
 use super::{PartProps, chooser, fit};
-use crate::context::{Action, Setting, use_page};
+use crate::context::{Action, Page, Setting, use_page};
 use naru_cluster::view::NodeView;
 use naru_web::i18n::fill;
 use naru_web::protocol::ObjectRef;
+use naru_web::place::Place;
 use naru_web::scene::{House as Plan, ROOF, Rect};
 use yew::prelude::*;
 
-/// All houses.
+/// All houses, and before them the ropes that tie them to the pier.
 #[component]
 pub fn Houses(props: &PartProps) -> Html {
-    let pier = props.scene.pier.bottom() + 9.0;
+    let PartProps { store, scene, traffic, selected } = props;
+    let pier = scene.pier.bottom() + 9.0;
     html! {
         <g class="houses">
-            { for props.scene.houses.iter().filter_map(|plan| {
-                let node = props.store.nodes.get(&plan.uid)?;
+            { for scene.houses.iter().map(|plan| {
                 let ridge = plan.rect.top_middle();
-                let busy = props.traffic.pulses.iter().any(|pulse| {
-                    matches!(&pulse.place, naru_web::place::Place::Node(name) if *name == node.name)
+                html! {
+                    <line
+                        class="mooring"
+                        x1={ridge.x.to_string()}
+                        x2={ridge.x.to_string()}
+                        y1={pier.to_string()}
+                        y2={(ridge.y + 6.0).to_string()}
+                    />
+                }
+            }) }
+            { for scene.houses.iter().filter_map(|plan| {
+                let node = store.nodes.get(&plan.uid)?;
+                let busy = traffic.pulses.iter().any(|pulse| {
+                    matches!(&pulse.place, Place::Node(name) if *name == node.name)
                 });
                 Some(html! {
-                    <g key={plan.uid.as_str()}>
-                        <line
-                            class="mooring"
-                            x1={ridge.x.to_string()}
-                            x2={ridge.x.to_string()}
-                            y1={pier.to_string()}
-                            y2={(ridge.y + 6.0).to_string()}
-                        />
-                        <House
-                            plan={plan.clone()}
-                            node={node.clone()}
-                            selected={props.selected.clone()}
-                            {busy}
-                        />
-                    </g>
+                    <House
+                        key={plan.uid.as_str()}
+                        plan={plan.clone()}
+                        node={node.clone()}
+                        selected={selected.clone()}
+                        {busy}
+                    />
                 })
             }) }
         </g>
@@ -113,7 +118,7 @@ fn House(props: &HouseProps) -> Html {
 }
 
 /// What stands at the foot of a house: folded pods and the node's address.
-fn sill(props: &HouseProps, page: &crate::context::Page) -> Html {
+fn sill(props: &HouseProps, page: &Page) -> Html {
     let texts = page.texts();
     let HouseProps { plan, node, .. } = props;
     let fold = plan.fold;
