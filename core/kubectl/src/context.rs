@@ -11,13 +11,15 @@ use naru_api::{ApiError, ApiService, KindRef, Object, Op, Request, Response, Use
 use naru_shell::{Errno, Fd, Sys};
 use naru_sim::{CauseId, Time};
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Standard output and error, in the order in which they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Console {
     chunks: VecDeque<(Fd, Vec<u8>)>,
+    /// What was warned of: it is told once.
+    warned: BTreeSet<String>,
 }
 
 impl Console {
@@ -29,6 +31,15 @@ impl Console {
     /// To standard error.
     pub fn err(&mut self, text: &str) {
         self.write(2, text.as_bytes());
+    }
+
+    /// What the API server warns of, told once by a command.
+    ///
+    /// Upstream: `rest.NewWarningWriter` with `Deduplicate`.
+    pub fn warn(&mut self, warning: &str) {
+        if self.warned.insert(warning.to_owned()) {
+            self.err(&format!("Warning: {warning}\n"));
+        }
     }
 
     /// Bytes to a descriptor.
@@ -251,7 +262,11 @@ impl<'a> Context<'a> {
             table: ask.table,
             dry_run: ask.dry_run == DryRun::Server,
         };
-        Ok(self.api()?.handle(request)?)
+        let response = self.api()?.handle(request);
+        for warning in self.api()?.take_warnings() {
+            self.console.warn(&warning);
+        }
+        Ok(response?)
     }
 
     fn send_for_object(&mut self, ask: Ask<'_>) -> Result<Object> {

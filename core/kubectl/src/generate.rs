@@ -59,22 +59,40 @@ pub fn atoi(text: &str) -> Result<i64> {
     })
 }
 
-/// JSON merge patch: RFC 7386.
-pub fn merge(object: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *object = patch.clone();
-        return;
+/// The merge patch (RFC 7386) that leads from `old` to `new`.
+pub fn difference(old: &Value, new: &Value) -> Value {
+    let (Some(before), Some(after)) = (old.as_object(), new.as_object()) else {
+        return new.clone();
     };
-    if !object.is_object() {
-        *object = Value::Object(Map::new());
+    let mut patch = Map::new();
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        patch.insert(name.clone(), Value::Null);
     }
-    let Some(fields) = object.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            fields.remove(name);
-        } else {
-            merge(fields.entry(name.clone()).or_insert(Value::Null), value);
+    for (name, value) in after {
+        match before.get(name) {
+            Some(old) if old == value => {}
+            Some(old) => drop(patch.insert(name.clone(), difference(old, value))),
+            None => drop(patch.insert(name.clone(), value.clone())),
         }
+    }
+    Value::Object(patch)
+}
+
+/// Arguments that name resources, and those after them that change something: `a=b`, `a-`.
+///
+/// Upstream: `GetResourcesAndPairs`.
+pub fn resources_and_pairs(args: &[String], what: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let is_pair = |arg: &str| {
+        (arg.contains('=') && !arg.starts_with('=')) || (arg.ends_with('-') && arg != "-")
+    };
+    let first = args.iter().position(|arg| is_pair(arg)).unwrap_or(args.len());
+    let (resources, pairs) = args.split_at(first);
+    match pairs.iter().find(|arg| !is_pair(arg)) {
+        Some(arg) => {
+            let text = format!("all resources must be specified before {what} changes: {arg}");
+            Err(Failure::Message(text))
+        }
+        None => Ok((resources.to_vec(), pairs.to_vec())),
     }
 }
 

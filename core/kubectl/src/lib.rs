@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod containers;
 pub mod context;
+pub mod datasources;
 pub mod describe;
 pub mod failure;
 pub mod flags;

@@ -7,6 +7,7 @@ use dyn_clone::DynClone;
 use naru_shell::{Errno, Program, Signal, Step, Sys};
 use naru_sim::{CauseId, Time};
 use std::fmt;
+use std::time::Duration;
 
 /// Bytes of standard input that `-f -` takes.
 const STDIN_MAX: usize = 8 * 1024 * 1024;
@@ -40,6 +41,14 @@ pub(crate) struct Kubectl {
     state: State,
     console: Console,
     cause: CauseId,
+    /// When the program is loaded and has read its configuration.
+    ready_at: Option<Time>,
+}
+
+impl Kubectl {
+    /// What the real one takes until its first request: so what it asks for after another command
+    /// is what a person sees there.
+    const LAUNCH_TIME: Duration = Duration::from_millis(60);
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,6 +66,10 @@ impl Program for Kubectl {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
         if self.interrupted(sys) {
             return Step::Exit(128 + Signal::Int.number());
+        }
+        let ready_at = *self.ready_at.get_or_insert(sys.now() + Self::LAUNCH_TIME);
+        if sys.now() < ready_at {
+            return Step::Block { until: Some(ready_at) };
         }
         loop {
             match self.console.flush(sys) {

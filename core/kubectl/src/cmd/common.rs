@@ -95,3 +95,6 @@ pub fn validates(flags: &crate::flags::Parsed) -> crate::failure::Result<bool> {
         ))
     })
 }
+
+/// What `--field-manager` is for.
+pub const FIELD_MANAGER: &str = "Who is said to own the fields that are set.";

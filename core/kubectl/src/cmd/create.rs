@@ -8,6 +8,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::printers::Teller;
 use crate::process::Outcome;
+use serde_json::Value;
 
 /// `kubectl create`
 pub static COMMAND: Command = Command {
@@ -26,13 +27,36 @@ pub static COMMAND: Command = Command {
         common::RECORD,
         FLAGS,
     ],
+    subcommands: &[
+        &super::create_configmap::COMMAND,
+        &super::create_deployment::COMMAND,
+        &super::create_namespace::COMMAND,
+        &super::create_secret::COMMAND,
+        &super::create_service::COMMAND,
+        &super::create_serviceaccount::COMMAND,
+        &super::unavailable::CREATE_CLUSTERROLE,
+        &super::unavailable::CREATE_CLUSTERROLEBINDING,
+        &super::unavailable::CREATE_CRONJOB,
+        &super::unavailable::CREATE_INGRESS,
+        &super::unavailable::CREATE_JOB,
+        &super::unavailable::CREATE_PODDISRUPTIONBUDGET,
+        &super::unavailable::CREATE_PRIORITYCLASS,
+        &super::unavailable::CREATE_QUOTA,
+        &super::unavailable::CREATE_ROLE,
+        &super::unavailable::CREATE_ROLEBINDING,
+        &super::unavailable::CREATE_TOKEN,
+    ],
     run,
     ..Command::EMPTY
 };
 
+/// Flags of the commands below `create`, beyond those of printing, dry runs and validation.
+pub const SUBCOMMAND_FLAGS: &[Flag] =
+    &[Flag::text("field-manager", "kubectl-create", common::FIELD_MANAGER)];
+
 const FLAGS: &[Flag] = &[
     Flag::switch("edit", "Edit the object before it is created."),
-    Flag::text("field-manager", "kubectl-create", "Who is said to own the fields that are set."),
+    Flag::text("field-manager", "kubectl-create", common::FIELD_MANAGER),
     Flag::text("raw", "", "Path at the API server to POST to."),
     Flag::switch("windows-line-endings", "With --edit: end lines as Windows does."),
 ];
@@ -76,7 +100,10 @@ fn create(
     dry_run: DryRun,
     teller: &mut Teller,
 ) -> Result<()> {
-    let Manifest { kind, namespace, source, object, .. } = manifest;
+    let Manifest { kind, namespace, source, mut object, .. } = manifest;
+    if cx.flags().is("save-config") {
+        super::apply::save_config(&mut object)?;
+    }
     let object = if dry_run == DryRun::Client {
         object
     } else {
@@ -99,4 +126,49 @@ pub fn require_filename(cx: &mut Context<'_>) -> Result<()> {
         (false, false) => Err(Failure::message("only one of -f or -k can be specified")),
         _ => Ok(()),
     }
+}
+
+/// The one argument that names the object to create.
+///
+/// Upstream: `NameFromCommandArgs`.
+pub fn name_argument(cx: &Context<'_>) -> Result<String> {
+    let count = cx.flags().args_at_dash.unwrap_or(cx.args().len());
+    match cx.args().first() {
+        Some(name) if count == 1 => Ok(name.clone()),
+        _ => Err(cx.invocation.usage_error(format!("exactly one NAME is required, got {count}"))),
+    }
+}
+
+/// Creates an object that flags describe, and tells so. `failed`: what is said before the API
+/// server's words when it refuses: `failed to create configmap:`.
+pub fn create_described(
+    cx: &mut Context<'_>,
+    kind: &str,
+    mut object: Value,
+    failed: &str,
+) -> Outcome {
+    let dry_run = cx.dry_run()?;
+    common::validates(cx.flags())?;
+    let mut teller = Teller::new(cx, dry_run.suffix())?;
+    let kind = crate::mapper::kind_for(&cx.kinds()?, kind)?;
+    let (namespace, explicit) = cx.namespace()?;
+    if kind.namespaced && explicit {
+        object["metadata"]["namespace"] = Value::from(namespace.clone());
+    }
+    if cx.flags().is("save-config") {
+        super::apply::save_config(&mut object)?;
+    }
+    if dry_run != DryRun::Client {
+        let created = cx.create(&kind, &namespace, object, dry_run).map_err(|failure| {
+            match failure {
+                Failure::Api(error) if !failed.is_empty() => {
+                    Failure::Message(format!("{failed} {}", error.message()))
+                }
+                other => other,
+            }
+        })?;
+        object = created.to_json().unwrap_or_default();
+    }
+    teller.tell(cx, &kind, object, "created")?;
+    done()
 }

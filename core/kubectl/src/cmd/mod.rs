@@ -1,17 +1,41 @@
 //! The commands, one file each, by upstream's names.
 
+pub mod annotate;
+pub mod apiresources;
 pub mod apply;
 pub mod attach;
+pub mod clusterinfo;
 pub mod common;
+pub mod config;
 pub mod create;
+pub mod create_configmap;
+pub mod create_deployment;
+pub mod create_namespace;
+pub mod create_secret;
+pub mod create_service;
+pub mod create_serviceaccount;
 pub mod delete;
 pub mod describe;
+pub mod drain;
+pub mod events;
 pub mod exec;
+pub mod expose;
 pub mod get;
+pub mod label;
 pub mod logs;
+pub mod metadata;
 pub mod options;
+pub mod patch;
+pub mod replace;
+pub mod rollout;
 pub mod run;
+pub mod scale;
+pub mod set;
+pub mod set_image;
+pub mod taint;
+pub mod top;
 pub mod unavailable;
+pub mod version;
 pub mod wait;
 
 use crate::command::Command;
@@ -71,19 +95,19 @@ pub const GROUPS: &[(&str, &[&Command])] = &[
 ];
 
 const BEGINNER: &[&Command] =
-    &[&create::COMMAND, &unavailable::EXPOSE, &run::COMMAND, &unavailable::SET];
+    &[&create::COMMAND, &expose::COMMAND, &run::COMMAND, &set::COMMAND];
 const INTERMEDIATE: &[&Command] =
     &[&unavailable::EXPLAIN, &get::COMMAND, &unavailable::EDIT, &delete::COMMAND];
 const DEPLOY: &[&Command] =
-    &[&unavailable::ROLLOUT, &unavailable::SCALE, &unavailable::AUTOSCALE];
+    &[&rollout::COMMAND, &scale::COMMAND, &unavailable::AUTOSCALE];
 const CLUSTER: &[&Command] = &[
     &unavailable::CERTIFICATE,
-    &unavailable::CLUSTER_INFO,
-    &unavailable::TOP,
-    &unavailable::CORDON,
-    &unavailable::UNCORDON,
-    &unavailable::DRAIN,
-    &unavailable::TAINT,
+    &clusterinfo::COMMAND,
+    &top::COMMAND,
+    &drain::CORDON,
+    &drain::UNCORDON,
+    &drain::DRAIN,
+    &taint::COMMAND,
 ];
 const TROUBLESHOOTING: &[&Command] = &[
     &describe::COMMAND,
@@ -95,23 +119,23 @@ const TROUBLESHOOTING: &[&Command] = &[
     &unavailable::CP,
     &unavailable::AUTH,
     &unavailable::DEBUG,
-    &unavailable::EVENTS,
+    &events::COMMAND,
 ];
 const ADVANCED: &[&Command] = &[
     &unavailable::DIFF,
-    &unavailable::APPLY,
-    &unavailable::PATCH,
-    &unavailable::REPLACE,
+    &apply::COMMAND,
+    &patch::COMMAND,
+    &replace::COMMAND,
     &wait::COMMAND,
     &unavailable::KUSTOMIZE,
 ];
-const SETTINGS: &[&Command] = &[&unavailable::LABEL, &unavailable::ANNOTATE];
+const SETTINGS: &[&Command] = &[&label::COMMAND, &annotate::COMMAND];
 const OTHER: &[&Command] = &[
-    &unavailable::API_RESOURCES,
-    &unavailable::API_VERSIONS,
-    &unavailable::CONFIG,
+    &apiresources::COMMAND,
+    &apiresources::VERSIONS,
+    &config::COMMAND,
     &unavailable::PLUGIN,
-    &unavailable::VERSION,
+    &version::COMMAND,
 ];
 /// Not in the list of commands.
 const HIDDEN: &[&Command] = &[&options::HELP, &options::OPTIONS];

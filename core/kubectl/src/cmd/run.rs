@@ -223,7 +223,7 @@ fn pod(cx: &Context<'_>) -> Result<Value> {
     Ok(pod)
 }
 
-fn override_with(cx: &Context<'_>, mut object: Value) -> Result<Value> {
+fn override_with(cx: &Context<'_>, object: Value) -> Result<Value> {
     let overrides = cx.flags().text("overrides");
     if overrides.is_empty() {
         return Ok(object);
@@ -236,8 +236,7 @@ fn override_with(cx: &Context<'_>, mut object: Value) -> Result<Value> {
     let patch: Value = serde_json::from_str(overrides).map_err(|why| {
         Failure::message(format!("couldn't apply override: {why}"))
     })?;
-    generate::merge(&mut object, &patch);
-    Ok(object)
+    Ok(naru_api::patch::merge(object, &patch))
 }
 
 fn create(

@@ -6,22 +6,6 @@ const fn missing(usage: &'static str, short: &'static str) -> Command {
     Command { usage, short, missing: true, ..Command::EMPTY }
 }
 
-/// `kubectl annotate`
-pub static ANNOTATE: Command =
-    missing("annotate [--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N [--resource-version=version]", "Update the annotations on a resource");
-
-/// `kubectl api-resources`
-pub static API_RESOURCES: Command =
-    missing("api-resources", "Print the supported API resources on the server");
-
-/// `kubectl api-versions`
-pub static API_VERSIONS: Command =
-    missing("api-versions", "Print the supported API versions on the server, in the form of \"group/version\"");
-
-/// `kubectl apply`
-pub static APPLY: Command =
-    missing("apply (-f FILENAME | -k DIRECTORY)", "Apply a configuration to a resource by file name or stdin");
-
 /// `kubectl auth`
 pub static AUTH: Command =
     missing("auth", "Inspect authorization");
@@ -34,21 +18,89 @@ pub static AUTOSCALE: Command =
 pub static CERTIFICATE: Command =
     missing("certificate SUBCOMMAND", "Modify certificate resources");
 
-/// `kubectl cluster-info`
-pub static CLUSTER_INFO: Command =
-    missing("cluster-info", "Display cluster information");
+/// `kubectl cluster-info dump`
+pub static CLUSTER_INFO_DUMP: Command =
+    missing("dump", "Dump relevant information for debugging and diagnosis");
 
-/// `kubectl config`
-pub static CONFIG: Command =
-    missing("config SUBCOMMAND", "Modify kubeconfig files");
+/// `kubectl config delete-cluster`
+pub static CONFIG_DELETE_CLUSTER: Command =
+    missing("delete-cluster NAME", "Delete the specified cluster from the kubeconfig");
 
-/// `kubectl cordon`
-pub static CORDON: Command =
-    missing("cordon NODE", "Mark node as unschedulable");
+/// `kubectl config delete-user`
+pub static CONFIG_DELETE_USER: Command =
+    missing("delete-user NAME", "Delete the specified user from the kubeconfig");
+
+/// `kubectl config set`
+pub static CONFIG_SET: Command =
+    missing("set PROPERTY_NAME PROPERTY_VALUE", "Set an individual value in a kubeconfig file");
+
+/// `kubectl config set-cluster`
+pub static CONFIG_SET_CLUSTER: Command =
+    missing("set-cluster NAME [--server=server] [--certificate-authority=path/to/certificate/authority] [--insecure-skip-tls-verify=true] [--tls-server-name=example.com]", "Set a cluster entry in kubeconfig");
+
+/// `kubectl config set-credentials`
+pub static CONFIG_SET_CREDENTIALS: Command =
+    missing("set-credentials NAME [--client-certificate=path/to/certfile] [--client-key=path/to/keyfile] [--token=bearer_token] [--username=basic_user] [--password=basic_password] [--auth-provider=provider_name] [--auth-provider-arg=key=value] [--exec-command=exec_command] [--exec-api-version=exec_api_version] [--exec-arg=arg] [--exec-env=key=value]", "Set a user entry in kubeconfig");
+
+/// `kubectl config unset`
+pub static CONFIG_UNSET: Command =
+    missing("unset PROPERTY_NAME", "Unset an individual value in a kubeconfig file");
 
 /// `kubectl cp`
 pub static CP: Command =
     missing("cp <file-spec-src> <file-spec-dest>", "Copy files and directories to and from containers");
+
+/// `kubectl create clusterrole`
+pub static CREATE_CLUSTERROLE: Command =
+    missing("clusterrole NAME --verb=verb --resource=resource.group [--resource-name=resourcename] [--dry-run=server|client|none]", "Create a cluster role");
+
+/// `kubectl create clusterrolebinding`
+pub static CREATE_CLUSTERROLEBINDING: Command =
+    missing("clusterrolebinding NAME --clusterrole=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]", "Create a cluster role binding for a particular cluster role");
+
+/// `kubectl create cronjob`
+pub static CREATE_CRONJOB: Command =
+    missing("cronjob NAME --image=image --schedule='0/5 * * * ?' -- [COMMAND] [args...]", "Create a cron job with the specified name");
+
+/// `kubectl create ingress`
+pub static CREATE_INGRESS: Command =
+    missing("ingress NAME --rule=host/path=service:port[,tls[=secret]] ", "Create an ingress with the specified name");
+
+/// `kubectl create job`
+pub static CREATE_JOB: Command =
+    missing("job NAME --image=image [--from=cronjob/name] -- [COMMAND] [args...]", "Create a job with the specified name");
+
+/// `kubectl create poddisruptionbudget`
+pub static CREATE_PODDISRUPTIONBUDGET: Command =
+    missing("poddisruptionbudget NAME --selector=SELECTOR --min-available=N [--dry-run=server|client|none]", "Create a pod disruption budget with the specified name");
+
+/// `kubectl create priorityclass`
+pub static CREATE_PRIORITYCLASS: Command =
+    missing("priorityclass NAME --value=VALUE --global-default=BOOL [--dry-run=server|client|none]", "Create a priority class with the specified name");
+
+/// `kubectl create quota`
+pub static CREATE_QUOTA: Command =
+    missing("quota NAME [--hard=key1=value1,key2=value2] [--scopes=Scope1,Scope2] [--dry-run=server|client|none]", "Create a quota with the specified name");
+
+/// `kubectl create role`
+pub static CREATE_ROLE: Command =
+    missing("role NAME --verb=verb --resource=resource.group/subresource [--resource-name=resourcename] [--dry-run=server|client|none]", "Create a role with single rule");
+
+/// `kubectl create rolebinding`
+pub static CREATE_ROLEBINDING: Command =
+    missing("rolebinding NAME --clusterrole=NAME|--role=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]", "Create a role binding for a particular role or cluster role");
+
+/// `kubectl create secret docker-registry`
+pub static CREATE_SECRET_DOCKER_REGISTRY: Command =
+    missing("docker-registry NAME --docker-username=user --docker-password=password --docker-email=email [--docker-server=string] [--from-file=[key=]source] [--dry-run=server|client|none]", "Create a secret for use with a Docker registry");
+
+/// `kubectl create secret tls`
+pub static CREATE_SECRET_TLS: Command =
+    missing("tls NAME --cert=path/to/cert/file --key=path/to/key/file [--dry-run=server|client|none]", "Create a TLS secret");
+
+/// `kubectl create token`
+pub static CREATE_TOKEN: Command =
+    missing("token SERVICE_ACCOUNT_NAME", "Request a service account token");
 
 /// `kubectl debug`
 pub static DEBUG: Command =
@@ -58,37 +110,17 @@ pub static DEBUG: Command =
 pub static DIFF: Command =
     missing("diff -f FILENAME", "Diff the live version against a would-be applied version");
 
-/// `kubectl drain`
-pub static DRAIN: Command =
-    missing("drain NODE", "Drain node in preparation for maintenance");
-
 /// `kubectl edit`
 pub static EDIT: Command =
     missing("edit (RESOURCE/NAME | -f FILENAME)", "Edit a resource on the server");
-
-/// `kubectl events`
-pub static EVENTS: Command =
-    missing("events [(-o|--output=)json|yaml|name|go-template|go-template-file|template|templatefile|jsonpath|jsonpath-as-json|jsonpath-file] [--for TYPE/NAME] [--watch] [--types=Normal,Warning]", "List events");
 
 /// `kubectl explain`
 pub static EXPLAIN: Command =
     missing("explain TYPE [--recursive=FALSE|TRUE] [--api-version=api-version-group] [-o|--output=plaintext|plaintext-openapiv2]", "Get documentation for a resource");
 
-/// `kubectl expose`
-pub static EXPOSE: Command =
-    missing("expose (-f FILENAME | TYPE NAME) [--port=port] [--protocol=TCP|UDP|SCTP] [--target-port=number-or-name] [--name=name] [--external-ip=external-ip-of-service] [--type=type]", "Take a replication controller, service, deployment or pod and expose it as a new Kubernetes service");
-
 /// `kubectl kustomize`
 pub static KUSTOMIZE: Command =
     missing("kustomize DIR", "Build a kustomization target from a directory or URL");
-
-/// `kubectl label`
-pub static LABEL: Command =
-    missing("label [--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N [--resource-version=version]", "Update the labels on a resource");
-
-/// `kubectl patch`
-pub static PATCH: Command =
-    missing("patch (-f FILENAME | TYPE NAME) [-p PATCH|--patch-file FILE]", "Update fields of a resource");
 
 /// `kubectl plugin`
 pub static PLUGIN: Command =
@@ -102,34 +134,22 @@ pub static PORT_FORWARD: Command =
 pub static PROXY: Command =
     missing("proxy [--port=PORT] [--www=static-dir] [--www-prefix=prefix] [--api-prefix=prefix]", "Run a proxy to the Kubernetes API server");
 
-/// `kubectl replace`
-pub static REPLACE: Command =
-    missing("replace -f FILENAME", "Replace a resource by file name or stdin");
+/// `kubectl set env`
+pub static SET_ENV: Command =
+    missing("env RESOURCE/NAME KEY_1=VAL_1 ... KEY_N=VAL_N", "Update environment variables on a pod template");
 
-/// `kubectl rollout`
-pub static ROLLOUT: Command =
-    missing("rollout SUBCOMMAND", "Manage the rollout of a resource");
+/// `kubectl set resources`
+pub static SET_RESOURCES: Command =
+    missing("resources (-f FILENAME | TYPE NAME)  ([--limits=LIMITS & --requests=REQUESTS]", "Update resource requests/limits on objects with pod templates");
 
-/// `kubectl scale`
-pub static SCALE: Command =
-    missing("scale [--resource-version=version] [--current-replicas=count] --replicas=COUNT (-f FILENAME | TYPE NAME)", "Set a new size for a deployment, replica set, or replication controller");
+/// `kubectl set selector`
+pub static SET_SELECTOR: Command =
+    missing("selector (-f FILENAME | TYPE NAME) EXPRESSIONS [--resource-version=version]", "Set the selector on a resource");
 
-/// `kubectl set`
-pub static SET: Command =
-    missing("set SUBCOMMAND", "Set specific features on objects");
+/// `kubectl set serviceaccount`
+pub static SET_SERVICEACCOUNT: Command =
+    missing("serviceaccount (-f FILENAME | TYPE NAME) SERVICE_ACCOUNT", "Update the service account of a resource");
 
-/// `kubectl taint`
-pub static TAINT: Command =
-    missing("taint NODE NAME KEY_1=VAL_1:TAINT_EFFECT_1 ... KEY_N=VAL_N:TAINT_EFFECT_N", "Update the taints on one or more nodes");
-
-/// `kubectl top`
-pub static TOP: Command =
-    missing("top", "Display resource (CPU/memory) usage");
-
-/// `kubectl uncordon`
-pub static UNCORDON: Command =
-    missing("uncordon NODE", "Mark node as schedulable");
-
-/// `kubectl version`
-pub static VERSION: Command =
-    missing("version", "Print the client and server version information");
+/// `kubectl set subject`
+pub static SET_SUBJECT: Command =
+    missing("subject (-f FILENAME | TYPE NAME) [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]", "Update the user, group, or service account in a role binding or cluster role binding");

@@ -41,8 +41,15 @@ pub fn search_by(
     let found = cx.list(&events, namespace, &options)?.items;
     let mut events: Vec<Value> =
         found.iter().map(|event| event.to_json().unwrap_or_default()).collect();
-    events.sort_by_key(last_seen);
+    events.sort_by_key(last_timestamp);
     Ok(Events(events))
+}
+
+/// What describe sorts by: an event that has only an eventTime, as the scheduler's, comes first.
+///
+/// Upstream: `pkg/util/event/sorted_event_list.go`.
+fn last_timestamp(event: &Value) -> Time {
+    parse_time(&event["lastTimestamp"]).unwrap_or(Time::ZERO)
 }
 
 /// When the event was last seen.
@@ -79,7 +86,7 @@ impl Events {
     /// Adds the events of another search.
     pub fn extend(&mut self, more: Events) {
         self.0.extend(more.0);
-        self.0.sort_by_key(last_seen);
+        self.0.sort_by_key(last_timestamp);
     }
 
     /// The table.

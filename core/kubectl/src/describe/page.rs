@@ -25,6 +25,11 @@ impl Page {
         self.writer.flush()
     }
 
+    /// The whole text with tabs where columns would be.
+    pub fn unaligned(self) -> String {
+        self.writer.into_text()
+    }
+
     /// A line, two blanks in for each level.
     pub fn line(&mut self, level: usize, text: &str) {
         self.write(level, text);

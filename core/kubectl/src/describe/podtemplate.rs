@@ -4,7 +4,8 @@ use super::page::{Page, items, number, text};
 use super::{containers, volumes};
 use serde_json::Value;
 
-pub(super) fn describe(page: &mut Page, template: &Value) {
+/// `Pod Template:` and what is in it.
+pub fn describe(page: &mut Page, template: &Value) {
     page.line(0, "Pod Template:");
     let (metadata, spec) = (&template["metadata"], &template["spec"]);
     page.labels("  Labels", &metadata["labels"]);

@@ -43,6 +43,11 @@ impl TabWriter {
         self.text.push('\n');
     }
 
+    /// What was written since the last flush, as it was written.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// Forgets how wide the columns were.
     pub fn forget_widths(&mut self) {
         self.remembered.clear();

@@ -1,0 +1,58 @@
+//! `kubectl create configmap`.
+
+use super::common;
+use super::create::{SUBCOMMAND_FLAGS, create_described, name_argument};
+use crate::command::Command;
+use crate::context::Context;
+use crate::datasources::{self, Data};
+use crate::failure::Failure;
+use crate::process::Outcome;
+use serde_json::{Value, json};
+
+/// `kubectl create configmap`
+pub static COMMAND: Command = Command {
+    usage: "configmap NAME [--from-file=[key=]source] [--from-literal=key1=value1] \
+            [--dry-run=server|client|none]",
+    aliases: &["cm"],
+    short: "Create a config map from a local file, directory or literal value",
+    examples: "# From values\nkubectl create configmap app --from-literal=color=blue\n\n\
+               # From a file, under its own name and under another\n\
+               kubectl create configmap app --from-file=app.conf --from-file=main=app.conf",
+    flags: &[
+        common::PRINT,
+        common::DRY_RUN,
+        common::VALIDATE,
+        common::SAVE_CONFIG,
+        SUBCOMMAND_FLAGS,
+        datasources::FLAGS,
+    ],
+    run,
+    ..Command::EMPTY
+};
+
+fn run(cx: &mut Context<'_>) -> Outcome {
+    let name = name_argument(cx)?;
+    datasources::check(cx)?;
+    if cx.flags().is("append-hash") {
+        return Err(Failure::message("--append-hash is not yet in Naru"));
+    }
+    let data = datasources::read(cx, "ConfigMap", &name)?;
+    let (mut texts, mut bytes) = (serde_json::Map::new(), serde_json::Map::new());
+    for (key, value) in data {
+        match value {
+            Data::Text(text) => texts.insert(key, Value::from(text)),
+            Data::Bytes(raw) => bytes.insert(key, Value::from(datasources::base64(&raw))),
+        };
+    }
+    let mut map = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"creationTimestamp": null, "name": name},
+    });
+    for (field, entries) in [("data", texts), ("binaryData", bytes)] {
+        if !entries.is_empty() {
+            map[field] = Value::Object(entries);
+        }
+    }
+    create_described(cx, "configmaps", map, "failed to create configmap:")
+}

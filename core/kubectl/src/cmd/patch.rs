@@ -1,0 +1,120 @@
+//! `kubectl patch`.
+
+use super::common;
+use crate::builder::{self, Builder};
+use crate::command::Command;
+use crate::context::{Context, DryRun, done};
+use crate::failure::{Failure, Result};
+use crate::flags::Flag;
+use crate::printers::Teller;
+use crate::process::Outcome;
+use naru_api::Object;
+use naru_api::gofmt::quote;
+use naru_api::request::Patch;
+use serde_json::Value;
+
+/// `kubectl patch`
+pub static COMMAND: Command = Command {
+    usage: "patch (-f FILENAME | TYPE NAME) [-p PATCH|--patch-file FILE]",
+    short: "Update fields of a resource",
+    long: "Update fields of a resource using strategic merge patch, a JSON merge patch, or a JSON \
+           patch.",
+    examples: "# Change a field\nkubectl patch node worker -p '{\"spec\":{\"unschedulable\":true}}'\n\n\
+               # By operations\n\
+               kubectl patch pod web --type=json -p='[{\"op\": \"replace\", \"path\": \
+               \"/spec/containers/0/image\", \"value\":\"nginx:1.27\"}]'",
+    flags: &[common::PRINT, common::FILENAME, common::DRY_RUN, common::RECORD, FLAGS],
+    run,
+    ..Command::EMPTY
+};
+
+const FLAGS: &[Flag] = &[
+    Flag::text("field-manager", "kubectl-patch", common::FIELD_MANAGER),
+    Flag::switch("local", "Do not ask the API server."),
+    Flag::text("patch", "", "The patch, as JSON or YAML.").short("p"),
+    Flag::text("patch-file", "", "A file that holds the patch."),
+    Flag::text("subresource", "", "Patch this subresource of the object."),
+    Flag::text("type", "strategic", "The kind of patch: json, merge, or strategic."),
+];
+
+fn run(cx: &mut Context<'_>) -> Outcome {
+    let dry_run = cx.dry_run()?;
+    let flags = cx.flags();
+    let patch = read_patch(cx)?;
+    if !flags.text("subresource").is_empty() || flags.is("local") {
+        return Err(Failure::message("--subresource and --local are not yet in Naru"));
+    }
+    let selection = Builder::new(cx)?.types_or_names(cx, false, cx.args())?.build(cx)?;
+    if selection.targets.is_empty() {
+        return Err(Failure::message("no objects passed to patch"));
+    }
+    let mut failures = Vec::new();
+    for target in selection.targets {
+        let patched = target
+            .and_then(|target| builder::fetch(cx, &target))
+            .and_then(|objects| objects.iter().try_for_each(|o| patch_one(cx, o, &patch, dry_run)));
+        if let Err(failure) = patched {
+            failures.push(failure);
+        }
+    }
+    Failure::from_many(failures)?;
+    done()
+}
+
+fn read_patch(cx: &mut Context<'_>) -> Result<Patch> {
+    let flags = cx.flags();
+    let (inline, file) = (flags.text("patch"), flags.text("patch-file"));
+    if !inline.is_empty() && !file.is_empty() {
+        return Err(Failure::message("cannot specify --patch and --patch-file together"));
+    }
+    if inline.is_empty() && file.is_empty() {
+        return Err(Failure::message(
+            "must specify --patch or --patch-file containing the contents of the patch",
+        ));
+    }
+    let kind = flags.text("type").to_lowercase();
+    if !matches!(kind.as_str(), "json" | "merge" | "strategic") {
+        let kind = quote(flags.text("type"));
+        let text = format!("--type must be one of [json merge strategic], not {kind}");
+        return Err(Failure::Message(text));
+    }
+    let text = if file.is_empty() {
+        inline.to_owned()
+    } else {
+        let path = cx.sys.absolute(file);
+        cx.sys.fs().read_text(&path).map_err(|errno| {
+            let why = errno.to_string().to_lowercase();
+            Failure::Message(format!("unable to read patch file: open {file}: {why}"))
+        })?
+    };
+    let value = naru_api::yaml::parse(&text).map_err(|why| {
+        Failure::Message(format!("unable to parse {}: {}", quote(&text), yaml_reason(&why.to_string())))
+    })?;
+    Ok(match kind.as_str() {
+        "json" => Patch::Json(value),
+        "merge" => Patch::Merge(value),
+        _ => Patch::Strategic(value),
+    })
+}
+
+/// `yaml.ToJSON` gives go-yaml's own text, without the words of the stream decoder.
+fn yaml_reason(why: &str) -> &str {
+    why.strip_prefix("error converting YAML to JSON: ").unwrap_or(why)
+}
+
+fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryRun) -> Result<()> {
+    let (kind, before) = (object.kind(), object.to_json().unwrap_or_default());
+    let after: Value = if dry_run == DryRun::Client {
+        let patched = match patch {
+            Patch::Json(operations) => naru_api::patch::json(before.clone(), operations),
+            Patch::Merge(changes) => Ok(naru_api::patch::merge(before.clone(), changes)),
+            Patch::Strategic(changes) => naru_api::patch::strategic(before.clone(), changes),
+        };
+        patched.map_err(|why| Failure::Message(why.to_string()))?
+    } else {
+        let patched = cx.patch(&kind, object.namespace(), object.name(), patch.clone(), dry_run)?;
+        patched.to_json().unwrap_or_default()
+    };
+    let operation = if after == before { "patched (no change)" } else { "patched" };
+    Teller::new(cx, dry_run.suffix())?.tell(cx, &kind, after, operation)
+}
