@@ -317,6 +317,13 @@ pub trait Strategy: Sync {
         0
     }
 
+    /// What a client is warned of that uses this version of the kind.
+    ///
+    /// Upstream: `APILifecycleDeprecated`, `apiserver/pkg/endpoints/deprecation`.
+    fn deprecation(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The columns after which [`Strategy::row`] fills cells, `Name` first.
     fn columns(&self) -> &'static [Column] {
         const COLUMNS: &[Column] = &[Column::new("Name"), Column::new("Created At")];

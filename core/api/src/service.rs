@@ -153,6 +153,11 @@ pub trait ApiService {
     /// Does one request.
     fn handle(&mut self, request: Request) -> ApiResult<Response>;
 
+    /// Takes what the API server warned of in its last answer: its `Warning` headers.
+    fn take_warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Starts a watch.
     fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId>;
 

@@ -27,6 +27,8 @@ pub struct ApiServer {
     streams: Streams,
     causes: CauseLog,
     kinds: Vec<KindRef>,
+    /// Of the last answer.
+    warnings: Vec<String>,
 }
 
 impl ApiServer {
@@ -42,6 +44,7 @@ impl ApiServer {
             streams: Streams::default(),
             causes: CauseLog::default(),
             kinds: scheme::built_in(),
+            warnings: Vec::new(),
         };
         server.make_namespaces();
         server
@@ -198,7 +201,13 @@ impl ApiService for ApiServer {
         self.now
     }
 
+    fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
     fn handle(&mut self, mut request: Request) -> ApiResult<Response> {
+        self.warnings.clear();
+        self.warnings.extend(request.kind.strategy.deprecation().map(str::to_owned));
         self.check(&request)?;
         // Taken out, so that an object which nobody else holds is changed in place.
         let op = std::mem::replace(&mut request.op, Op::Get);

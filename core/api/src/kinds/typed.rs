@@ -16,6 +16,9 @@ pub trait Typed: Sync {
     /// The fields, beyond metadata, that selectors may name.
     const FIELDS: &'static [&'static str] = &[];
 
+    /// See [`Strategy::deprecation`].
+    const DEPRECATION: Option<&'static str> = None;
+
     /// See [`Strategy::default`].
     fn default(&self, _object: &mut Self::Object) {}
 
@@ -99,6 +102,10 @@ impl<T: Typed> Strategy for T {
 
     fn default_grace_period_seconds(&self, object: &Object) -> i64 {
         object.get().map_or(0, |object| Typed::default_grace_period_seconds(self, object))
+    }
+
+    fn deprecation(&self) -> Option<&'static str> {
+        T::DEPRECATION
     }
 
     fn columns(&self) -> &'static [Column] {
