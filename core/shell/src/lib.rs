@@ -3,14 +3,15 @@
 
 mod kernel;
 mod programs;
+mod readline;
 mod shell;
 mod sys;
 mod tty;
 mod vfs;
 
 pub use kernel::{
-    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Kernel, PIPE_BYTES_MAX,
-    PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
+    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Kernel,
+    PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
 };
 pub use programs::{install_programs, standard_program_names, standard_programs};
 pub use sys::{

@@ -51,8 +51,14 @@ impl Tty {
             // What was typed ahead is for the new reader.
             let line = std::mem::take(&mut self.line);
             self.input.extend(line.into_iter().map(Some));
+            self.raw = true;
+        } else if self.raw {
+            // What nobody has read yet becomes lines.
+            self.raw = false;
+            let input = std::mem::take(&mut self.input);
+            let bytes: Vec<u8> = input.into_iter().flatten().collect();
+            self.type_bytes(&bytes);
         }
-        self.raw = raw;
     }
 
     /// Takes what was typed. The signals are for the foreground.

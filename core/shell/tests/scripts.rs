@@ -55,7 +55,8 @@ fn parse(text: &str) -> Vec<Case> {
 
 fn all_cases() -> Vec<(String, Case)> {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let mut all = Vec::new();
     for file in files {
@@ -78,12 +79,24 @@ fn scripts_print_what_they_should() {
         if seen != (case.out.as_str(), case.err.as_str(), Some(case.code)) {
             failures.push(format!(
                 "== {file}: {}\n{}-- expected ({})\n{}{}-- seen ({:?})\n{}{}",
-                case.name, case.script, case.code, case.out, case.err, outcome.code,
-                outcome.stdout, outcome.stderr
+                case.name,
+                case.script,
+                case.code,
+                case.out,
+                case.err,
+                outcome.code,
+                outcome.stdout,
+                outcome.stderr
             ));
         }
     }
-    assert!(failures.is_empty(), "{} of {} failed\n{}", failures.len(), cases.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} failed\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
 }
 
 #[test]

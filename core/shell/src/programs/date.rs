@@ -7,8 +7,18 @@ use naru_sim::Time;
 const DAYS: [&str; 7] =
     ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// Year, month and day of a day counted from 1970-01-01.
@@ -96,8 +106,7 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let long = [("utc", 'u'), ("date", 'd'), ("iso-8601", 'I'), ("rfc-3339", '3')];
     // -I takes its argument attached, if at all.
     let iso = args.iter().find_map(|arg| arg.strip_prefix("-I"));
-    let args: Vec<String> =
-        args.iter().filter(|arg| !arg.starts_with("-I")).cloned().collect();
+    let args: Vec<String> = args.iter().filter(|arg| !arg.starts_with("-I")).cloned().collect();
     let options = match Options::parse(sys, &args, "uRd:3:s:", &long, out, 1) {
         Ok(options) => options,
         Err(code) => return code,

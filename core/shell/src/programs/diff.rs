@@ -48,8 +48,7 @@ fn edits(old: &[&str], new: &[&str]) -> Vec<Edit> {
                 result.push(Edit::Keep);
                 (row, column) = (row + 1, column + 1);
             } else if row < rows
-                && (column >= columns
-                    || at(&table, row + 1, column) >= at(&table, row, column + 1))
+                && (column >= columns || at(&table, row + 1, column) >= at(&table, row, column + 1))
             {
                 result.push(Edit::Remove);
                 row += 1;

@@ -310,9 +310,10 @@ pub fn ln(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     };
     let (target, name) = match options.operands.as_slice() {
         [] => return missing_operand("ln", out),
-        [target] => {
-            (target, target.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_string())
-        }
+        [target] => (
+            target,
+            target.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_string(),
+        ),
         [target, name, ..] => (target, name.clone()),
     };
     let mut path = sys.absolute(&name);
@@ -477,8 +478,7 @@ pub fn readlink(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     for name in &options.operands {
         let path = sys.absolute(name);
         let followed = options.has('f') || options.has('e');
-        let target =
-            if followed { sys.fs().real_path(&path) } else { sys.fs().read_link(&path) };
+        let target = if followed { sys.fs().real_path(&path) } else { sys.fs().read_link(&path) };
         match target {
             Ok(target) => out.line(target),
             Err(_) => code = 1,
@@ -555,8 +555,7 @@ fn stat_fields(sys: &mut dyn Sys, format: &str, name: &str, stat: &Stat) -> Stri
 }
 
 fn stat_text(sys: &mut dyn Sys, name: &str, stat: &Stat) -> String {
-    let (user, group) =
-        (super::id::user_name(sys, stat.uid), super::id::group_name(sys, stat.gid));
+    let (user, group) = (super::id::user_name(sys, stat.uid), super::id::group_name(sys, stat.gid));
     let when = super::date::format(stat.mtime, "%Y-%m-%d %H:%M:%S.000000000 +0000");
     format!(
         "  File: {name}\n  Size: {:<10}\tBlocks: {:<10} IO Block: 4096   {}\n\

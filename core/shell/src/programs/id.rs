@@ -4,7 +4,13 @@ use super::tool::{Options, Out};
 use crate::Sys;
 
 /// A field of the line of `/etc/passwd` or `/etc/group` that has `value` in column `column`.
-fn look_up(sys: &mut dyn Sys, file: &str, column: usize, value: &str, wanted: usize) -> Option<String> {
+fn look_up(
+    sys: &mut dyn Sys,
+    file: &str,
+    column: usize,
+    value: &str,
+    wanted: usize,
+) -> Option<String> {
     let text = sys.fs().read_text(file).ok()?;
     let line = text.lines().find(|line| line.split(':').nth(column) == Some(value))?;
     line.split(':').nth(wanted).map(str::to_string)

@@ -11,7 +11,13 @@ const RECENT_SECONDS: u64 = 15_778_476;
 
 /// `ls [-1aAdFhilrRStC] [--color[=when]] files…`
 pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
-    let long = [("all", 'a'), ("almost-all", 'A'), ("recursive", 'R'), ("color", 'G'), ("human-readable", 'h')];
+    let long = [
+        ("all", 'a'),
+        ("almost-all", 'A'),
+        ("recursive", 'R'),
+        ("color", 'G'),
+        ("human-readable", 'h'),
+    ];
     let options = match Options::parse(sys, args, "1aAdFhilnprRStCGXo", &long, out, 2) {
         Ok(options) => options,
         Err(code) => return code,
@@ -52,7 +58,8 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         match entries(sys, &name, &options) {
             Ok(list) => {
                 if options.has('l') {
-                    let blocks: u64 = list.iter().map(|(_, e)| e.stat.size.div_ceil(4096) * 4).sum();
+                    let blocks: u64 =
+                        list.iter().map(|(_, e)| e.stat.size.div_ceil(4096) * 4).sum();
                     out.line(format!("total {blocks}"));
                 }
                 show(sys, &list, &options, out);
@@ -129,10 +136,7 @@ fn show(sys: &mut dyn Sys, list: &[(String, DirEntry)], options: &Options, out: 
     }
     let is_tty = sys.is_tty(1);
     let colors = is_tty;
-    let names: Vec<String> = list
-        .iter()
-        .map(|(_, entry)| decorated(entry, options))
-        .collect();
+    let names: Vec<String> = list.iter().map(|(_, entry)| decorated(entry, options)).collect();
     let paint = |entry: &DirEntry, text: &str| -> String {
         match (colors, color(&entry.stat)) {
             (true, Some(code)) => format!("\x1b[{code}m{text}\x1b[0m"),
@@ -222,12 +226,7 @@ pub fn mode_text(stat: &Stat) -> String {
     text
 }
 
-fn long_row(
-    sys: &mut dyn Sys,
-    path: &str,
-    entry: &DirEntry,
-    options: &Options,
-) -> [String; 6] {
+fn long_row(sys: &mut dyn Sys, path: &str, entry: &DirEntry, options: &Options) -> [String; 6] {
     let stat = &entry.stat;
     let (owner, group) = if options.has('n') {
         (stat.uid.to_string(), stat.gid.to_string())
@@ -258,5 +257,9 @@ fn human(bytes: u64) -> String {
         value /= 1024.0;
         unit = next;
     }
-    if unit.is_empty() || value >= 10.0 { format!("{value:.0}{unit}") } else { format!("{value:.1}{unit}") }
+    if unit.is_empty() || value >= 10.0 {
+        format!("{value:.0}{unit}")
+    } else {
+        format!("{value:.1}{unit}")
+    }
 }

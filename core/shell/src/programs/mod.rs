@@ -3,14 +3,14 @@
 mod base64;
 mod cat;
 mod cut;
-mod date;
+pub(crate) mod date;
 mod diff;
 pub(crate) mod echo;
 mod endless;
 mod files;
 mod grep;
 mod head;
-mod id;
+pub(crate) mod id;
 mod ls;
 pub(crate) mod printf;
 pub(crate) mod regex;

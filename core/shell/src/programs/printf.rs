@@ -118,7 +118,12 @@ fn field<'a, 'b>(
 }
 
 /// Formats one argument; `true` if `\c` said to stop.
-fn convert(field: &Field, conversion: char, argument: Option<&String>, printed: &mut Printed) -> bool {
+fn convert(
+    field: &Field,
+    conversion: char,
+    argument: Option<&String>,
+    printed: &mut Printed,
+) -> bool {
     let text = argument.map_or("", String::as_str);
     match conversion {
         's' => {

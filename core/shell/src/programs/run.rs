@@ -101,7 +101,11 @@ impl Xargs {
             let flag = arg.get(..2).unwrap_or(arg);
             let attached = arg.get(2..).unwrap_or_default();
             let mut value = || {
-                if attached.is_empty() { rest.next().cloned().unwrap_or_default() } else { attached.to_string() }
+                if attached.is_empty() {
+                    rest.next().cloned().unwrap_or_default()
+                } else {
+                    attached.to_string()
+                }
             };
             match flag {
                 "-n" | "-L" => {
@@ -112,7 +116,9 @@ impl Xargs {
                 }
                 "-I" => self.replace = Some(value()),
                 "-P" => drop(value()),
-                "-d" => self.separator = crate::shell::escape::unescape(&value()).0.first().copied(),
+                "-d" => {
+                    self.separator = crate::shell::escape::unescape(&value()).0.first().copied()
+                }
                 "-0" => self.separator = Some(0),
                 "-r" => self.skips_empty = true,
                 "-t" => self.shows = true,
@@ -422,15 +428,14 @@ impl Watch {
                 "-n" | "--interval" => {
                     let seconds = rest.next().and_then(|text| text.parse::<f64>().ok());
                     let seconds = seconds.unwrap_or(2.0).max(0.1);
-                    self.interval =
-                        Duration::try_from_secs_f64(seconds).unwrap_or(self.interval);
+                    self.interval = Duration::try_from_secs_f64(seconds).unwrap_or(self.interval);
                 }
                 "-t" | "--no-title" => self.titled = false,
                 arg if arg.starts_with('-') => {
                     let attached = arg.strip_prefix("-n").and_then(|text| text.parse::<f64>().ok());
                     if let Some(seconds) = attached {
-                        self.interval = Duration::try_from_secs_f64(seconds.max(0.1))
-                            .unwrap_or(self.interval);
+                        self.interval =
+                            Duration::try_from_secs_f64(seconds.max(0.1)).unwrap_or(self.interval);
                     }
                 }
                 arg => {

@@ -63,7 +63,13 @@ impl Filter for Sed {
         args: &[String],
         out: &mut Out,
     ) -> Result<(Self, Vec<String>), i32> {
-        let long = [("quiet", 'n'), ("silent", 'n'), ("expression", 'e'), ("regexp-extended", 'E'), ("in-place", 'i')];
+        let long = [
+            ("quiet", 'n'),
+            ("silent", 'n'),
+            ("expression", 'e'),
+            ("regexp-extended", 'E'),
+            ("in-place", 'i'),
+        ];
         let mut options = Options::parse(sys, args, "nErise:f:", &long, out, 1)?;
         let mut scripts: Vec<String> = options.values('e').map(str::to_string).collect();
         for file in options.values('f') {
@@ -78,7 +84,9 @@ impl Filter for Sed {
         }
         if scripts.is_empty() {
             if options.operands.is_empty() {
-                out.error("Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...");
+                out.error(
+                    "Usage: sed [OPTION]... {script-only-if-no-other-script} [input-file]...",
+                );
                 return Err(1);
             }
             scripts.push(options.operands.remove(0));
@@ -201,7 +209,8 @@ impl Sed {
                     }
                 }
                 Action::Translate(pairs) => {
-                    let change = |c: char| pairs.iter().find(|(from, _)| *from == c).map_or(c, |p| p.1);
+                    let change =
+                        |c: char| pairs.iter().find(|(from, _)| *from == c).map_or(c, |p| p.1);
                     *line = line.chars().map(change).collect();
                 }
                 Action::Delete => return Went::Deleted,
@@ -265,13 +274,7 @@ impl Command {
     }
 }
 
-fn substitute(
-    line: &str,
-    regex: &Regex,
-    with: &str,
-    global: bool,
-    which: usize,
-) -> Option<String> {
+fn substitute(line: &str, regex: &Regex, with: &str, global: bool, which: usize) -> Option<String> {
     let mut result = String::new();
     let mut from = 0;
     let mut changed = false;

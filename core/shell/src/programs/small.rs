@@ -240,7 +240,9 @@ pub fn ps(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             } else {
                 out.line(format!(
                     "{user:<8} {:>7} {:>7}  0 {start} {tty:<8} {} {command}",
-                    process.pid, process.ppid, time(process.cpu_micros)
+                    process.pid,
+                    process.ppid,
+                    time(process.cpu_micros)
                 ));
             }
         }
@@ -280,7 +282,8 @@ pub fn mktemp(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
 
 /// `find [dirs…] [-name p] [-iname p] [-type f|d|l] [-maxdepth n] [-mindepth n] [-empty] [-delete]`
 pub fn find(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
-    let first_test = args.iter().position(|arg| arg.starts_with(['-', '!', '('])).unwrap_or(args.len());
+    let first_test =
+        args.iter().position(|arg| arg.starts_with(['-', '!', '('])).unwrap_or(args.len());
     let (roots, tests) = args.split_at(first_test);
     let mut conditions = Vec::new();
     let (mut deepest, mut shallowest, mut deletes) = (usize::MAX, 0, false);

@@ -61,13 +61,17 @@ impl Filter for Sort {
             match key(text) {
                 Some(key) => keys.push(key),
                 None => {
-                    out.error(format!("sort: invalid number at field start: invalid count at start of ‘{text}’"));
+                    out.error(format!(
+                        "sort: invalid number at field start: invalid count at start of ‘{text}’"
+                    ));
                     return Err(2);
                 }
             }
         }
         let flags = options.flags.iter().map(|(flag, _)| *flag).collect();
-        let separator = options.value('t').map(|text| if text == "\\t" { '\t' } else { text.chars().next().unwrap_or('\t') });
+        let separator = options
+            .value('t')
+            .map(|text| if text == "\\t" { '\t' } else { text.chars().next().unwrap_or('\t') });
         let output = options.value('o').map(str::to_string);
         let sort = Sort { lines: Vec::new(), bytes: 0, keys, separator, flags, output };
         Ok((sort, options.operands))
@@ -129,8 +133,7 @@ impl Sort {
         for key in &self.keys {
             let own = key.flags.chars().any(|flag| "nrfhVgM".contains(flag));
             let flags = if own { &key.flags } else { &self.flags };
-            let order =
-                compare_by(flags, self.extract(left, key), self.extract(right, key));
+            let order = compare_by(flags, self.extract(left, key), self.extract(right, key));
             if order != Ordering::Equal {
                 return order;
             }
@@ -240,7 +243,11 @@ fn versions(left: &str, right: &str) -> Ordering {
         }
         let split = |text: &str| {
             let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-            if digits > 0 { digits } else { text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len()) }
+            if digits > 0 {
+                digits
+            } else {
+                text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len())
+            }
         };
         let (a, left_rest) = left.split_at(split(left));
         let (b, right_rest) = right.split_at(split(right));

@@ -170,7 +170,8 @@ pub trait Filter: Clone + fmt::Debug + Send + Sync + 'static {
     const BY_CHUNK: bool = false;
 
     /// Looks at the arguments; gives itself and the files to read (none: standard input).
-    fn start(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> Result<(Self, Vec<String>), i32>;
+    fn start(sys: &mut dyn Sys, args: &[String], out: &mut Out)
+    -> Result<(Self, Vec<String>), i32>;
 
     /// A file begins. `name` is as given; "-" is standard input.
     fn open(&mut self, _name: &str, _out: &mut Out) {}
@@ -234,8 +235,7 @@ impl<T: Filter> Filtering<T> {
     fn open_next(&mut self, sys: &mut dyn Sys) -> bool {
         let Some(filter) = &mut self.filter else { return false };
         while let Some(name) = self.files.pop_front() {
-            let opened =
-                if name == "-" { Ok(0) } else { sys.open(&name, OpenMode::Read) };
+            let opened = if name == "-" { Ok(0) } else { sys.open(&name, OpenMode::Read) };
             match opened {
                 Ok(fd) => {
                     filter.open(&name, &mut self.out);

@@ -46,8 +46,8 @@ impl Filter for Uniq {
 impl Uniq {
     fn show(&mut self, out: &mut Out) {
         let Some(line) = self.last.take() else { return };
-        let hidden = (self.options.has('d') && self.count < 2)
-            || (self.options.has('u') && self.count > 1);
+        let hidden =
+            (self.options.has('d') && self.count < 2) || (self.options.has('u') && self.count > 1);
         if hidden {
             return;
         }

@@ -1,7 +1,7 @@
 //! Arithmetic: `$((…))`, 64-bit integers that wrap around.
 
 use super::parse::is_name;
-use super::state::State;
+use super::state::{Flavor, State};
 
 /// Deepest nesting of brackets and of variables that hold expressions.
 const DEPTH_MAX: usize = 40;
@@ -11,9 +11,23 @@ pub fn evaluate(state: &mut State, text: &str) -> Result<i64, String> {
     evaluate_at(state, text, 0)
 }
 
+/// The message as the shell words it.
+pub fn worded(flavor: Flavor, text: &str, message: String) -> String {
+    let by_zero = message.contains("division by 0");
+    match flavor {
+        Flavor::Bash => message,
+        Flavor::Dash if by_zero => format!("arithmetic expression: division by zero: \"{text}\""),
+        Flavor::Dash => format!("arithmetic expression: expecting primary: \"{text}\""),
+        Flavor::Ash if by_zero => "divide by zero".to_string(),
+        Flavor::Ash => "arithmetic syntax error".to_string(),
+    }
+}
+
 fn evaluate_at(state: &mut State, text: &str, depth: usize) -> Result<i64, String> {
     if depth > DEPTH_MAX {
-        return Err(format!("{text}: expression recursion level exceeded (error token is \"{text}\")"));
+        return Err(format!(
+            "{text}: expression recursion level exceeded (error token is \"{text}\")"
+        ));
     }
     let mut machine = Machine { state, text, rest: text, last: text, depth, muted: 0 };
     machine.skip();
@@ -52,8 +66,7 @@ const LEVELS: [&[&str]; 10] = [
     &["*", "/", "%"],
 ];
 
-const ASSIGNMENTS: [&str; 11] =
-    ["<<=", ">>=", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "="];
+const ASSIGNMENTS: [&str; 11] = ["<<=", ">>=", "+=", "-=", "*=", "/=", "%=", "&=", "^=", "|=", "="];
 
 impl Machine<'_> {
     fn skip(&mut self) {
@@ -76,7 +89,10 @@ impl Machine<'_> {
         }
     }
 
-    fn deeper(&mut self, run: impl FnOnce(&mut Self) -> Result<i64, String>) -> Result<i64, String> {
+    fn deeper(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<i64, String>,
+    ) -> Result<i64, String> {
         if self.depth > DEPTH_MAX {
             return Err(self.error("expression recursion level exceeded"));
         }
@@ -226,8 +242,7 @@ impl Machine<'_> {
             return Ok(base);
         }
         let exponent = self.deeper(Self::power)?;
-        let exponent =
-            u32::try_from(exponent).map_err(|_| self.error("exponent less than 0"))?;
+        let exponent = u32::try_from(exponent).map_err(|_| self.error("exponent less than 0"))?;
         Ok(base.wrapping_pow(exponent))
     }
 
@@ -289,7 +304,8 @@ impl Machine<'_> {
             return Err(self.error("syntax error: operand expected"));
         }
         let Some(value) = number(digits) else {
-            let base = if digits.starts_with('0') { "value too great for base" } else { "invalid number" };
+            let base =
+                if digits.starts_with('0') { "value too great for base" } else { "invalid number" };
             return Err(format!("{digits}: {base} (error token is \"{digits}\")"));
         };
         self.rest = self.rest.get(end..).unwrap_or_default().trim_start();
@@ -311,8 +327,7 @@ impl Machine<'_> {
 }
 
 fn leading_name(text: &str) -> &str {
-    let end =
-        text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len());
     let name = text.get(..end).unwrap_or_default();
     if is_name(name) { name } else { "" }
 }
@@ -332,7 +347,6 @@ fn number(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::state::Flavor;
     use super::*;
 
     #[test]

@@ -124,7 +124,9 @@ fn sequence(tokens: &[Token]) -> Option<Vec<Vec<Token>>> {
     } else {
         (from.parse::<i64>().ok()?, to.parse::<i64>().ok()?)
     };
-    let padded = [from, to].iter().any(|text| text.trim_start_matches('-').starts_with('0') && text.len() > 1);
+    let padded = [from, to]
+        .iter()
+        .any(|text| text.trim_start_matches('-').starts_with('0') && text.len() > 1);
     let width = if padded { from.len().max(to.len()) } else { 0 };
     let mut value = start;
     let mut choices = Vec::new();

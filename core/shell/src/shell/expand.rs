@@ -26,6 +26,8 @@ pub enum Stop {
     Capture(Arc<List>),
     /// It cannot be made. The message, without the shell's name.
     Error(String),
+    /// A variable is not set that must be. The message.
+    Unset(String),
 }
 
 type Expanded<T> = Result<T, Stop>;
@@ -145,7 +147,10 @@ impl<'a> Expander<'a> {
     pub fn arith(&mut self, word: &Word) -> Expanded<i64> {
         let text = self.quoted_text(&word.0)?;
         let value = self.once(|expander| {
-            arith::evaluate(expander.state, &text).map(|value| value.to_string()).map_err(Stop::Error)
+            let value = arith::evaluate(expander.state, &text);
+            value.map(|value| value.to_string()).map_err(|message| {
+                Stop::Error(arith::worded(expander.state.flavor, &text, message))
+            })
         })?;
         Ok(value.parse().unwrap_or(0))
     }
@@ -221,7 +226,8 @@ impl<'a> Expander<'a> {
             Part::Literal(text) => sink.text(text, quoted),
             Part::Quoted(text) => sink.text(text, true),
             Part::Double(parts) => {
-                let only_all = matches!(parts.as_slice(), [Part::Param(param)] if param.name == "@");
+                let only_all =
+                    matches!(parts.as_slice(), [Part::Param(param)] if param.name == "@");
                 if !only_all {
                     sink.start();
                 }
@@ -248,7 +254,11 @@ impl<'a> Expander<'a> {
         if self.chars > EXPANSION_CHARS_MAX {
             return Err(Stop::Error("xrealloc: cannot allocate memory".to_string()));
         }
-        if quoted { sink.text(text, true) } else { sink.split(text) }
+        if quoted {
+            sink.text(text, true)
+        } else {
+            sink.split(text)
+        }
         Ok(())
     }
 
@@ -309,11 +319,7 @@ impl<'a> Expander<'a> {
                 return self.alternative(word, quoted, sink);
             }
             ParamOp::Alternative { colon, word } => {
-                return if filled(*colon) {
-                    self.alternative(word, quoted, sink)
-                } else {
-                    Ok(())
-                };
+                return if filled(*colon) { self.alternative(word, quoted, sink) } else { Ok(()) };
             }
             ParamOp::Default { .. } | ParamOp::Assign { .. } | ParamOp::Error { .. }
                 if matches!(name, "@" | "*") && value.is_some() =>
@@ -331,7 +337,7 @@ impl<'a> Expander<'a> {
             _ => {}
         }
         if value.is_none() && self.state.options.nounset && !matches!(name, "@" | "*") {
-            return Err(Stop::Error(match self.state.flavor {
+            return Err(Stop::Unset(match self.state.flavor {
                 Flavor::Bash => format!("{name}: unbound variable"),
                 Flavor::Dash | Flavor::Ash => format!("{name}: parameter not set"),
             }));
@@ -348,7 +354,7 @@ impl<'a> Expander<'a> {
             (true, _, true) => "parameter not set or null",
             (true, _, false) => "parameter not set",
         };
-        Stop::Error(format!("{name}: {message}"))
+        Stop::Unset(format!("{name}: {message}"))
     }
 
     /// `"$@"`: each parameter a word of its own; `"$*"`: one word; unquoted: split.

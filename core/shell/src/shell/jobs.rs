@@ -15,7 +15,8 @@ impl Shell {
     pub(super) fn start_job(&mut self, sys: &mut dyn Sys, and_or: Arc<AndOr>) {
         let text = Arc::clone(&and_or.text);
         let mut fds = self.child_fds();
-        let null = if self.state.interactive { None } else { sys.open("/dev/null", OpenMode::Read).ok() };
+        let null =
+            if self.state.interactive { None } else { sys.open("/dev/null", OpenMode::Read).ok() };
         if let Some(null) = null {
             fds.retain(|(theirs, _)| *theirs != 0);
             fds.push((0, null));
@@ -111,9 +112,10 @@ impl Shell {
             Some("" | "+" | "%") => self.state.jobs.last().map(|job| job.pid),
             Some("-") => self.state.jobs.iter().rev().nth(1).map(|job| job.pid),
             Some(number) => {
-                let job = self.state.jobs.iter().find(|job| {
-                    number.parse() == Ok(job.number) || job.text.starts_with(number)
-                });
+                let job =
+                    self.state.jobs.iter().find(|job| {
+                        number.parse() == Ok(job.number) || job.text.starts_with(number)
+                    });
                 job.map(|job| job.pid)
             }
         }

@@ -456,6 +456,12 @@ impl Parser<'_> {
     }
 }
 
+/// The text as a word, as if it stood between double quotes; quotes in it are text.
+pub(super) fn quoted_word(text: &str) -> Parsed<Word> {
+    let mut parser = Parser::new(text, None, true);
+    Ok(Word(vec![Part::Double(parser.parts(Until::End)?)]))
+}
+
 fn missing_quote(quote: char) -> ParseError {
     ParseError::Incomplete(Missing::Quote(quote))
 }

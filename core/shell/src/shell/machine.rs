@@ -22,36 +22,92 @@ pub(super) type Saved = Vec<(String, Option<Variable>)>;
 #[derive(Clone, Debug)]
 pub(super) enum Frame {
     /// Commands in text form: a script, `eval`, `.`, a trap.
-    Script { text: Arc<str>, at: usize, line: usize, kind: Script },
-    List { list: Arc<List>, next: usize },
-    AndOr { and_or: Arc<AndOr>, next: usize },
+    Script {
+        text: Arc<str>,
+        at: usize,
+        line: usize,
+        kind: Script,
+    },
+    List {
+        list: Arc<List>,
+        next: usize,
+    },
+    AndOr {
+        and_or: Arc<AndOr>,
+        next: usize,
+    },
     /// `!` before what is above.
     Negate,
     /// `time` before what is above.
-    Timed { since: Time },
+    Timed {
+        since: Time,
+    },
     Simple(Box<SimpleRun>),
     /// A compound command whose redirections are being made.
-    Compound { command: Arc<Command>, redirects: Box<Redirects> },
+    Compound {
+        command: Arc<Command>,
+        redirects: Box<Redirects>,
+    },
     /// Puts descriptors back.
-    Restore { fds: BTreeMap<u32, Fd>, opened: Vec<Fd> },
+    Restore {
+        fds: BTreeMap<u32, Fd>,
+        opened: Vec<Fd>,
+    },
     /// Puts variables back.
-    Unset { saved: Saved },
-    If { command: Arc<Command>, arm: usize },
-    While { command: Arc<Command>, in_condition: bool, status: i32 },
-    For { command: Arc<Command>, run: Box<ForRun> },
-    ForArith { command: Arc<Command>, stage: ArithStage, replay: Replay },
-    Case { command: Arc<Command>, run: Box<CaseRun> },
-    Condition { test: Arc<Test>, replay: Replay },
-    Arith { command: Arc<Command>, replay: Replay },
-    Function { positional: Arc<Vec<String>>, saved: Saved },
+    Unset {
+        saved: Saved,
+    },
+    If {
+        command: Arc<Command>,
+        arm: usize,
+    },
+    While {
+        command: Arc<Command>,
+        in_condition: bool,
+        status: i32,
+    },
+    For {
+        command: Arc<Command>,
+        run: Box<ForRun>,
+    },
+    ForArith {
+        command: Arc<Command>,
+        stage: ArithStage,
+        replay: Replay,
+    },
+    Case {
+        command: Arc<Command>,
+        run: Box<CaseRun>,
+    },
+    Condition {
+        test: Arc<Test>,
+        replay: Replay,
+    },
+    Arith {
+        command: Arc<Command>,
+        replay: Replay,
+    },
+    Function {
+        positional: Arc<Vec<String>>,
+        saved: Saved,
+    },
     /// Children in the foreground: a pipeline, or one command.
-    Wait { children: Vec<(Pid, Option<i32>)>, is_pipeline: bool },
+    Wait {
+        children: Vec<(Pid, Option<i32>)>,
+        is_pipeline: bool,
+    },
     /// A command substitution.
-    Capture { child: Pid, fd: Fd, bytes: Vec<u8> },
+    Capture {
+        child: Pid,
+        fd: Fd,
+        bytes: Vec<u8>,
+    },
     /// The builtin `read`.
     Read(Box<super::builtins::read::ReadRun>),
     /// The builtin `wait`.
-    WaitFor { pids: Vec<Pid> },
+    WaitFor {
+        pids: Vec<Pid>,
+    },
 }
 
 /// Why text is being run as commands.
@@ -400,6 +456,12 @@ impl Shell {
             self.state.status = 0;
         }
         let Some(item) = run.items.get(run.next) else { return Flow::Go };
+        if self.state.options.xtrace && self.state.flavor == Flavor::Bash {
+            let items: Vec<String> = run.items.iter().map(|item| super::quote(item)).collect();
+            let mark = self.state.trace_mark();
+            let line = format!("{mark}for {name} in {}\n", items.join(" "));
+            self.print(2, line);
+        }
         if let Err(message) = self.state.set(name, item.clone()) {
             self.complain(&message);
             self.abort(sys, 1);
@@ -429,9 +491,8 @@ impl Shell {
             ArithStage::Step => (step, ArithStage::Condition),
         };
         replay.extend(self.captured.take());
-        let result = self.expand(sys, &mut replay, |e| {
-            if word.0.is_empty() { Ok(1) } else { e.arith(word) }
-        });
+        let result = self
+            .expand(sys, &mut replay, |e| if word.0.is_empty() { Ok(1) } else { e.arith(word) });
         let value = match self.settle(sys, result) {
             Some(Some(value)) => value,
             Some(None) => {
@@ -518,12 +579,7 @@ impl Shell {
         }
     }
 
-    fn step_condition(
-        &mut self,
-        sys: &mut dyn Sys,
-        test: Arc<Test>,
-        mut replay: Replay,
-    ) -> Flow {
+    fn step_condition(&mut self, sys: &mut dyn Sys, test: Arc<Test>, mut replay: Replay) -> Flow {
         replay.extend(self.captured.take());
         let result =
             self.expand(sys, &mut replay, |e| super::builtins::condition::evaluate(e, &test));
@@ -538,12 +594,7 @@ impl Shell {
         Flow::Go
     }
 
-    fn step_arith(
-        &mut self,
-        sys: &mut dyn Sys,
-        command: Arc<Command>,
-        mut replay: Replay,
-    ) -> Flow {
+    fn step_arith(&mut self, sys: &mut dyn Sys, command: Arc<Command>, mut replay: Replay) -> Flow {
         let Command::Compound(Compound::Arith(word), _) = command.as_ref() else {
             return Flow::Go;
         };
@@ -581,18 +632,29 @@ impl Shell {
         match result {
             Ok(value) => Some(Some(value)),
             Err(Stop::Capture(list)) => {
-                if self.start_capture(sys, &list) { Some(None) } else { None }
+                if self.start_capture(sys, &list) {
+                    Some(None)
+                } else {
+                    None
+                }
             }
             Err(Stop::Error(message)) => {
-                self.complain(&message);
-                let code = match self.state.flavor {
-                    Flavor::Bash => 1,
-                    Flavor::Dash | Flavor::Ash => 2,
-                };
-                self.abort(sys, code);
+                self.fail_expansion(sys, &message, 1);
+                None
+            }
+            Err(Stop::Unset(message)) => {
+                let code = if self.state.from_argument { 127 } else { 1 };
+                self.fail_expansion(sys, &message, code);
                 None
             }
         }
+    }
+
+    /// `bash_code` is the code that bash ends with; the others end with 2.
+    fn fail_expansion(&mut self, sys: &mut dyn Sys, message: &str, bash_code: i32) {
+        self.complain(message);
+        let code = if self.state.flavor == Flavor::Bash { bash_code } else { 2 };
+        self.abort(sys, code);
     }
 
     /// Puts a frame back below the command substitution that it has just started.
@@ -616,7 +678,13 @@ impl Shell {
         let mut fds = self.child_fds();
         fds.retain(|(theirs, _)| *theirs != 1);
         fds.push((1, writer));
-        let child = self.fork(sys, frame, &fds);
+        let mut shell = self.subshell(frame);
+        if self.state.flavor == Flavor::Bash {
+            // Bash does not hand `-e` on to command substitutions.
+            shell.state.options.errexit = false;
+            shell.state.trace_depth += 1;
+        }
+        let child = self.fork_shell(sys, shell, &fds);
         sys.close(writer);
         match child {
             Some(child) => {
@@ -681,7 +749,11 @@ impl Shell {
         frame: Frame,
         fds: &[(Fd, Fd)],
     ) -> Option<Pid> {
-        let mut shell = self.subshell(frame);
+        let shell = self.subshell(frame);
+        self.fork_shell(sys, shell, fds)
+    }
+
+    fn fork_shell(&mut self, sys: &mut dyn Sys, mut shell: Shell, fds: &[(Fd, Fd)]) -> Option<Pid> {
         shell.state.fds = fds.iter().map(|(theirs, _)| (*theirs, *theirs)).collect();
         let argv = sys.args().to_vec();
         match sys.fork(Box::new(shell), argv, fds) {
@@ -802,6 +874,8 @@ impl Shell {
         self.state.status = if self.state.options.pipefail { failed } else { last };
         if self.state.interactive {
             sys.foreground(None);
+        }
+        if self.state.interactive || self.state.flavor == Flavor::Dash {
             self.after_foreground(sys);
         }
         self.check_errexit(sys);
@@ -812,7 +886,7 @@ impl Shell {
     /// after Ctrl-C.
     fn after_foreground(&mut self, sys: &mut dyn Sys) {
         match self.state.status {
-            130 => {
+            130 if self.state.interactive => {
                 self.unwind_all(sys);
                 self.state.status = 130;
                 self.print(2, "\n");
@@ -870,7 +944,8 @@ impl Shell {
                 self.state.positional = positional;
             }
             Frame::Wait { children, .. } => {
-                self.strays.extend(children.iter().filter(|(_, s)| s.is_none()).map(|(pid, _)| *pid));
+                self.strays
+                    .extend(children.iter().filter(|(_, s)| s.is_none()).map(|(pid, _)| *pid));
                 if self.state.interactive {
                     sys.foreground(None);
                 }
@@ -961,7 +1036,9 @@ impl Shell {
     ) {
         let message = super::syntax_error::describe(&self.state, error, text, is_main);
         self.print(2, message);
-        let code = if matches!(error, ParseError::BadSubstitution(_)) && self.state.flavor == Flavor::Bash {
+        let code = if matches!(error, ParseError::BadSubstitution(_))
+            && self.state.flavor == Flavor::Bash
+        {
             1
         } else {
             2
@@ -978,7 +1055,6 @@ fn is_loop(frame: &Frame) -> bool {
 }
 
 fn single(command: &Arc<Command>) -> AndOr {
-    let pipeline =
-        Pipeline { negate: false, timed: false, commands: vec![Arc::clone(command)] };
+    let pipeline = Pipeline { negate: false, timed: false, commands: vec![Arc::clone(command)] };
     AndOr { pipelines: vec![(Connector::And, pipeline)], text: "".into() }
 }

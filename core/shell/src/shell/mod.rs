@@ -15,6 +15,7 @@ mod lex;
 mod machine;
 mod parse;
 mod pattern;
+mod prompt;
 mod simple;
 mod start;
 mod state;

@@ -81,6 +81,9 @@ pub(super) struct Parser<'a> {
     /// Aliases being substituted, and where each ends, as a distance from the text's end.
     substituting: Vec<(String, usize)>,
     substitutions: usize,
+    /// Where the text of an alias that ends with a blank ends, as a distance from the text's end:
+    /// the word after it may be an alias too.
+    alias_goes_on: Option<usize>,
 }
 
 impl<'a> Parser<'a> {
@@ -95,6 +98,7 @@ impl<'a> Parser<'a> {
             aliases,
             substituting: Vec::new(),
             substitutions: 0,
+            alias_goes_on: None,
         }
     }
 
@@ -487,7 +491,9 @@ impl<'a> Parser<'a> {
         let is_unary = first
             .plain()
             .is_some_and(|text| text.len() == 2 && text.starts_with('-') && text != "--");
-        if is_unary && !matches!(self.peek_word(), "]]" | "==" | "=" | "!=") && self.peek_op().is_empty()
+        if is_unary
+            && !matches!(self.peek_word(), "]]" | "==" | "=" | "!=")
+            && self.peek_op().is_empty()
         {
             let op = first.plain().unwrap_or_default().to_string();
             let operand = self.word()?.unwrap_or_default();
@@ -530,7 +536,9 @@ impl<'a> Parser<'a> {
                 simple.assigns.push(assign);
                 continue;
             }
-            if simple.words.is_empty() {
+            let after_alias = self.alias_goes_on.is_some_and(|end| self.rest() <= end);
+            if simple.words.is_empty() || after_alias {
+                self.alias_goes_on = self.alias_goes_on.filter(|_| !after_alias);
                 self.substitute_alias();
             }
             let Some(word) = self.word()? else { break };
@@ -588,7 +596,7 @@ impl<'a> Parser<'a> {
             "<<" | "<<-" => RedirectKind::HereDocument,
             _ => return Err(self.unexpected(None)),
         };
-        let default_fd = if op.starts_with('>') { 1 } else { 0 };
+        let default_fd = if op.starts_with('<') { 0 } else { 1 };
         let strip = op == "<<-";
         let is_output_dup = op == ">&";
         self.eat_op();
@@ -622,6 +630,9 @@ impl<'a> Parser<'a> {
             }
             self.substitutions += 1;
             self.substituting.push((name, rest - length));
+            if value.ends_with(is_blank) {
+                self.alias_goes_on = Some(rest - length);
+            }
             let value = value.clone();
             self.text.to_mut().replace_range(self.at..self.at + length, &value);
             self.skip_blanks();
@@ -701,7 +712,10 @@ impl<'a> Parser<'a> {
             ">|", "&", "|", ";", "(", ")", "<",
         ];
         let rest = self.rest_text();
-        if rest.starts_with('>') && !rest.starts_with(">>") && !rest.starts_with(">&") && !rest.starts_with(">|")
+        if rest.starts_with('>')
+            && !rest.starts_with(">>")
+            && !rest.starts_with(">&")
+            && !rest.starts_with(">|")
         {
             return ">";
         }

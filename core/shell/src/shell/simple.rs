@@ -87,8 +87,7 @@ impl Shell {
         if !self.expand_words(sys, &mut run, simple) {
             return Flow::Go;
         }
-        let mut redirects =
-            run.redirects.take().unwrap_or_else(|| Redirects::new(&self.state.fds));
+        let mut redirects = run.redirects.take().unwrap_or_else(|| Redirects::new(&self.state.fds));
         if !run.redirected {
             match self.make_redirects(sys, &mut redirects, &simple.redirects) {
                 Made::All => run.redirected = true,
@@ -112,8 +111,7 @@ impl Shell {
         if !self.expand_assigns(sys, &mut run, simple) {
             return Flow::Go;
         }
-        let redirects =
-            run.redirects.take().unwrap_or_else(|| Redirects::new(&self.state.fds));
+        let redirects = run.redirects.take().unwrap_or_else(|| Redirects::new(&self.state.fds));
         self.trace(&run);
         self.dispatch(sys, run.words, redirects, run.assigned, !simple.redirects.is_empty());
         Flow::Go
@@ -214,8 +212,9 @@ impl Shell {
         if !self.state.options.xtrace {
             return;
         }
-        let mut line = self.state.get("PS4").unwrap_or("+ ").to_string();
-        let quote = |text: &String| builtins::quote(text);
+        let mut line = self.state.trace_mark();
+        let quotes = self.state.flavor != Flavor::Dash;
+        let quote = |text: &String| if quotes { builtins::quote(text) } else { text.clone() };
         let assigns = run.assigned.iter().map(|(name, value)| format!("{name}={}", quote(value)));
         let shown: Vec<String> = assigns.chain(run.words.iter().map(quote)).collect();
         line.push_str(&shown.join(" "));
@@ -251,9 +250,8 @@ impl Shell {
             let fds = std::mem::replace(&mut self.state.fds, redirects.fds);
             self.push(Frame::Restore { fds, opened: redirects.opened });
         }
-        let keeps = function.is_none()
-            && builtins::is_special(&name)
-            && self.state.flavor != Flavor::Bash;
+        let keeps =
+            function.is_none() && builtins::is_special(&name) && self.state.flavor != Flavor::Bash;
         if let Err(message) = self.assign_for(&assigned, keeps) {
             self.complain(&message);
             self.state.status = 1;
@@ -384,7 +382,11 @@ impl Shell {
                 sys.close(*copy);
             }
         }
-        redirects.opened.iter().filter(|fd| !redirects.fds.contains_key(fd)).for_each(|fd| sys.close(*fd));
+        redirects
+            .opened
+            .iter()
+            .filter(|fd| !redirects.fds.contains_key(fd))
+            .for_each(|fd| sys.close(*fd));
         self.becoming = true;
     }
 
@@ -535,8 +537,12 @@ impl Shell {
         }
         let verb = if mode == OpenMode::Read { "open" } else { "create" };
         let why = match (self.state.flavor, errno) {
-            (Flavor::Dash, Errno::NotFound) if verb == "create" => "Directory nonexistent".to_string(),
-            (Flavor::Ash, Errno::NotFound) if verb == "create" => "nonexistent directory".to_string(),
+            (Flavor::Dash, Errno::NotFound) if verb == "create" => {
+                "Directory nonexistent".to_string()
+            }
+            (Flavor::Ash, Errno::NotFound) if verb == "create" => {
+                "nonexistent directory".to_string()
+            }
             (Flavor::Dash, Errno::NotFound) => "No such file".to_string(),
             (Flavor::Ash, Errno::NotFound) => "no such file".to_string(),
             (_, errno) => errno.to_string(),
@@ -572,7 +578,8 @@ impl Shell {
         text: String,
     ) -> Result<(), String> {
         let file = self.unnamed_file(sys, text.as_bytes());
-        let file = file.map_err(|errno| format!("cannot create temp file for here-document: {errno}"))?;
+        let file =
+            file.map_err(|errno| format!("cannot create temp file for here-document: {errno}"))?;
         run.opened.push(file);
         run.fds.insert(fd, file);
         Ok(())

@@ -58,8 +58,7 @@ impl Shell {
     fn import_environment(&mut self, sys: &mut dyn Sys) {
         for (name, value) in sys.env().clone() {
             if super::parse::is_name(&name) {
-                let variable =
-                    Variable { value: Some(value), exported: true, readonly: false };
+                let variable = Variable { value: Some(value), exported: true, readonly: false };
                 self.state.variables.insert(name, variable);
             }
         }
@@ -118,13 +117,13 @@ impl Shell {
                                 let name = rest.next().ok_or("-o: option requires an argument")?;
                                 self.set_long_option(name, on)?;
                             }
-                            flag => self.set_option(flag, on).map_err(|()| {
-                                match self.state.flavor {
+                            flag => {
+                                self.set_option(flag, on).map_err(|()| match self.state.flavor {
                                     Flavor::Bash => format!("{arg}: invalid option"),
                                     Flavor::Dash => format!("0: Illegal option -{flag}"),
                                     Flavor::Ash => format!("illegal option -{flag}"),
-                                }
-                            })?,
+                                })?
+                            }
                         }
                     }
                 }

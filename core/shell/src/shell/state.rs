@@ -104,6 +104,8 @@ pub struct State {
     pub getopts_at: usize,
     /// Whether the script came as the argument of `-c`.
     pub from_argument: bool,
+    /// Command substitutions around it, which bash shows in the output of `set -x`.
+    pub trace_depth: usize,
     /// What it prints before an error: `bash`, `script.sh`.
     pub error_name: String,
 }
@@ -129,6 +131,7 @@ impl State {
             line: 0,
             getopts_at: 0,
             from_argument: false,
+            trace_depth: 0,
             error_name: String::new(),
         }
     }
@@ -185,6 +188,14 @@ impl State {
             }
         }
         flags
+    }
+
+    /// What stands before a line of `set -x`: `PS4`, its first character once more for each
+    /// command substitution.
+    pub fn trace_mark(&self) -> String {
+        let mark = self.get("PS4").unwrap_or("+ ");
+        let first: String = mark.chars().take(1).collect();
+        format!("{}{mark}", first.repeat(self.trace_depth))
     }
 
     /// The process's descriptor that stands for the commands' descriptor `fd`.

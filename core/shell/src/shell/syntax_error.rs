@@ -13,7 +13,7 @@ pub fn describe(state: &State, error: &ParseError, text: &str, is_main: bool) ->
     match state.flavor {
         Flavor::Bash => bash(state, error, text, &name, last_line),
         Flavor::Dash => {
-            let line = error_line(error).unwrap_or(last_line.max(1));
+            let line = error_line(error).unwrap_or(text.matches('\n').count() + 1);
             format!("{name}: {line}: Syntax error: {}\n", dash(error, "\""))
         }
         Flavor::Ash if matches!(error, ParseError::BadSubstitution(_)) => {
@@ -52,11 +52,16 @@ fn bash(state: &State, error: &ParseError, text: &str, name: &str, last_line: us
         }
         ParseError::BadSubstitution(text) => {
             let line = state.line.max(1);
-            let place =
-                if state.interactive { format!("{name}: ") } else { format!("{name}: line {line}: ") };
+            let place = if state.interactive {
+                format!("{name}: ")
+            } else {
+                format!("{name}: line {line}: ")
+            };
             format!("{place}{text}: bad substitution\n")
         }
-        ParseError::TooLarge => format!("{}script is nested too deeply or too long\n", at(last_line)),
+        ParseError::TooLarge => {
+            format!("{}script is nested too deeply or too long\n", at(last_line))
+        }
     }
 }
 
@@ -71,9 +76,7 @@ fn dash(error: &ParseError, quote: &str) -> String {
             }
         }
         ParseError::Incomplete(Missing::Quote('}')) => "Missing '}'".to_string(),
-        ParseError::Incomplete(Missing::Quote('`')) => {
-            "EOF in backquote substitution".to_string()
-        }
+        ParseError::Incomplete(Missing::Quote('`')) => "EOF in backquote substitution".to_string(),
         ParseError::Incomplete(Missing::Quote(_)) => "Unterminated quoted string".to_string(),
         ParseError::Incomplete(Missing::Word(Some(word))) => {
             format!("end of file unexpected (expecting {quote}{word}{quote})")

@@ -67,7 +67,10 @@ pub fn spec(argv: &[&str], stdio: Stdio) -> ProcessSpec {
     let env = [("PATH", "/usr/bin:/bin"), ("HOME", "/root"), ("USER", "root")];
     ProcessSpec {
         argv: argv.iter().map(|arg| (*arg).to_string()).collect(),
-        env: env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<BTreeMap<_, _>>(),
+        env: env
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect::<BTreeMap<_, _>>(),
         cwd: "/work".to_string(),
         uid: 0,
         stdio,

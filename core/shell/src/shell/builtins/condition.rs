@@ -1,9 +1,9 @@
 //! `[[ … ]]`
 
+use crate::programs::test;
 use crate::shell::ast::Test;
 use crate::shell::expand::{Expander, Stop};
 use crate::shell::pattern::Pattern;
-use crate::programs::test;
 
 /// Whether the condition holds.
 pub fn evaluate(expander: &mut Expander<'_>, condition: &Test) -> Result<bool, Stop> {
@@ -27,8 +27,10 @@ pub fn evaluate(expander: &mut Expander<'_>, condition: &Test) -> Result<bool, S
                 "!=" => Ok(!Pattern::new(&expander.pattern(right)?).matches(&left)),
                 "=~" => {
                     let pattern = expander.single(right)?;
-                    let regex = crate::programs::regex::compile(&pattern, true, false)
-                        .map_err(|_| Stop::Error(format!("invalid regular expression `{pattern}'")))?;
+                    let regex =
+                        crate::programs::regex::compile(&pattern, true, false).map_err(|_| {
+                            Stop::Error(format!("invalid regular expression `{pattern}'"))
+                        })?;
                     Ok(regex.is_match(&left))
                 }
                 "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {

@@ -1,8 +1,8 @@
 //! Builtins that change what is run next: `exit`, `return`, `break`, `eval`, `.`, `trap`.
 
+use crate::shell::Shell;
 use crate::shell::machine::{Frame, Script};
 use crate::shell::state::Flavor;
-use crate::shell::Shell;
 use crate::{Signal, Sys};
 use std::sync::Arc;
 
@@ -85,12 +85,7 @@ pub fn eval(shell: &mut Shell, args: &[String]) -> Option<i32> {
 }
 
 /// `. file [words…]`
-pub fn source(
-    shell: &mut Shell,
-    sys: &mut dyn Sys,
-    name: &str,
-    args: &[String],
-) -> Option<i32> {
+pub fn source(shell: &mut Shell, sys: &mut dyn Sys, name: &str, args: &[String]) -> Option<i32> {
     let Some((file, rest)) = args.split_first() else {
         shell.complain(&format!("{name}: filename argument required"));
         if shell.state.flavor == Flavor::Bash {

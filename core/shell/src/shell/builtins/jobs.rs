@@ -126,12 +126,7 @@ pub fn kill(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> i32 {
     status
 }
 
-fn kill_one(
-    shell: &Shell,
-    sys: &mut dyn Sys,
-    target: &str,
-    signal: Signal,
-) -> Result<(), String> {
+fn kill_one(shell: &Shell, sys: &mut dyn Sys, target: &str, signal: Signal) -> Result<(), String> {
     let Some(pid) = shell.job_pid(target) else {
         return Err(match (target.starts_with('%'), shell.state.flavor) {
             (true, Flavor::Dash) => format!("No such job: {target}"),

@@ -151,6 +151,10 @@ fn printf(shell: &mut Shell, args: &[String]) -> i32 {
     let printed = crate::programs::printf::format(args);
     shell.print(1, printed.bytes);
     for error in printed.errors {
+        let error = match shell.state.flavor {
+            Flavor::Dash => error.replace(": invalid number", ": expected numeric value"),
+            _ => error,
+        };
         shell.complain(&format!("printf: {error}"));
     }
     printed.code
@@ -160,7 +164,8 @@ fn test(shell: &mut Shell, sys: &mut dyn Sys, name: &str, args: &[String]) -> i3
     let args = match (name, args) {
         ("[", [inner @ .., last]) if last == "]" => inner,
         ("[", _) => {
-            shell.complain("[: missing `]'");
+            let bracket = if shell.state.flavor == Flavor::Bash { "`]'" } else { "]" };
+            shell.complain(&format!("[: missing {bracket}"));
             return 2;
         }
         (_, args) => args,
@@ -169,7 +174,13 @@ fn test(shell: &mut Shell, sys: &mut dyn Sys, name: &str, args: &[String]) -> i3
     match crate::programs::test::evaluate(sys, args, &fds) {
         Ok(holds) => i32::from(!holds),
         Err(message) => {
-            shell.complain(&format!("{name}: {message}"));
+            let number = message.strip_suffix(": integer expression expected");
+            let message = match (shell.state.flavor, number) {
+                (Flavor::Dash, Some(number)) => format!("{name}: Illegal number: {number}"),
+                (Flavor::Ash, Some(number)) => format!("{number}: bad number"),
+                _ => format!("{name}: {message}"),
+            };
+            shell.complain(&message);
             2
         }
     }

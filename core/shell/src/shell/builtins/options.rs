@@ -48,10 +48,12 @@ impl Shell {
             return Ok(());
         }
         let flag = LONG.iter().find(|(long, _)| *long == name).map(|(_, flag)| *flag);
-        flag.and_then(|flag| self.set_option(flag, on).ok()).ok_or_else(|| match self.state.flavor {
-            Flavor::Bash => format!("{name}: invalid option name"),
-            Flavor::Dash => format!("Illegal option -o {name}"),
-            Flavor::Ash => format!("illegal option -o {name}"),
+        flag.and_then(|flag| self.set_option(flag, on).ok()).ok_or_else(|| {
+            match self.state.flavor {
+                Flavor::Bash => format!("{name}: invalid option name"),
+                Flavor::Dash => format!("Illegal option -o {name}"),
+                Flavor::Ash => format!("illegal option -o {name}"),
+            }
         })
     }
 

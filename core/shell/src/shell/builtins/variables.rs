@@ -70,7 +70,8 @@ fn mark(
                         format!("declare -{flag} {name}{}\n", value.unwrap_or_default())
                     }
                     _ => {
-                        let value = value.map(|value| format!("='{}'", value.replace('\'', "'\\''")));
+                        let value =
+                            value.map(|value| format!("='{}'", value.replace('\'', "'\\''")));
                         format!("{command} {name}{}\n", value.unwrap_or_default())
                     }
                 }
@@ -262,8 +263,17 @@ pub fn getopts(shell: &mut Shell, args: &[String]) -> i32 {
         }
     }
     if let Some(message) = message {
-        let line = format!("{}: {message}\n", shell.state.name);
+        let line = match shell.state.flavor {
+            Flavor::Dash => {
+                let message = message.replace("illegal option -- ", "Illegal option -");
+                format!("{}\n", message.replace("option requires an argument -- ", "No arg for -"))
+            }
+            _ => format!("{}: {message}\n", shell.state.name),
+        };
         shell.print(2, line);
+    }
+    if argument.is_none() && result != "?" && shell.state.flavor == Flavor::Dash {
+        argument = Some(String::new());
     }
     let updates = [("OPTIND", Some(index.to_string())), (name, Some(result)), ("OPTARG", argument)];
     for (name, value) in updates {
