@@ -2,15 +2,21 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use crate::Result;
-use crate::command::{Step, stdout_of};
+use crate::command::{Step, run_in_the_open, stdout_of};
 use crate::project::{Project, Stamp};
 use crate::setup::{self, WasmTools};
 
 /// What the site is made from.
 const INPUTS: [&str; 8] =
     [".cargo", "Cargo.lock", "Cargo.toml", "Trunk.toml", "assets", "core", "lessons", "web"];
+
+/// The package that becomes the site.
+pub const SITE_PACKAGE: &str = "naru-web";
+/// How it is compiled: Trunk.toml's `cargo_profile`.
+const SITE_PROFILE: &str = "wasm-release";
 
 /// Sets up, and builds `dist/` unless it is what the sources would give.
 pub fn run(project: &Project, force: bool) -> Result<()> {
@@ -30,10 +36,31 @@ pub fn build(project: &Project, tools: &WasmTools, force: bool) -> Result<()> {
     stamp.clear()?;
     Step::new("fetch", "fetching crates (cargo fetch)")
         .run(project, tools.command(project, "cargo").args(["fetch", "--locked"]))?;
-    Step::new("trunk", "building dist/ (some minutes the first time)").run(
+    // By one cargo for both programs, which Trunk would start one after the other; and in the open,
+    // since whoever broke the code wants to see where.
+    println!("==> compiling the site to wasm (some minutes the first time)");
+    let begun = Instant::now();
+    run_in_the_open(tools.command(project, "cargo").args([
+        "build",
+        "--locked",
+        "--offline",
+        "--bins",
+        "--package",
+        SITE_PACKAGE,
+        "--profile",
+        SITE_PROFILE,
+        "--target",
+        setup::TARGET,
+    ]))?;
+    println!("    done in {:.1} s", begun.elapsed().as_secs_f32());
+    Step::new("trunk", "packing dist/ (trunk build)").run(
         project,
-        // Offline, or Trunk would look for its tools' versions on the network.
-        tools.command(project, "trunk").args(["build", "--release", "--offline", "--locked"]),
+        // Offline, or Trunk would look for its tools' versions on the network. Without a trace of
+        // Trunk's own calls, which would push the reason of a failure out of sight.
+        tools
+            .command(project, "trunk")
+            .args(["build", "--release", "--offline", "--locked"])
+            .env_remove("RUST_BACKTRACE"),
     )?;
     match inputs {
         Some(inputs) => stamp.set(&inputs),

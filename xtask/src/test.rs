@@ -12,7 +12,7 @@ use crate::serve::Server;
 use crate::setup::{self, Browser, WasmTools};
 
 /// The packages with tests to be run in a browser.
-const BROWSER_TEST_PACKAGES: [&str; 1] = ["naru-web"];
+const BROWSER_TEST_PACKAGES: [&str; 1] = [build::SITE_PACKAGE];
 /// How long one test program may take in the browser, in seconds.
 const BROWSER_TEST_SECONDS: &str = "180";
 
