@@ -37,6 +37,8 @@ struct Requirement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     Equals,
+    /// The same as [`Operator::Equals`], printed as it was written.
+    DoubleEquals,
     NotEquals,
     In,
     NotIn,
@@ -130,7 +132,9 @@ impl Requirement {
     fn matches(&self, labels: Option<&Labels>) -> bool {
         let value = labels.and_then(|labels| labels.get(&self.key));
         match self.operator {
-            Operator::Equals | Operator::In => value.is_some_and(|v| self.values.contains(v)),
+            Operator::Equals | Operator::DoubleEquals | Operator::In => {
+                value.is_some_and(|v| self.values.contains(v))
+            }
             Operator::NotEquals | Operator::NotIn => value.is_none_or(|v| !self.values.contains(v)),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
@@ -153,6 +157,7 @@ impl fmt::Display for Requirement {
         let key = &self.key;
         match self.operator {
             Operator::Equals => write!(f, "{key}={values}"),
+            Operator::DoubleEquals => write!(f, "{key}=={values}"),
             Operator::NotEquals => write!(f, "{key}!={values}"),
             Operator::In => write!(f, "{key} in ({values})"),
             Operator::NotIn => write!(f, "{key} notin ({values})"),
@@ -381,7 +386,8 @@ impl Parser {
         Ok(match token.literal() {
             "in" => Operator::In,
             "notin" => Operator::NotIn,
-            "=" | "==" => Operator::Equals,
+            "=" => Operator::Equals,
+            "==" => Operator::DoubleEquals,
             "!=" => Operator::NotEquals,
             ">" => Operator::GreaterThan,
             "<" => Operator::LessThan,
@@ -536,6 +542,7 @@ mod tests {
             ("x in (c,b)", "x in (b,c)"),
             ("!a,b", "!a,b"),
             ("a!=1,b>2", "a!=1,b>2"),
+            ("a==1", "a==1"),
         ];
         for (text, printed) in table {
             assert_eq!(Selector::parse(text).unwrap().to_string(), printed);
