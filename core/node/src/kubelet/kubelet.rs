@@ -204,6 +204,10 @@ impl Kubelet {
             self.workers.insert(id.clone(), worker);
         }
         let Some(worker) = self.workers.get_mut(&id) else { return Ok(Action::await_change()) };
+        if worker.object.uid() != object.uid() {
+            // A new mirror of the same static pod has no status yet.
+            worker.written = None;
+        }
         worker.object = object.clone();
         let deleted = pods::is_terminating(pod) && !mirror::is_mirror(&object);
         if deleted || pods::is_terminal(pod) {
