@@ -1,5 +1,7 @@
 //! What the node itself runs: its registration, kube-proxy, the network plugin, static pods.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
 mod common;
 
 use common::Machine;
@@ -48,10 +50,13 @@ fn kindnet_lays_routes_while_its_pod_runs() {
         });
         machine.pod(&format!("kindnet-{node}"), spec);
     }
-    machine.pod("web", json!({
-        "nodeName": "worker2",
-        "containers": [{"name": "c", "image": "kim0lil/80700:v-1.0.0"}],
-    }));
+    machine.pod(
+        "web",
+        json!({
+            "nodeName": "worker2",
+            "containers": [{"name": "c", "image": "kim0lil/80700:v-1.0.0"}],
+        }),
+    );
     machine.seconds(15);
     let host = machine.nodes[0].host_namespace();
     let routes: Vec<String> = machine
@@ -60,10 +65,7 @@ fn kindnet_lays_routes_while_its_pod_runs() {
         .iter()
         .filter_map(|route| Some(format!("{} via {} dev {}", route.to, route.via?, route.dev)))
         .collect();
-    assert!(
-        routes.contains(&"10.244.2.0/24 via 172.18.0.4 dev eth0".to_owned()),
-        "{routes:?}"
-    );
+    assert!(routes.contains(&"10.244.2.0/24 via 172.18.0.4 dev eth0".to_owned()), "{routes:?}");
     machine.outside = host;
     let answer = machine.http("10.244.2.2:8080", "/").unwrap();
     assert!(answer.contains("Container ID is web"), "{answer}");

@@ -83,10 +83,7 @@ fn the_second_pull_of_an_image_is_none() {
     machine.pod("b", web());
     machine.seconds(3);
     let events = machine.events("b");
-    assert_eq!(
-        events[0].1,
-        "Container image \"kim0lil/80700:v-1.0.0\" already present on machine"
-    );
+    assert_eq!(events[0].1, "Container image \"kim0lil/80700:v-1.0.0\" already present on machine");
     assert_eq!(machine.ip("b"), "10.244.1.3");
 }
 
@@ -117,7 +114,10 @@ fn an_unknown_image_backs_off() {
     }
     let (_, result) = machine.logs("bad", LogOptions::default());
     let message = result.unwrap().unwrap_err().message().to_owned();
-    assert!(message.starts_with("container \"c\" in pod \"bad\" is waiting to start: "), "{message}");
+    assert!(
+        message.starts_with("container \"c\" in pod \"bad\" is waiting to start: "),
+        "{message}"
+    );
 }
 
 #[test]
@@ -173,7 +173,10 @@ fn a_pod_that_ends_well_has_succeeded() {
     let status = machine.status("once");
     assert_eq!(status["phase"], "Succeeded", "{status:#}");
     let ended = &status["containerStatuses"][0]["state"]["terminated"];
-    assert_eq!((ended["exitCode"].as_i64(), ended["reason"].as_str()), (Some(0), Some("Completed")));
+    assert_eq!(
+        (ended["exitCode"].as_i64(), ended["reason"].as_str()),
+        (Some(0), Some("Completed"))
+    );
     assert_eq!(machine.logs("once", LogOptions::default()).0, "naru\n");
     machine.delete("once");
     machine.seconds(1);
@@ -183,9 +186,7 @@ fn a_pod_that_ends_well_has_succeeded() {
 #[test]
 fn init_containers_come_first_and_in_order() {
     let mut machine = Machine::new();
-    let init = |name: &str| {
-        json!({"name": name, "image": "busybox", "command": ["echo", name]})
-    };
+    let init = |name: &str| json!({"name": name, "image": "busybox", "command": ["echo", name]});
     let spec = json!({
         "initContainers": [init("one"), init("two")],
         "containers": [{"name": "main", "image": "kim0lil/80700:v-1.0.0"}],

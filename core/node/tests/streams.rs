@@ -1,5 +1,7 @@
 //! Logs, exec and attach, as the API server asks a kubelet for them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
 mod common;
 
 use common::Machine;

@@ -1,12 +1,14 @@
 //! Volumes: what containers see of objects, and of each other.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
 mod common;
 
 use common::Machine;
 use k8s_openapi::api::core::v1::ConfigMap;
+use naru_api::Kube;
 use naru_api::request::{Op, Patch};
 use naru_api::service::{Connect, LogOptions};
-use naru_api::Kube;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -62,10 +64,7 @@ fn a_pod_waits_for_its_volumes() {
     machine.pod("p", server(json!([{"name": "v", "mountPath": "/v"}]), volumes));
     machine.seconds(5);
     let status = machine.status("p");
-    assert_eq!(
-        status["containerStatuses"][0]["state"]["waiting"]["reason"],
-        "ContainerCreating"
-    );
+    assert_eq!(status["containerStatuses"][0]["state"]["waiting"]["reason"], "ContainerCreating");
     let why = "MountVolume.SetUp failed for volume \"v\" : configmap \"cfg\" not found";
     let failed = ("FailedMount".to_owned(), why.to_owned());
     assert!(machine.events("p").contains(&failed), "{:#?}", machine.events("p"));

@@ -11,9 +11,7 @@ mod volumes;
 mod world;
 
 pub use cni::Cni;
-pub use container::{
-    Container, ContainerConfig, ContainerId, ContainerState, ExecIo, TapId,
-};
+pub use container::{Container, ContainerConfig, ContainerId, ContainerState, ExecIo, TapId};
 pub use log::{ContainerLog, LogLine, Output};
 pub use net_stack::NamespaceStack;
 pub use sandbox::{Sandbox, SandboxConfig, SandboxId};

@@ -2,13 +2,14 @@
 //! in the place of the scheduler `spec.nodeName`.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use naru_api::request::{Body, DeleteOptions, ListOptions, Op, Request, Response};
 use naru_api::service::{Connect, ConnectRequest, LogOptions, StreamId};
 use naru_api::status::ApiResult;
-use naru_api::{ApiError, ApiService, Kube, KindRef, Object, UserInfo};
+use naru_api::{ApiError, ApiService, KindRef, Kube, Object, UserInfo};
 use naru_apiserver::ApiServer;
 use naru_network::{Call, Link, Network, NsId, Route};
 use naru_node::{Env, NamespaceStack, Node, NodeConfig};
@@ -197,7 +198,10 @@ impl Machine {
         events
             .into_iter()
             .map(|event| {
-                (event.reason.clone().unwrap_or_default(), event.message.clone().unwrap_or_default())
+                (
+                    event.reason.clone().unwrap_or_default(),
+                    event.message.clone().unwrap_or_default(),
+                )
             })
             .collect()
     }
@@ -224,7 +228,11 @@ impl Machine {
         (String::from_utf8(bytes).unwrap(), stream.result.clone())
     }
 
-    pub fn logs(&mut self, pod: &str, options: LogOptions) -> (String, Option<Result<i32, ApiError>>) {
+    pub fn logs(
+        &mut self,
+        pod: &str,
+        options: LogOptions,
+    ) -> (String, Option<Result<i32, ApiError>>) {
         let stream = self.connect(pod, Connect::Log(options));
         self.advance(Duration::from_millis(20));
         self.take(stream)

@@ -86,12 +86,7 @@ impl Flight {
     }
 
     /// Goes on as far as it can; the verdict when there is one.
-    pub fn go_on(
-        &mut self,
-        world: &mut NodeWorld<'_>,
-        host: NsId,
-        now: Time,
-    ) -> Option<Verdict> {
+    pub fn go_on(&mut self, world: &mut NodeWorld<'_>, host: NsId, now: Time) -> Option<Verdict> {
         let late = now >= self.deadline;
         let timeout = self.timeout;
         match &mut self.kind {
@@ -138,7 +133,9 @@ impl Flight {
                     None => {
                         found.kill(*pid);
                         let after = go_duration::millis(timeout);
-                        Verdict::Bad(format!("command timed out: \"{command}\" timed out after {after}"))
+                        Verdict::Bad(format!(
+                            "command timed out: \"{command}\" timed out after {after}"
+                        ))
                     }
                 };
                 found.hang_up(*io);
@@ -270,9 +267,7 @@ fn address(
     let sandbox = world.runtime.container(run).map(|container| container.sandbox);
     let own = sandbox.and_then(|id| world.runtime.sandbox(id)).map(|sandbox| sandbox.ip);
     let ip = if host.is_empty() { own.map(IpAddr::V4) } else { host.parse().ok() };
-    let ip = ip.ok_or_else(|| {
-        Verdict::Bad(format!("dial tcp: lookup {host}: no such host"))
-    })?;
+    let ip = ip.ok_or_else(|| Verdict::Bad(format!("dial tcp: lookup {host}: no such host")))?;
     Ok(SocketAddr::new(ip, number))
 }
 

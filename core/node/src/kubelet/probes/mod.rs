@@ -162,12 +162,7 @@ impl ProbeManager {
     }
 
     /// Sends what is due and takes in what came back.
-    pub fn advance(
-        &mut self,
-        world: &mut NodeWorld<'_>,
-        host: NsId,
-        now: Time,
-    ) -> Vec<Finding> {
+    pub fn advance(&mut self, world: &mut NodeWorld<'_>, host: NsId, now: Time) -> Vec<Finding> {
         while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, id));
             self.send(id, world, host, now);
@@ -266,8 +261,7 @@ mod tests {
         verdicts
             .iter()
             .map(|good| {
-                let verdict =
-                    if *good { Verdict::Good } else { Verdict::Bad("no".to_owned()) };
+                let verdict = if *good { Verdict::Good } else { Verdict::Bad("no".to_owned()) };
                 watched.take(id, verdict).and_then(|finding| finding.holds)
             })
             .collect()
@@ -275,29 +269,16 @@ mod tests {
 
     #[test]
     fn thresholds_count_what_comes_in_a_row() {
-        let probe = Probe {
-            failure_threshold: Some(3),
-            success_threshold: Some(2),
-            ..Probe::default()
-        };
+        let probe =
+            Probe { failure_threshold: Some(3), success_threshold: Some(2), ..Probe::default() };
         let (good, bad) = (true, false);
         let found = run(
             ProbeKind::Readiness,
             probe,
             &[good, good, bad, bad, good, bad, bad, bad, good, good],
         );
-        let expected = [
-            None,
-            Some(true),
-            None,
-            None,
-            None,
-            None,
-            None,
-            Some(false),
-            None,
-            Some(true),
-        ];
+        let expected =
+            [None, Some(true), None, None, None, None, None, Some(false), None, Some(true)];
         assert_eq!(found, expected);
     }
 

@@ -17,7 +17,7 @@ use naru_api::quantity::Amount;
 use naru_client::Client;
 use naru_shell::{Tree, Vfs};
 use naru_sim::Time;
-use payload::{Payload, File};
+use payload::{File, Payload};
 use std::collections::BTreeMap;
 
 /// A volume that is set up.
@@ -29,6 +29,9 @@ struct Ready {
     /// Whether it outlives the pod.
     lasting: bool,
 }
+
+/// Files by their paths.
+type Files = Vec<(String, Vec<u8>)>;
 
 /// The volumes of one pod.
 #[derive(Clone, Debug, Default)]
@@ -105,11 +108,14 @@ impl PodVolumes {
         container: &Container,
         env: &BTreeMap<String, String>,
         volumes: &mut Volumes,
-    ) -> Result<(Vec<Mount>, Vec<(String, Vec<u8>)>), String> {
-        let (mut mounts, mut files) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<Mount>, Files), String> {
+        let (mut mounts, mut files) = (Vec::new(), Files::new());
         for mount in container.volume_mounts.iter().flatten() {
             let ready = self.ready.get(&mount.name).ok_or_else(|| {
-                format!("cannot find volume \"{}\" to mount into container \"{}\"", mount.name, container.name)
+                format!(
+                    "cannot find volume \"{}\" to mount into container \"{}\"",
+                    mount.name, container.name
+                )
             })?;
             let sub_path = match (&mount.sub_path_expr, &mount.sub_path) {
                 (Some(expr), _) => super::expansion::expand(expr, |name| env.get(name).cloned()),
@@ -182,24 +188,27 @@ fn host_path(source: &HostPathVolumeSource, volumes: &mut Volumes) -> Result<Vol
     match kind {
         "" | "DirectoryOrCreate" => Ok(volumes.add_host_path(path)),
         "Directory" => Err(format!("hostPath type check failed: {path} is not a directory")),
-        "File" | "FileOrCreate" => {
-            Err(format!("hostPath type check failed: {path} is not a file"))
-        }
+        "File" | "FileOrCreate" => Err(format!("hostPath type check failed: {path} is not a file")),
         "Socket" => Err(format!("hostPath type check failed: {path} is not a socket file")),
-        "CharDevice" => Err(format!("hostPath type check failed: {path} is not a character device")),
+        "CharDevice" => {
+            Err(format!("hostPath type check failed: {path} is not a character device"))
+        }
         "BlockDevice" => Err(format!("hostPath type check failed: {path} is not a block device")),
         other => Err(format!("{other} is an invalid volume type")),
     }
 }
 
 /// The files of a volume that is made from objects; `None` for another kind of volume.
-fn payload_of(
-    volume: &Volume,
-    sources: &mut Sources<'_, '_>,
-) -> Result<Option<Payload>, String> {
+fn payload_of(volume: &Volume, sources: &mut Sources<'_, '_>) -> Result<Option<Payload>, String> {
     if let Some(source) = &volume.config_map {
         let mut payload = Payload::new(source.default_mode);
-        add_config_map(&mut payload, sources, &source.name, source.items.as_deref(), source.optional)?;
+        add_config_map(
+            &mut payload,
+            sources,
+            &source.name,
+            source.items.as_deref(),
+            source.optional,
+        )?;
         return Ok(Some(payload));
     }
     if let Some(source) = &volume.secret {
