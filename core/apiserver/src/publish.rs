@@ -3,7 +3,7 @@
 //! Upstream: `pkg/controlplane/controller/systemnamespaces`,
 //! `pkg/controlplane/controller/kubernetesservice`, `pkg/controlplane/reconcilers`.
 
-use crate::ApiServer;
+use crate::{ApiServer, keys};
 use crate::server::loopback;
 use naru_api::k8s_openapi::api::core::v1::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort,
@@ -17,12 +17,16 @@ use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::request::Body;
 use naru_api::{ApiService, KubeObject, Object, Op, Request, status::ApiResult};
 use naru_sim::CauseId;
+use std::time::Duration;
 
 const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
 /// The first address of the range of cluster IPs.
 const CLUSTER_IP: &str = "10.96.0.1";
 
 impl ApiServer {
+    /// How often the API server sees to its own service. Upstream: `EndpointReconcilerInterval`.
+    pub const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
+
     pub(crate) fn make_namespaces(&mut self) {
         for name in NAMESPACES {
             let namespace = Namespace {
@@ -36,7 +40,8 @@ impl ApiServer {
     }
 
     /// Makes the service `kubernetes`, its endpoints and endpoint slice, which lead to the API
-    /// server at this address and port.
+    /// server at this address and port; what is there stays as it is. To be called every
+    /// [`ApiServer::PUBLISH_INTERVAL`], since a learner may delete them.
     pub fn publish(&mut self, address: &str, port: i32) -> ApiResult<()> {
         let meta = || ObjectMeta {
             name: Some("kubernetes".to_owned()),
@@ -113,6 +118,10 @@ impl ApiServer {
     }
 
     fn make<K: KubeObject>(&mut self, namespace: &str, object: K) -> ApiResult<()> {
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        if self.store.get(&keys::of_object(&object.kind(), namespace, name)).is_some() {
+            return Ok(());
+        }
         let request = Request {
             user: loopback(),
             agent: "kube-apiserver".into(),

@@ -50,13 +50,12 @@ impl ApiServer {
         server
     }
 
-    /// Sets the clock, and deletes what has outlived its time (events, after an hour).
+    /// Sets the clock.
     pub fn set_now(&mut self, now: Time) {
         self.now = now;
-        self.expire();
     }
 
-    /// When the next object will have outlived its time: the clock should be set then.
+    /// When the next object will have outlived its time: see [`ApiServer::expire`].
     pub fn next_expiry(&self) -> Option<Time> {
         self.store.next_expiry()
     }

@@ -6,30 +6,25 @@ use crate::profile::{NodeProfile, Profile};
 use crate::workstation::Workstation;
 use crate::{Cluster, programs};
 use ipnet::{IpNet, Ipv4Net};
-use k8s_openapi::api::core::v1::{
-    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service, ServicePort,
-    ServiceSpec,
-};
-use k8s_openapi::api::discovery::v1::{
-    Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use k8s_openapi::api::core::v1::{Node as NodeObject, Pod};
 use naru_api::request::{Body, Op};
+use naru_api::status::ApiResult;
 use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
 use naru_apiserver::ApiServer;
-use naru_client::{Client, Process, Reconcile};
+use naru_client::{Process, Reconcile};
 use naru_network::{Link, Network, Route, TopologyError};
 use naru_node::{Node, NodeConfig};
 use naru_scheduler::Scheduler;
 use naru_sim::{CauseId, Rng, Time};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the API server sees to its own service.
-/// Upstream: `pkg/controlplane/controller/kubernetesservice/controller.go`.
-pub const KUBERNETES_SERVICE_INTERVAL: Duration = Duration::from_secs(10);
+/// Where the API server listens.
+const API_SERVER_PORT: i32 = 6443;
+
+/// Virtual time that a new cluster has behind it at least: nobody sits before one in its first
+/// second.
+const BOOT_TIME_MIN: Duration = Duration::from_secs(60);
 
 /// Virtual time after which a cluster that is still not ready is handed over as it is.
 const BOOT_TIME_MAX: Duration = Duration::from_secs(300);
@@ -85,7 +80,7 @@ pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
 
 /// Makes the objects that are there from the start.
 fn install(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
-    keep_kubernetes_service(api, profile);
+    publish(api, profile).map_err(manifest_error)?;
     for manifest in profile.manifests {
         for document in yaml::documents(manifest) {
             let json = document.map_err(manifest_error)?;
@@ -102,6 +97,14 @@ fn install(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
         api.handle(request).map_err(manifest_error)?;
     }
     Ok(())
+}
+
+/// Sees to the service `kubernetes`.
+pub fn publish(api: &mut ApiServer, profile: &Profile) -> ApiResult<()> {
+    match profile.control_plane_ips().next() {
+        Some(ip) => api.publish(&ip.to_string(), API_SERVER_PORT),
+        None => Ok(()),
+    }
 }
 
 fn create(kind: naru_api::KindRef, namespace: String, body: Body) -> Request {
@@ -188,14 +191,14 @@ fn start_nodes(cluster: &mut Cluster) {
 
 /// Lets time pass until every node and every pod that the profile asked for is ready.
 fn wait_until_ready(cluster: &mut Cluster) {
-    let end = Time::ZERO + BOOT_TIME_MAX;
-    while cluster.now() < end && !is_ready(cluster) {
+    cluster.advance(Time::ZERO + BOOT_TIME_MIN, u64::MAX);
+    while cluster.now() < Time::ZERO + BOOT_TIME_MAX && !is_ready(cluster) {
         cluster.advance(cluster.now() + Duration::from_secs(1), u64::MAX);
     }
 }
 
 fn is_ready(cluster: &mut Cluster) -> bool {
-    let nodes = cluster.list(&k8s_openapi::api::core::v1::Node::kind(), "", "", "");
+    let nodes = cluster.list(&NodeObject::kind(), "", "", "");
     let ready_nodes = nodes.iter().filter(|node| node_is_ready(node)).count();
     if ready_nodes < cluster.profile.nodes.len() {
         return false;
@@ -206,99 +209,9 @@ fn is_ready(cluster: &mut Cluster) -> bool {
 }
 
 fn node_is_ready(node: &Object) -> bool {
-    node.get::<k8s_openapi::api::core::v1::Node>()
+    node.get::<NodeObject>()
         .and_then(|node| node.status.as_ref())
         .into_iter()
         .flat_map(|status| status.conditions.iter().flatten())
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// Makes the service `kubernetes` and its endpoints if they are missing, as the API server does
-/// for itself.
-pub fn keep_kubernetes_service(api: &mut ApiServer, profile: &Profile) {
-    const SERVICE: &str = "/registry/services/specs/default/kubernetes";
-    const ENDPOINTS: &str = "/registry/services/endpoints/default/kubernetes";
-    let user = UserInfo::new("system:apiserver", &["system:masters"]);
-    let agent: Arc<str> = Arc::from("kube-apiserver");
-    let (has_service, has_endpoints) =
-        (api.store().get(SERVICE).is_some(), api.store().get(ENDPOINTS).is_some());
-    let mut client = Client::new(api, &user, &agent, CauseId::ROOT);
-    // What cannot be made now is tried again at the next interval.
-    if !has_service {
-        let _ = client.create(kubernetes_service());
-    }
-    if !has_endpoints {
-        let _ = client.create(kubernetes_endpoints(profile));
-        let _ = client.create(kubernetes_slice(profile));
-    }
-}
-
-fn kubernetes_meta(labels: &[(&str, &str)]) -> ObjectMeta {
-    let labels: BTreeMap<String, String> =
-        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    ObjectMeta {
-        name: Some("kubernetes".to_owned()),
-        namespace: Some("default".to_owned()),
-        labels: Some(labels),
-        ..ObjectMeta::default()
-    }
-}
-
-fn kubernetes_service() -> Service {
-    Service {
-        metadata: kubernetes_meta(&[("component", "apiserver"), ("provider", "kubernetes")]),
-        spec: Some(ServiceSpec {
-            cluster_ip: Some("10.96.0.1".to_owned()),
-            ports: Some(vec![ServicePort {
-                name: Some("https".to_owned()),
-                port: 443,
-                protocol: Some("TCP".to_owned()),
-                target_port: Some(IntOrString::Int(6443)),
-                ..ServicePort::default()
-            }]),
-            session_affinity: Some("None".to_owned()),
-            type_: Some("ClusterIP".to_owned()),
-            ..ServiceSpec::default()
-        }),
-        ..Service::default()
-    }
-}
-
-fn kubernetes_endpoints(profile: &Profile) -> Endpoints {
-    let addresses = profile.control_plane_ips().map(|ip| EndpointAddress {
-        ip: ip.to_string(),
-        ..EndpointAddress::default()
-    });
-    Endpoints {
-        metadata: kubernetes_meta(&[("endpointslice.kubernetes.io/skip-mirror", "true")]),
-        subsets: Some(vec![EndpointSubset {
-            addresses: Some(addresses.collect()),
-            not_ready_addresses: None,
-            ports: Some(vec![EndpointPort {
-                name: Some("https".to_owned()),
-                port: 6443,
-                protocol: Some("TCP".to_owned()),
-                ..EndpointPort::default()
-            }]),
-        }]),
-    }
-}
-
-fn kubernetes_slice(profile: &Profile) -> EndpointSlice {
-    let endpoints = profile.control_plane_ips().map(|ip| Endpoint {
-        addresses: vec![ip.to_string()],
-        conditions: Some(EndpointConditions { ready: Some(true), ..EndpointConditions::default() }),
-        ..Endpoint::default()
-    });
-    EndpointSlice {
-        metadata: kubernetes_meta(&[("kubernetes.io/service-name", "kubernetes")]),
-        address_type: "IPv4".to_owned(),
-        endpoints: endpoints.collect(),
-        ports: Some(vec![SlicePort {
-            name: Some("https".to_owned()),
-            port: Some(6443),
-            protocol: Some("TCP".to_owned()),
-            ..SlicePort::default()
-        }]),
-    }
 }

@@ -117,7 +117,7 @@ impl Cluster {
     /// Makes the next view whole.
     pub fn reset_view(&mut self) {
         self.viewer.reset(&mut self.api);
-        self.packets = packets::Follower::default();
+        self.packets.skip_to_now(&self.net);
     }
 
     /// The digest of the store's whole history, in hexadecimal.
@@ -271,7 +271,11 @@ impl Cluster {
 
     fn work(&mut self, part: Part) {
         match part {
-            Part::ApiServer => boot::keep_kubernetes_service(&mut self.api, &self.profile),
+            Part::ApiServer => {
+                self.api.expire();
+                // What cannot be made now is tried again at the next interval.
+                let _ = boot::publish(&mut self.api, &self.profile);
+            }
             Part::Network => self.net.advance(self.now),
             Part::Control(index) => {
                 if let Some(process) = self.control.get_mut(index as usize) {
@@ -306,7 +310,7 @@ impl Cluster {
     /// Plans the next turn of a part.
     pub(crate) fn plan(&mut self, part: Part) {
         let due = match part {
-            Part::ApiServer => Some(self.now + boot::KUBERNETES_SERVICE_INTERVAL),
+            Part::ApiServer => Some(self.now + ApiServer::PUBLISH_INTERVAL),
             Part::Network => self.net.next_due(),
             Part::Control(index) => {
                 self.control.get(index as usize).and_then(|process| process.next_due())

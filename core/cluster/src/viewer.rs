@@ -26,7 +26,6 @@ pub struct Viewer {
     services: BTreeMap<Key, Object>,
     slices: BTreeMap<Key, Slices>,
     last_cause: CauseId,
-    reset: bool,
 }
 
 impl Viewer {

@@ -143,8 +143,10 @@ fn events_go_after_an_hour() {
     let watch = client.watch::<Event>("");
     assert_eq!(client.server.next_expiry(), Some(Time::from_secs(3600)));
     client.server.set_now(Time::from_secs(3599));
+    client.server.expire();
     assert!(client.get::<Event>("e").is_ok());
     client.server.set_now(Time::from_secs(3600));
+    client.server.expire();
     assert!(client.get::<Event>("e").unwrap_err().is_not_found());
     let kinds: Vec<_> = client.events(watch).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [WatchEventType::Added, WatchEventType::Deleted]);

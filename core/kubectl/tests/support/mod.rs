@@ -1,6 +1,8 @@
 //! A machine with kubectl and the real API server, and nothing else: no scheduler, no kubelet. A
 //! test plays their part through [`Machine::api`].
 
+#![allow(clippy::unwrap_used, dead_code)]
+
 use naru_api::service::KubeletStreams;
 use naru_api::{ApiService, WatchId};
 use naru_apiserver::ApiServer;
@@ -65,7 +67,6 @@ pub struct Machine {
     host: Host,
 }
 
-#[allow(dead_code)]
 impl Machine {
     pub fn new() -> Self {
         let mut fs = Vfs::new();
@@ -129,7 +130,13 @@ impl Machine {
     pub fn poll(&mut self, job: &mut Job) -> Output {
         self.kernel.wake();
         for _ in 0..50 {
-            self.kernel.run(&mut self.host);
+            let due = self.kernel.run(&mut self.host);
+            // The moment that kubectl takes to launch passes by itself.
+            let soon = self.host.now + Duration::from_millis(100);
+            if let Some(due) = due.filter(|due| *due <= soon) {
+                self.host.now = due.max(self.host.now);
+                self.host.api.set_now(self.host.now);
+            }
             let stdout = self.kernel.pipe_read(job.stdout);
             let stderr = self.kernel.pipe_read(job.stderr);
             job.output.stdout.push_str(&String::from_utf8_lossy(&stdout));
