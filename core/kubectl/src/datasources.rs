@@ -48,9 +48,8 @@ impl Collected<'_> {
         let (kind, shown) = (self.kind, quote(key));
         let wrong = config_map_key(key);
         if !wrong.is_empty() {
-            let article = if kind == "Secret" { "a" } else { "a" };
             return Err(Failure::Message(format!(
-                "{shown} is not a valid key name for {article} {kind}: {}",
+                "{shown} is not a valid key name for a {kind}: {}",
                 wrong.join(",")
             )));
         }

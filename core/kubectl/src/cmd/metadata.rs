@@ -22,6 +22,9 @@ pub const FLAGS: &[Flag] = &[
     Flag::text("resource-version", "", "Only if the object has this resource version."),
 ];
 
+/// What to set, and what to remove.
+pub type Changes = (BTreeMap<String, String>, Vec<String>);
+
 /// A map in the metadata.
 pub struct Field {
     /// `labels`
@@ -29,7 +32,7 @@ pub struct Field {
     /// `label`
     pub noun: &'static str,
     /// What to set and what to remove.
-    pub parse: fn(&[String]) -> Result<(BTreeMap<String, String>, Vec<String>)>,
+    pub parse: fn(&[String]) -> Result<Changes>,
     /// What is told: by whether something has changed, whether it got shorter, and `--overwrite`.
     pub operation: fn(bool, bool, bool) -> &'static str,
     /// Says that these have another value.

@@ -223,7 +223,7 @@ fn amounts(quantities: &Value) -> Amounts {
 fn add(total: &mut Amounts, more: Amounts) {
     for (name, amount) in more {
         let sum = total.entry(name).or_insert(Amount::ZERO);
-        *sum = *sum + amount;
+        *sum += amount;
     }
 }
 
