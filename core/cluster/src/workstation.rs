@@ -48,18 +48,20 @@ pub struct Workstation {
     namespace: NsId,
     rng: Rng,
     terminals: BTreeMap<TerminalId, (TtyId, Pid)>,
-    jobs: BTreeMap<JobId, Job>,
+    session: Option<Session>,
+    /// Jobs that have not ended, with their scripts; the first one runs.
+    jobs: VecDeque<(JobId, String)>,
     next_id: u32,
     finished: VecDeque<FinishedCommand>,
     woken: bool,
     due: Option<Time>,
 }
 
-/// A job speaks to two terminals, so that programs see one on each side and print as they would
-/// for a person, and standard error can still be told from standard output.
-#[derive(Clone, Debug)]
-struct Job {
-    pid: Result<Pid, String>,
+/// The shell that runs jobs, one after the other. It speaks to two terminals, so that programs
+/// print as they would for a person, and standard error can still be told from standard output.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    shell: Pid,
     stdout: TtyId,
     stderr: TtyId,
 }
@@ -91,7 +93,8 @@ impl Workstation {
             namespace,
             rng: rng.fork("workstation"),
             terminals: BTreeMap::new(),
-            jobs: BTreeMap::new(),
+            session: None,
+            jobs: VecDeque::new(),
             next_id: 1,
             finished: VecDeque::new(),
             woken: false,
@@ -192,74 +195,95 @@ impl Workstation {
         }
     }
 
-    /// Starts a script of the terminal's language.
+    /// Starts a script of the terminal's language, after those that were started before.
     pub fn start(&mut self, script: &str) -> JobId {
         let id = JobId(self.take_id());
-        let (stdout, stderr) = (self.kernel.tty(80, 24), self.kernel.tty(80, 24));
-        let argv = ["bash", "-c", script].map(str::to_owned).to_vec();
-        let pid = if self.jobs.len() >= Self::SESSIONS_MAX {
-            Err("too many jobs".to_owned())
-        } else {
-            self.spawn(argv, Stdio::Ttys { stdio: stdout, stderr })
-        };
-        self.jobs.insert(id, Job { pid, stdout, stderr });
+        if self.jobs.len() < Self::SESSIONS_MAX {
+            self.jobs.push_back((id, script.to_owned()));
+            if self.jobs.len() == 1 {
+                self.run_first_job();
+            }
+        }
         id
     }
 
-    /// Takes what a job has printed; a job that has ended is forgotten with its exit code.
+    /// Gives the first job to the session's shell, which is started if it is not there.
+    fn run_first_job(&mut self) {
+        let Some((_, script)) = self.jobs.front().cloned() else { return };
+        if self.session.is_none() {
+            let (stdout, stderr) = (self.kernel.tty(80, 24), self.kernel.tty(80, 24));
+            let argv = vec!["bash".to_owned(), "--scripts".to_owned()];
+            // A machine that is too full for a shell ends the job with an error: see `poll`.
+            let shell = self.spawn(argv, Stdio::Ttys { stdio: stdout, stderr });
+            self.session = shell.ok().map(|shell| Session { shell, stdout, stderr });
+        }
+        if let Some(session) = self.session {
+            self.kernel.run_script(session.shell, &script);
+            self.wake();
+        }
+    }
+
+    /// Takes what a job has printed. A job that has ended is told once with its exit code.
     pub fn poll(&mut self, id: JobId) -> JobOutput {
-        let Some(job) = self.jobs.get(&id).cloned() else {
-            return JobOutput { code: Some(127), ..JobOutput::default() };
+        let Some(place) = self.jobs.iter().position(|(job, _)| *job == id) else {
+            let stderr = b"naru: no such job, or too many of them\n".to_vec();
+            return JobOutput { stderr, code: Some(1), ..JobOutput::default() };
         };
-        let plain = |bytes: Vec<u8>| {
-            let text: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\r').collect();
-            text
+        if place > 0 {
+            return JobOutput::default();
+        }
+        let Some(session) = self.session else {
+            self.end_first_job();
+            let stderr = b"naru: no shell could be started\n".to_vec();
+            return JobOutput { stderr, code: Some(1), ..JobOutput::default() };
         };
         let mut output = JobOutput {
-            stdout: plain(self.kernel.tty_output(job.stdout)),
-            stderr: plain(self.kernel.tty_output(job.stderr)),
+            stdout: plain(self.kernel.tty_output(session.stdout)),
+            stderr: plain(self.kernel.tty_output(session.stderr)),
             code: None,
         };
         self.woken |= !output.stdout.is_empty() || !output.stderr.is_empty();
-        match &job.pid {
-            Err(error) => {
-                output.stderr = format!("naru: {error}\n").into_bytes();
-                output.code = Some(1);
-            }
-            Ok(pid) => match self.kernel.status(*pid) {
-                Some(ProcessStatus::Running) => {}
-                Some(ProcessStatus::Exited { code, .. }) => output.code = Some(code),
-                None => output.code = Some(1),
-            },
+        if let Some(ProcessStatus::Exited { code, .. }) = self.kernel.status(session.shell) {
+            output.code = Some(code);
+            self.kernel.take_exit(session.shell);
+            self.session = None;
+        } else {
+            output.code = self.kernel.take_script_code(session.shell);
         }
         if output.code.is_some() {
-            self.jobs.remove(&id);
-            if let Ok(pid) = job.pid {
-                self.kernel.take_exit(pid);
-            }
-            self.kernel.tty_hangup(job.stdout);
-            self.kernel.tty_hangup(job.stderr);
+            self.end_first_job();
         }
         output
     }
 
-    /// Whether a job has printed something or ended since it was last polled.
-    pub fn has_news(&self, id: JobId) -> bool {
-        let Some(job) = self.jobs.get(&id) else { return true };
-        let printed = |tty| self.kernel.tty_has_output(tty);
-        let running = job.pid.as_ref().is_ok_and(|pid| {
-            matches!(self.kernel.status(*pid), Some(ProcessStatus::Running))
-        });
-        !running || printed(job.stdout) || printed(job.stderr)
+    fn end_first_job(&mut self) {
+        self.jobs.pop_front();
+        self.run_first_job();
     }
 
-    /// Hangs up on a job and forgets it.
+    /// Whether a job has printed something or ended since it was last polled.
+    pub fn has_news(&self, id: JobId) -> bool {
+        let first = self.jobs.front().map(|(job, _)| *job);
+        let (Some(session), true) = (self.session, first == Some(id)) else {
+            return !self.jobs.iter().any(|(job, _)| *job == id);
+        };
+        let running = matches!(self.kernel.status(session.shell), Some(ProcessStatus::Running));
+        !running
+            || self.kernel.has_script_code(session.shell)
+            || self.kernel.tty_has_output(session.stdout)
+            || self.kernel.tty_has_output(session.stderr)
+    }
+
+    /// Hangs up on a job and forgets it; what earlier jobs have set is lost with its shell.
     pub fn abandon(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.remove(&id) {
-            self.kernel.tty_hangup(job.stdout);
-            self.kernel.tty_hangup(job.stderr);
-            self.wake();
+        let is_first = self.jobs.front().is_some_and(|(job, _)| *job == id);
+        self.jobs.retain(|(job, _)| *job != id);
+        if let Some(session) = self.session.take_if(|_| is_first) {
+            self.kernel.tty_hangup(session.stdout);
+            self.kernel.tty_hangup(session.stderr);
+            self.run_first_job();
         }
+        self.wake();
     }
 
     /// A file's content; a relative path is seen from the home directory.
@@ -306,6 +330,12 @@ impl Workstation {
         self.next_id = self.next_id.wrapping_add(1);
         id
     }
+}
+
+/// A terminal's output as a pipe would carry it.
+fn plain(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.retain(|byte| *byte != b'\r');
+    bytes
 }
 
 fn files(profile: &Profile) -> Result<Vfs, BootError> {

@@ -333,6 +333,13 @@ pub trait Sys {
         None
     }
 
+    /// The next script that the machine's owner has for this process; `None` if there is none now.
+    fn next_script(&mut self) -> Option<String> {
+        None
+    }
+    /// Tells the owner that its last script has ended, with this exit code.
+    fn script_done(&mut self, _code: i32) {}
+
     /// The sockets of this machine; `None` without a network.
     fn net(&mut self) -> Option<&mut dyn NetStack>;
     /// The API server, for clients that the cluster's administrator runs (`kubectl`).

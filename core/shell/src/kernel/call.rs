@@ -274,6 +274,14 @@ impl Sys for Call<'_> {
         Ok(())
     }
 
+    fn next_script(&mut self) -> Option<String> {
+        self.kernel.scripts.get_mut(&self.me.pid)?.pop_front()
+    }
+
+    fn script_done(&mut self, code: i32) {
+        self.kernel.script_codes.insert(self.me.pid, code);
+    }
+
     fn is_tty(&self, fd: Fd) -> bool {
         self.tty_of(fd).is_some()
     }

@@ -82,6 +82,10 @@ pub struct Kernel {
     /// Of processes that ended while nobody lent a world.
     sockets_to_close: BTreeSet<SocketId>,
     processes_max: usize,
+    /// Scripts for shells that take them from the machine's owner.
+    scripts: BTreeMap<Pid, VecDeque<String>>,
+    /// Exit codes of those scripts, until the owner takes them.
+    script_codes: BTreeMap<Pid, i32>,
     /// The latest processes that have ended, oldest first.
     ended: VecDeque<EndedProcess>,
     now: Time,
@@ -118,6 +122,8 @@ impl Kernel {
             current_woken: false,
             sockets_to_close: BTreeSet::new(),
             processes_max: PROCESSES_MAX,
+            scripts: BTreeMap::new(),
+            script_codes: BTreeMap::new(),
             ended: VecDeque::new(),
             now: Time::ZERO,
         }
@@ -150,6 +156,24 @@ impl Kernel {
     }
 
     // ---- processes ----
+
+    /// Gives a script to a shell that was started with the argument `--scripts`, after those that
+    /// it was given before. Variables, functions and the working directory stay from one script
+    /// to the next.
+    pub fn run_script(&mut self, shell: Pid, script: &str) {
+        self.scripts.entry(shell).or_default().push_back(script.to_owned());
+        self.wake_process(shell);
+    }
+
+    /// The exit code of the last script of such a shell, once.
+    pub fn take_script_code(&mut self, shell: Pid) -> Option<i32> {
+        self.script_codes.remove(&shell)
+    }
+
+    /// Whether [`Kernel::take_script_code`] has something to give.
+    pub fn has_script_code(&self, shell: Pid) -> bool {
+        self.script_codes.contains_key(&shell)
+    }
 
     /// Starts a process, which runs from the next [`Kernel::run`] on.
     pub fn spawn(&mut self, spec: ProcessSpec) -> Result<Pid, ExecError> {
@@ -373,6 +397,7 @@ impl Kernel {
         }
         self.sockets_to_close.extend(std::mem::take(&mut process.sockets).into_keys());
         process.program = None;
+        self.scripts.remove(&process.pid);
         process.state = State::Exited { code, at: self.now };
         if self.ended.len() == ENDED_MAX {
             self.ended.pop_front();

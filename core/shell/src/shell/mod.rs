@@ -72,6 +72,8 @@ enum Source {
     Input { text: Vec<u8>, line: usize, at_end: bool },
     /// A person.
     Terminal(Box<Terminal>),
+    /// The machine's owner, script by script: see [`Sys::next_script`].
+    Owner { running: bool },
 }
 
 /// What a step did.
@@ -230,6 +232,7 @@ impl Shell {
             }
             Source::Input { .. } => self.next_input_command(sys),
             Source::Terminal(_) => self.next_typed_command(sys),
+            Source::Owner { .. } => self.next_script(sys),
         }
     }
 }

@@ -15,10 +15,14 @@ struct Arguments {
     interactive: bool,
     login: bool,
     from_input: bool,
+    from_owner: bool,
     operands: Vec<String>,
 }
 
 impl Shell {
+    /// The argument of a shell that takes its commands from the machine's owner.
+    const FROM_OWNER: &str = "--scripts";
+
     /// Looks at the arguments and decides where commands come from.
     pub(super) fn start(&mut self, sys: &mut dyn Sys) {
         let args = sys.args().to_vec();
@@ -35,7 +39,10 @@ impl Shell {
                 return;
             }
         };
-        if let Some(text) = arguments.command.take() {
+        if arguments.from_owner {
+            self.become_interactive(sys);
+            self.source = Source::Owner { running: false };
+        } else if let Some(text) = arguments.command.take() {
             let mut operands = arguments.operands.into_iter();
             if let Some(name) = operands.next() {
                 self.state.error_name.clone_from(&name);
@@ -96,6 +103,7 @@ impl Shell {
                     break;
                 }
                 "--login" => parsed.login = true,
+                Shell::FROM_OWNER => parsed.from_owner = true,
                 "--norc" | "--noprofile" | "--posix" => {}
                 "-o" | "+o" => {
                     let name = rest.next().ok_or("-o: option requires an argument")?;
@@ -190,6 +198,16 @@ impl Shell {
             self.source = Source::Input { text: Vec::new(), line: 1, at_end: false };
             return;
         }
+        self.become_interactive(sys);
+        for (name, value) in [("PS1", self.default_prompt(sys)), ("PS2", "> ".to_string())] {
+            let variable = Variable { value: Some(value), exported: false, readonly: false };
+            self.state.variables.entry(name.to_string()).or_insert(variable);
+        }
+        self.source = Source::Terminal(Box::new(Terminal::new(sys)));
+    }
+
+    /// From now on a person looks on: messages, jobs and Ctrl-C are as at a prompt.
+    fn become_interactive(&mut self, sys: &mut dyn Sys) {
         self.state.interactive = true;
         self.state.error_name = short_name(&self.state.name);
         self.state.options.expand_aliases = true;
@@ -198,11 +216,18 @@ impl Shell {
         sys.catch(Signal::Quit);
         sys.catch(Signal::Hup);
         sys.foreground(None);
-        for (name, value) in [("PS1", self.default_prompt(sys)), ("PS2", "> ".to_string())] {
-            let variable = Variable { value: Some(value), exported: false, readonly: false };
-            self.state.variables.entry(name.to_string()).or_insert(variable);
+    }
+
+    /// The script of the owner has ended; the next one, if there is one.
+    pub(super) fn next_script(&mut self, sys: &mut dyn Sys) -> Flow {
+        let Source::Owner { running } = &mut self.source else { return Flow::Go };
+        if std::mem::take(running) {
+            sys.script_done(self.state.status);
         }
-        self.source = Source::Terminal(Box::new(Terminal::new(sys)));
+        let Some(text) = sys.next_script() else { return Flow::Block(None) };
+        *running = true;
+        self.push_main(&text);
+        Flow::Go
     }
 
     fn default_prompt(&self, sys: &dyn Sys) -> String {
