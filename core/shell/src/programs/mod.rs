@@ -12,6 +12,7 @@ mod grep;
 mod head;
 pub(crate) mod id;
 mod ls;
+mod net;
 pub(crate) mod printf;
 pub(crate) mod regex;
 mod run;
@@ -43,6 +44,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "chown" => once(files::chown),
         "clear" => once(small::clear),
         "cp" => once(files::cp),
+        "curl" => Box::new(net::curl::Curl::default()),
         "cut" => filter::<cut::Cut>(),
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
@@ -62,7 +64,9 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "mkdir" => once(files::mkdir),
         "mktemp" => once(small::mktemp),
         "mv" => once(files::mv),
+        "nc" => Box::new(net::nc::Nc::default()),
         "nproc" => once(small::nproc),
+        "nslookup" => Box::new(net::nslookup::Nslookup::default()),
         "printenv" => once(small::printenv),
         "printf" => once(printf::run),
         "ps" => once(small::ps),
@@ -86,6 +90,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "uniq" => filter::<uniq::Uniq>(),
         "watch" => Box::new(run::Watch::new()),
         "wc" => filter::<wc::Wc>(),
+        "wget" => Box::new(net::wget::Wget::default()),
         "which" => once(small::which),
         "whoami" => once(id::whoami),
         "xargs" => Box::new(run::Xargs::default()),
@@ -96,12 +101,12 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
 
 /// Every name that [`load`] knows, sorted.
 const NAMES: &[&str] = &[
-    "[", "ash", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp", "cut",
-    "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep", "find", "grep",
-    "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "nproc", "printenv",
-    "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat",
-    "tail", "tee", "test", "time", "timeout", "touch", "tr", "true", "uname", "uniq", "watch",
-    "wc", "which", "whoami", "xargs", "yes",
+    "[", "ash", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp", "curl",
+    "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep", "find",
+    "grep", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "nc", "nproc",
+    "nslookup", "printenv", "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq",
+    "sleep", "sort", "stat", "tail", "tee", "test", "time", "timeout", "touch", "tr", "true",
+    "uname", "uniq", "watch", "wc", "wget", "which", "whoami", "xargs", "yes",
 ];
 
 fn once(run: fn(&mut dyn Sys, &[String], &mut Out) -> i32) -> Box<dyn Program> {

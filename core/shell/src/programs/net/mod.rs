@@ -1,0 +1,28 @@
+//! Programs that use the network, and what they share.
+
+mod connect;
+pub mod curl;
+pub mod nc;
+pub mod nslookup;
+mod resolver;
+mod url;
+pub mod wget;
+
+use naru_sim::Time;
+
+/// What something that may have to wait came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress<T> {
+    /// It is done.
+    Done(T),
+    /// It waits for the network, until this moment at the latest.
+    Waits(Option<Time>),
+}
+
+/// The earlier of two moments, where none is never.
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
