@@ -3,10 +3,12 @@
 //! Upstream: `schedulePod` and what it calls in `pkg/scheduler/schedule_one.go`, and
 //! `pkg/scheduler/framework/runtime`.
 
+use crate::decision::DECISION_NODES_MAX;
 use crate::framework::{Diagnosis, Filter, Rejection, View};
 use crate::nodes::{NodeInfo, PodInfo};
 use crate::plugins::{FILTERS, SCORES};
 use naru_sim::Rng;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ pub struct Outcome {
     pub chosen: Option<Arc<str>>,
     /// Nodes that were tried and taken out.
     pub diagnosis: Diagnosis,
-    /// Points by node and plugin; empty when only one node was left.
+    /// Points of the best nodes, the best first; empty when only one was left.
     pub scores: Vec<NodeScores>,
     /// Where the next attempt starts.
     pub next_start: usize,
@@ -37,6 +39,46 @@ pub struct NodeScores {
     pub plugins: Vec<(&'static str, i64)>,
     /// Their sum.
     pub total: i64,
+}
+
+/// The points of all nodes that passed, by plugin.
+struct Scores<'a> {
+    nodes: &'a [&'a NodeInfo],
+    plugins: Vec<(&'static str, Vec<i64>)>,
+    totals: Vec<i64>,
+}
+
+impl Scores<'_> {
+    /// The best nodes, the best first, at most so many.
+    fn best(&self, max: usize) -> Vec<NodeScores> {
+        let mut order: Vec<(Reverse<i64>, usize)> =
+            self.totals.iter().enumerate().map(|(index, total)| (Reverse(*total), index)).collect();
+        if order.len() > max {
+            order.select_nth_unstable(max);
+            order.truncate(max);
+        }
+        order.sort_unstable();
+        let row = |(Reverse(total), index): (Reverse<i64>, usize)| {
+            let points = |(name, points): &(&'static str, Vec<i64>)| {
+                Some((*name, points.get(index).copied()?))
+            };
+            Some(NodeScores {
+                node: Arc::clone(&self.nodes.get(index)?.name),
+                plugins: self.plugins.iter().filter_map(points).collect(),
+                total,
+            })
+        };
+        order.into_iter().filter_map(row).collect()
+    }
+
+    /// One of the nodes with the most points, at random.
+    fn select_host(&self, rng: &mut Rng) -> Option<Arc<str>> {
+        let best = self.totals.iter().max()?;
+        let ties = || (0..).zip(&self.totals).filter(|(_, total)| *total == best);
+        let chosen = usize::try_from(rng.below(ties().count() as u64)).unwrap_or(0);
+        let (index, _): (usize, _) = ties().nth(chosen)?;
+        self.nodes.get(index).map(|node| Arc::clone(&node.name))
+    }
 }
 
 /// The filters of all plugins, prepared for one pod.
@@ -129,8 +171,9 @@ pub fn schedule(pod: &PodInfo, view: View<'_>, start: usize, rng: &mut Rng) -> O
         [] => {}
         [only] => outcome.chosen = Some(Arc::clone(&only.name)),
         several => {
-            outcome.scores = score(pod, view, several);
-            outcome.chosen = select_host(&outcome.scores, rng);
+            let scores = score(pod, view, several);
+            outcome.chosen = scores.select_host(rng);
+            outcome.scores = scores.best(DECISION_NODES_MAX);
         }
     }
     outcome
@@ -198,29 +241,20 @@ fn feasible_to_find(nodes: usize) -> usize {
     (nodes * percent / 100).max(FEASIBLE_MIN)
 }
 
-fn score(pod: &PodInfo, view: View<'_>, nodes: &[&NodeInfo]) -> Vec<NodeScores> {
-    let mut all: Vec<NodeScores> = nodes
-        .iter()
-        .map(|node| NodeScores { node: Arc::clone(&node.name), plugins: Vec::new(), total: 0 })
-        .collect();
+fn score<'a>(pod: &PodInfo, view: View<'_>, nodes: &'a [&'a NodeInfo]) -> Scores<'a> {
+    let mut scores =
+        Scores { nodes, plugins: Vec::with_capacity(SCORES.len()), totals: vec![0; nodes.len()] };
     for (plugin, weight) in SCORES {
         let Some(scorer) = plugin.pre_score(pod, view, nodes) else { continue };
         let mut points: Vec<i64> = nodes.iter().map(|node| scorer.score(node)).collect();
         scorer.normalize(nodes, &mut points);
-        for (scores, points) in all.iter_mut().zip(points) {
-            scores.plugins.push((plugin.name(), points * weight));
-            scores.total += points * weight;
+        for (total, points) in scores.totals.iter_mut().zip(&mut points) {
+            *points *= weight;
+            *total += *points;
         }
+        scores.plugins.push((plugin.name(), points));
     }
-    all
-}
-
-/// One of the nodes with the most points, at random.
-fn select_host(scores: &[NodeScores], rng: &mut Rng) -> Option<Arc<str>> {
-    let best = scores.iter().map(|scores| scores.total).max()?;
-    let ties: Vec<&NodeScores> = scores.iter().filter(|scores| scores.total == best).collect();
-    let index = usize::try_from(rng.below(ties.len() as u64)).unwrap_or(0);
-    ties.get(index).map(|scores| Arc::clone(&scores.node))
+    scores
 }
 
 #[cfg(test)]
@@ -321,7 +355,7 @@ mod tests {
             nodes.set_node(Arc::new(node(&format!("n{index}"), "4")));
         }
         let outcome = decide(&nodes, pod("a", "", "1"));
-        assert_eq!((outcome.scores.len(), outcome.next_start), (100, 100));
+        assert_eq!((outcome.scores.len(), outcome.next_start), (DECISION_NODES_MAX, 100));
     }
 
     #[test]

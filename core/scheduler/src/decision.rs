@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Decisions kept.
 pub const DECISIONS_MAX: usize = 1_000;
 /// Nodes told of in one decision; the rest is left out.
-pub const DECISION_NODES_MAX: usize = 100;
+pub const DECISION_NODES_MAX: usize = 32;
 
 /// One decision of the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,6 @@ impl Decisions {
 
     pub(crate) fn keep(&mut self, pod: Key, at: Time, cause: CauseId, outcome: &Outcome) {
         let rejected = outcome.diagnosis.rejected.iter().take(DECISION_NODES_MAX);
-        let mut scores: Vec<&NodeScores> = outcome.scores.iter().collect();
-        scores.sort_by_key(|scores| std::cmp::Reverse(scores.total));
         if self.0.len() == DECISIONS_MAX {
             self.0.pop_front();
         }
@@ -59,7 +57,7 @@ impl Decisions {
             filtered: rejected
                 .map(|(node, plugin, why)| (Arc::clone(node), *plugin, why.to_string()))
                 .collect(),
-            scores: scores.into_iter().take(DECISION_NODES_MAX).cloned().collect(),
+            scores: outcome.scores.clone(),
             chosen: outcome.chosen.clone(),
             message: match outcome.chosen {
                 Some(_) => String::new(),

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::Key;
 use naru_api::pods::node_name;
 use naru_api::quantity::Amount;
+use naru_api::scheduling::taints;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -116,6 +117,10 @@ pub struct NodeInfo {
     pub allocatable: Resources,
     /// How many pods it takes.
     pub pods_max: i64,
+    /// Whether it is cordoned.
+    pub is_unschedulable: bool,
+    /// Whether it has taints at all.
+    pub is_tainted: bool,
     /// Sizes of the images it holds, in bytes, by name.
     pub images: BTreeMap<String, i64>,
 }
@@ -131,6 +136,8 @@ impl NodeInfo {
             counted: (0, 0),
             allocatable: Resources::default(),
             pods_max: 0,
+            is_unschedulable: false,
+            is_tainted: false,
             images: BTreeMap::new(),
         };
         info.set_node(node);
@@ -166,6 +173,9 @@ impl NodeInfo {
         self.pods_max = allocatable
             .and_then(|list| list.get("pods"))
             .map_or(0, |quantity| Amount::of(quantity).value());
+        let spec = node.spec.as_ref();
+        self.is_unschedulable = spec.and_then(|spec| spec.unschedulable).unwrap_or(false);
+        self.is_tainted = !taints(&node).is_empty();
         self.images = status
             .into_iter()
             .flat_map(|status| status.images.iter().flatten())

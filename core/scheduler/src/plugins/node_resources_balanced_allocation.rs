@@ -33,21 +33,20 @@ struct Balanced<'a>(&'a Resources);
 
 impl Score for Balanced<'_> {
     fn score(&self, node: &NodeInfo) -> i64 {
-        let parts = [
-            (node.allocatable.milli_cpu, node.requested.milli_cpu + self.0.milli_cpu),
-            (node.allocatable.memory, node.requested.memory + self.0.memory),
-        ];
-        let shares: Vec<f64> = parts
-            .into_iter()
-            .filter(|(has, _)| *has > 0)
-            .map(|(has, used)| (used as f64 / has as f64).min(1.0))
-            .collect();
-        let deviation = match shares.as_slice() {
-            [cpu, memory] => (cpu - memory).abs() / 2.0,
+        let (has, used, wanted) = (&node.allocatable, &node.requested, self.0);
+        let cpu = share(has.milli_cpu, used.milli_cpu + wanted.milli_cpu);
+        let memory = share(has.memory, used.memory + wanted.memory);
+        let deviation = match (cpu, memory) {
+            (Some(cpu), Some(memory)) => (cpu - memory).abs() / 2.0,
             _ => 0.0,
         };
         ((1.0 - deviation) * SCORE_MAX as f64) as i64
     }
+}
+
+/// The used share; `None` of a resource that the node does not have.
+fn share(has: i64, used: i64) -> Option<f64> {
+    (has > 0).then(|| (used as f64 / has as f64).min(1.0))
 }
 
 #[cfg(test)]

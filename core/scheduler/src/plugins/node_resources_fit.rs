@@ -129,7 +129,7 @@ fn free_share(has: i64, wanted: i64) -> i64 {
     if wanted > has {
         return 0;
     }
-    i64::try_from(i128::from(has - wanted) * i128::from(SCORE_MAX) / i128::from(has)).unwrap_or(0)
+    (has - wanted).saturating_mul(SCORE_MAX) / has
 }
 
 #[cfg(test)]

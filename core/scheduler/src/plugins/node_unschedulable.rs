@@ -42,7 +42,7 @@ struct NotCordoned;
 
 impl Filter for NotCordoned {
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
-        if is_unschedulable(&node.node) { Err(Rejection::unresolvable(REASON)) } else { Ok(()) }
+        if node.is_unschedulable { Err(Rejection::unresolvable(REASON)) } else { Ok(()) }
     }
 }
 

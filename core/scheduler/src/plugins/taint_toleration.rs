@@ -39,6 +39,9 @@ struct Bears<'a>(&'a [Toleration]);
 
 impl Filter for Bears<'_> {
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
+        if !node.is_tainted {
+            return Ok(());
+        }
         let Some(taint) = untolerated(&node.node, self.0) else { return Ok(()) };
         let value = taint.value.as_deref().unwrap_or_default();
         let reason = format!("node(s) had untolerated taint {{{}: {value}}}", taint.key);
@@ -68,6 +71,9 @@ impl Score for FewestDisliked {
     fn score(&self, node: &NodeInfo) -> i64 {
         let disliked =
             |taint: &&Taint| taint.effect == "PreferNoSchedule" && !any_tolerates(&self.0, taint);
+        if !node.is_tainted {
+            return 0;
+        }
         taints(&node.node).iter().filter(disliked).count() as i64
     }
 
