@@ -73,8 +73,7 @@ fn scripts_print_what_they_should() {
     assert!(cases.len() > 50, "only {} cases", cases.len());
     let mut failures = Vec::new();
     for (file, case) in &cases {
-        let mut kernel = machine(&case.shell);
-        let outcome = run(&mut kernel, &[&case.shell, "-c", &case.script], b"");
+        let outcome = run(machine(&case.shell), &[&case.shell, "-c", &case.script], b"");
         let seen = (outcome.stdout.as_str(), outcome.stderr.as_str(), outcome.code);
         if seen != (case.out.as_str(), case.err.as_str(), Some(case.code)) {
             failures.push(format!(

@@ -295,7 +295,9 @@ impl Kernel {
             if !argument.trim().is_empty() {
                 next.push(argument.trim().to_string());
             }
-            next.push(path);
+            // The interpreter gets the script's path as it was said, or where it was found.
+            let said = argv.first().filter(|name| name.contains('/'));
+            next.push(said.cloned().unwrap_or(path));
             next.extend(argv.into_iter().skip(1));
             path = self.find_executable(interpreter, env, cwd)?;
             argv = next;

@@ -345,7 +345,8 @@ impl Shell {
     ) -> Result<u32, Errno> {
         let name = words.first().cloned().unwrap_or_default();
         let path = builtins::find_program(&self.state, sys, &name).unwrap_or(name);
-        let bytes = sys.fs().read(&path)?;
+        let absolute = sys.absolute(&path);
+        let bytes = sys.fs().read(&absolute)?;
         if bytes.iter().take(80).any(|byte| *byte == 0) {
             return Err(Errno::ExecFormat);
         }

@@ -1,23 +1,29 @@
 //! A machine of its own for scripts: its clock goes to the next moment at which something is due.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
+pub mod net;
+
 use naru_api::ApiService;
 use naru_shell::{
-    Kernel, NetStack, ProcessSpec, ProcessStatus, Stdio, Vfs, World, install_programs,
+    Kernel, NetStack, Pid, PipeId, ProcessSpec, ProcessStatus, Stdio, Vfs, World, install_programs,
     standard_program_names, standard_programs,
 };
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
 
-/// A world with a clock and nothing else.
+/// A world with a clock and, if a test wants it, a network.
 #[derive(Clone)]
 pub struct Clock {
     pub now: Time,
     pub rng: Rng,
+    pub net: Option<net::FakeNet>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Clock { now: Time::from_secs(1), rng: Rng::new(1) }
+        Clock { now: Time::from_secs(1), rng: Rng::new(1), net: None }
     }
 }
 
@@ -29,7 +35,7 @@ impl World for Clock {
         &mut self.rng
     }
     fn net(&mut self) -> Option<&mut dyn NetStack> {
-        None
+        self.net.as_mut().map(|net| net as &mut dyn NetStack)
     }
     fn api(&mut self) -> Option<&mut dyn ApiService> {
         None
@@ -40,13 +46,14 @@ impl World for Clock {
 }
 
 /// What a script came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Outcome {
     pub stdout: String,
     pub stderr: String,
     /// `None`: it did not end.
     pub code: Option<i32>,
     pub ended_at: Time,
+    pub net: Option<net::FakeNet>,
 }
 
 /// A machine with the standard programs and a home.
@@ -77,33 +84,73 @@ pub fn spec(argv: &[&str], stdio: Stdio) -> ProcessSpec {
     }
 }
 
-/// Runs until the process ends or nothing is due any more, at most so many rounds.
-pub fn run(kernel: &mut Kernel, argv: &[&str], stdin: &[u8]) -> Outcome {
-    let mut clock = Clock::default();
-    let (input, output, error) = (kernel.pipe(), kernel.pipe(), kernel.pipe());
-    let stdio = Stdio::Pipes { stdin: Some(input), stdout: output, stderr: error };
-    let pid = kernel.spawn(spec(argv, stdio)).unwrap();
-    kernel.pipe_write(input, stdin);
-    kernel.pipe_close_write(input);
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    for _ in 0..20_000 {
-        let due = kernel.run(&mut clock);
-        stdout.extend(kernel.pipe_read(output));
-        stderr.extend(kernel.pipe_read(error));
-        if let Some(ProcessStatus::Exited { .. }) = kernel.status(pid) {
-            break;
+/// A process with pipes, and what came out of it so far.
+#[derive(Clone)]
+pub struct Running {
+    pub kernel: Kernel,
+    pub clock: Clock,
+    pub pid: Pid,
+    pub input: PipeId,
+    output: PipeId,
+    error: PipeId,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Running {
+    pub fn start(mut kernel: Kernel, clock: Clock, argv: &[&str]) -> Self {
+        let (input, output, error) = (kernel.pipe(), kernel.pipe(), kernel.pipe());
+        let stdio = Stdio::Pipes { stdin: Some(input), stdout: output, stderr: error };
+        let pid = kernel.spawn(spec(argv, stdio)).unwrap();
+        let (stdout, stderr) = (Vec::new(), Vec::new());
+        Running { kernel, clock, pid, input, output, error, stdout, stderr }
+    }
+
+    /// Runs once, and lets the clock go on to when something is due; `false` if nothing is, or the
+    /// process has ended.
+    pub fn advance(&mut self) -> bool {
+        let mut due = self.kernel.run(&mut self.clock);
+        let before = self.stdout.len() + self.stderr.len();
+        self.stdout.extend(self.kernel.pipe_read(self.output));
+        self.stderr.extend(self.kernel.pipe_read(self.error));
+        if matches!(self.kernel.status(self.pid), Some(ProcessStatus::Exited { .. })) {
+            return false;
+        }
+        if self.stdout.len() + self.stderr.len() > before {
+            due = self.kernel.run(&mut self.clock).or(due).or(Some(self.clock.now));
         }
         match due {
-            Some(at) => clock.now = at.max(clock.now),
-            None if kernel.run(&mut clock).is_none() => break,
-            None => {}
+            Some(at) => self.clock.now = at.max(self.clock.now),
+            None => return false,
+        }
+        true
+    }
+
+    pub fn finish(mut self) -> Outcome {
+        for _ in 0..20_000 {
+            if !self.advance() {
+                break;
+            }
+        }
+        Outcome {
+            stdout: String::from_utf8_lossy(&self.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&self.stderr).into_owned(),
+            code: self.kernel.take_exit(self.pid),
+            ended_at: self.clock.now,
+            net: self.clock.net,
         }
     }
-    let code = kernel.take_exit(pid);
-    Outcome {
-        stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
-        code,
-        ended_at: clock.now,
-    }
+}
+
+/// Runs a program to its end.
+pub fn run(kernel: Kernel, argv: &[&str], stdin: &[u8]) -> Outcome {
+    run_in(kernel, Clock::default(), argv, stdin)
+}
+
+/// Runs a program to its end in a world of one's own.
+pub fn run_in(kernel: Kernel, clock: Clock, argv: &[&str], stdin: &[u8]) -> Outcome {
+    let mut running = Running::start(kernel, clock, argv);
+    running.kernel.pipe_write(running.input, stdin);
+    running.kernel.pipe_close_write(running.input);
+    running.finish()
 }
