@@ -22,11 +22,19 @@ fn steps_are_done_by_their_commands_and_not_before() {
             assert!(before.is_empty() || before.contains(&false), "{place} is done from the start");
             for command in &step.commands {
                 let result = cluster.exec(command, Duration::from_secs(600));
-                assert_eq!(result.code, 0, "{place}: $ {command}\n{}{}", result.stdout, result.stderr);
+                assert_eq!(
+                    result.code, 0,
+                    "{place}: $ {command}\n{}{}",
+                    result.stdout, result.stderr
+                );
             }
             let mut waited = 0;
             while lesson.check(index, &mut cluster).contains(&false) {
-                assert!(waited < SETTLE_SECONDS_MAX, "{place}: {:?}", lesson.check(index, &mut cluster));
+                assert!(
+                    waited < SETTLE_SECONDS_MAX,
+                    "{place}: {:?}",
+                    lesson.check(index, &mut cluster)
+                );
                 cluster.advance(cluster.now() + Duration::from_secs(1), u64::MAX);
                 waited += 1;
             }

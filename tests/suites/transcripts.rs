@@ -72,7 +72,12 @@ fn run(file: &Path) -> Result<(), Failed> {
         let _ = write!(expected, "exit code {}\n{}", case.code, case.output);
         let _ = write!(actual, "exit code {}\n{}{}", result.code, result.stdout, result.stderr);
         snapbox::Assert::new()
-            .try_eq(Some(&format!("line {}: {}", case.line, case.command)), actual.into(), expected.into())
+            .normalize_paths(false)
+            .try_eq(
+                Some(&format!("line {}: {}", case.line, case.command)),
+                actual.into(),
+                expected.into(),
+            )
             .map_err(|error| format!("line {}: $ {}\n{error}", case.line, case.command))?;
     }
     Ok(())
