@@ -3,11 +3,9 @@
 use naru_cluster::Cluster;
 use std::time::Duration;
 
-/// The script that the browser test runs too; see `web/tests`.
+/// The script that the browser test runs too, and compares with `naru run --digest`: see
+/// `web/tests`.
 const SCRIPT: &str = include_str!("../digest/script.sh");
-/// The digest that both must reach, after the script, in the profile `kind` with seed 1.
-const DIGEST: &str = include_str!("../digest/expected.txt");
-
 fn digest(seed: u64) -> String {
     let mut cluster = Cluster::new("kind", seed).unwrap();
     let result = cluster.exec(SCRIPT, Duration::from_secs(3600));
@@ -23,11 +21,6 @@ fn the_same_seed_gives_the_same_history() {
 #[test]
 fn another_seed_gives_another_history() {
     assert_ne!(digest(7), digest(8));
-}
-
-#[test]
-fn the_history_is_the_one_that_the_browser_compares_with() {
-    assert_eq!(digest(1), DIGEST.trim(), "update tests/digest/expected.txt if this is meant");
 }
 
 #[test]
