@@ -147,7 +147,9 @@ pub fn enhance(failure: Failure, kind: &KindRef, options: &ListOptions) -> Failu
         format!("Unable to list {resource}")
     } else {
         let (labels, fields) = (quote(labels), quote(fields));
-        format!("Unable to find {resource} that match label selector {labels}, field selector {fields}")
+        format!(
+            "Unable to find {resource} that match label selector {labels}, field selector {fields}"
+        )
     };
     let message = format!("{query}: {}", error.message());
     Failure::Api(naru_api::ApiError::new(error.code(), error.reason(), message))
@@ -389,7 +391,8 @@ impl Builder {
             .mappings(cx)?
             .into_iter()
             .map(|kind| {
-                let namespace = if kind.namespaced { self.namespace.clone() } else { String::new() };
+                let namespace =
+                    if kind.namespaced { self.namespace.clone() } else { String::new() };
                 Ok(Target::Selected { kind, namespace, options: options.clone() })
             })
             .collect();
@@ -548,7 +551,8 @@ impl Builder {
                 if self.recursive {
                     self.walk_folder(cx, &inside, files, depth + 1);
                 }
-            } else if entry.name.rsplit_once('.').is_some_and(|(_, ext)| EXTENSIONS.contains(&ext)) {
+            } else if entry.name.rsplit_once('.').is_some_and(|(_, ext)| EXTENSIONS.contains(&ext))
+            {
                 files.push(inside);
             }
         }
@@ -632,15 +636,19 @@ impl Builder {
         mut object: Value,
         in_list: bool,
     ) -> Result<Target> {
-        check_decodable(&object)
-            .map_err(|why| Failure::message(format!("unable to decode {}: {why}", quote(source))))?;
+        check_decodable(&object).map_err(|why| {
+            Failure::message(format!("unable to decode {}: {why}", quote(source)))
+        })?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let name = text(&object["metadata"]["name"]);
         let mut namespace = text(&object["metadata"]["namespace"]);
         let (api_version, kind_name) = (text(&object["apiVersion"]), text(&object["kind"]));
         let kind = naru_api::scheme::by_kind(kinds, &api_version, &kind_name).ok_or_else(|| {
-            let missing =
-                format!("no matches for kind {} in version {}", quote(&kind_name), quote(&api_version));
+            let missing = format!(
+                "no matches for kind {} in version {}",
+                quote(&kind_name),
+                quote(&api_version)
+            );
             Failure::message(if in_list {
                 format!("unable to recognize {missing}")
             } else {
@@ -687,7 +695,12 @@ fn set_namespace(object: &mut Value, namespace: &str) {
 
 fn labels_of(object: &Value) -> Option<std::collections::BTreeMap<String, String>> {
     let labels = object["metadata"]["labels"].as_object()?;
-    Some(labels.iter().map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned())).collect())
+    Some(
+        labels
+            .iter()
+            .map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+    )
 }
 
 /// Upstream: `getObjectKind` in `k8s.io/kubectl/pkg/validation/validation.go`.

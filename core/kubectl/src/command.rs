@@ -102,9 +102,10 @@ pub fn parse(arguments: &[String]) -> Result<Invocation> {
     while let Some(command) = path.last().copied() {
         let sets = [command.flags, crate::cmd::GLOBAL];
         let Some(word) = words(&sets, &arguments).into_iter().next() else { break };
-        let Some(next) = crate::cmd::below(command).into_iter().find(|next| next.answers_to(&word)) else {
+        let Some(next) = crate::cmd::below(command).into_iter().find(|next| next.answers_to(&word))
+        else {
             if path.len() == 1 {
-                return Err(unknown_command(command, &word, &arguments));
+                return Err(unknown_command(&word, &arguments));
             }
             break;
         };
@@ -159,7 +160,12 @@ fn takes_next(sets: &[FlagSet], word: &str) -> bool {
         Some(long) => needs(flags::find(sets, long)),
         None if word.starts_with('-') && word.len() == 2 => {
             let short = &word[1..];
-            needs(sets.iter().flat_map(|s| s.iter()).flat_map(|g| g.iter()).find(|f| f.short == short))
+            needs(
+                sets.iter()
+                    .flat_map(|s| s.iter())
+                    .flat_map(|g| g.iter())
+                    .find(|f| f.short == short),
+            )
         }
         None => false,
     }
@@ -203,13 +209,13 @@ fn remove_word(sets: &[FlagSet], arguments: &mut Vec<String>, word: &str) {
     }
 }
 
-fn unknown_command(command: &Command, word: &str, arguments: &[String]) -> Failure {
+fn unknown_command(word: &str, arguments: &[String]) -> Failure {
     if let Some(flag) = arguments.first().filter(|first| first.starts_with('-')) {
         let text = format!("Error: flags cannot be placed before plugin name: {flag}");
         return Failure::Plain(text, 1);
     }
     let mut text = format!("unknown command {} for \"kubectl\"", naru_api::gofmt::quote(word));
-    let suggestions = suggestions(command, word);
+    let suggestions = suggestions(word);
     if !suggestions.is_empty() {
         text.push_str("\n\nDid you mean this?\n");
         suggestions.iter().for_each(|name| text.push_str(&format!("\t{name}\n")));
@@ -218,10 +224,11 @@ fn unknown_command(command: &Command, word: &str, arguments: &[String]) -> Failu
 }
 
 /// Commands that may have been meant: at most two letters away, longer, or known to be mistaken.
-fn suggestions(command: &Command, word: &str) -> Vec<&'static str> {
+fn suggestions(word: &str) -> Vec<&'static str> {
     let lower = word.to_lowercase();
     let mut names = Vec::new();
-    for candidate in crate::cmd::below(command) {
+    let listed = crate::cmd::GROUPS.iter().flat_map(|(_, commands)| commands.iter());
+    for candidate in listed {
         let name = candidate.name();
         if distance(&lower, name) <= 2 || name.starts_with(&lower) {
             names.push(name);
@@ -230,7 +237,6 @@ fn suggestions(command: &Command, word: &str) -> Vec<&'static str> {
             names.push(name);
         }
     }
-    names.sort_unstable();
     names
 }
 
@@ -280,7 +286,10 @@ mod tests {
     #[test]
     fn says_what_is_wrong_as_upstream_does() {
         for (text, expected) in [
-            ("foo", "error: unknown command \"foo\" for \"kubectl\"\n\nDid you mean this?\n\ttop\n"),
+            (
+                "foo",
+                "error: unknown command \"foo\" for \"kubectl\"\n\nDid you mean this?\n\ttop\n",
+            ),
             (
                 "creat",
                 "error: unknown command \"creat\" for \"kubectl\"\n\nDid you mean this?\n\tcreate\n",

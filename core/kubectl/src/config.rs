@@ -20,9 +20,10 @@ impl Config {
     /// Reads the file that `--kubeconfig`, `KUBECONFIG` or the home directory names.
     pub fn load(sys: &mut dyn Sys, flags: &Parsed) -> Result<Self> {
         let explicit = flags.text("kubeconfig").to_owned();
-        let from_env = sys.env().get("KUBECONFIG").and_then(|list| {
-            list.split(':').find(|path| !path.is_empty()).map(str::to_owned)
-        });
+        let from_env = sys
+            .env()
+            .get("KUBECONFIG")
+            .and_then(|list| list.split(':').find(|path| !path.is_empty()).map(str::to_owned));
         let home = sys.env().get("HOME").cloned().unwrap_or_else(|| "/root".to_owned());
         let path = if !explicit.is_empty() {
             explicit.clone()
@@ -45,7 +46,8 @@ impl Config {
         Ok(Config { path, value })
     }
 
-    fn empty() -> Value {
+    /// A configuration of nothing.
+    pub fn empty() -> Value {
         json!({
             "apiVersion": "v1",
             "clusters": [],
@@ -61,7 +63,8 @@ impl Config {
     pub fn save(&self, sys: &mut dyn Sys) -> Result<()> {
         let text = crate::printers::yaml::to_yaml(&self.value)?;
         let folder = self.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        let saved = sys.fs().mkdir_all(folder).and_then(|()| sys.fs().write(&self.path, text.as_bytes()));
+        let saved =
+            sys.fs().mkdir_all(folder).and_then(|()| sys.fs().write(&self.path, text.as_bytes()));
         saved.map_err(|errno| {
             Failure::message(format!("open {}: {}", self.path, errno.to_string().to_lowercase()))
         })
@@ -87,7 +90,12 @@ impl Config {
         let name = self.context_name(flags);
         let context = self.entry("contexts", name);
         if context.is_none() && !flags.text("context").is_empty() {
-            return Err(Failure::message(format!("context \"{name}\" does not exist")));
+            return Err(Failure::Plain(
+                format!(
+                    "Error in configuration: context was not found for specified context: {name}"
+                ),
+                1,
+            ));
         }
         match flags.text("namespace") {
             "" => {}

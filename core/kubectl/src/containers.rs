@@ -60,5 +60,8 @@ fn all_names(pod: &Pod) -> Vec<String> {
     let ephemeral = spec.ephemeral_containers.iter().flatten();
     let ephemeral = ephemeral.map(|container| format!("{} (ephem)", container.name));
     let init = spec.init_containers.iter().flatten();
-    plain.chain(ephemeral).chain(init.map(|container| format!("{} (init)", container.name))).collect()
+    plain
+        .chain(ephemeral)
+        .chain(init.map(|container| format!("{} (init)", container.name)))
+        .collect()
 }

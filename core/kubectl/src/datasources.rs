@@ -56,7 +56,9 @@ impl Collected<'_> {
         if self.data.contains_key(key) {
             let owner = quote(self.name);
             return Err(Failure::Message(match kind {
-                "Secret" => format!("cannot add key {key}, another key by that name already exists"),
+                "Secret" => {
+                    format!("cannot add key {key}, another key by that name already exists")
+                }
                 _ => format!(
                     "cannot add key {shown}, another key by that name already exists in Data for \
                      {kind} {owner}"
@@ -76,29 +78,16 @@ pub fn read(cx: &mut Context<'_>, kind: &str, name: &str) -> Result<BTreeMap<Str
         from_file(cx, source, &mut collected)?;
     }
     for source in flags.list("from-literal") {
-        let (key, value) = source.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(
-            || {
-                Failure::Message(format!(
-                    "invalid literal source {source}, expected key=value"
-                ))
-            },
-        )?;
-        collected.add(key, Data::Text(unquoted(value).to_owned()))?;
+        let (key, value) =
+            source.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+                Failure::Message(format!("invalid literal source {source}, expected key=value"))
+            })?;
+        collected.add(key, Data::Text(value.to_owned()))?;
     }
     for path in flags.list("from-env-file") {
         from_env_file(cx, path, &mut collected)?;
     }
     Ok(collected.data)
-}
-
-/// A value in quotes loses them.
-fn unquoted(value: &str) -> &str {
-    for mark in ['"', '\''] {
-        if let Some(inner) = value.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark)) {
-            return inner;
-        }
-    }
-    value
 }
 
 fn from_file(cx: &mut Context<'_>, source: &str, collected: &mut Collected<'_>) -> Result<()> {
@@ -186,8 +175,7 @@ fn from_env_file(cx: &mut Context<'_>, path: &str, collected: &mut Collected<'_>
 
 /// Base64 with padding (RFC 4648).
 pub fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] =
-        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let byte = |index: usize| chunk.get(index).copied().map_or(0, u32::from);

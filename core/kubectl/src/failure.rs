@@ -107,7 +107,11 @@ impl Failure {
         match self {
             Failure::Api(error) => error.message().to_owned(),
             Failure::Source { doing, source, error } => {
-                format!("error when {doing} {}: {}", naru_api::gofmt::quote(source), error.message())
+                format!(
+                    "error when {doing} {}: {}",
+                    naru_api::gofmt::quote(source),
+                    error.message()
+                )
             }
             other => other.in_list(),
         }

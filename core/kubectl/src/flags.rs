@@ -40,7 +40,12 @@ pub struct Flag {
 }
 
 impl Flag {
-    const fn new(name: &'static str, kind: Kind, default: &'static str, usage: &'static str) -> Self {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        usage: &'static str,
+    ) -> Self {
         Flag { name, short: "", kind, default, usage, deprecated: "" }
     }
 
@@ -147,7 +152,10 @@ pub fn find(sets: &[FlagSet], name: &str) -> Option<&'static Flag> {
 fn find_short(sets: &[FlagSet], letter: char) -> Option<&'static Flag> {
     let mut buffer = [0; 4];
     let letter = &*letter.encode_utf8(&mut buffer);
-    sets.iter().flat_map(|set| set.iter()).flat_map(|group| group.iter()).find(|f| f.short == letter)
+    sets.iter()
+        .flat_map(|set| set.iter())
+        .flat_map(|group| group.iter())
+        .find(|f| f.short == letter)
 }
 
 /// Flags that were given and the arguments that are left.
@@ -269,8 +277,12 @@ impl Parsed {
 
     /// Gives a flag that was not given its default.
     pub fn with_defaults(mut self, sets: &[FlagSet]) -> Self {
-        self.defaults =
-            sets.iter().flat_map(|s| s.iter()).flat_map(|g| g.iter()).map(|f| (f.name, f.default)).collect();
+        self.defaults = sets
+            .iter()
+            .flat_map(|s| s.iter())
+            .flat_map(|g| g.iter())
+            .map(|f| (f.name, f.default))
+            .collect();
         self
     }
 

@@ -120,7 +120,8 @@ pub fn is_image_reference(text: &str) -> bool {
         _ => (None, path),
     };
     path.split('/').all(is_path_component)
-        || host.is_some_and(|host| is_path_component(host) && path.split('/').all(is_path_component))
+        || host
+            .is_some_and(|host| is_path_component(host) && path.split('/').all(is_path_component))
 }
 
 fn is_digest(text: &str) -> bool {

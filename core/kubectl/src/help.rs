@@ -6,6 +6,9 @@ use crate::cmd;
 use crate::command::{Command, Invocation};
 use crate::flags::{Flag, Kind};
 
+/// The least width of the column of names, as cobra has it.
+const NAME_WIDTH_MIN: usize = 11;
+
 /// What `kubectl … --help` prints.
 pub fn text(invocation: &Invocation) -> String {
     let command = invocation.command();
@@ -15,6 +18,10 @@ pub fn text(invocation: &Invocation) -> String {
     } else {
         command.long.to_owned()
     });
+    if !command.aliases.is_empty() {
+        let names: Vec<&str> = [command.name()].iter().chain(command.aliases).copied().collect();
+        parts.push(format!("Aliases:\n{}", names.join(", ")));
+    }
     if !command.examples.is_empty() {
         let lines: Vec<String> = command.examples.lines().map(|line| format!("  {line}")).collect();
         parts.push(format!("Examples:\n{}", lines.join("\n")));
@@ -62,7 +69,8 @@ fn usage(invocation: &Invocation) -> String {
 }
 
 fn list(heading: &str, commands: &[&Command]) -> String {
-    let width = commands.iter().map(|command| command.name().len()).max().unwrap_or(0);
+    let longest = commands.iter().map(|command| command.name().len()).max().unwrap_or(0);
+    let width = longest.max(NAME_WIDTH_MIN);
     let mut lines = vec![heading.to_owned()];
     for command in commands {
         lines.push(format!("  {:width$}   {}", command.name(), command.short));

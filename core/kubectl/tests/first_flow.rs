@@ -132,7 +132,8 @@ fn lists_as_tables() {
     assert_eq!(both, "pod/app-node\n");
     assert_eq!(machine.ok("kubectl get pods -A -o jsonpath={.items[*].metadata.name}"), "app-node");
     assert_eq!(
-        machine.ok("kubectl get pod app-node -o custom-columns=NAME:.metadata.name,X:.spec.nodeName"),
+        machine
+            .ok("kubectl get pod app-node -o custom-columns=NAME:.metadata.name,X:.spec.nodeName"),
         "NAME       X\napp-node   <none>\n"
     );
     let groups = machine.ok("kubectl get pod/app-node svc/app-service");
@@ -179,7 +180,8 @@ fn deletes() {
 fn runs_a_pod() {
     let mut machine = Machine::new();
     assert_eq!(
-        machine.ok("kubectl run web --image=nginx --port=80 --env=A=b --dry-run=client -o yaml -- x"),
+        machine
+            .ok("kubectl run web --image=nginx --port=80 --env=A=b --dry-run=client -o yaml -- x"),
         "apiVersion: v1
 kind: Pod
 metadata:
@@ -205,7 +207,10 @@ status: {}
 "
     );
     assert_eq!(machine.ok("kubectl run web --image=nginx"), "pod/web created\n");
-    assert_eq!(machine.ok("kubectl get pod web -o jsonpath='{.metadata.labels}'"), "{\"run\":\"web\"}");
+    assert_eq!(
+        machine.ok("kubectl get pod web -o jsonpath='{.metadata.labels}'"),
+        "{\"run\":\"web\"}"
+    );
     assert_eq!(
         machine.fails("kubectl run web --image=NGINX"),
         "error: Invalid image name \"NGINX\": invalid reference format\n"

@@ -32,8 +32,13 @@ pub static COMMAND: Command = Command {
     ..Command::EMPTY
 };
 
-const ANNOTATIONS: Field =
-    Field { map: "annotations", noun: "annotation", parse, operation: |_, _, _| "annotated", overwritten };
+const ANNOTATIONS: Field = Field {
+    map: "annotations",
+    noun: "annotation",
+    parse,
+    operation: |_, _, _| "annotated",
+    overwritten,
+};
 
 fn parse(args: &[String]) -> Result<(BTreeMap<String, String>, Vec<String>)> {
     let (set, removed) = parse_pairs(args, "annotation", true)?;

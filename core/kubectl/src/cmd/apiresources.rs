@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// `kubectl api-resources`
 pub static COMMAND: Command = Command {
-    usage: "api-resources",
+    usage: "api-resources [flags]",
     short: "Print the supported API resources on the server",
     examples: "# All of them\nkubectl api-resources\n\n\
                # With verbs and categories\nkubectl api-resources -o wide\n\n\
@@ -85,9 +85,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
 
 fn is_wanted(cx: &Context<'_>, kind: &KindRef) -> bool {
     let flags = cx.flags();
-    let has_all = |wanted: &[String], has: &[&str]| {
-        wanted.iter().all(|one| has.contains(&one.as_str()))
-    };
+    let has_all =
+        |wanted: &[String], has: &[&str]| wanted.iter().all(|one| has.contains(&one.as_str()));
     (!flags.changed("api-group") || flags.text("api-group") == kind.group)
         && (!flags.changed("namespaced") || flags.is("namespaced") == kind.namespaced)
         && has_all(flags.list("verbs"), &kind.verbs)

@@ -123,7 +123,8 @@ impl Applied {
         save_config(&mut object)?;
         let location = location(&kind, &name, &namespace);
         let live = cx.find(&kind, &namespace, &name).map_err(|failure| {
-            let doing = format!("retrieving current configuration of:\n{location}\nfrom server for:");
+            let doing =
+                format!("retrieving current configuration of:\n{location}\nfrom server for:");
             failure.sourced(&doing, &source)
         })?;
         let Some(live) = live else {
@@ -168,8 +169,7 @@ impl Applied {
                 format_args!("{}/{}", kind.plural, live.name())
             ));
         }
-        let original =
-            last.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+        let original = last.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
         let patch = Value::Object(three_way(&original, modified, &current));
         if patch.as_object().is_some_and(|patch| patch.is_empty()) {
             return Ok((false, live.clone()));

@@ -75,12 +75,14 @@ impl Attached {
     /// Attaches.
     pub fn open(cx: &mut Context<'_>, pod: &Pod, wish: &Wish) -> Result<Self> {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
-        let container = containers::choose(cx, pod, &wish.container, wish.quiet).map_err(|why| {
-            Failure::message(format!("cannot attach to the container: {}", why.bare()))
-        })?;
+        let container =
+            containers::choose(cx, pod, &wish.container, wish.quiet).map_err(|why| {
+                Failure::message(format!("cannot attach to the container: {}", why.bare()))
+            })?;
         let has_tty = containers::find(pod, &container).is_some_and(|c| c.tty == Some(true));
         if wish.tty && !has_tty && !wish.quiet {
-            let text = format!("error: Unable to use a TTY - container {container} did not allocate one");
+            let text =
+                format!("error: Unable to use a TTY - container {container} did not allocate one");
             cx.err_line(&text);
         }
         let terminal = Terminal::set_up(cx, wish.stdin, has_tty, wish.quiet);

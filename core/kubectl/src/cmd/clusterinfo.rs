@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// `kubectl cluster-info`
 pub static COMMAND: Command = Command {
-    usage: "cluster-info",
+    usage: "cluster-info [flags]",
     short: "Display cluster information",
     long: "Display addresses of the control plane and services with label \
            kubernetes.io/cluster-service=true. To further debug and diagnose cluster problems, use \

@@ -54,11 +54,8 @@ pub const SELECTOR: &[Flag] = &[Flag::text(
 .short("l")];
 
 /// `--field-selector`
-pub const FIELD_SELECTOR: &[Flag] = &[Flag::text(
-    "field-selector",
-    "",
-    "Only objects whose fields match: status.phase=Running.",
-)];
+pub const FIELD_SELECTOR: &[Flag] =
+    &[Flag::text("field-selector", "", "Only objects whose fields match: status.phase=Running.")];
 
 /// `-A`
 pub const ALL_NAMESPACES: &[Flag] =

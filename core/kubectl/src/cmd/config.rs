@@ -42,18 +42,16 @@ pub static COMMAND: Command = Command {
 static VIEW: Command = Command {
     usage: "view [flags]",
     short: "Display merged kubeconfig settings or a specified kubeconfig file",
-    flags: &[
-        &[
-            Flag::switch_on("allow-missing-template-keys", "A missing field is no error."),
-            Flag::switch("flatten", "Put the content of files in their place."),
-            Flag::switch_on("merge", "Merge all kubeconfig files."),
-            Flag::switch("minify", "Only what the current context needs."),
-            Flag::text("output", "yaml", "Output format.").short("o"),
-            Flag::switch("raw", "Show certificates and secrets."),
-            Flag::switch("show-managed-fields", "Print metadata.managedFields too."),
-            Flag::text("template", "", "Template, or path of a template file, for -o."),
-        ],
-    ],
+    flags: &[&[
+        Flag::switch_on("allow-missing-template-keys", "A missing field is no error."),
+        Flag::switch("flatten", "Put the content of files in their place."),
+        Flag::switch_on("merge", "Merge all kubeconfig files."),
+        Flag::switch("minify", "Only what the current context needs."),
+        Flag::text("output", "yaml", "Output format.").short("o"),
+        Flag::switch("raw", "Show certificates and secrets."),
+        Flag::switch("show-managed-fields", "Print metadata.managedFields too."),
+        Flag::text("template", "", "Template, or path of a template file, for -o."),
+    ]],
     run: view,
     ..Command::EMPTY
 };
@@ -156,6 +154,7 @@ fn view(cx: &mut Context<'_>) -> Outcome {
     let format = Format::parse(cx, &[])?;
     let mut config = cx.config()?;
     let flags = cx.flags();
+    complete(&mut config.value);
     if flags.is("minify") {
         minify(&mut config, flags.text("context"))?;
     }
@@ -167,6 +166,16 @@ fn view(cx: &mut Context<'_>) -> Outcome {
         cx.out(&text);
     }
     done()
+}
+
+/// Every field that upstream's type always writes.
+fn complete(config: &mut Value) {
+    let empty = Config::empty();
+    if let (Some(fields), Some(defaults)) = (config.as_object_mut(), empty.as_object()) {
+        for (name, value) in defaults {
+            fields.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 fn minify(config: &mut Config, context: &str) -> Result<()> {

@@ -159,14 +159,13 @@ pub fn create_described(
         super::apply::save_config(&mut object)?;
     }
     if dry_run != DryRun::Client {
-        let created = cx.create(&kind, &namespace, object, dry_run).map_err(|failure| {
-            match failure {
+        let created =
+            cx.create(&kind, &namespace, object, dry_run).map_err(|failure| match failure {
                 Failure::Api(error) if !failed.is_empty() => {
                     Failure::Message(format!("{failed} {}", error.message()))
                 }
                 other => other,
-            }
-        })?;
+            })?;
         object = created.to_json().unwrap_or_default();
     }
     teller.tell(cx, &kind, object, "created")?;

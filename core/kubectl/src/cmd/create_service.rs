@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// `kubectl create service`
 pub static COMMAND: Command = Command {
-    usage: "service",
+    usage: "service [flags]",
     aliases: &["svc"],
     short: "Create a service using a specified subcommand",
     subcommands: &[&CLUSTER_IP, &EXTERNAL_NAME, &LOAD_BALANCER, &NODE_PORT],
@@ -141,5 +141,9 @@ fn parse_ports(pair: &str) -> Result<(i64, Value)> {
         Ok(number) => (port_number(number), json!(number)),
         Err(_) => (port_name(target), json!(target)),
     };
-    if wrong.is_empty() { Ok((port.into(), target)) } else { Err(Failure::Message(wrong.join(","))) }
+    if wrong.is_empty() {
+        Ok((port.into(), target))
+    } else {
+        Err(Failure::Message(wrong.join(",")))
+    }
 }

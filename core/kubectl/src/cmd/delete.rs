@@ -55,7 +55,8 @@ const CASCADE: Flag = Flag::optional(
     "Must be \"background\", \"orphan\", or \"foreground\": what happens to the objects that the \
      deleted one owns.",
 );
-const FORCE: Flag = Flag::switch("force", "Remove the object at once, without waiting for its end.");
+const FORCE: Flag =
+    Flag::switch("force", "Remove the object at once, without waiting for its end.");
 const GRACE_PERIOD: Flag = Flag::int(
     "grace-period",
     "-1",
@@ -124,7 +125,11 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         return done();
     }
     let no_timeout = flags.duration_ns("timeout") == 0;
-    let until = if no_timeout { cx.now() + std::time::Duration::from_secs(168 * 3600) } else { deadline(cx) };
+    let until = if no_timeout {
+        cx.now() + std::time::Duration::from_secs(168 * 3600)
+    } else {
+        deadline(cx)
+    };
     cx.start(Waiting::for_deletion(awaited, until))
 }
 
@@ -202,7 +207,12 @@ pub fn delete_all(
             match deleted {
                 Ok(uid) => {
                     found += 1;
-                    awaited.push_back(Awaited { kind: target.kind().clone(), namespace, name, uid });
+                    awaited.push_back(Awaited {
+                        kind: target.kind().clone(),
+                        namespace,
+                        name,
+                        uid,
+                    });
                 }
                 Err(failure) => failures.push(failure),
             }

@@ -19,13 +19,7 @@ pub static COMMAND: Command = Command {
            complete list of supported resources.",
     examples: "# A node\nkubectl describe nodes worker\n\n# A pod\nkubectl describe pods/web\n\n\
                # Pods of a label\nkubectl describe pods -l app=web",
-    flags: &[
-        common::FILENAME,
-        common::SELECTOR,
-        common::ALL_NAMESPACES,
-        common::CHUNK_SIZE,
-        FLAGS,
-    ],
+    flags: &[common::FILENAME, common::SELECTOR, common::ALL_NAMESPACES, common::CHUNK_SIZE, FLAGS],
     run,
     ..Command::EMPTY
 };

@@ -132,8 +132,7 @@ fn run_drain(cx: &mut Context<'_>) -> Outcome {
     let dry_run = cx.dry_run()?;
     let timeout = u64::try_from(cx.flags().duration_ns("timeout")).ok().filter(|ns| *ns > 0);
     let deadline = timeout.map(|ns| cx.now() + Duration::from_nanos(ns));
-    let evicts =
-        pods.subresources.contains(&"eviction") && !cx.flags().is("disable-eviction");
+    let evicts = pods.subresources.contains(&"eviction") && !cx.flags().is("disable-eviction");
     cx.start(Draining {
         kind: pods,
         nodes: nodes.into(),
@@ -216,8 +215,13 @@ impl Task for Draining {
                 cx.err_line(&format!(" {name}"));
             }
         }
-        Failure::from_many(std::mem::take(&mut self.failures))?;
-        done()
+        if self.failures.is_empty() {
+            return done();
+        }
+        // As upstream, whose errors are lists within a list here: without `error: `.
+        let texts: Vec<String> =
+            std::mem::take(&mut self.failures).iter().map(Failure::in_list).collect();
+        Err(Failure::Plain(texts.join("\n"), 1))
     }
 }
 
@@ -270,12 +274,16 @@ impl Draining {
         }
         let failures = refusals
             .into_iter()
-            .map(|(why, pods)| Failure::Message(format!("cannot delete {why}: {}", pods.join(", "))))
+            .map(|(why, pods)| {
+                Failure::Message(format!("cannot delete {why}: {}", pods.join(", ")))
+            })
             .collect();
         Failure::from_many(failures)?;
         if !warnings.is_empty() {
-            let texts: Vec<String> =
-                warnings.into_iter().map(|(why, pods)| format!("{why}: {}", pods.join(", "))).collect();
+            let texts: Vec<String> = warnings
+                .into_iter()
+                .map(|(why, pods)| format!("{why}: {}", pods.join(", ")))
+                .collect();
             cx.err_line(&format!("Warning: {}", texts.join("; ")));
         }
         Ok(chosen)
@@ -393,7 +401,8 @@ fn verdict(cx: &mut Context<'_>, pod: &Object) -> Result<Verdict> {
             Verdict::Warn("deleting Pods that declare no controller".to_owned())
         } else {
             Verdict::Refuse(
-                "cannot delete Pods that declare no controller (use --force to override)".to_owned(),
+                "cannot delete Pods that declare no controller (use --force to override)"
+                    .to_owned(),
             )
         });
     }

@@ -75,7 +75,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     }
     events.sort_by_key(last_seen);
     if let Some(format) = Format::parse(cx, &[])? {
-        let list = json!({"apiVersion": "v1", "items": events, "kind": "EventList", "metadata": {}});
+        let list =
+            json!({"apiVersion": "v1", "items": events, "kind": "EventList", "metadata": {}});
         let text = Printer::new(format, flags).print(None, list)?;
         cx.out(&text);
         return done();

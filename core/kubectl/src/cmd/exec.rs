@@ -114,7 +114,9 @@ pub fn refuse_completed(pod: &Pod, doing: &str) -> Result<()> {
     }
     let what = if doing == "attach" { "a container" } else { "into a container" };
     let verb = doing.split(' ').next().unwrap_or_default();
-    Err(Failure::message(format!("cannot {verb} {what} in a completed pod; current phase is {phase}")))
+    Err(Failure::message(format!(
+        "cannot {verb} {what} in a completed pod; current phase is {phase}"
+    )))
 }
 
 /// Errors of streams come from the upgraded connection: they are no answers of the API server.

@@ -64,10 +64,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         return Err(Failure::message("--overrides is not yet in Naru"));
     }
     // `--selector` is the new service's here: it chooses nothing.
-    let selection = Builder::new(cx)?
-        .selectors("", "")
-        .types_or_names(cx, false, cx.args())?
-        .build(cx)?;
+    let selection =
+        Builder::new(cx)?.selectors("", "").types_or_names(cx, false, cx.args())?.build(cx)?;
     let services = mapper::kind_for(&cx.kinds()?, "services")?;
     let mut failures = Vec::new();
     for target in selection.targets {
@@ -109,7 +107,8 @@ fn service(cx: &Context<'_>, object: &Object) -> Result<Value> {
     }
     let selector = match flags.text("selector") {
         "" => selector_of(&json, &kind.kind).map_err(|why| {
-            let text = format!("couldn't retrieve selectors via --selector flag or introspection: {why}");
+            let text =
+                format!("couldn't retrieve selectors via --selector flag or introspection: {why}");
             Failure::Message(text)
         })?,
         selector => selector.to_owned(),

@@ -81,7 +81,10 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     if flags.is("watch") || flags.is("watch-only") {
         return watch(cx);
     }
-    if cx.args().is_empty() && flags.list("filename").is_empty() && flags.text("kustomize").is_empty() {
+    if cx.args().is_empty()
+        && flags.list("filename").is_empty()
+        && flags.text("kustomize").is_empty()
+    {
         cx.err_line(
             "You must specify the type of resource to get. Use \"kubectl api-resources\" for a \
              complete list of supported resources.\n",
@@ -137,7 +140,8 @@ fn print_tables(cx: &mut Context<'_>, selection: Selection) -> Outcome {
     let mut options = TableOptions::new(flags);
     let several = tables.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a != b));
     options.with_kind |= several;
-    let all_namespaced = !flags.is("all-namespaces") && tables.iter().all(|(kind, _)| kind.namespaced);
+    let all_namespaced =
+        !flags.is("all-namespaces") && tables.iter().all(|(kind, _)| kind.namespaced);
     let mut text = String::new();
     let mut groups = tables.into_iter().peekable();
     while let Some((kind, first)) = groups.next() {
@@ -245,10 +249,8 @@ impl Show {
         let kind = object.kind();
         let text = match self {
             Show::Table(printer, writer) => {
-                let row = Row {
-                    cells: kind.strategy.row(object, cx.now()),
-                    object: object.clone(),
-                };
+                let row =
+                    Row { cells: kind.strategy.row(object, cx.now()), object: object.clone() };
                 let columns = kind.strategy.columns();
                 let table = Table { columns, rows: vec![row], revision: 0 };
                 printer.print(&table, &kind, event, writer);
@@ -285,7 +287,8 @@ fn watch(cx: &mut Context<'_>) -> Outcome {
             "warning: --watch-only requested, --sort-by will be ignored"
         });
     }
-    let selection = Builder::new(cx)?.single_type().types_or_names(cx, true, cx.args())?.build(cx)?;
+    let selection =
+        Builder::new(cx)?.single_type().types_or_names(cx, true, cx.args())?.build(cx)?;
     let mut targets = selection.targets.into_iter();
     let target = match (targets.next(), targets.next()) {
         (Some(target), None) => target?,
@@ -322,7 +325,9 @@ type Look = (KindRef, String, ListOptions, Option<Vec<Object>>);
 
 fn first_look(cx: &mut Context<'_>, target: Target) -> Result<Look> {
     let (kind, namespace, name) = match target {
-        Target::Selected { kind, namespace, options } => return Ok((kind, namespace, options, None)),
+        Target::Selected { kind, namespace, options } => {
+            return Ok((kind, namespace, options, None));
+        }
         Target::Named { kind, namespace, name } => (kind, namespace, name),
         Target::Manifest(manifest) => (manifest.kind, manifest.namespace, manifest.name),
     };

@@ -77,8 +77,7 @@ fn overwritten(taken: &[(String, String)]) -> Failure {
     let failures = taken
         .iter()
         .map(|(key, value)| {
-            let text =
-                format!("'{key}' already has a value ({value}), and --overwrite is false");
+            let text = format!("'{key}' already has a value ({value}), and --overwrite is false");
             Failure::Message(text)
         })
         .collect();

@@ -92,7 +92,8 @@ fn check(
     } else if flags.is("local") && no_file {
         "one or more files must be specified as -f pod.yaml or --filename=pod.json".to_owned()
     } else if !flags.is("local") && resources.is_empty() && no_file {
-        "one or more resources must be specified as <resource> <name> or <resource>/<name>".to_owned()
+        "one or more resources must be specified as <resource> <name> or <resource>/<name>"
+            .to_owned()
     } else if nothing && !flags.is("list") {
         format!("at least one {} update is required", field.noun)
     } else {

@@ -94,12 +94,10 @@ pub const GROUPS: &[(&str, &[&Command])] = &[
     ("Other Commands:", OTHER),
 ];
 
-const BEGINNER: &[&Command] =
-    &[&create::COMMAND, &expose::COMMAND, &run::COMMAND, &set::COMMAND];
+const BEGINNER: &[&Command] = &[&create::COMMAND, &expose::COMMAND, &run::COMMAND, &set::COMMAND];
 const INTERMEDIATE: &[&Command] =
     &[&unavailable::EXPLAIN, &get::COMMAND, &unavailable::EDIT, &delete::COMMAND];
-const DEPLOY: &[&Command] =
-    &[&rollout::COMMAND, &scale::COMMAND, &unavailable::AUTOSCALE];
+const DEPLOY: &[&Command] = &[&rollout::COMMAND, &scale::COMMAND, &unavailable::AUTOSCALE];
 const CLUSTER: &[&Command] = &[
     &unavailable::CERTIFICATE,
     &clusterinfo::COMMAND,
@@ -155,15 +153,20 @@ fn run_root(cx: &mut Context<'_>) -> Outcome {
     Ok(Next::Exit(0))
 }
 
-/// What a command that only groups others does: tells which there are.
+/// What a command that only groups others does: says which there are, and fails.
 ///
-/// Upstream: `DefaultSubCommandRun`.
+/// Upstream: `DefaultSubCommandRun(streams.ErrOut)`.
 pub fn run_group(cx: &mut Context<'_>) -> Outcome {
+    tell_group(cx, 2)
+}
+
+/// The same, but says it on another descriptor.
+pub fn tell_group(cx: &mut Context<'_>, fd: naru_shell::Fd) -> Outcome {
     if let Some(word) = cx.args().first() {
         let text = format!("unknown command {}", naru_api::gofmt::quote(word));
         return Err(cx.invocation.usage_error(text));
     }
     let text = crate::help::text(cx.invocation);
-    cx.console.err(&text);
-    Ok(Next::Exit(0))
+    cx.console.write(fd, text.as_bytes());
+    Ok(Next::Exit(1))
 }

@@ -88,7 +88,11 @@ fn read_patch(cx: &mut Context<'_>) -> Result<Patch> {
         })?
     };
     let value = naru_api::yaml::parse(&text).map_err(|why| {
-        Failure::Message(format!("unable to parse {}: {}", quote(&text), yaml_reason(&why.to_string())))
+        Failure::Message(format!(
+            "unable to parse {}: {}",
+            quote(&text),
+            yaml_reason(&why.to_string())
+        ))
     })?;
     Ok(match kind.as_str() {
         "json" => Patch::Json(value),
@@ -116,5 +120,6 @@ fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryR
         patched.to_json().unwrap_or_default()
     };
     let operation = if after == before { "patched (no change)" } else { "patched" };
-    Teller::new(cx, dry_run.suffix())?.tell(cx, &kind, after, operation)
+    // As upstream: a dry run is not told.
+    Teller::new(cx, "")?.tell(cx, &kind, after, operation)
 }

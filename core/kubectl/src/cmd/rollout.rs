@@ -7,8 +7,8 @@ use crate::context::{Context, DryRun, done};
 use crate::describe::{deployment, page::Page, podtemplate};
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
-use crate::printers::{Format, Printer, Teller};
 use crate::printers::tabwriter::TabWriter;
+use crate::printers::{Format, Printer, Teller};
 use crate::process::{Next, Outcome, Task};
 use naru_api::gofmt::quote;
 use naru_api::request::{ListOptions, Patch};
@@ -27,6 +27,7 @@ pub static COMMAND: Command = Command {
     examples: "# See whether the new version runs everywhere\nkubectl rollout status deployment/web\n\n\
                # Back to the version before\nkubectl rollout undo deployment/web",
     subcommands: &[&HISTORY, &PAUSE, &RESTART, &RESUME, &STATUS, &UNDO],
+    run: |cx| super::tell_group(cx, 1),
     ..Command::EMPTY
 };
 
@@ -106,7 +107,10 @@ const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 /// The objects that the arguments mean, and what could not be read.
 fn objects(cx: &mut Context<'_>) -> Result<(Vec<Object>, Vec<Failure>)> {
     let flags = cx.flags();
-    if cx.args().is_empty() && flags.list("filename").is_empty() && flags.text("kustomize").is_empty() {
+    if cx.args().is_empty()
+        && flags.list("filename").is_empty()
+        && flags.text("kustomize").is_empty()
+    {
         return Err(Failure::message("required resource not specified"));
     }
     let selection = Builder::new(cx)?.types_or_names(cx, true, cx.args())?.build(cx)?;
@@ -261,8 +265,8 @@ impl Following {
             }
             let json = event.object.to_json().unwrap_or_default();
             let kind = event.object.kind();
-            let (text, is_done) = progress(&json, &kind.kind, self.revision)
-                .map_err(|why| match why.as_str() {
+            let (text, is_done) =
+                progress(&json, &kind.kind, self.revision).map_err(|why| match why.as_str() {
                     "" => Failure::Message(format!(
                         "no status viewer has been implemented for {}",
                         kind.group_kind()
@@ -279,7 +283,11 @@ impl Following {
 }
 
 /// Upstream: `StatusViewerFor`. The error is "" for kinds without rollouts.
-fn progress(object: &Value, kind: &str, revision: i64) -> std::result::Result<(String, bool), String> {
+fn progress(
+    object: &Value,
+    kind: &str,
+    revision: i64,
+) -> std::result::Result<(String, bool), String> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let name = quote(name);
     let number = |value: &Value| value.as_i64().unwrap_or(0);
@@ -290,7 +298,9 @@ fn progress(object: &Value, kind: &str, revision: i64) -> std::result::Result<(S
         "Deployment" => {
             check_revision(object, revision)?;
             if !seen {
-                return waiting("Waiting for deployment spec update to be observed...\n".to_owned());
+                return waiting(
+                    "Waiting for deployment spec update to be observed...\n".to_owned(),
+                );
             }
             if has_timed_out(status) {
                 return Err(format!("deployment {name} exceeded its progress deadline"));
@@ -300,12 +310,16 @@ fn progress(object: &Value, kind: &str, revision: i64) -> std::result::Result<(S
             let (all, available) =
                 (number(&status["replicas"]), number(&status["availableReplicas"]));
             if updated < wanted {
-                waiting(format!("{head} {updated} out of {wanted} new replicas have been updated...\n"))
+                waiting(format!(
+                    "{head} {updated} out of {wanted} new replicas have been updated...\n"
+                ))
             } else if all > updated {
                 let old = all - updated;
                 waiting(format!("{head} {old} old replicas are pending termination...\n"))
             } else if available < updated {
-                waiting(format!("{head} {available} of {updated} updated replicas are available...\n"))
+                waiting(format!(
+                    "{head} {available} of {updated} updated replicas are available...\n"
+                ))
             } else {
                 Ok((format!("deployment {name} successfully rolled out\n"), true))
             }
@@ -316,7 +330,9 @@ fn progress(object: &Value, kind: &str, revision: i64) -> std::result::Result<(S
                 return Err(text.to_owned());
             }
             if !seen {
-                return waiting("Waiting for daemon set spec update to be observed...\n".to_owned());
+                return waiting(
+                    "Waiting for daemon set spec update to be observed...\n".to_owned(),
+                );
             }
             let head = format!("Waiting for daemon set {name} rollout to finish:");
             let wanted = number(&status["desiredNumberScheduled"]);
@@ -360,7 +376,8 @@ fn revision_of(object: &Value) -> Option<i64> {
 fn revisions(cx: &mut Context<'_>, object: &Object) -> Result<BTreeMap<i64, Value>> {
     let kind = object.kind();
     if kind.kind != "Deployment" {
-        let text = format!("no history viewer has been implemented for {}", quote(&kind.group_kind()));
+        let text =
+            format!("no history viewer has been implemented for {}", quote(&kind.group_kind()));
         return Err(Failure::Message(text));
     }
     let (old, new) = deployment::replica_sets(cx, &object.to_json().unwrap_or_default())?;
@@ -414,7 +431,8 @@ fn overview(revisions: &BTreeMap<i64, Value>) -> String {
     writer.line("REVISION\tCHANGE-CAUSE");
     for (revision, set) in revisions {
         let cause = set["metadata"]["annotations"][CHANGE_CAUSE].as_str();
-        writer.line(&format!("{revision}\t{}", cause.filter(|c| !c.is_empty()).unwrap_or("<none>")));
+        writer
+            .line(&format!("{revision}\t{}", cause.filter(|c| !c.is_empty()).unwrap_or("<none>")));
     }
     writer.flush()
 }
@@ -471,9 +489,10 @@ fn undo_one(cx: &mut Context<'_>, object: &Object, dry_run: DryRun) -> Result<()
         }));
     };
     if dry_run == DryRun::Client {
-        let text = template_text(cx, set);
-        let operation = format!("Pod Template:\n{}", text.strip_prefix("Pod Template:\n").unwrap_or(&text));
-        return Teller::new(cx, "")?.tell(cx, &kind, json, &operation);
+        let mut page = Page::new(cx.now());
+        podtemplate::describe(&mut page, &set["spec"]["template"]);
+        let operation = page.unaligned();
+        return Teller::new(cx, dry_run.suffix())?.tell(cx, &kind, json, &operation);
     }
     if json["spec"]["paused"] == true {
         return Err(Failure::message(

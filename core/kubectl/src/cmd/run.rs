@@ -56,8 +56,13 @@ const FLAGS: &[Flag] = &[
     Flag::switch("expose", "Create a service for the pod too; needs --port."),
     Flag::text("field-manager", "kubectl-run", "Who is said to own the fields that are set."),
     Flag::text("image", "", "The image of the container."),
-    Flag::text("image-pull-policy", "", "Always, IfNotPresent or Never; the server's choice without it."),
-    Flag::text("labels", "", "Labels of the pod: key=value,key=value; run=NAME without it.").short("l"),
+    Flag::text(
+        "image-pull-policy",
+        "",
+        "Always, IfNotPresent or Never; the server's choice without it.",
+    ),
+    Flag::text("labels", "", "Labels of the pod: key=value,key=value; run=NAME without it.")
+        .short("l"),
     Flag::switch("leave-stdin-open", "Keep the container's input open after the first attachment."),
     Flag::text("override-type", "merge", "How --overrides is applied: json, merge, or strategic."),
     Flag::text("overrides", "", "A patch, as JSON, for the object that is made."),
@@ -65,7 +70,11 @@ const FLAGS: &[Flag] = &[
     Flag::text("port", "", "The port that the container serves."),
     Flag::switch("privileged", "Run the container privileged."),
     Flag::switch("quiet", "Print only what the container prints.").short("q"),
-    Flag::text("restart", "Always", "When the container is started again: Always, OnFailure, Never."),
+    Flag::text(
+        "restart",
+        "Always",
+        "When the container is started again: Always, OnFailure, Never.",
+    ),
     Flag::switch("rm", "Delete the pod when it has ended; only with --attach or -i."),
     Flag::switch("stdin", "Keep the container's input open.").short("i"),
     Flag::switch("tty", "Give the container a terminal.").short("t"),
@@ -233,9 +242,8 @@ fn override_with(cx: &Context<'_>, object: Value) -> Result<Value> {
         let text = format!("--override-type={kind} is not yet in Naru");
         return Err(Failure::message(text));
     }
-    let patch: Value = serde_json::from_str(overrides).map_err(|why| {
-        Failure::message(format!("couldn't apply override: {why}"))
-    })?;
+    let patch: Value = serde_json::from_str(overrides)
+        .map_err(|why| Failure::message(format!("couldn't apply override: {why}")))?;
     Ok(naru_api::patch::merge(object, &patch))
 }
 
@@ -300,12 +308,18 @@ struct Running {
 #[derive(Clone, Debug)]
 enum Stage {
     /// Until the pod is ready, or has ended.
-    Starting { watch: WatchId, deadline: Time },
+    Starting {
+        watch: WatchId,
+        deadline: Time,
+    },
     Attached(Attached),
     /// There is nothing to attach to any more: what it printed is read.
     Logs(Reading),
     /// Until the pod has ended.
-    Ending { watch: WatchId, deadline: Time },
+    Ending {
+        watch: WatchId,
+        deadline: Time,
+    },
 }
 
 impl Task for Running {
@@ -313,7 +327,9 @@ impl Task for Running {
         match self.advance(cx) {
             Ok(None) => {
                 let until = match &self.stage {
-                    Stage::Starting { deadline, .. } | Stage::Ending { deadline, .. } => Some(*deadline),
+                    Stage::Starting { deadline, .. } | Stage::Ending { deadline, .. } => {
+                        Some(*deadline)
+                    }
                     _ => None,
                 };
                 Ok(Next::Wait(self, until))
@@ -414,7 +430,9 @@ impl Running {
     }
 
     fn attach_or_log(&self, cx: &mut Context<'_>) -> Result<Stage> {
-        let Some(pod) = self.pod.get::<Pod>() else { return Err(Failure::message("expected a pod")) };
+        let Some(pod) = self.pod.get::<Pod>() else {
+            return Err(Failure::message("expected a pod"));
+        };
         if has_ended(pod) {
             return self.logs(cx);
         }
@@ -440,7 +458,9 @@ impl Running {
     }
 
     fn logs(&self, cx: &mut Context<'_>) -> Result<Stage> {
-        let Some(pod) = self.pod.get::<Pod>() else { return Err(Failure::message("expected a pod")) };
+        let Some(pod) = self.pod.get::<Pod>() else {
+            return Err(Failure::message("expected a pod"));
+        };
         let container = containers::choose(cx, pod, "", cx.flags().is("quiet"))?;
         let reading = Reading::of_container(self.pod.namespace(), self.pod.name(), &container);
         Ok(Stage::Logs(reading))

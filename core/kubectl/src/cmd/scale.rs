@@ -55,8 +55,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         let text = "The --current-replicas must specify an integer of -1 or greater";
         return Err(Failure::message(text));
     }
-    let selection =
-        Builder::new(cx)?.types_or_names(cx, flags.is("all"), cx.args())?.build(cx)?;
+    let selection = Builder::new(cx)?.types_or_names(cx, flags.is("all"), cx.args())?.build(cx)?;
     let (objects, failures) = selection.fetch(cx);
     if objects.len() > 1 && !flags.text("resource-version").is_empty() {
         return Err(Failure::message("cannot use --resource-version with multiple resources"));

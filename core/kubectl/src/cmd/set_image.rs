@@ -111,7 +111,10 @@ fn set(
     let pointer = if in_template { "/spec/template/spec" } else { "/spec" };
     let Some(spec) = json.pointer_mut(pointer).filter(|spec| spec.is_object()) else {
         let (resource, name) = (&kind.plural, object.name());
-        let text = format!("error: {resource}/{name} the object is not a pod or does not have a pod template: {}\n", kind.group_kind());
+        let text = format!(
+            "error: {resource}/{name} the object is not a pod or does not have a pod template: {}\n",
+            kind.group_kind()
+        );
         return Err(Failure::Message(text));
     };
     let mut changes = serde_json::Map::new();

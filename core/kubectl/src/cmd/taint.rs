@@ -144,7 +144,12 @@ fn parse(spec: &str) -> std::result::Result<Taint, String> {
     Ok(Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() })
 }
 
-fn check(cx: &mut Context<'_>, resources: &[String], added: &[Taint], removed: &[Taint]) -> Result<()> {
+fn check(
+    cx: &mut Context<'_>,
+    resources: &[String],
+    added: &[Taint],
+    removed: &[Taint],
+) -> Result<()> {
     let kind = resources.first().map(|kind| kind.to_lowercase()).unwrap_or_default();
     let found = mapper::kind_for(&cx.kinds()?, &kind)?;
     if found.kind != "Node" {
@@ -204,9 +209,11 @@ fn taint(
     json["spec"]["taints"] = Value::from(taints.clone());
     if dry_run != DryRun::Client {
         let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
-        json = cx.patch(&node.kind(), "", node.name(), patch, dry_run)?.to_json().unwrap_or_default();
+        json =
+            cx.patch(&node.kind(), "", node.name(), patch, dry_run)?.to_json().unwrap_or_default();
     }
-    Teller::new(cx, dry_run.suffix())?.tell(cx, &node.kind(), json, operation)
+    // As upstream: a dry run is not told.
+    Teller::new(cx, "")?.tell(cx, &node.kind(), json, operation)
 }
 
 /// Upstream: `reorganizeTaints`.

@@ -9,7 +9,7 @@ use crate::process::Outcome;
 
 /// `kubectl top`
 pub static COMMAND: Command = Command {
-    usage: "top",
+    usage: "top [flags]",
     short: "Display resource (CPU/memory) usage",
     long: "Display resource (CPU/memory) usage.\n\n This command requires Metrics Server to be \
            correctly configured and working on the server.",

@@ -7,16 +7,16 @@ const fn missing(usage: &'static str, short: &'static str) -> Command {
 }
 
 /// `kubectl auth`
-pub static AUTH: Command =
-    missing("auth", "Inspect authorization");
+pub static AUTH: Command = missing("auth", "Inspect authorization");
 
 /// `kubectl autoscale`
-pub static AUTOSCALE: Command =
-    missing("autoscale (-f FILENAME | TYPE NAME | TYPE/NAME) [--min=MINPODS] --max=MAXPODS [--cpu-percent=CPU]", "Auto-scale a deployment, replica set, stateful set, or replication controller");
+pub static AUTOSCALE: Command = missing(
+    "autoscale (-f FILENAME | TYPE NAME | TYPE/NAME) [--min=MINPODS] --max=MAXPODS [--cpu-percent=CPU]",
+    "Auto-scale a deployment, replica set, stateful set, or replication controller",
+);
 
 /// `kubectl certificate`
-pub static CERTIFICATE: Command =
-    missing("certificate SUBCOMMAND", "Modify certificate resources");
+pub static CERTIFICATE: Command = missing("certificate SUBCOMMAND", "Modify certificate resources");
 
 /// `kubectl cluster-info dump`
 pub static CLUSTER_INFO_DUMP: Command =
@@ -35,76 +35,108 @@ pub static CONFIG_SET: Command =
     missing("set PROPERTY_NAME PROPERTY_VALUE", "Set an individual value in a kubeconfig file");
 
 /// `kubectl config set-cluster`
-pub static CONFIG_SET_CLUSTER: Command =
-    missing("set-cluster NAME [--server=server] [--certificate-authority=path/to/certificate/authority] [--insecure-skip-tls-verify=true] [--tls-server-name=example.com]", "Set a cluster entry in kubeconfig");
+pub static CONFIG_SET_CLUSTER: Command = missing(
+    "set-cluster NAME [--server=server] [--certificate-authority=path/to/certificate/authority] [--insecure-skip-tls-verify=true] [--tls-server-name=example.com]",
+    "Set a cluster entry in kubeconfig",
+);
 
 /// `kubectl config set-credentials`
-pub static CONFIG_SET_CREDENTIALS: Command =
-    missing("set-credentials NAME [--client-certificate=path/to/certfile] [--client-key=path/to/keyfile] [--token=bearer_token] [--username=basic_user] [--password=basic_password] [--auth-provider=provider_name] [--auth-provider-arg=key=value] [--exec-command=exec_command] [--exec-api-version=exec_api_version] [--exec-arg=arg] [--exec-env=key=value]", "Set a user entry in kubeconfig");
+pub static CONFIG_SET_CREDENTIALS: Command = missing(
+    "set-credentials NAME [--client-certificate=path/to/certfile] [--client-key=path/to/keyfile] [--token=bearer_token] [--username=basic_user] [--password=basic_password] [--auth-provider=provider_name] [--auth-provider-arg=key=value] [--exec-command=exec_command] [--exec-api-version=exec_api_version] [--exec-arg=arg] [--exec-env=key=value]",
+    "Set a user entry in kubeconfig",
+);
 
 /// `kubectl config unset`
 pub static CONFIG_UNSET: Command =
     missing("unset PROPERTY_NAME", "Unset an individual value in a kubeconfig file");
 
 /// `kubectl cp`
-pub static CP: Command =
-    missing("cp <file-spec-src> <file-spec-dest>", "Copy files and directories to and from containers");
+pub static CP: Command = missing(
+    "cp <file-spec-src> <file-spec-dest>",
+    "Copy files and directories to and from containers",
+);
 
 /// `kubectl create clusterrole`
-pub static CREATE_CLUSTERROLE: Command =
-    missing("clusterrole NAME --verb=verb --resource=resource.group [--resource-name=resourcename] [--dry-run=server|client|none]", "Create a cluster role");
+pub static CREATE_CLUSTERROLE: Command = missing(
+    "clusterrole NAME --verb=verb --resource=resource.group [--resource-name=resourcename] [--dry-run=server|client|none]",
+    "Create a cluster role",
+);
 
 /// `kubectl create clusterrolebinding`
-pub static CREATE_CLUSTERROLEBINDING: Command =
-    missing("clusterrolebinding NAME --clusterrole=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]", "Create a cluster role binding for a particular cluster role");
+pub static CREATE_CLUSTERROLEBINDING: Command = missing(
+    "clusterrolebinding NAME --clusterrole=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]",
+    "Create a cluster role binding for a particular cluster role",
+);
 
 /// `kubectl create cronjob`
-pub static CREATE_CRONJOB: Command =
-    missing("cronjob NAME --image=image --schedule='0/5 * * * ?' -- [COMMAND] [args...]", "Create a cron job with the specified name");
+pub static CREATE_CRONJOB: Command = missing(
+    "cronjob NAME --image=image --schedule='0/5 * * * ?' -- [COMMAND] [args...]",
+    "Create a cron job with the specified name",
+);
 
 /// `kubectl create ingress`
-pub static CREATE_INGRESS: Command =
-    missing("ingress NAME --rule=host/path=service:port[,tls[=secret]] ", "Create an ingress with the specified name");
+pub static CREATE_INGRESS: Command = missing(
+    "ingress NAME --rule=host/path=service:port[,tls[=secret]] ",
+    "Create an ingress with the specified name",
+);
 
 /// `kubectl create job`
-pub static CREATE_JOB: Command =
-    missing("job NAME --image=image [--from=cronjob/name] -- [COMMAND] [args...]", "Create a job with the specified name");
+pub static CREATE_JOB: Command = missing(
+    "job NAME --image=image [--from=cronjob/name] -- [COMMAND] [args...]",
+    "Create a job with the specified name",
+);
 
 /// `kubectl create poddisruptionbudget`
-pub static CREATE_PODDISRUPTIONBUDGET: Command =
-    missing("poddisruptionbudget NAME --selector=SELECTOR --min-available=N [--dry-run=server|client|none]", "Create a pod disruption budget with the specified name");
+pub static CREATE_PODDISRUPTIONBUDGET: Command = missing(
+    "poddisruptionbudget NAME --selector=SELECTOR --min-available=N [--dry-run=server|client|none]",
+    "Create a pod disruption budget with the specified name",
+);
 
 /// `kubectl create priorityclass`
-pub static CREATE_PRIORITYCLASS: Command =
-    missing("priorityclass NAME --value=VALUE --global-default=BOOL [--dry-run=server|client|none]", "Create a priority class with the specified name");
+pub static CREATE_PRIORITYCLASS: Command = missing(
+    "priorityclass NAME --value=VALUE --global-default=BOOL [--dry-run=server|client|none]",
+    "Create a priority class with the specified name",
+);
 
 /// `kubectl create quota`
-pub static CREATE_QUOTA: Command =
-    missing("quota NAME [--hard=key1=value1,key2=value2] [--scopes=Scope1,Scope2] [--dry-run=server|client|none]", "Create a quota with the specified name");
+pub static CREATE_QUOTA: Command = missing(
+    "quota NAME [--hard=key1=value1,key2=value2] [--scopes=Scope1,Scope2] [--dry-run=server|client|none]",
+    "Create a quota with the specified name",
+);
 
 /// `kubectl create role`
-pub static CREATE_ROLE: Command =
-    missing("role NAME --verb=verb --resource=resource.group/subresource [--resource-name=resourcename] [--dry-run=server|client|none]", "Create a role with single rule");
+pub static CREATE_ROLE: Command = missing(
+    "role NAME --verb=verb --resource=resource.group/subresource [--resource-name=resourcename] [--dry-run=server|client|none]",
+    "Create a role with single rule",
+);
 
 /// `kubectl create rolebinding`
-pub static CREATE_ROLEBINDING: Command =
-    missing("rolebinding NAME --clusterrole=NAME|--role=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]", "Create a role binding for a particular role or cluster role");
+pub static CREATE_ROLEBINDING: Command = missing(
+    "rolebinding NAME --clusterrole=NAME|--role=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]",
+    "Create a role binding for a particular role or cluster role",
+);
 
 /// `kubectl create secret docker-registry`
-pub static CREATE_SECRET_DOCKER_REGISTRY: Command =
-    missing("docker-registry NAME --docker-username=user --docker-password=password --docker-email=email [--docker-server=string] [--from-file=[key=]source] [--dry-run=server|client|none]", "Create a secret for use with a Docker registry");
+pub static CREATE_SECRET_DOCKER_REGISTRY: Command = missing(
+    "docker-registry NAME --docker-username=user --docker-password=password --docker-email=email [--docker-server=string] [--from-file=[key=]source] [--dry-run=server|client|none]",
+    "Create a secret for use with a Docker registry",
+);
 
 /// `kubectl create secret tls`
-pub static CREATE_SECRET_TLS: Command =
-    missing("tls NAME --cert=path/to/cert/file --key=path/to/key/file [--dry-run=server|client|none]", "Create a TLS secret");
+pub static CREATE_SECRET_TLS: Command = missing(
+    "tls NAME --cert=path/to/cert/file --key=path/to/key/file [--dry-run=server|client|none]",
+    "Create a TLS secret",
+);
 
 /// `kubectl create token`
 pub static CREATE_TOKEN: Command =
     missing("token SERVICE_ACCOUNT_NAME", "Request a service account token");
 
 /// `kubectl debug`
-pub static DEBUG: Command =
-    missing("debug (POD | TYPE[[.VERSION].GROUP]/NAME) [ -- COMMAND [args...] ]", "Create debugging sessions for troubleshooting workloads and nodes");
+pub static DEBUG: Command = missing(
+    "debug (POD | TYPE[[.VERSION].GROUP]/NAME) [ -- COMMAND [args...] ]",
+    "Create debugging sessions for troubleshooting workloads and nodes",
+);
 
 /// `kubectl diff`
 pub static DIFF: Command =
@@ -115,8 +147,10 @@ pub static EDIT: Command =
     missing("edit (RESOURCE/NAME | -f FILENAME)", "Edit a resource on the server");
 
 /// `kubectl explain`
-pub static EXPLAIN: Command =
-    missing("explain TYPE [--recursive=FALSE|TRUE] [--api-version=api-version-group] [-o|--output=plaintext|plaintext-openapiv2]", "Get documentation for a resource");
+pub static EXPLAIN: Command = missing(
+    "explain TYPE [--recursive=FALSE|TRUE] [--api-version=api-version-group] [-o|--output=plaintext|plaintext-openapiv2]",
+    "Get documentation for a resource",
+);
 
 /// `kubectl kustomize`
 pub static KUSTOMIZE: Command =
@@ -127,29 +161,43 @@ pub static PLUGIN: Command =
     missing("plugin [flags]", "Provides utilities for interacting with plugins");
 
 /// `kubectl port-forward`
-pub static PORT_FORWARD: Command =
-    missing("port-forward TYPE/NAME [options] [LOCAL_PORT:]REMOTE_PORT [...[LOCAL_PORT_N:]REMOTE_PORT_N]", "Forward one or more local ports to a pod");
+pub static PORT_FORWARD: Command = missing(
+    "port-forward TYPE/NAME [options] [LOCAL_PORT:]REMOTE_PORT [...[LOCAL_PORT_N:]REMOTE_PORT_N]",
+    "Forward one or more local ports to a pod",
+);
 
 /// `kubectl proxy`
-pub static PROXY: Command =
-    missing("proxy [--port=PORT] [--www=static-dir] [--www-prefix=prefix] [--api-prefix=prefix]", "Run a proxy to the Kubernetes API server");
+pub static PROXY: Command = missing(
+    "proxy [--port=PORT] [--www=static-dir] [--www-prefix=prefix] [--api-prefix=prefix]",
+    "Run a proxy to the Kubernetes API server",
+);
 
 /// `kubectl set env`
-pub static SET_ENV: Command =
-    missing("env RESOURCE/NAME KEY_1=VAL_1 ... KEY_N=VAL_N", "Update environment variables on a pod template");
+pub static SET_ENV: Command = missing(
+    "env RESOURCE/NAME KEY_1=VAL_1 ... KEY_N=VAL_N",
+    "Update environment variables on a pod template",
+);
 
 /// `kubectl set resources`
-pub static SET_RESOURCES: Command =
-    missing("resources (-f FILENAME | TYPE NAME)  ([--limits=LIMITS & --requests=REQUESTS]", "Update resource requests/limits on objects with pod templates");
+pub static SET_RESOURCES: Command = missing(
+    "resources (-f FILENAME | TYPE NAME)  ([--limits=LIMITS & --requests=REQUESTS]",
+    "Update resource requests/limits on objects with pod templates",
+);
 
 /// `kubectl set selector`
-pub static SET_SELECTOR: Command =
-    missing("selector (-f FILENAME | TYPE NAME) EXPRESSIONS [--resource-version=version]", "Set the selector on a resource");
+pub static SET_SELECTOR: Command = missing(
+    "selector (-f FILENAME | TYPE NAME) EXPRESSIONS [--resource-version=version]",
+    "Set the selector on a resource",
+);
 
 /// `kubectl set serviceaccount`
-pub static SET_SERVICEACCOUNT: Command =
-    missing("serviceaccount (-f FILENAME | TYPE NAME) SERVICE_ACCOUNT", "Update the service account of a resource");
+pub static SET_SERVICEACCOUNT: Command = missing(
+    "serviceaccount (-f FILENAME | TYPE NAME) SERVICE_ACCOUNT",
+    "Update the service account of a resource",
+);
 
 /// `kubectl set subject`
-pub static SET_SUBJECT: Command =
-    missing("subject (-f FILENAME | TYPE NAME) [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]", "Update the user, group, or service account in a role binding or cluster role binding");
+pub static SET_SUBJECT: Command = missing(
+    "subject (-f FILENAME | TYPE NAME) [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]",
+    "Update the user, group, or service account in a role binding or cluster role binding",
+);

@@ -47,7 +47,11 @@ const FLAGS: &[Flag] = &[
     Flag::switch("all", "All objects of the types in the namespace."),
     Flag::slice("filename", "Files, folders or URLs that hold the objects; - is standard input.")
         .short("f"),
-    Flag::text("for", "", "What to wait for: create, delete, condition=NAME[=VALUE], jsonpath='{…}'[=VALUE]."),
+    Flag::text(
+        "for",
+        "",
+        "What to wait for: create, delete, condition=NAME[=VALUE], jsonpath='{…}'[=VALUE].",
+    ),
     Flag::switch("local", "Do not ask the API server."),
     Flag::switch_on("recursive", "Read the folders of -f with all folders in them.").short("R"),
     Flag::duration("timeout", "30s", "How long to wait; 0: look once; negative: a week."),
@@ -232,14 +236,16 @@ impl Condition {
 fn status_is(object: &Value, name: &str, value: &str) -> bool {
     let generation = object["metadata"]["generation"].as_i64();
     let observed = |holder: &Value| holder["observedGeneration"].as_i64();
-    let stale = |holder: &Value| matches!((observed(holder), generation), (Some(o), Some(g)) if o < g);
+    let stale =
+        |holder: &Value| matches!((observed(holder), generation), (Some(o), Some(g)) if o < g);
     let Some(conditions) = object["status"]["conditions"].as_array() else { return false };
     let Some(condition) = conditions.iter().find(|condition| {
         condition["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(name))
     }) else {
         return false;
     };
-    let old = if observed(condition).is_some() { stale(condition) } else { stale(&object["status"]) };
+    let old =
+        if observed(condition).is_some() { stale(condition) } else { stale(&object["status"]) };
     !old && condition["status"].as_str().is_some_and(|status| status.eq_ignore_ascii_case(value))
 }
 

@@ -30,9 +30,11 @@ pub(super) fn describe(
             page.field(2, "Restart Count", number(&status["restartCount"]));
         }
         resources(page, 2, &container["resources"]);
-        for (title, field) in
-            [("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe")]
-        {
+        for (title, field) in [
+            ("Liveness", "livenessProbe"),
+            ("Readiness", "readinessProbe"),
+            ("Startup", "startupProbe"),
+        ] {
             if container[field].is_object() {
                 page.field(2, title, probe(&container[field]));
             }
@@ -196,7 +198,9 @@ fn environment(page: &mut Page, container: &Value, pod: Option<&Value>) {
             let optional = reference["optional"] == true;
             page.line(
                 3,
-                &format!("{name}:\t<set to the key '{key}' {what} '{object}'>\tOptional: {optional}"),
+                &format!(
+                    "{name}:\t<set to the key '{key}' {what} '{object}'>\tOptional: {optional}"
+                ),
             );
         } else {
             for (index, line) in text(&variable["value"]).split('\n').enumerate() {
@@ -217,11 +221,14 @@ fn field_value(pod: &Value, path: &str) -> String {
             _ => String::new(),
         };
     }
-    let mut value = pod;
-    for part in path.split('.') {
-        value = &value[part];
+    // As upstream, which knows no others here: the node's name stays empty.
+    match path {
+        "metadata.name" | "metadata.namespace" | "metadata.uid" => {
+            let field = path.rsplit('.').next().unwrap_or_default();
+            text(&pod["metadata"][field]).to_owned()
+        }
+        _ => String::new(),
     }
-    text(value).to_owned()
 }
 
 fn resource_value(container: &Value, resource: &str) -> String {

@@ -113,5 +113,4 @@ impl Events {
             page.line(1, &line);
         }
     }
-
 }

@@ -79,7 +79,15 @@ fn label(field: &str) -> String {
 
 /// Splits where lower case ends, and before the last capital of several.
 fn camel_words(text: &str) -> Vec<String> {
-    let class = |c: char| if c.is_lowercase() { 0 } else if c.is_uppercase() { 1 } else { 2 };
+    let class = |c: char| {
+        if c.is_lowercase() {
+            0
+        } else if c.is_uppercase() {
+            1
+        } else {
+            2
+        }
+    };
     let mut runs: Vec<String> = Vec::new();
     let mut last = None;
     for c in text.chars() {

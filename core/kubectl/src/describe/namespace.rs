@@ -22,7 +22,8 @@ pub(super) fn describe(cx: &mut Context<'_>, page: &mut Page, namespace: &Value)
     for condition in conditions {
         let cell = |field: &str| text(&condition[field]);
         let time = date(&condition["lastTransitionTime"]);
-        let line = [cell("type"), cell("status"), &time, cell("reason"), cell("message")].join("\t");
+        let line =
+            [cell("type"), cell("status"), &time, cell("reason"), cell("message")].join("\t");
         page.line(1, &line);
     }
     quotas(cx, page, name)?;

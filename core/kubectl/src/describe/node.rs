@@ -179,8 +179,7 @@ fn pods(cx: &mut Context<'_>, page: &mut Page, node: &Value) -> Result<()> {
     let (mut requests, mut limits) = (Amounts::new(), Amounts::new());
     for pod in &pods {
         let json = pod.to_json().unwrap_or_default();
-        let (request, limit) =
-            (of_pod(&json["spec"], "requests"), of_pod(&json["spec"], "limits"));
+        let (request, limit) = (of_pod(&json["spec"], "requests"), of_pod(&json["spec"], "limits"));
         let share = |of: &Amounts, resource: &str| share(of, &allocatable, resource);
         let line = [
             pod.namespace(),

@@ -3,6 +3,7 @@
 use crate::printers::tabwriter::TabWriter;
 use naru_sim::Time;
 use serde_json::Value;
+use std::time::Duration;
 
 /// Annotations longer than this are put on lines of their own.
 const ANNOTATION_MAX: usize = 140;
@@ -109,6 +110,7 @@ impl Page {
     /// How long ago a moment was: `5m3s`.
     pub fn age(&self, time: &Value) -> String {
         match parse_time(time) {
+            Some(time) if time >= self.now + Duration::from_secs(2) => "<invalid>".to_owned(),
             Some(time) => naru_api::duration::human(self.now.since(time)),
             None => "<unknown>".to_owned(),
         }
@@ -168,7 +170,9 @@ pub fn parse_time(value: &Value) -> Option<Time> {
 /// `Mon, 02 Jun 2025 00:00:00 +0000`
 pub fn date(value: &Value) -> String {
     match parse_time(value) {
-        Some(time) => naru_api::time::meta_time(time).0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+        Some(time) => {
+            naru_api::time::meta_time(time).0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+        }
         None => "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
     }
 }

@@ -74,12 +74,20 @@ fn describe_containers(page: &mut Page, pod: &Value) {
     let (spec, status) = (&pod["spec"], &pod["status"]);
     if !items(&spec["initContainers"]).is_empty() {
         let statuses = &status["initContainerStatuses"];
-        containers::describe(page, "Init Containers", &spec["initContainers"], statuses, Some(pod), "");
+        containers::describe(
+            page,
+            "Init Containers",
+            &spec["initContainers"],
+            statuses,
+            Some(pod),
+            "",
+        );
     }
     let statuses = &status["containerStatuses"];
     containers::describe(page, "Containers", &spec["containers"], statuses, Some(pod), "");
     if !items(&spec["ephemeralContainers"]).is_empty() {
-        let (list, statuses) = (&spec["ephemeralContainers"], &status["ephemeralContainerStatuses"]);
+        let (list, statuses) =
+            (&spec["ephemeralContainers"], &status["ephemeralContainerStatuses"]);
         containers::describe(page, "Ephemeral Containers", list, statuses, Some(pod), "");
     }
 }

@@ -14,7 +14,14 @@ pub fn describe(page: &mut Page, template: &Value) {
     }
     page.field_if(1, "Service Account", &spec["serviceAccountName"]);
     if !items(&spec["initContainers"]).is_empty() {
-        containers::describe(page, "Init Containers", &spec["initContainers"], &Value::Null, None, "  ");
+        containers::describe(
+            page,
+            "Init Containers",
+            &spec["initContainers"],
+            &Value::Null,
+            None,
+            "  ",
+        );
     }
     containers::describe(page, "Containers", &spec["containers"], &Value::Null, None, "  ");
     volumes::describe(page, &spec["volumes"], "  ");
@@ -61,7 +68,8 @@ pub(super) fn spread_constraints(page: &mut Page, constraints: &Value, space: &s
     sorted.sort_by_key(|constraint| text(&constraint["topologyKey"]));
     for (index, constraint) in sorted.into_iter().enumerate() {
         let title = if index == 0 { "Topology Spread Constraints:" } else { "" };
-        let (key, when) = (text(&constraint["topologyKey"]), text(&constraint["whenUnsatisfiable"]));
+        let (key, when) =
+            (text(&constraint["topologyKey"]), text(&constraint["whenUnsatisfiable"]));
         let skew = number(&constraint["maxSkew"]);
         let selector = match &constraint["labelSelector"] {
             Value::Null => String::new(),

@@ -94,7 +94,11 @@ fn endpoints(slices: &[Value], name: &str) -> String {
         for port in ports.iter().filter(|port| text(&port["name"]) == name) {
             let port = number(&port["port"]);
             addresses.extend(ready.clone().map(|address| {
-                if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+                if address.contains(':') {
+                    format!("[{address}]:{port}")
+                } else {
+                    format!("{address}:{port}")
+                }
             }));
         }
     }

@@ -41,7 +41,8 @@ fn source(page: &mut Page, volume: &Value) {
         page.field(2, "Path", text(&nfs["path"]));
         page.field(2, "ReadOnly", nfs["readOnly"] == true);
     } else if let Some(claim) = named("persistentVolumeClaim") {
-        let kind = "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)";
+        let kind =
+            "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)";
         page.field(2, "Type", kind);
         page.field(2, "ClaimName", text(&claim["claimName"]));
         page.field(2, "ReadOnly", claim["readOnly"] == true);

@@ -89,9 +89,10 @@ impl JsonPath {
         format!(
             "error executing jsonpath {}: Error executing template: {why}. Printing more \
              information for debugging the template:\n\ttemplate was:\n\t\t{}\n\tobject given to \
-             jsonpath engine was:\n\t\t{object}\n\n",
+             jsonpath engine was:\n\t\t{}\n\n\n",
             quote(&self.text),
-            self.text
+            self.text,
+            go_syntax(object)
         )
     }
 
@@ -153,7 +154,9 @@ impl JsonPath {
                 let mut all = Vec::new();
                 for value in values {
                     let Value::Array(items) = value else {
-                        return Err(format!("{value} is not array or slice and cannot be filtered"));
+                        return Err(format!(
+                            "{value} is not array or slice and cannot be filtered"
+                        ));
                     };
                     for item in items {
                         if self.passes(&item, left, operator.as_ref())? {
@@ -240,6 +243,26 @@ pub fn text_of(value: &Value) -> String {
             .replace('<', "\\u003c")
             .replace('>', "\\u003e")
             .replace('&', "\\u0026"),
+    }
+}
+
+/// A value as Go's `%#v` writes it.
+fn go_syntax(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::String(text) => quote(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_syntax).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{}:{}", quote(name), go_syntax(value)))
+                .collect();
+            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -600,10 +623,7 @@ mod tests {
                 "{range .items[*]}[{.metadata.name}, {.status.capacity.cpu}] {end}",
                 "[127.0.0.1, 4] [127.0.0.2, 8] ",
             ),
-            (
-                "{range .items[*]}{.metadata.name}{'\\t'}{end}{\"\\n\"}",
-                "127.0.0.1\t127.0.0.2\t\n",
-            ),
+            ("{range .items[*]}{.metadata.name}{'\\t'}{end}{\"\\n\"}", "127.0.0.1\t127.0.0.2\t\n"),
             ("{.items[0].metadata.labels.a/b\\.c}", "1"),
             ("{.nothing}", ""),
             ("{.users[?(@.user.username)].name}", "e2e"),

@@ -68,7 +68,8 @@ impl Format {
             }
             name if name.is_empty() || others.contains(&name) => return Ok(None),
             _ => {
-                let mut allowed: Vec<&str> = FORMATS.into_iter().chain(others.iter().copied()).collect();
+                let mut allowed: Vec<&str> =
+                    FORMATS.into_iter().chain(others.iter().copied()).collect();
                 allowed.sort_unstable();
                 return Err(Failure::message(format!(
                     "unable to match a printer suitable for the output format {}, allowed formats \
@@ -197,7 +198,13 @@ impl Teller {
     }
 
     /// Tells that `operation` was done to `object`.
-    pub fn tell(&mut self, cx: &mut Context<'_>, kind: &KindRef, object: Value, operation: &str) -> Result<()> {
+    pub fn tell(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: &KindRef,
+        object: Value,
+        operation: &str,
+    ) -> Result<()> {
         let text = match &mut self.printer {
             Some(printer) => printer.print(Some(kind), object)?,
             None => {

@@ -18,7 +18,8 @@ pub fn sort_by<T>(path: &str, items: Vec<T>, object: impl Fn(&T) -> Value) -> Re
         keyed.push((values.into_iter().next(), item));
     }
     if !keyed.is_empty() && keyed.iter().all(|(key, _)| key.is_none()) {
-        let text = format!("couldn't find any field with path {} in the list of objects", quote(&path));
+        let text =
+            format!("couldn't find any field with path {} in the list of objects", quote(&path));
         return Err(Failure::message(text));
     }
     keyed.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref()));

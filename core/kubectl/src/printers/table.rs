@@ -53,7 +53,13 @@ impl TablePrinter {
     }
 
     /// Writes a table. `event`: `ADDED` and so on, before each row.
-    pub fn print(&mut self, table: &Table, kind: &KindRef, event: Option<&str>, out: &mut TabWriter) {
+    pub fn print(
+        &mut self,
+        table: &Table,
+        kind: &KindRef,
+        event: Option<&str>,
+        out: &mut TabWriter,
+    ) {
         if table.rows.is_empty() {
             return;
         }

@@ -56,7 +56,8 @@ impl TabWriter {
     /// Aligns what was written since the last flush.
     pub fn flush(&mut self) -> String {
         let text = std::mem::take(&mut self.text);
-        let lines: Vec<Line<'_>> = text.split('\n').map(|line| line.split('\t').collect()).collect();
+        let lines: Vec<Line<'_>> =
+            text.split('\n').map(|line| line.split('\t').collect()).collect();
         let mut out = String::with_capacity(text.len() * 2);
         self.format(&lines, 0..lines.len(), &mut Vec::new(), &mut out);
         out
@@ -80,8 +81,10 @@ impl TabWriter {
             write_lines(lines, start..this, widths, out);
             start = this;
             let mut width = self.width_min;
-            while let Some(cell) =
-                lines.get(this).filter(|line| this < range.end && has_column(line)).map(|l| l[column])
+            while let Some(cell) = lines
+                .get(this)
+                .filter(|line| this < range.end && has_column(line))
+                .map(|l| l[column])
             {
                 width = width.max(cell.chars().count() + self.padding);
                 this += 1;

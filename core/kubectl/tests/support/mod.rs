@@ -171,14 +171,24 @@ impl Machine {
     /// What a command that succeeds prints.
     pub fn ok(&mut self, line: &str) -> String {
         let output = self.run(line);
-        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{line}: {}", output.stdout);
+        assert_eq!(
+            (output.code, output.stderr.as_str()),
+            (Some(0), ""),
+            "{line}: {}",
+            output.stdout
+        );
         output.stdout
     }
 
     /// What a command that fails with exit code 1 says.
     pub fn fails(&mut self, line: &str) -> String {
         let output = self.run(line);
-        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{line}: {}", output.stderr);
+        assert_eq!(
+            (output.code, output.stdout.as_str()),
+            (Some(1), ""),
+            "{line}: {}",
+            output.stderr
+        );
         output.stderr
     }
 }
