@@ -191,6 +191,21 @@ fn words(sets: &[FlagSet], arguments: &[String]) -> Vec<String> {
     found
 }
 
+/// The words that are no flags, of a line that is still being typed: its last flag may still wait
+/// for a value.
+pub fn words_before_cursor(sets: &[FlagSet], arguments: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(word) = rest.next() {
+        if takes_next(sets, word) {
+            rest.next();
+        } else if !word.starts_with('-') {
+            found.push(word.clone());
+        }
+    }
+    found
+}
+
 /// Takes the first `word` that is no value of a flag out of `arguments`.
 fn remove_word(sets: &[FlagSet], arguments: &mut Vec<String>, word: &str) {
     let mut index = 0;

@@ -7,6 +7,7 @@
 pub mod builder;
 pub mod cmd;
 pub mod command;
+pub mod complete;
 pub mod config;
 pub mod containers;
 pub mod context;
@@ -22,9 +23,14 @@ pub mod printers;
 pub mod process;
 pub mod session;
 
-use naru_shell::Program;
+use naru_shell::{Completer, Program};
 
 /// The process `kubectl`.
 pub fn program() -> Box<dyn Program> {
     Box::new(process::Kubectl::default())
+}
+
+/// What completes the arguments of `kubectl` with Tab.
+pub fn completer() -> &'static dyn Completer {
+    &complete::KubectlCompleter
 }

@@ -7,8 +7,8 @@ use naru_api::service::KubeletStreams;
 use naru_api::{ApiService, WatchId};
 use naru_apiserver::ApiServer;
 use naru_shell::{
-    Kernel, NetStack, Pid, PipeId, ProcessSpec, ProcessStatus, Program, ProgramTable, Stdio, Vfs,
-    World,
+    Kernel, NetStack, Pid, PipeId, ProcessSpec, ProcessStatus, Program, ProgramTable, Stdio, Step,
+    Sys, Vfs, World,
 };
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
@@ -18,7 +18,26 @@ struct Programs;
 
 impl ProgramTable for Programs {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
-        (name == "kubectl").then(naru_kubectl::program)
+        match name {
+            "kubectl" => Some(naru_kubectl::program()),
+            "complete" => Some(Box::new(Complete)),
+            _ => None,
+        }
+    }
+}
+
+/// Prints what its last argument can become, as the shell would ask.
+#[derive(Clone, Debug)]
+struct Complete;
+
+impl Program for Complete {
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        let words = sys.args().get(1..).unwrap_or_default().to_vec();
+        let (current, words) = words.split_last().unwrap();
+        let mut found = naru_kubectl::completer().complete(sys, words, current);
+        found.sort();
+        sys.write(1, found.join(" ").as_bytes()).unwrap();
+        Step::Exit(0)
     }
 }
 
@@ -73,6 +92,7 @@ impl Machine {
         fs.mkdir_all("/usr/bin").unwrap();
         fs.mkdir_all("/root").unwrap();
         fs.install("/usr/bin/kubectl", "kubectl").unwrap();
+        fs.install("/usr/bin/complete", "complete").unwrap();
         let rng = Rng::new(7);
         let mut api = ApiServer::new(rng.fork("apiserver"));
         // Long after the start, so that ages can be told.
@@ -166,6 +186,12 @@ impl Machine {
     pub fn run_with(&mut self, line: &str, stdin: &str) -> Output {
         let mut job = self.start(line, Some(stdin));
         self.poll(&mut job)
+    }
+
+    /// What the last word of a line can become.
+    pub fn complete(&mut self, line: &str) -> String {
+        let (before, current) = line.rsplit_once(' ').unwrap();
+        self.ok(&format!("complete {before} '{current}'"))
     }
 
     /// What a command that succeeds prints.

@@ -1,0 +1,35 @@
+//! Completion with Tab, through a program that asks as the shell does.
+
+mod support;
+
+use support::Machine;
+
+#[test]
+fn completes_what_upstream_completes() {
+    let mut machine = Machine::new();
+    machine.ok("kubectl run web --image=nginx");
+    machine.ok("kubectl run worker --image=nginx");
+    machine.ok("kubectl run other --image=nginx -n kube-public");
+    for (line, expected) in [
+        ("kubectl g", "get"),
+        ("kubectl rollout re", "restart resume"),
+        ("kubectl create dep", "deployment"),
+        ("kubectl get po", "pods"),
+        ("kubectl get pods,ser", "pods,serviceaccounts pods,services"),
+        ("kubectl get deployments.a", "deployments.apps"),
+        ("kubectl get pods w", "web worker"),
+        ("kubectl get pods web w", "worker"),
+        ("kubectl describe pod/wo", "pod/worker"),
+        ("kubectl -n kube-public get pods ", "other"),
+        ("kubectl get pods -n kube-p", "kube-public"),
+        ("kubectl get pods --namespace=kube-p", "--namespace=kube-public"),
+        ("kubectl get pods --show-l", "--show-labels"),
+        ("kubectl get pods -o y", "yaml"),
+        ("kubectl logs we", "web"),
+        ("kubectl logs web -c ", "web"),
+        ("kubectl exec web -- l", ""),
+        ("kubectl nothing x", ""),
+    ] {
+        assert_eq!(machine.complete(line), expected, "{line}");
+    }
+}
