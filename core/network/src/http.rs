@@ -362,11 +362,9 @@ impl Buffer {
     }
 
     fn take(&mut self, length: usize, done: &mut Vec<u8>) -> bool {
-        if self.bytes.len() < length {
-            return false;
-        }
-        done.extend(self.bytes.drain(..length));
-        true
+        let missing = length.saturating_sub(done.len()).min(self.bytes.len());
+        done.extend(self.bytes.drain(..missing));
+        done.len() >= length
     }
 
     /// Decodes every chunk that is complete; tells whether the last one came.
@@ -525,9 +523,10 @@ impl ResponseReader {
                     None => return Ok(None),
                 },
             };
-            if !self.buffer.body(&framing, &mut response.body)? {
+            let complete = self.buffer.body(&framing, &mut response.body);
+            if !matches!(complete, Ok(true)) {
                 self.begun = Some((response, framing));
-                return Ok(None);
+                return complete.map(|_| None);
             }
             if response.status >= 200 || response.status == 101 {
                 return Ok(Some(response));

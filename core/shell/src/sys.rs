@@ -308,7 +308,7 @@ pub trait Sys {
     ) -> Result<Pid, Errno>;
     /// The exit code of a child that has ended (which then is forgotten).
     fn wait(&mut self, child: Pid) -> Result<i32, Errno>;
-    /// Sends a signal.
+    /// Sends a signal. (Whether a process is there, [`Sys::processes`] tells.)
     fn kill(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno>;
     /// From now on this process takes the signal itself by [`Sys::take_signal`].
     fn catch(&mut self, signal: Signal);

@@ -1,11 +1,11 @@
 //! Machines as a whole: snapshots, terminals, signals, limits, hostile input.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Clock, Running, machine, run, spec};
-use naru_shell::{
-    ExecError, Kernel, Pid, ProcessStatus, Signal, Stdio, TtyId, standard_programs,
-};
+use naru_shell::{ExecError, Kernel, Pid, ProcessStatus, Signal, Stdio, TtyId, standard_programs};
 use naru_sim::{Rng, Time};
 
 /// A shell on a terminal, and what the terminal showed.
@@ -25,7 +25,8 @@ impl Session {
         spec.env.insert("PS1".to_string(), "\\u@\\h:\\w\\$ ".to_string());
         spec.cwd = "/root".to_string();
         let pid = kernel.spawn(spec).unwrap();
-        let mut session = Session { kernel, clock: Clock::default(), tty, pid, shown: String::new() };
+        let mut session =
+            Session { kernel, clock: Clock::default(), tty, pid, shown: String::new() };
         session.settle();
         session
     }
@@ -85,18 +86,33 @@ fn a_person_types() {
     assert_eq!(plain(&session.shown), "root@naru:~# ");
     assert_eq!(session.type_keys("echo 한글\r"), "echo 한글\n한글\nroot@naru:~# ");
     assert_eq!(session.type_keys("cd /work\r"), "cd /work\nroot@naru:/work# ");
-    assert_eq!(session.type_keys("nope\r"), "nope\nbash: nope: command not found\nroot@naru:/work# ");
+    assert_eq!(
+        session.type_keys("nope\r"),
+        "nope\nbash: nope: command not found\nroot@naru:/work# "
+    );
     assert_eq!(session.type_keys("echo $?\r"), "echo $?\n127\nroot@naru:/work# ");
     // A here-document asks for more lines.
     assert_eq!(session.type_keys("cat > f <<'EOF'\r"), "cat > f <<'EOF'\n> ");
     assert_eq!(session.type_keys("a: 1\r"), "a: 1\n> ");
     assert_eq!(session.type_keys("EOF\r"), "EOF\nroot@naru:/work# ");
     assert_eq!(session.type_keys("cat f\r"), "cat f\na: 1\nroot@naru:/work# ");
-    assert_eq!(session.type_keys("alias k='echo kubectl'\r"), "alias k='echo kubectl'\nroot@naru:/work# ");
-    assert_eq!(session.type_keys("k get pods\r"), "k get pods\nkubectl get pods\nroot@naru:/work# ");
-    assert_eq!(session.type_keys("echo )\r"), "echo )\nbash: syntax error near unexpected token `)'\nroot@naru:/work# ");
+    assert_eq!(
+        session.type_keys("alias k='echo kubectl'\r"),
+        "alias k='echo kubectl'\nroot@naru:/work# "
+    );
+    assert_eq!(
+        session.type_keys("k get pods\r"),
+        "k get pods\nkubectl get pods\nroot@naru:/work# "
+    );
+    assert_eq!(
+        session.type_keys("echo )\r"),
+        "echo )\nbash: syntax error near unexpected token `)'\nroot@naru:/work# "
+    );
     session.type_keys("exit 3\r");
-    assert!(matches!(session.kernel.status(session.pid), Some(ProcessStatus::Exited { code: 3, .. })));
+    assert!(matches!(
+        session.kernel.status(session.pid),
+        Some(ProcessStatus::Exited { code: 3, .. })
+    ));
 }
 
 #[test]
@@ -156,7 +172,10 @@ fn control_d_ends_input_and_then_the_shell() {
     assert_eq!(session.type_keys("hi\r"), "hi\nhi\n");
     assert_eq!(session.type_keys("\x04"), "root@naru:~# ");
     assert_eq!(session.type_keys("\x04"), "exit\n");
-    assert!(matches!(session.kernel.status(session.pid), Some(ProcessStatus::Exited { code: 0, .. })));
+    assert!(matches!(
+        session.kernel.status(session.pid),
+        Some(ProcessStatus::Exited { code: 0, .. })
+    ));
 }
 
 #[test]
@@ -185,14 +204,21 @@ fn a_snapshot_in_the_middle_goes_on_twice() {
     assert_eq!(whole.stdout, "<sub 1>\n<sub 2>\n<sub 3>\n");
     // Wherever it is cut, both halves end as the whole did.
     for cut in 1..12 {
-        let mut running = Running::start(machine("bash"), Clock::default(), &["bash", "-c", script]);
+        let mut running =
+            Running::start(machine("bash"), Clock::default(), &["bash", "-c", script]);
         for _ in 0..cut {
             running.advance();
         }
         let copy = running.clone();
         let (one, two) = (running.finish(), copy.finish());
-        assert_eq!((&one.stdout, one.code, one.ended_at), (&whole.stdout, whole.code, whole.ended_at));
-        assert_eq!((&two.stdout, two.code, two.ended_at), (&whole.stdout, whole.code, whole.ended_at));
+        assert_eq!(
+            (&one.stdout, one.code, one.ended_at),
+            (&whole.stdout, whole.code, whole.ended_at)
+        );
+        assert_eq!(
+            (&two.stdout, two.code, two.ended_at),
+            (&whole.stdout, whole.code, whole.ended_at)
+        );
     }
 }
 
@@ -206,7 +232,11 @@ fn time_only_passes_while_something_waits() {
 
 #[test]
 fn scripts_come_from_standard_input_too() {
-    let outcome = run(machine("dash"), &["sh"], b"read x\nthe line\necho \"got $x\"\nif true\nthen echo yes; fi\n");
+    let outcome = run(
+        machine("dash"),
+        &["sh"],
+        b"read x\nthe line\necho \"got $x\"\nif true\nthen echo yes; fi\n",
+    );
     assert_eq!(outcome.stdout, "got the line\nyes\n");
 }
 
@@ -219,7 +249,11 @@ fn scripts_are_files_with_interpreters() {
     fs.write("/work/off.sh", b"echo no\n").unwrap();
     fs.chmod("/work/a.sh", 0o755).unwrap();
     fs.chmod("/work/plain", 0o755).unwrap();
-    let outcome = run(kernel, &["bash", "-c", "./a.sh x; ./plain y; ./off.sh; bash off.sh; bash nope.sh"], b"");
+    let outcome = run(
+        kernel,
+        &["bash", "-c", "./a.sh x; ./plain y; ./off.sh; bash off.sh; bash nope.sh"],
+        b"",
+    );
     assert_eq!(outcome.stdout, "./a.sh x 5\nplain y\nno\n");
     assert_eq!(
         outcome.stderr,
@@ -240,27 +274,44 @@ fn a_fork_bomb_ends_in_a_message() {
         assert!(running.kernel.processes().count() <= 256);
     }
     let outcome = running.finish();
-    assert!(outcome.stderr.contains("fork: Resource temporarily unavailable"), "{}", outcome.stderr.len());
+    assert!(
+        outcome.stderr.contains("fork: Resource temporarily unavailable"),
+        "{}",
+        outcome.stderr.len()
+    );
 }
 
 #[test]
 fn endless_programs_let_others_go_on() {
-    let mut running =
-        Running::start(machine("bash"), Clock::default(), &["bash", "-c", "yes > /dev/null & while :; do :; done & sleep 2; kill %1 %2; echo done"]);
+    let mut running = Running::start(
+        machine("bash"),
+        Clock::default(),
+        &["bash", "-c", "yes > /dev/null & while :; do :; done & sleep 2; kill %1 %2; echo done"],
+    );
     for _ in 0..20_000 {
         if !running.advance() {
             break;
         }
     }
     assert_eq!(running.finish().stdout, "done\n");
-    let outcome = run(machine("bash"), &["bash", "-c", "yes | head -n 2; seq 1 1000000 | tail -n 1; f() { f; }; f"], b"");
+    let outcome = run(
+        machine("bash"),
+        &["bash", "-c", "yes | head -n 2; seq 1 1000000 | tail -n 1; f() { f; }; f"],
+        b"",
+    );
     assert_eq!(outcome.stdout, "y\ny\n1000000\n");
-    assert!(outcome.stderr.contains("maximum function nesting level exceeded"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("maximum function nesting level exceeded"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
 fn the_first_process_of_a_container_takes_only_the_signals_it_catches() {
-    for (script, catches) in [("sleep 100; echo no", false), ("trap 'exit 5' TERM; sleep 100 & wait", true)] {
+    for (script, catches) in
+        [("sleep 100; echo no", false), ("trap 'exit 5' TERM; sleep 100 & wait", true)]
+    {
         let mut kernel = machine("dash");
         kernel.set_next_pid(1);
         let mut running = Running::start(kernel, Clock::default(), &["sh", "-c", script]);
@@ -297,7 +348,14 @@ fn a_users_files_are_his_own() {
     kernel.fs_mut().chmod("/root/secret", 0o600).unwrap();
     let (output, error) = (kernel.pipe(), kernel.pipe());
     let stdio = Stdio::Pipes { stdin: None, stdout: output, stderr: error };
-    let mut spec = spec(&["sh", "-c", "id -u; cat /root/secret; echo x > /root/new; touch /tmp/ok && ls -l /tmp | tail -n 1 | cut -d' ' -f3"], stdio);
+    let mut spec = spec(
+        &[
+            "sh",
+            "-c",
+            "id -u; cat /root/secret; echo x > /root/new; touch /tmp/ok && ls -l /tmp | tail -n 1 | cut -d' ' -f3",
+        ],
+        stdio,
+    );
     spec.uid = 65534;
     kernel.spawn(spec).unwrap();
     kernel.run(&mut Clock::default());
@@ -327,7 +385,8 @@ fn any_script_leaves_the_machine_standing() {
             }
         }
         for shell in ["bash", "dash"] {
-            let mut running = Running::start(machine(shell), Clock::default(), &[shell, "-c", &script]);
+            let mut running =
+                Running::start(machine(shell), Clock::default(), &[shell, "-c", &script]);
             running.kernel.pipe_close_write(running.input);
             for _ in 0..20 {
                 if !running.advance() {

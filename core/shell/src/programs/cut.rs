@@ -62,6 +62,10 @@ impl Filter for Cut {
             _ => return Err(fail("only one list may be specified")),
         };
         let Some(ranges) = ranges(list) else {
+            if list.split([',', '-']).any(|number| number == "0") {
+                let what = if by == By::Fields { "fields" } else { "byte/character positions" };
+                return Err(fail(&format!("{what} are numbered from 1")));
+            }
             let what = if by == By::Fields { "field value" } else { "byte/character position" };
             return Err(fail(&format!("invalid {what} ‘{list}’")));
         };

@@ -38,7 +38,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 /// The moment as `strftime` writes it, in UTC.
 pub fn format(at: Time, format: &str) -> String {
-    let micros = at.unix_micros();
+    format_unix(at.unix_micros(), format)
+}
+
+/// The same for a moment in microseconds of the Unix epoch.
+fn format_unix(micros: i64, format: &str) -> String {
     let seconds = micros.div_euclid(1_000_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
@@ -111,14 +115,11 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         Ok(options) => options,
         Err(code) => return code,
     };
-    let mut at = sys.now();
+    let mut at = sys.now().unix_micros();
     match options.value('d') {
         None | Some("now") => {}
         Some(text) => match text.strip_prefix('@').and_then(|text| text.parse::<i64>().ok()) {
-            Some(seconds) => {
-                let since = (seconds - Time::EPOCH_UNIX_SECONDS).max(0);
-                at = Time::from_secs(since as u64);
-            }
+            Some(seconds) => at = seconds.saturating_mul(1_000_000),
             None => {
                 out.error(format!("date: invalid date ‘{text}’"));
                 return 1;
@@ -145,7 +146,7 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             None => "%a %b %e %H:%M:%S UTC %Y".to_string(),
         },
     };
-    out.line(format(at, &wanted));
+    out.line(format_unix(at, &wanted));
     0
 }
 

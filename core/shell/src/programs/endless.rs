@@ -59,6 +59,9 @@ impl Seq {
             match arg.as_str() {
                 "-s" => separator = rest.next().cloned().unwrap_or_default(),
                 "-w" => equal = true,
+                arg if arg.starts_with("-s") => {
+                    separator = arg.get(2..).unwrap_or_default().to_string();
+                }
                 arg => {
                     let Ok(value) = arg.parse::<f64>() else {
                         self.out.error(format!("seq: invalid floating point argument: ‘{arg}’"));

@@ -77,7 +77,7 @@ pub fn rm(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     for name in &options.operands {
         let path = sys.absolute(name);
         let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        if matches!(last, "." | "..") {
+        if recursive && matches!(last, "." | "..") {
             out.error(format!("rm: refusing to remove '.' or '..' directory: skipping '{name}'"));
             code = 1;
             continue;
@@ -130,7 +130,8 @@ fn targets(
     let target = sys.absolute(last);
     let into_dir = sys.fs().is_dir(&target) && !options.has('T');
     if sources.len() > 1 && !into_dir {
-        out.error(format!("{name}: target '{last}': {}", Errno::NotDirectory));
+        let errno = if sys.fs().exists(&target) { Errno::NotDirectory } else { Errno::NotFound };
+        out.error(format!("{name}: target '{last}': {errno}"));
         return Err(1);
     }
     Ok(sources

@@ -15,10 +15,11 @@ pub struct Head {
     held: std::collections::VecDeque<Vec<u8>>,
 }
 
-/// `-5` is `-n 5`.
+/// `-5` as the first argument is `-n 5`.
 pub fn old_count(args: &[String]) -> Vec<String> {
     args.iter()
-        .flat_map(|arg| match arg.strip_prefix('-') {
+        .enumerate()
+        .flat_map(|(index, arg)| match arg.strip_prefix('-').filter(|_| index == 0) {
             Some(digits) if !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) => {
                 vec!["-n".to_string(), digits.to_string()]
             }

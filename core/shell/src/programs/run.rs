@@ -333,6 +333,7 @@ impl Timeout {
                     Ok(wait) => break wait,
                     Err(()) => {
                         self.out.error(format!("timeout: invalid time interval ‘{arg}’"));
+                        self.out.error("Try 'timeout --help' for more information.");
                         return Err(125);
                     }
                 },

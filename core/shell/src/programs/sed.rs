@@ -172,7 +172,7 @@ impl Sed {
         let mut line = line;
         let mut after = Vec::new();
         let mut commands = std::mem::take(&mut self.commands);
-        let went = self.run_all(&mut commands, &mut line, &mut after, ended, last, out);
+        let went = self.run_all(&mut commands, &mut line, &mut after, last, out);
         self.commands = commands;
         if !matches!(went, Went::Deleted) && !self.quiet {
             self.put(&line, ended, out);
@@ -190,7 +190,6 @@ impl Sed {
         commands: &mut [Command],
         line: &mut String,
         after: &mut Vec<String>,
-        ended: bool,
         last: bool,
         out: &mut Out,
     ) -> Went {
@@ -235,7 +234,7 @@ impl Sed {
                 }
                 Action::Next => return Went::On,
                 Action::Block(inner) => {
-                    let went = self.run_all(inner, line, after, ended, last, out);
+                    let went = self.run_all(inner, line, after, last, out);
                     if !matches!(went, Went::On) {
                         return went;
                     }

@@ -1,7 +1,7 @@
 //! Programs of a few lines: `pwd`, `env`, `hostname`, `basename`, `which`, `kill`, `ps`, …
 
 use super::tool::{Options, Out};
-use crate::{DEFAULT_PATH, Signal, Sys, join};
+use crate::{DEFAULT_PATH, Errno, Signal, Sys, join};
 
 /// `true`
 pub fn yes_indeed(_sys: &mut dyn Sys, _args: &[String], _out: &mut Out) -> i32 {
@@ -164,7 +164,7 @@ pub fn nproc(_sys: &mut dyn Sys, _args: &[String], out: &mut Out) -> i32 {
 
 /// `kill [-signal] processes…`
 pub fn kill(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
-    let mut signal = Signal::Term;
+    let mut signal = Some(Signal::Term);
     let mut code = 0;
     let mut rest = args.iter();
     let mut any = false;
@@ -180,7 +180,11 @@ pub fn kill(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             arg => {
                 any = true;
                 let result = match arg.parse() {
-                    Ok(pid) => sys.kill(pid, signal),
+                    Ok(pid) => match signal {
+                        Some(signal) => sys.kill(pid, signal),
+                        None if sys.processes().iter().any(|process| process.pid == pid) => Ok(()),
+                        None => Err(Errno::NoProcess),
+                    },
                     Err(_) => {
                         out.error(format!("kill: failed to parse argument: '{arg}'"));
                         return 1;
@@ -194,7 +198,8 @@ pub fn kill(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             }
         };
         match Signal::parse(name) {
-            Some(parsed) => signal = parsed,
+            Some(parsed) => signal = Some(parsed),
+            None if name == "0" => signal = None,
             None => {
                 out.error(format!("kill: unknown signal: {name}"));
                 return 1;

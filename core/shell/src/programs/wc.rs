@@ -1,7 +1,7 @@
 //! `wc`
 
 use super::tool::{Filter, Next, Options, Out};
-use crate::Sys;
+use crate::{FileType, Sys};
 use unicode_width::UnicodeWidthStr;
 
 /// `wc [-lwcmL] files…`
@@ -11,8 +11,10 @@ pub struct Wc {
     counts: [usize; 5],
     total: [usize; 5],
     rows: Vec<([usize; 5], String)>,
-    /// Files were named.
-    named: bool,
+    /// How wide a count is.
+    width: usize,
+    /// How many files were named.
+    named: usize,
 }
 
 const COLUMNS: [char; 5] = ['l', 'w', 'm', 'c', 'L'];
@@ -30,8 +32,9 @@ impl Filter for Wc {
         if shown.is_empty() {
             shown = vec!['l', 'w', 'c'];
         }
-        let named = !options.operands.is_empty();
-        let wc = Wc { shown, counts: [0; 5], total: [0; 5], rows: Vec::new(), named };
+        let named = options.operands.len();
+        let width = if shown.len() == 1 && named <= 1 { 1 } else { width(sys, &options.operands) };
+        let wc = Wc { shown, counts: [0; 5], total: [0; 5], rows: Vec::new(), width, named };
         Ok((wc, options.operands))
     }
 
@@ -52,21 +55,14 @@ impl Filter for Wc {
         for (index, (total, count)) in self.total.iter_mut().zip(counts).enumerate() {
             *total = if index == 4 { (*total).max(count) } else { *total + count };
         }
-        self.rows.push((counts, if self.named { name.to_string() } else { String::new() }));
+        self.rows.push((counts, if self.named > 0 { name.to_string() } else { String::new() }));
     }
 
     fn end(&mut self, _sys: &mut dyn Sys, code: i32, out: &mut Out) -> i32 {
-        if self.rows.len() > 1 {
+        if self.named > 1 {
             self.rows.push((self.total, "total".to_string()));
         }
-        let [_, _, _, bytes, _] = self.total;
-        let mut width = bytes.to_string().len();
-        if !self.named {
-            width = 7;
-        }
-        if self.shown.len() == 1 && self.rows.len() <= 1 {
-            width = 0;
-        }
+        let width = self.width;
         for (counts, name) in &self.rows {
             let cells: Vec<String> = COLUMNS
                 .iter()
@@ -78,5 +74,23 @@ impl Filter for Wc {
             out.line(format!("{}{gap}{name}", cells.join(" ")));
         }
         code
+    }
+}
+
+/// As wide as the sizes of the files need; seven where something is no regular file.
+fn width(sys: &mut dyn Sys, names: &[String]) -> usize {
+    let mut bytes = 0;
+    for name in names {
+        let path = sys.absolute(name);
+        match sys.fs().stat(&path) {
+            Ok(stat) if stat.kind == FileType::File => bytes += stat.size,
+            Ok(_) => return 7,
+            Err(_) => {}
+        }
+    }
+    if names.is_empty() || names.iter().any(|name| name == "-") {
+        7
+    } else {
+        bytes.to_string().len()
     }
 }

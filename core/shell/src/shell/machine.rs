@@ -868,9 +868,9 @@ impl Shell {
             self.push(Frame::Wait { children, is_pipeline });
             return Flow::Block(None);
         }
-        let codes = children.iter().filter_map(|(_, status)| *status);
-        let last = codes.clone().last().unwrap_or(0);
-        let failed = codes.filter(|code| *code != 0).last().unwrap_or(0);
+        let mut codes = children.iter().filter_map(|(_, status)| *status);
+        let last = codes.clone().next_back().unwrap_or(0);
+        let failed = codes.rfind(|code| *code != 0).unwrap_or(0);
         self.state.status = if self.state.options.pipefail { failed } else { last };
         if self.state.interactive {
             sys.foreground(None);

@@ -544,12 +544,14 @@ impl<'a> Parser<'a> {
             let Some(word) = self.word()? else { break };
             simple.words.push(word);
             self.skip_blanks();
-            if self.peek_op() == "(" && simple.words.len() == 1 && simple.assigns.is_empty() {
-                if let Some(name) = simple.words.first().and_then(Word::plain).map(str::to_string) {
-                    self.eat_op();
-                    self.expect_op(")")?;
-                    return self.function(name);
-                }
+            if self.peek_op() == "("
+                && simple.assigns.is_empty()
+                && let [word] = simple.words.as_slice()
+                && let Some(name) = word.plain().map(str::to_string)
+            {
+                self.eat_op();
+                self.expect_op(")")?;
+                return self.function(name);
             }
         }
         if simple.words.is_empty() && simple.assigns.is_empty() && simple.redirects.is_empty() {
@@ -576,10 +578,9 @@ impl<'a> Parser<'a> {
         let rest = self.rest_text();
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
         let after = rest.get(digits..).unwrap_or_default();
-        if digits > 3 || !(after.starts_with('<') || after.starts_with('>')) {
-            if !(digits == 0 && after.starts_with("&>")) {
-                return Ok(None);
-            }
+        let of_both = digits == 0 && after.starts_with("&>");
+        if !of_both && (digits > 3 || !after.starts_with(['<', '>'])) {
+            return Ok(None);
         }
         let fd = rest.get(..digits).and_then(|text| text.parse().ok());
         self.at += digits;
@@ -620,7 +621,7 @@ impl<'a> Parser<'a> {
         let Some(aliases) = self.aliases else { return };
         loop {
             let rest = self.rest();
-            self.substituting.retain(|(_, end)| *end <= rest && *end != rest);
+            self.substituting.retain(|(_, end)| *end < rest);
             let name = self.peek_word().to_string();
             let length = name.len();
             let Some(value) = aliases.get(&name) else { return };

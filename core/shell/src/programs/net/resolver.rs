@@ -152,10 +152,10 @@ impl Resolver {
 
     /// Goes on; IPv4 addresses come first.
     pub fn poll(&mut self, sys: &mut dyn Sys) -> Progress<Result<Vec<IpAddr>, ResolveError>> {
-        if self.config.is_none() {
-            if let Some(found) = self.start(sys) {
-                return Progress::Done(Ok(found));
-            }
+        if self.config.is_none()
+            && let Some(found) = self.start(sys)
+        {
+            return Progress::Done(Ok(found));
         }
         loop {
             let Some(name) = self.names.front().cloned() else {

@@ -80,7 +80,7 @@ pub fn foreground(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> Opti
 
 /// `kill [-signal] process…`
 pub fn kill(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> i32 {
-    let mut signal = Signal::Term;
+    let mut signal = Some(Signal::Term);
     let mut targets = Vec::new();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
@@ -101,10 +101,11 @@ pub fn kill(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> i32 {
             }
         };
         if name == "0" {
+            signal = None;
             continue;
         }
         match Signal::parse(&name) {
-            Some(parsed) => signal = parsed,
+            Some(parsed) => signal = Some(parsed),
             None => {
                 shell.complain(&format!("kill: {name}: invalid signal specification"));
                 return 1;
@@ -126,7 +127,12 @@ pub fn kill(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> i32 {
     status
 }
 
-fn kill_one(shell: &Shell, sys: &mut dyn Sys, target: &str, signal: Signal) -> Result<(), String> {
+fn kill_one(
+    shell: &Shell,
+    sys: &mut dyn Sys,
+    target: &str,
+    signal: Option<Signal>,
+) -> Result<(), String> {
     let Some(pid) = shell.job_pid(target) else {
         return Err(match (target.starts_with('%'), shell.state.flavor) {
             (true, Flavor::Dash) => format!("No such job: {target}"),
@@ -135,7 +141,12 @@ fn kill_one(shell: &Shell, sys: &mut dyn Sys, target: &str, signal: Signal) -> R
             (false, _) => format!("{target}: arguments must be process or job IDs"),
         });
     };
-    sys.kill(pid, signal).map_err(|errno| match (shell.state.flavor, errno) {
+    let result = match signal {
+        Some(signal) => sys.kill(pid, signal),
+        None if sys.processes().iter().any(|process| process.pid == pid) => Ok(()),
+        None => Err(Errno::NoProcess),
+    };
+    result.map_err(|errno| match (shell.state.flavor, errno) {
         (Flavor::Bash, errno) => format!("({pid}) - {errno}"),
         (_, Errno::NoProcess) => Errno::NoProcess.to_string(),
         (_, errno) => errno.to_string(),

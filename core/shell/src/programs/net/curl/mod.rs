@@ -545,6 +545,9 @@ impl Curl {
                 self.note(format!("Closing connection {}", transfer.number));
                 failure(52, "Empty reply from server")
             }
+            Err(HttpError::Truncated) if partial.is_none() => {
+                failure(1, "Received HTTP/0.9 when not allowed")
+            }
             Err(HttpError::Truncated) => {
                 if let Some(partial) = partial {
                     self.show(transfer, &partial)?;
