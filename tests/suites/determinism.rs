@@ -1,5 +1,7 @@
 //! Same profile, seed and inputs: same history.
 
+#![allow(clippy::unwrap_used)]
+
 use naru_cluster::Cluster;
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! Every step of every built-in lesson, headless: before its commands at least one of its checks
 //! fails; after them all hold.
 
+#![allow(clippy::unwrap_used)]
+
 use naru_cluster::Cluster;
 use naru_lesson::{Lesson, built_in};
 use std::time::Duration;

@@ -3,8 +3,8 @@
 //! Upstream: `pkg/controlplane/controller/systemnamespaces`,
 //! `pkg/controlplane/controller/kubernetesservice`, `pkg/controlplane/reconcilers`.
 
-use crate::{ApiServer, keys};
 use crate::server::loopback;
+use crate::{ApiServer, keys};
 use naru_api::k8s_openapi::api::core::v1::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort,
     ServiceSpec,

@@ -38,7 +38,10 @@ impl Cache {
     }
 
     /// All objects of a kind in order of namespace and name; "" is all namespaces.
-    pub fn list<'a, K: Kube>(&'a self, namespace: &str) -> impl Iterator<Item = &'a K> + use<'a, K> {
+    pub fn list<'a, K: Kube>(
+        &'a self,
+        namespace: &str,
+    ) -> impl Iterator<Item = &'a K> + use<'a, K> {
         self.objects(&K::kind(), namespace).filter_map(Object::get)
     }
 

@@ -160,13 +160,15 @@ fn cable(
 fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     let host = cluster.profile.nodes.first().map_or("", |node| node.name);
     let user = |name: &str| UserInfo::new(name, &["system:authenticated"]);
-    let mut manager =
-        Process::new("kube-controller-manager", user("system:kube-controller-manager"), &cluster.rng);
+    let mut manager = Process::new(
+        "kube-controller-manager",
+        user("system:kube-controller-manager"),
+        &cluster.rng,
+    );
     for controller in naru_controllers::controller_manager() {
         manager = manager.with(controller);
     }
-    let scheduler: Box<dyn Reconcile<()>> =
-        Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, host));
+    let scheduler: Box<dyn Reconcile<()>> = Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, host));
     let scheduler =
         Process::new("kube-scheduler", user("system:kube-scheduler"), &cluster.rng).with(scheduler);
     for (index, mut process) in (0..).zip([manager, scheduler]) {

@@ -318,8 +318,11 @@ impl Cluster {
             Part::Node(index) => self.nodes.get(index as usize).and_then(|node| node.next_due()),
             Part::Workstation => self.workstation.next_due(),
         };
-        let stall =
-            if self.turns_now > limits::EVENTS_PER_MOMENT_MAX { Self::STALL } else { Duration::ZERO };
+        let stall = if self.turns_now > limits::EVENTS_PER_MOMENT_MAX {
+            Self::STALL
+        } else {
+            Duration::ZERO
+        };
         if let Some(due) = due {
             self.agenda.plan_work(part, due.max(self.now) + stall);
         }

@@ -1,8 +1,8 @@
 //! One object looked at closely.
 
+use crate::Cluster;
 use crate::view::{EventView, Inspection, OwnerView};
 use crate::viewer::{activity_view, owner_view};
-use crate::Cluster;
 use k8s_openapi::api::core::v1::Event;
 use naru_api::{KindRef, Kube, Object, scheme, time};
 
@@ -73,17 +73,13 @@ impl Cluster {
             .filter(|cause| cause.verb == "create" && *cause.subject == *subject)
             .last()
             .map(|cause| cause.id);
-        created
-            .into_iter()
-            .flat_map(|id| causes.chain(id))
-            .map(activity_view)
-            .collect()
+        created.into_iter().flat_map(|id| causes.chain(id)).map(activity_view).collect()
     }
 }
 
 fn event_view(event: &Event) -> EventView {
     let last = event.last_timestamp.as_ref().map(time::from_meta);
-    let seen = event.event_time.as_ref().map(|at| time::from_micro(at));
+    let seen = event.event_time.as_ref().map(time::from_micro);
     let created = event.metadata.creation_timestamp.as_ref().map(time::from_meta);
     EventView {
         kind: event.type_.clone().unwrap_or_default(),

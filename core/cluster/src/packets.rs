@@ -1,7 +1,7 @@
 //! Packets as the page shows them.
 
-use crate::workstation::Workstation;
 use crate::view::{HopView, PacketView};
+use crate::workstation::Workstation;
 use naru_network::{Addresses, Hop, Network, Outcome, Trace, TraceId};
 
 /// Remembers which packets were told.

@@ -83,11 +83,7 @@ fn kind() -> Profile {
         name: "kind",
         context: "kind-kind",
         nodes: vec![
-            NodeProfile {
-                control_plane: true,
-                tainted: true,
-                ..worker("control-plane", 0)
-            },
+            NodeProfile { control_plane: true, tainted: true, ..worker("control-plane", 0) },
             worker("worker", 1),
             worker("worker2", 2),
         ],

@@ -21,7 +21,6 @@ impl ProgramTable for Workstation {
             _ => standard_programs().load(name),
         }
     }
-
 }
 
 struct Containers;

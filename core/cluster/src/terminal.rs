@@ -1,8 +1,8 @@
 //! Terminals, scripts and files of the learner, as the cluster's owner uses them.
 
+use crate::Cluster;
 use crate::agenda::Part;
 use crate::workstation::{FinishedCommand, JobId, JobOutput, TerminalId};
-use crate::Cluster;
 use naru_shell::Errno;
 use naru_sim::Time;
 use std::time::Duration;

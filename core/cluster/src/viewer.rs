@@ -188,11 +188,7 @@ pub fn activity_view(cause: &Cause) -> ActivityView {
 /// The controller of an object, as the page shows it.
 pub fn owner_view(object: &Object) -> Option<OwnerView> {
     let owner = object.controller()?;
-    Some(OwnerView {
-        uid: owner.uid.clone(),
-        kind: owner.kind.clone(),
-        name: owner.name.clone(),
-    })
+    Some(OwnerView { uid: owner.uid.clone(), kind: owner.kind.clone(), name: owner.name.clone() })
 }
 
 /// Replaces what was told of the same object earlier in this view.
@@ -258,9 +254,7 @@ fn pod_view(object: &Object, pod: &Pod, now: Time) -> PodView {
         labels: object.meta().labels.clone().unwrap_or_default(),
         owner: owner_view(object),
         containers: containers
-            .map(|container| {
-                (container.name.clone(), container.image.clone().unwrap_or_default())
-            })
+            .map(|container| (container.name.clone(), container.image.clone().unwrap_or_default()))
             .collect(),
         created_micros: created.unwrap_or_default().as_micros(),
     }

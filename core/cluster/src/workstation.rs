@@ -132,10 +132,8 @@ impl Workstation {
             if self.finished.len() == Self::FINISHED_MAX {
                 self.finished.pop_front();
             }
-            self.finished.push_back(FinishedCommand {
-                line: ended.argv.join(" "),
-                code: ended.code,
-            });
+            self.finished
+                .push_back(FinishedCommand { line: ended.argv.join(" "), code: ended.code });
         }
     }
 

@@ -65,7 +65,7 @@ fn has_fields(object: &Object, fields: &BTreeMap<String, String>) -> bool {
     let Ok(json) = object.to_json() else { return false };
     fields.iter().all(|(pointer, wanted)| match json.pointer(pointer) {
         Some(Value::String(text)) => text == wanted,
-        Some(other) => other.to_string() == *wanted,
+        Some(other) => *wanted == format!("{other}"),
         None => false,
     })
 }
