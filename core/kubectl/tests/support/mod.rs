@@ -123,7 +123,10 @@ impl Machine {
     }
 
     pub fn start(&mut self, line: &str, stdin: Option<&str>) -> Job {
-        let argv = split(line);
+        self.start_argv(split(line), stdin)
+    }
+
+    pub fn start_argv(&mut self, argv: Vec<String>, stdin: Option<&str>) -> Job {
         let input = stdin.map(|text| {
             let pipe = self.kernel.pipe();
             assert_eq!(self.kernel.pipe_write(pipe, text.as_bytes()), text.len());
