@@ -548,9 +548,9 @@ impl PodWorker {
         let asked = context.now;
         let begun = asked.max(*world.pulling_until);
         let found = Image::find(&name);
-        let images = &world.runtime.images;
+        let images = &mut world.runtime.images;
         let time = match &found {
-            Ok(image) => images.pull_time(image, world.config.image_bytes_per_second, context.rng),
+            Ok(image) => images.begin_pull(image, world.config.image_bytes_per_second, context.rng),
             Err(_) => images.resolve_time(context.rng),
         };
         let until = begun + time;
