@@ -1,6 +1,6 @@
 //! Which programs there are, beyond those that every machine knows.
 
-use naru_shell::{Program, ProgramTable, standard_programs};
+use naru_shell::{Completer, Program, ProgramTable, standard_programs};
 
 /// The programs of the learner's machine.
 pub fn on_workstation() -> &'static dyn ProgramTable {
@@ -19,6 +19,13 @@ impl ProgramTable for Workstation {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
             _ => standard_programs().load(name),
+        }
+    }
+
+    fn completer(&self, name: &str) -> Option<&'static dyn Completer> {
+        match name {
+            "kubectl" | "k" => Some(naru_kubectl::completer()),
+            _ => standard_programs().completer(name),
         }
     }
 }
