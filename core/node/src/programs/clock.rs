@@ -13,6 +13,8 @@ pub const GO_LOG: &str = "%Y/%m/%d %H:%M:%S";
 pub const COMMON_LOG: &str = "%d/%b/%Y:%H:%M:%S +0000";
 /// `02/Jun/2025 00:00:00`: Werkzeug.
 pub const WERKZEUG: &str = "%d/%b/%Y %H:%M:%S";
+/// `02 Jun 2025 00:00:00.000`: Redis.
+pub const REDIS: &str = "%d %b %Y %H:%M:%S.%3f";
 /// `2025-06-02T00:00:00.000Z`: JavaScript's `toJSON`.
 pub const ISO_MILLIS: &str = "%Y-%m-%dT%H:%M:%S.%3fZ";
 /// `0602 00:00:00.000000`: klog's header after the level.

@@ -10,6 +10,7 @@ mod nginx_conf;
 mod pause;
 mod pi;
 mod proxy_client;
+mod redis;
 mod web;
 
 use naru_shell::{Program, ProgramTable, standard_programs};
@@ -28,6 +29,8 @@ impl ProgramTable for NodePrograms {
 
             "nginx" => Box::new(nginx::Nginx::default()),
             "pause" => Box::new(pause::Pause),
+            "redis-cli" => Box::new(redis::RedisCli::default()),
+            "redis-server" => Box::new(redis::RedisServer::default()),
             "perl" => Box::new(pi::Perl),
             _ => match daemon::Daemon::named(name) {
                 Some(daemon) => Box::new(daemon),
