@@ -39,7 +39,8 @@ impl Config {
             }
             Err(_) => String::new(),
         };
-        let value = serde_yaml::from_str::<Value>(&text).map_err(|why| {
+        let value = naru_api::yaml::parse(&text).map_err(|why| {
+            let why = crate::generate::yaml_reason(&why.to_string()).to_owned();
             Failure::message(format!("error loading config file \"{path}\": {why}"))
         })?;
         let value = if value.is_object() { value } else { Self::empty() };

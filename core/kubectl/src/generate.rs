@@ -52,6 +52,11 @@ pub fn parse_labels(text: &str) -> Result<Value> {
     Ok(Value::Object(labels))
 }
 
+/// go-yaml's own text, without the words that the stream decoder puts before it.
+pub fn yaml_reason(why: &str) -> &str {
+    why.strip_prefix("error converting YAML to JSON: ").unwrap_or(why)
+}
+
 /// A whole number, with the words of Go's `strconv.Atoi`.
 pub fn atoi(text: &str) -> Result<i64> {
     text.parse().map_err(|_| {

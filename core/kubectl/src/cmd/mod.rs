@@ -127,7 +127,7 @@ const ADVANCED: &[&Command] = &[
     &wait::COMMAND,
     &unavailable::KUSTOMIZE,
 ];
-const SETTINGS: &[&Command] = &[&label::COMMAND, &annotate::COMMAND];
+const SETTINGS: &[&Command] = &[&label::COMMAND, &annotate::COMMAND, &unavailable::COMPLETION];
 const OTHER: &[&Command] = &[
     &apiresources::COMMAND,
     &apiresources::VERSIONS,

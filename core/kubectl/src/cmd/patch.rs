@@ -91,7 +91,7 @@ fn read_patch(cx: &mut Context<'_>) -> Result<Patch> {
         Failure::Message(format!(
             "unable to parse {}: {}",
             quote(&text),
-            yaml_reason(&why.to_string())
+            crate::generate::yaml_reason(&why.to_string())
         ))
     })?;
     Ok(match kind.as_str() {
@@ -99,11 +99,6 @@ fn read_patch(cx: &mut Context<'_>) -> Result<Patch> {
         "merge" => Patch::Merge(value),
         _ => Patch::Strategic(value),
     })
-}
-
-/// `yaml.ToJSON` gives go-yaml's own text, without the words of the stream decoder.
-fn yaml_reason(why: &str) -> &str {
-    why.strip_prefix("error converting YAML to JSON: ").unwrap_or(why)
 }
 
 fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryRun) -> Result<()> {

@@ -22,6 +22,12 @@ pub static CERTIFICATE: Command = missing("certificate SUBCOMMAND", "Modify cert
 pub static CLUSTER_INFO_DUMP: Command =
     missing("dump", "Dump relevant information for debugging and diagnosis");
 
+/// `kubectl completion`
+pub static COMPLETION: Command = missing(
+    "completion SHELL",
+    "Output shell completion code for the specified shell (bash, zsh, fish, or powershell)",
+);
+
 /// `kubectl config delete-cluster`
 pub static CONFIG_DELETE_CLUSTER: Command =
     missing("delete-cluster NAME", "Delete the specified cluster from the kubeconfig");
