@@ -34,7 +34,7 @@ pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
 /// Most process resumptions of one [`Kernel::run`].
 const RESUMPTIONS_PER_RUN: usize = 2_000;
 /// Processor time that one [`Step::Yield`] stands for; so an endless loop lets time pass.
-const YIELD: Duration = Duration::from_millis(1);
+const YIELD: Duration = Duration::from_millis(4);
 /// Most interpreters that start one another (`#!`).
 const INTERPRETERS_MAX: usize = 4;
 

@@ -87,7 +87,12 @@ impl Shell {
         if !self.expand_words(sys, &mut run, simple) {
             return Flow::Go;
         }
-        let mut redirects = run.redirects.take().unwrap_or_else(|| Redirects::new(&self.state.fds));
+        let mut redirects = match run.redirects.take() {
+            Some(redirects) => redirects,
+            // Most commands have none, and then the map need not be copied.
+            None if simple.redirects.is_empty() => Redirects::new(&BTreeMap::new()),
+            None => Redirects::new(&self.state.fds),
+        };
         if !run.redirected {
             match self.make_redirects(sys, &mut redirects, &simple.redirects) {
                 Made::All => run.redirected = true,
@@ -111,9 +116,9 @@ impl Shell {
         if !self.expand_assigns(sys, &mut run, simple) {
             return Flow::Go;
         }
-        let redirects = run.redirects.take().unwrap_or_else(|| Redirects::new(&self.state.fds));
+        let redirects = run.redirects.take().filter(|_| !simple.redirects.is_empty());
         self.trace(&run);
-        self.dispatch(sys, run.words, redirects, run.assigned, !simple.redirects.is_empty());
+        self.dispatch(sys, run.words, redirects, run.assigned);
         Flow::Go
     }
 
@@ -227,26 +232,27 @@ impl Shell {
         &mut self,
         sys: &mut dyn Sys,
         words: Vec<String>,
-        redirects: Redirects,
+        redirects: Option<Redirects>,
         assigned: Vec<(String, String)>,
-        is_redirected: bool,
     ) {
         let Some(name) = words.first().cloned() else {
-            redirects.close(sys);
+            redirects.iter().for_each(|redirects| redirects.close(sys));
             self.state.status = self.capture_status.take().unwrap_or(0);
             self.check_errexit(sys);
             return;
         };
         let function = self.state.functions.get(&name).cloned();
         if function.is_none() && !builtins::is_builtin(&name, self.state.flavor) {
+            let redirects = redirects.unwrap_or_else(|| Redirects::new(&self.state.fds));
             self.run_program(sys, words, redirects, assigned);
             return;
         }
         if name == "exec" && function.is_none() {
+            let redirects = redirects.unwrap_or_else(|| Redirects::new(&self.state.fds));
             self.run_exec(sys, words, redirects, assigned);
             return;
         }
-        if is_redirected {
+        if let Some(redirects) = redirects {
             let fds = std::mem::replace(&mut self.state.fds, redirects.fds);
             self.push(Frame::Restore { fds, opened: redirects.opened });
         }
