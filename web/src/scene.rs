@@ -125,6 +125,8 @@ pub struct Wire {
     pub ready: bool,
 }
 
+/// Room for the two lines of the hint, or three on a phone.
+const HINT_H: f64 = 62.0;
 /// Height of a roof.
 pub const ROOF: f64 = 46.0;
 const MARGIN: f64 = 20.0;
@@ -239,8 +241,8 @@ impl Scene {
 
         self.hint = None;
         if !store.nodes.is_empty() && store.own_pods().next().is_none() {
-            self.hint = Some(Rect { x: self.margin(), y: top, w: self.inner(), h: 44.0 });
-            end = top + 44.0;
+            self.hint = Some(Rect { x: self.margin(), y: top, w: self.inner(), h: HINT_H });
+            end = top + HINT_H;
         }
         end
     }

@@ -49,7 +49,7 @@ impl PartialEq for Store {
 pub struct News {
     /// What happened.
     pub activity: Vec<ActivityView>,
-    /// The numbers of packets never heard of before.
+    /// The numbers of packets that have come to the end of their way.
     pub packets: Vec<u64>,
     /// The uids of pods that are gone; to be forgotten after they were seen to leave.
     pub leaving: Vec<String>,
@@ -83,10 +83,12 @@ impl Store {
             self.remove(uid, &mut news);
         }
         for packet in delta.packets {
-            if !self.packets.contains_key(&packet.id) {
-                news.packets.push(packet.id);
+            let arrived = !packet.outcome.is_empty();
+            let id = packet.id;
+            let before = self.packets.insert(id, packet);
+            if arrived && before.is_none_or(|before| before.outcome.is_empty()) {
+                news.packets.push(id);
             }
-            self.packets.insert(packet.id, packet);
         }
         while self.packets.len() > PACKETS_MAX {
             self.packets.pop_first();
@@ -259,6 +261,23 @@ mod tests {
         let news = store.apply(ViewDelta { reset: true, ..ViewDelta::default() });
         assert!(news.changed && store.pods.is_empty());
         assert!(store != before);
+    }
+
+    #[test]
+    fn a_packet_is_news_when_it_has_arrived() {
+        let packet = |outcome: &str| PacketView {
+            id: 7,
+            flow: 1,
+            protocol: "TCP".to_owned(),
+            summary: "SYN".to_owned(),
+            hops: Vec::new(),
+            outcome: outcome.to_owned(),
+        };
+        let mut store = Store::default();
+        for (outcome, news) in [("", &[][..]), ("delivered", &[7][..]), ("delivered", &[][..])] {
+            let packets = vec![packet(outcome)];
+            assert_eq!(store.apply(ViewDelta { packets, ..ViewDelta::default() }).packets, news);
+        }
     }
 
     #[test]

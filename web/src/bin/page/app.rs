@@ -72,6 +72,8 @@ pub struct App {
     failure: Option<String>,
     /// What a screen reader is told.
     announcement: String,
+    /// Hears keys wherever the focus is, even nowhere.
+    _keys: dom::KeyListener,
 }
 
 impl Component for App {
@@ -108,6 +110,7 @@ impl Component for App {
             pane: Pane::default(),
             failure: None,
             announcement: String::new(),
+            _keys: dom::KeyListener::new(ctx.link().batch_callback(region_key)),
         }
     }
 
@@ -153,15 +156,9 @@ impl Component for App {
             "--lesson-width: {}px; --terminal-height: {}px",
             self.settings.lesson_width, self.settings.terminal_height
         );
-        let on_key = ctx.link().batch_callback(|event: KeyboardEvent| {
-            (event.key() == "F6").then(|| {
-                event.prevent_default();
-                Msg::NextRegion { backwards: event.shift_key() }
-            })
-        });
         html! {
             <ContextProvider<Page> context={self.page.clone()}>
-                <div {class} style={sizes} onkeydown={on_key}>
+                <div {class} style={sizes}>
                     { self.header(embed) }
                     { self.workspace() }
                     <TabBar pane={self.pane} />
@@ -313,7 +310,7 @@ impl App {
             return;
         }
         let traffic = Rc::make_mut(&mut self.traffic);
-        let begun = traffic.take(&news);
+        let begun = traffic.take(&news, &self.store);
         if !begun.is_empty() {
             later(ctx, PULSE_MS, Msg::EndPulses(begun));
         }
@@ -483,6 +480,14 @@ impl App {
         }
         settings.apply(!ctx.props().query.embed);
     }
+}
+
+/// F6 leads from part to part of the page, as in many programs.
+fn region_key(event: KeyboardEvent) -> Option<Msg> {
+    (event.key() == "F6").then(|| {
+        event.prevent_default();
+        Msg::NextRegion { backwards: event.shift_key() }
+    })
 }
 
 /// A command as a keyboard would type it, with Enter at its end.

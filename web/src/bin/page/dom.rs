@@ -2,7 +2,8 @@
 
 use naru_web::query::{Query, Theme};
 use wasm_bindgen::prelude::*;
-use web_sys::{Document, Element, HtmlElement};
+use web_sys::{Document, Element, HtmlElement, KeyboardEvent};
+use yew::Callback;
 
 /// The document.
 pub fn document() -> Option<Document> {
@@ -98,4 +99,31 @@ fn focus_into(region: &HtmlElement) {
 /// Tells the console of an error that no person can be shown.
 pub fn log_error(error: &JsValue) {
     web_sys::console::error_1(error);
+}
+
+/// Hears every key of the window until it is dropped.
+pub struct KeyListener {
+    closure: Closure<dyn Fn(KeyboardEvent)>,
+}
+
+impl KeyListener {
+    /// Has the callback hear the keys.
+    pub fn new(callback: Callback<KeyboardEvent>) -> KeyListener {
+        let closure = Closure::<dyn Fn(KeyboardEvent)>::new(move |event| callback.emit(event));
+        if let Some(window) = web_sys::window() {
+            let listener = closure.as_ref().unchecked_ref();
+            // Without it only the keys are missing.
+            let _ = window.add_event_listener_with_callback("keydown", listener);
+        }
+        KeyListener { closure }
+    }
+}
+
+impl Drop for KeyListener {
+    fn drop(&mut self) {
+        if let Some(window) = web_sys::window() {
+            let listener = self.closure.as_ref().unchecked_ref();
+            let _ = window.remove_event_listener_with_callback("keydown", listener);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use naru_cluster::view::{ActivityView, HopView, PacketView};
 use naru_web::place::Place;
-use naru_web::store::{News, Store};
+use naru_web::store::{News, Store, is_system};
 use std::collections::VecDeque;
 
 /// Pulses seen at a time; more would only be a flicker.
@@ -52,12 +52,14 @@ pub struct Traffic {
 
 impl Traffic {
     /// Takes in what is new. Returns the pulses that began.
-    pub fn take(&mut self, news: &News) -> Vec<u64> {
+    pub fn take(&mut self, news: &News, store: &Store) -> Vec<u64> {
         let room = PULSES_MAX.saturating_sub(self.pulses.len());
         let begun: Vec<Pulse> = news.activity.iter().filter_map(pulse).take(room).collect();
         let ids = begun.iter().map(|pulse| pulse.id).collect();
         self.pulses.extend(begun);
-        self.queue.extend(news.packets.iter().take(QUEUE_MAX.saturating_sub(self.queue.len())));
+        let is_telling = |id: &&u64| store.packets.get(id).is_some_and(is_telling);
+        let room = QUEUE_MAX.saturating_sub(self.queue.len());
+        self.queue.extend(news.packets.iter().filter(is_telling).take(room));
         ids
     }
 
@@ -96,6 +98,20 @@ impl Traffic {
     pub fn can_start(&self) -> bool {
         self.trip.is_none() && !self.queue.is_empty()
     }
+}
+
+/// Whether a packet is shown by itself: one of the learner's own, that goes from pod to pod (or
+/// from the learner's machine) and carries more than an acknowledgement. All are in the list.
+fn is_telling(packet: &PacketView) -> bool {
+    let legs = legs(packet);
+    let (Some((first, _)), Some((last, _))) = (legs.first(), legs.last()) else { return false };
+    let own = |place: &Place| match place {
+        Place::Terminal => true,
+        Place::Pod { namespace, .. } => !is_system(namespace),
+        _ => false,
+    };
+    let between_pods = [first, last].iter().all(|place| !matches!(place, Place::Node(_)));
+    between_pods && (own(first) || own(last)) && !packet.summary.ends_with("length 0")
 }
 
 /// The places a packet comes by, each with the hops it makes there.

@@ -92,6 +92,12 @@ pub fn Topology(props: &TopologyProps) -> Html {
                         <UpperBank ..part.clone() />
                         <Travel ..part.clone() />
                     </svg>
+                    if let Some(rect) = scene.hint {
+                        <div class="empty-landing" style={format!("top: {}px", rect.y)}>
+                            <p>{ texts.empty_cluster }</p>
+                            <p>{ texts.empty_cluster_hint }</p>
+                        </div>
+                    }
                 }
             </div>
             <Legend store={props.store.clone()} />

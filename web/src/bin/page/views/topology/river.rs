@@ -1,4 +1,4 @@
-//! The river: services with their lines to pods, workloads, and word for who finds it empty.
+//! The river: services with their lines to pods, and workloads.
 
 use super::{PartProps, chooser, fit};
 use crate::context::use_page;
@@ -11,8 +11,6 @@ use yew::prelude::*;
 /// The river.
 #[component]
 pub fn River(props: &PartProps) -> Html {
-    let page = use_page();
-    let texts = page.texts();
     let PartProps { store, scene, .. } = props;
     html! {
         <g class="river">
@@ -29,19 +27,6 @@ pub fn River(props: &PartProps) -> Html {
                     <Workload key={uid.as_str()} workload={workload.clone()} rect={*rect} selected={props.selected.clone()} />
                 })
             }) }
-            if let Some(rect) = scene.hint {
-                <text class="hint-title" x={rect.middle().x.to_string()} y={(rect.y + 16.0).to_string()}>
-                    { texts.empty_cluster }
-                </text>
-                <foreignObject
-                    x={rect.x.to_string()}
-                    y={(rect.y + 22.0).to_string()}
-                    width={rect.w.to_string()}
-                    height="44"
-                >
-                    <p class="hint-text">{ texts.empty_cluster_hint }</p>
-                </foreignObject>
-            }
         </g>
     }
 }

@@ -1,0 +1,65 @@
+// What the browser tests share: a browser, a page, and the ways a person has.
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+/** Where the page is served. */
+export const URL_OF_PAGE = process.env.NARU_URL ?? "http://127.0.0.1:8080/";
+/** Where screenshots are left. */
+const OUTPUT = fileURLToPath(new URL("output/", import.meta.url));
+
+export const DESKTOP = { width: 1440, height: 900 };
+export const PHONE = { width: 390, height: 844 };
+
+/** Starts the browser. */
+export async function openBrowser() {
+  await mkdir(OUTPUT, { recursive: true });
+  return chromium.launch({
+    executablePath: process.env.NARU_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
+      "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+}
+
+/**
+ * Opens the page in a fresh profile and waits until its cluster runs. `complaints` fills with what
+ * the page complains about: errors, and breaches of the Content-Security-Policy.
+ */
+export async function openPage(browser, { path = "", viewport = DESKTOP, theme = "light", ...more } = {}) {
+  const context = await browser.newContext({ viewport, colorScheme: theme, locale: "ko-KR", ...more });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  await page.goto(new URL(path, URL_OF_PAGE).href);
+  if (await page.evaluate(() => "naru" in window)) await page.evaluate(() => window.naru.ready);
+  return { page, complaints, close: () => context.close() };
+}
+
+/** Runs a command by `window.naru.exec`. */
+export const exec = (page, command) => page.evaluate((it) => window.naru.exec(it), command);
+
+/** Types into the terminal, with Enter at the end of each line. */
+export async function type(page, text) {
+  await page.locator(".xterm-helper-textarea").focus();
+  for (const line of text.split("\n")) {
+    await page.keyboard.type(line);
+    await page.keyboard.press("Enter");
+  }
+}
+
+/** Waits until the terminal shows a text. */
+export const sees = (page, text) =>
+  page.waitForFunction((wanted) => {
+    const rows = [...document.querySelectorAll(".xterm-rows > *")];
+    return rows.map((row) => row.textContent.replaceAll("\u00a0", " ").trimEnd()).join("\n").includes(wanted);
+  }, text);
+
+/** The pod of a name in the picture. */
+export const pod = (page, name) => page.locator(`[data-testid="topology"] [data-testid="pod"][data-name="${name}"]`);
+
+/** Leaves a screenshot for people. */
+export const photograph = (page, name) => page.screenshot({ path: `${OUTPUT}${name}.png` });
