@@ -813,3 +813,120 @@ fn add_redirect(command: &mut Command, redirect: Redirect) {
         Command::Function { .. } => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, last: bool) -> Parsed<(List, usize)> {
+        parse_command(text, 1, &BTreeMap::new(), last)
+    }
+
+    fn missing(text: &str) -> Option<Missing> {
+        match parse(text, false) {
+            Err(ParseError::Incomplete(missing)) => Some(missing),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn one_command_is_taken_with_its_line() {
+        for (text, taken, items) in [
+            ("echo a; echo b\necho c\n", 15, 2),
+            ("\n\n  # only a comment\n", 21, 0),
+            ("cat <<E; echo b\nx\nE\nrest", 20, 2),
+            ("if a\nthen b\nfi\nrest", 15, 1),
+            ("a &&\nb\nrest", 7, 1),
+            ("a |\n b\nrest", 7, 1),
+            ("(a; b) & c\n", 11, 2),
+            ("x=$(cat <<E\nin\nE\n) y\nrest", 21, 1),
+        ] {
+            let (list, length) = parse(text, true).unwrap();
+            assert_eq!((length, list.items.len()), (taken, items), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_go_on_is_incomplete() {
+        for (text, expected) in [
+            ("echo 'a\n", Missing::Quote('\'')),
+            ("echo \"a\n", Missing::Quote('"')),
+            ("echo `a\n", Missing::Quote('`')),
+            ("echo ${a:-b\n", Missing::Quote('}')),
+            ("echo $(a\n", Missing::Word(Some(")"))),
+            ("echo $((1 +\n", Missing::Quote(')')),
+            ("if a\n", Missing::Word(Some("then"))),
+            ("if a; then b\n", Missing::Word(Some("fi"))),
+            ("while a; do\n", Missing::Word(Some("done"))),
+            ("for x in a\n", Missing::Word(Some("do"))),
+            ("case x in\n", Missing::Word(Some("esac"))),
+            ("{ a\n", Missing::Word(Some("}"))),
+            ("f() \n", Missing::Word(None)),
+            ("a |\n", Missing::Word(None)),
+            ("a &&\n", Missing::Word(None)),
+            ("cat <<E\nx\n", Missing::HereDocument("E".to_string())),
+            ("cat <<'E'", Missing::HereDocument("E".to_string())),
+        ] {
+            assert_eq!(missing(text), Some(expected), "{text:?}");
+        }
+        for text in ["echo a\n", "echo \\\\\n", "echo ok\nif\n"] {
+            assert_eq!(missing(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, token, line) in [
+            (")", ")", 1),
+            ("echo a)", ")", 1),
+            ("a\nb\n", "", 0),
+            ("if; then", ";", 1),
+            ("\n\n;;", ";;", 3),
+            ("a | | b", "|", 1),
+            ("done", "done", 1),
+            ("for 1 in a; do", "1", 1),
+            ("cat <\n", "newline", 1),
+            ("{ a; ) }", ")", 1),
+        ] {
+            let seen = match parse(text, true) {
+                Err(ParseError::Syntax { token, line, .. }) => (token, line),
+                _ => (String::new(), 0),
+            };
+            assert_eq!((seen.0.as_str(), seen.1), (token, line), "{text:?}");
+        }
+        assert!(matches!(parse("echo ${a b}", true), Err(ParseError::BadSubstitution(_))));
+        assert_eq!(parse(&"(".repeat(10_000), true), Err(ParseError::TooLarge));
+        assert_eq!(parse(&"$(".repeat(10_000), true), Err(ParseError::TooLarge));
+    }
+
+    #[test]
+    fn aliases_are_substituted_but_not_for_ever() {
+        let aliases: BTreeMap<String, String> =
+            [("k", "kubectl"), ("ls", "ls -F"), ("a", "b"), ("b", "a"), ("two", "x; y")]
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .into();
+        for (text, expected) in [
+            ("k get", "kubectl get"),
+            ("echo k", "echo k"),
+            ("ls x", "ls -F x"),
+            ("a", "a"),
+            ("'k' get", " get"),
+            ("x=1 k", "kubectl"),
+            ("two z", "x | y z"),
+        ] {
+            let (list, _) = parse_command(text, 1, &aliases, true).unwrap();
+            let commands = list.items.iter().flat_map(|item| &item.and_or.pipelines);
+            let shown: Vec<String> = commands
+                .flat_map(|(_, pipeline)| &pipeline.commands)
+                .map(|command| match command.as_ref() {
+                    Command::Simple(simple) => {
+                        let words = simple.words.iter().map(|word| word.plain().unwrap_or(""));
+                        words.collect::<Vec<_>>().join(" ")
+                    }
+                    _ => String::new(),
+                })
+                .collect();
+            assert_eq!(shown.join(" | "), expected, "{text}");
+        }
+    }
+}
