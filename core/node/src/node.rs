@@ -155,6 +155,7 @@ impl Node {
         let mut world = NodeWorld {
             runtime: &mut self.runtime,
             network: env.net,
+            host: self.host,
             config: &self.config,
             pulling_until: &mut self.pulling_until,
         };
@@ -174,11 +175,12 @@ impl Node {
         let mut world = NodeWorld {
             runtime: &mut self.runtime,
             network: env.net,
+            host: self.host,
             config: &self.config,
             pulling_until: &mut self.pulling_until,
         };
         let Some(kubelet) = self.kubelet.controller_mut() else { return };
-        for key in kubelet.run_probes(&mut world, self.host, env.now) {
+        for key in kubelet.run_probes(&mut world, env.now) {
             self.kubelet.enqueue(key, CauseId::ROOT);
         }
     }

@@ -15,7 +15,6 @@ use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{
     Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch, object_reference,
 };
-use naru_network::NsId;
 use naru_sim::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,9 +80,9 @@ impl Kubelet {
     }
 
     /// Sends probes that are due and takes in their answers; gives the pods to look at.
-    pub fn run_probes(&mut self, world: &mut NodeWorld<'_>, host: NsId, now: Time) -> Vec<Key> {
+    pub fn run_probes(&mut self, world: &mut NodeWorld<'_>, now: Time) -> Vec<Key> {
         let mut keys = Vec::new();
-        for finding in self.probes.advance(world, host, now) {
+        for finding in self.probes.advance(world, now) {
             keys.push(finding.key.clone());
             self.findings.entry(finding.key.clone()).or_default().push(finding);
         }
@@ -211,7 +210,7 @@ impl Kubelet {
         worker.object = object.clone();
         let deleted = pods::is_terminating(pod) && !mirror::is_mirror(&object);
         if deleted || pods::is_terminal(pod) {
-            worker.begin_termination(context, world, "Stopping container ", None);
+            worker.begin_termination(context, world);
             worker.shorten_grace(context.now);
         }
         check_deadline(worker, pod, context, world);
@@ -290,7 +289,7 @@ fn check_deadline(
     }
     worker.failed = Some(Failure { reason: "DeadlineExceeded", message: MESSAGE.to_owned() });
     context.event(&worker.object, EventType::Normal, "DeadlineExceeded", MESSAGE);
-    worker.begin_termination(context, world, "Stopping container ", None);
+    worker.begin_termination(context, world);
 }
 
 /// Writes the pod's status if it is another than the one written last.

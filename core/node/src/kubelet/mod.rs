@@ -5,7 +5,9 @@ mod env;
 mod expansion;
 #[expect(clippy::module_inception, reason = "upstream's name of the file")]
 mod kubelet;
+mod kuberuntime_container;
 mod lease;
+mod lifecycle;
 mod mirror;
 mod node_status;
 mod pod_files;
@@ -14,6 +16,7 @@ mod probes;
 mod record;
 mod static_pods;
 mod status;
+mod termination;
 mod volumes;
 
 pub use kubelet::Kubelet;

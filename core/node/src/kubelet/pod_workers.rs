@@ -5,21 +5,18 @@
 //!
 //! Upstream: `pkg/kubelet/pod_workers.go`, `SyncPod` in `pkg/kubelet/kuberuntime`.
 
-use super::env::{self, Sources};
+use super::lifecycle::RunningHook;
 use super::pod_files;
-use super::probes::{Finding, ProbeKind};
-use super::record::{ContainerRecord, Seen, Waiting};
+use super::probes::Flight;
+use super::record::{ContainerRecord, Seen};
+use super::termination::Termination;
 use super::volumes::{self, PodVolumes, SetUpError};
-use crate::image_store::pull_error;
-use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, Runtime, SandboxConfig, SandboxId,
-};
-use crate::{Image, ImageRef, NodeConfig, RegistryError, go_duration};
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
+use crate::runtime::{ContainerId, Runtime, SandboxConfig, SandboxId};
+use crate::{Image, ImageRef, NodeConfig, RegistryError};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
 use naru_api::{Key, Object};
-use naru_client::{Context, EventType, object_reference};
-use naru_network::Network;
-use naru_shell::Signal;
+use naru_client::{Context, EventType};
+use naru_network::{Network, NsId};
 use naru_sim::Time;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -28,13 +25,9 @@ use std::time::Duration;
 
 /// What a sandbox takes: namespaces, the pause container, the network plugin.
 const SANDBOX_TIME: Duration = Duration::from_millis(350);
-/// What making a container takes.
-const CREATE_TIME: Duration = Duration::from_millis(60);
-/// What starting one takes.
-const START_TIME: Duration = Duration::from_millis(50);
 /// How long until the kubelet notices by itself that containers changed. Upstream: the PLEG's
 /// `genericPlegRelistPeriod`.
-const RELIST_TIME: Duration = Duration::from_secs(1);
+pub(super) const RELIST_TIME: Duration = Duration::from_secs(1);
 /// After a sync that failed the next one comes this much later, and up to half of it more.
 /// Upstream: `backOffPeriod`, `workerBackOffPeriodJitterFactor`.
 const FAILED_SYNC_TIME: Duration = Duration::from_secs(10);
@@ -45,15 +38,14 @@ const MOUNT_DELAY: Duration = Duration::from_millis(500);
 const MOUNT_DELAY_MAX: Duration = Duration::from_secs(122);
 /// How often volumes follow their objects, and up to half of it more. Upstream: `syncFrequency`.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
-/// A pod's grace period when nobody says. Upstream: `DefaultTerminationGracePeriodSeconds`.
-const GRACE_SECONDS: i64 = 30;
-
 /// What is around the kubelet on its node.
 pub struct NodeWorld<'a> {
     /// The container runtime.
     pub runtime: &'a mut Runtime,
     /// The network.
     pub network: &'a mut Network,
+    /// The node's own namespace.
+    pub host: NsId,
     /// The node.
     pub config: &'a NodeConfig,
     /// Until when the node is pulling images: one comes after the other.
@@ -63,7 +55,7 @@ pub struct NodeWorld<'a> {
 
 /// What a worker waits for.
 #[derive(Clone, Debug)]
-enum Hold {
+pub(super) enum Hold {
     Sandbox,
     Pull {
         record: usize,
@@ -81,13 +73,11 @@ enum Hold {
         record: usize,
         id: ContainerId,
     },
-}
-
-/// The end of a pod.
-#[derive(Clone, Copy, Debug)]
-struct Termination {
-    kill_at: Time,
-    killed: bool,
+    PostStart {
+        record: usize,
+        id: ContainerId,
+        flight: Flight,
+    },
 }
 
 /// Why the whole pod has failed, whatever its containers say.
@@ -124,20 +114,23 @@ pub struct PodWorker {
     pub failed: Option<Failure>,
     /// The status that was written last.
     pub written: Option<PodStatus>,
-    volumes: PodVolumes,
+    pub(super) volumes: PodVolumes,
     /// When the volumes are compared with their objects next.
     refresh_at: Option<Time>,
     /// How long it waits before it tries again to set up volumes.
     mount_delay: Duration,
-    hold: Option<(Time, Hold)>,
+    /// Hooks that run before the end of their containers, and when to look at them next.
+    pub(super) hooks: Vec<RunningHook>,
+    pub(super) hooks_at: Option<Time>,
+    pub(super) hold: Option<(Time, Hold)>,
     /// Containers that this sync will start, by their place in `containers`.
-    to_start: VecDeque<usize>,
-    sync_failed: bool,
-    sync_at: Option<Time>,
+    pub(super) to_start: VecDeque<usize>,
+    pub(super) sync_failed: bool,
+    pub(super) sync_at: Option<Time>,
     wake_by: Option<Time>,
-    termination: Option<Termination>,
+    pub(super) termination: Option<Termination>,
     /// Every container has stopped for good.
-    terminated: bool,
+    pub(super) terminated: bool,
 }
 
 impl PodWorker {
@@ -161,6 +154,8 @@ impl PodWorker {
             volumes: PodVolumes::default(),
             refresh_at: None,
             mount_delay: MOUNT_DELAY,
+            hooks: Vec::new(),
+            hooks_at: None,
             hold: None,
             to_start: VecDeque::new(),
             sync_failed: false,
@@ -200,7 +195,8 @@ impl PodWorker {
         let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
         let wake_by = self.wake_by.filter(|_| self.termination.is_none());
         let refresh = self.refresh_at.filter(|_| self.termination.is_none());
-        [hold, sync, killing, kills, wake_by, refresh].into_iter().flatten().min()
+        let dues = [hold, sync, killing, kills, wake_by, refresh, self.hooks_at];
+        dues.into_iter().flatten().min()
     }
 
     /// Whether it stands still until something happens or long enough that others should know
@@ -219,6 +215,7 @@ impl PodWorker {
         if self.terminated {
             return;
         }
+        self.go_on_pre_stop(context, world);
         if self.termination.is_some() {
             self.go_on_terminating(world, now);
             return;
@@ -268,7 +265,7 @@ impl PodWorker {
         }
     }
 
-    fn hold(&mut self, until: Time, hold: Hold) {
+    pub(super) fn hold(&mut self, until: Time, hold: Hold) {
         self.hold = Some((until, hold));
     }
 
@@ -280,7 +277,7 @@ impl PodWorker {
         let wanted = self.wanted(spec, world.runtime);
         if wanted.is_empty() {
             if self.is_done(spec, world.runtime) {
-                self.begin_termination(context, world, "", None);
+                self.begin_termination(context, world);
             }
             return;
         }
@@ -415,10 +412,11 @@ impl PodWorker {
                 self.create(record, name, image, spec, context, world);
             }
             Hold::Start { record, id } => self.start(record, id, context, world),
+            Hold::PostStart { record, id, flight } => {
+                self.go_on_post_start(record, id, flight, context, world);
+            }
         }
     }
-
-    // ---- sandbox ----
 
     fn make_sandbox(
         &mut self,
@@ -447,485 +445,6 @@ impl PodWorker {
         }
     }
 
-    // ---- one container ----
-
-    /// Begins with a container: after a back-off its image, and so on.
-    fn begin_start(
-        &mut self,
-        index: usize,
-        spec: &PodSpec,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let Some(record) = self.containers.get_mut(index) else { return };
-        let Some(container) = record.spec(spec) else { return };
-        let now = context.now;
-        if let Some((finished, _)) = record.ended(world.runtime) {
-            if record.crash.waits_since(finished, now) {
-                let delay = go_duration::millis(record.crash.delay());
-                let pod = full_name(&self.key, &self.uid);
-                record.waiting = Some(Waiting {
-                    reason: "CrashLoopBackOff",
-                    message: format!(
-                        "back-off {delay} restarting failed container={} pod={pod}",
-                        record.name
-                    ),
-                });
-                let message =
-                    format!("Back-off restarting failed container {} in pod {pod}", record.name);
-                self.sync_failed = true;
-                self.event(index, context, EventType::Warning, "BackOff", &message);
-                return;
-            }
-            record.crash.next(finished);
-        }
-        let image = container.image.clone().unwrap_or_default();
-        self.begin_image(index, &image, container, context, world);
-    }
-
-    /// Makes sure that the image is here. Upstream: `EnsureImageExists`.
-    fn begin_image(
-        &mut self,
-        index: usize,
-        image: &str,
-        container: &Container,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let now = context.now;
-        let name = match ImageRef::parse(image) {
-            Ok(name) => name,
-            Err(why) => {
-                let why = format!("couldn't parse image name \"{image}\": {why}");
-                let message = format!("Failed to apply default image tag \"{image}\": {why}");
-                self.event(index, context, EventType::Warning, "InspectFailed", &message);
-                self.fail_start(index, "InvalidImageName", message, context);
-                return;
-            }
-        };
-        let present = world.runtime.images.get(&name);
-        let pull = match container.image_pull_policy.as_deref() {
-            Some("Never") => false,
-            Some("Always") => true,
-            _ => present.is_none(),
-        };
-        if let (false, Some(found)) = (pull, present) {
-            let message = format!("Container image \"{image}\" already present on machine");
-            self.event(index, context, EventType::Normal, "Pulled", &message);
-            self.hold(now + CREATE_TIME, Hold::Create { record: index, name, image: found });
-            return;
-        }
-        if !pull {
-            let message =
-                format!("Container image \"{image}\" is not present with pull policy of Never");
-            self.event(index, context, EventType::Warning, "ErrImageNeverPull", &message);
-            self.fail_start(index, "ErrImageNeverPull", message, context);
-            return;
-        }
-        let Some(record) = self.containers.get(index) else { return };
-        if record.pull.waits_since_update(now) {
-            let mut message = format!("Back-off pulling image \"{image}\"");
-            let before = record.pull_error.clone();
-            self.event(index, context, EventType::Normal, "BackOff", &message);
-            if let Some(before) = before {
-                message = format!("{message}: {before}");
-            }
-            self.fail_start(index, "ImagePullBackOff", message, context);
-            return;
-        }
-        let message = format!("Pulling image \"{image}\"");
-        self.event(index, context, EventType::Normal, "Pulling", &message);
-        self.begin_pull(index, name, context, world);
-    }
-
-    fn begin_pull(
-        &mut self,
-        index: usize,
-        name: ImageRef,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let asked = context.now;
-        let begun = asked.max(*world.pulling_until);
-        let found = Image::find(&name);
-        let images = &mut world.runtime.images;
-        let time = match &found {
-            Ok(image) => images.begin_pull(image, world.config.image_bytes_per_second, context.rng),
-            Err(_) => images.resolve_time(context.rng),
-        };
-        let until = begun + time;
-        *world.pulling_until = until;
-        self.hold(until, Hold::Pull { record: index, name, found, asked, begun });
-    }
-
-    fn pulled(
-        &mut self,
-        index: usize,
-        name: ImageRef,
-        found: Result<Arc<Image>, RegistryError>,
-        (asked, begun): (Time, Time),
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let now = context.now;
-        let image_text = self.image_text(index);
-        match found {
-            Ok(image) => {
-                world.runtime.images.add(&name, Arc::clone(&image));
-                let message = format!(
-                    "Successfully pulled image \"{image_text}\" in {} ({} including waiting). \
-                     Image size: {} bytes.",
-                    go_duration::millis(now.since(begun)),
-                    go_duration::millis(now.since(asked)),
-                    image.bytes()
-                );
-                self.event(index, context, EventType::Normal, "Pulled", &message);
-                self.hold(now + CREATE_TIME, Hold::Create { record: index, name, image });
-            }
-            Err(error) => {
-                let why = pull_error(&name, &error);
-                let message = format!("Failed to pull image \"{image_text}\": {why}");
-                self.event(index, context, EventType::Warning, "Failed", &message);
-                if let Some(record) = self.containers.get_mut(index) {
-                    record.pull.next(now);
-                    record.pull_error = Some(format!("ErrImagePull: {why}"));
-                }
-                self.fail_start(index, "ErrImagePull", why, context);
-            }
-        }
-    }
-
-    fn create(
-        &mut self,
-        index: usize,
-        name: ImageRef,
-        image: Arc<Image>,
-        spec: &PodSpec,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let Some(sandbox) = self.sandbox else { return };
-        let Some(container) = self.containers.get(index).and_then(|record| record.spec(spec))
-        else {
-            return;
-        };
-        let config = match self.container_config(container, name, image, spec, context, world) {
-            Ok(config) => config,
-            Err(why) => {
-                let message = format!("Error: {why}");
-                self.event(index, context, EventType::Warning, "Failed", &message);
-                self.wait_for(index, "CreateContainerConfigError", why);
-                return;
-            }
-        };
-        match world.runtime.create_container(sandbox, config) {
-            Ok(id) => {
-                self.new_run(index, id, world.runtime);
-                let message = format!("Created container: {}", container.name);
-                self.event(index, context, EventType::Normal, "Created", &message);
-                self.hold(context.now + START_TIME, Hold::Start { record: index, id });
-            }
-            Err(why) => {
-                let message = format!("Error: {why}");
-                self.event(index, context, EventType::Warning, "Failed", &message);
-                self.wait_for(index, "CreateContainerError", why);
-            }
-        }
-    }
-
-    /// A new run takes the place of the last one, which is kept; the one before that goes.
-    fn new_run(&mut self, index: usize, id: ContainerId, runtime: &mut Runtime) {
-        let Some(record) = self.containers.get_mut(index) else { return };
-        if let Some(last) = record.id.replace(id) {
-            record.restarts = record.restarts.saturating_add(1);
-            if let Some(oldest) = record.previous.replace(last) {
-                runtime.remove_container(oldest);
-            }
-        }
-        record.seen = Seen::Nothing;
-        record.kill_at = None;
-        let spec = self.object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
-        if let Some(container) = spec.and_then(|spec| record.spec(spec)) {
-            record.ready = container.readiness_probe.is_none();
-            record.started = container.startup_probe.is_none();
-        }
-    }
-
-    fn start(
-        &mut self,
-        index: usize,
-        id: ContainerId,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let now = context.now;
-        let name = self.containers.get(index).map(|record| record.name.clone()).unwrap_or_default();
-        match world.runtime.start_container(id, now, context.client.cause()) {
-            Ok(()) => {
-                if let Some(record) = self.containers.get_mut(index) {
-                    (record.waiting, record.shown) = (None, None);
-                    record.seen = Seen::Running;
-                }
-                let message = format!("Started container {name}");
-                self.event(index, context, EventType::Normal, "Started", &message);
-            }
-            Err(why) => {
-                let message = format!("Error: {why}");
-                self.event(index, context, EventType::Warning, "Failed", &message);
-                if let Some(record) = self.containers.get_mut(index) {
-                    (record.waiting, record.shown) = (None, None);
-                    record.seen = Seen::Ended;
-                }
-                self.sync_failed = true;
-                self.sync_at = Some(now + RELIST_TIME);
-            }
-        }
-    }
-
-    fn container_config(
-        &self,
-        container: &Container,
-        name: ImageRef,
-        image: Arc<Image>,
-        spec: &PodSpec,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) -> Result<ContainerConfig, String> {
-        let pod = self.object.get::<Pod>().ok_or("not a pod")?;
-        let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let host_ip = world.config.internal_ip.to_string();
-        let mut sources = Sources {
-            pod,
-            pod_ip: &pod_ip,
-            host_ip: &host_ip,
-            cache: context.cache,
-            client: &mut context.client,
-        };
-        let own = env::environment(container, &mut sources)?;
-        let argv = env::command_line(container, &image.entrypoint, &image.cmd, &own);
-        if argv.is_empty() {
-            return Err("no command specified".to_owned());
-        }
-        let mut env = image.env.clone();
-        env.extend(own);
-        let (namespace, domain) = (&self.key.namespace, &world.config.cluster_domain);
-        let hostname = pod_files::hostname(spec, &self.key.name, &world.config.name);
-        let hosts = pod_files::hosts(spec, &hostname, namespace, &pod_ip, domain);
-        let resolv_conf = pod_files::resolv_conf(spec, namespace, world.config);
-        let termination = termination_path(container);
-        let (mounts, of_volumes) =
-            self.volumes.mounts(container, &env, &mut world.runtime.volumes)?;
-        let mut files = vec![
-            ("/etc/hosts".to_owned(), hosts.into_bytes()),
-            ("/etc/hostname".to_owned(), format!("{hostname}\n").into_bytes()),
-            ("/etc/resolv.conf".to_owned(), resolv_conf.into_bytes()),
-            (termination.to_owned(), Vec::new()),
-        ];
-        files.extend(of_volumes);
-        let user = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
-        let own_user = container.security_context.as_ref().and_then(|c| c.run_as_user);
-        let pod_user = spec.security_context.as_ref().and_then(|c| c.run_as_user);
-        Ok(ContainerConfig {
-            name: container.name.clone(),
-            image,
-            image_name: name.to_string(),
-            argv,
-            env,
-            cwd: container.working_dir.clone().unwrap_or_default(),
-            uid: user(own_user.or(pod_user)),
-            tty: container.tty == Some(true),
-            stdin: container.stdin == Some(true),
-            files,
-            mounts,
-        })
-    }
-
-    fn image_text(&self, index: usize) -> String {
-        let spec = self.object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
-        let record = self.containers.get(index);
-        let container = record.zip(spec).and_then(|(record, spec)| record.spec(spec));
-        container.and_then(|container| container.image.clone()).unwrap_or_default()
-    }
-
-    /// The container does not run, for this reason; says so in an event too.
-    fn fail_start(
-        &mut self,
-        index: usize,
-        reason: &'static str,
-        message: String,
-        context: &mut Context<'_>,
-    ) {
-        self.event(index, context, EventType::Warning, "Failed", &format!("Error: {reason}"));
-        self.wait_for(index, reason, message);
-    }
-
-    fn wait_for(&mut self, index: usize, reason: &'static str, message: String) {
-        self.sync_failed = true;
-        if let Some(record) = self.containers.get_mut(index) {
-            record.waiting = Some(Waiting { reason, message });
-        }
-    }
-
-    /// Writes an event about a container.
-    pub fn event(
-        &self,
-        index: usize,
-        context: &mut Context<'_>,
-        kind: EventType,
-        reason: &str,
-        message: &str,
-    ) {
-        let path = self.containers.get(index).map(ContainerRecord::field_path);
-        let about = object_reference(&self.object, path);
-        let Context { client, rng, recorder, .. } = context;
-        recorder.record_about(client, rng, about, kind, reason, message);
-    }
-
-    // ---- the end ----
-
-    /// Takes in what a probe found. Upstream: `proberesults` in `syncLoopIteration`.
-    pub fn take_finding(
-        &mut self,
-        finding: &Finding,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let found = self.containers.iter().position(|record| record.id == Some(finding.run));
-        let Some(index) = found else { return };
-        if let Some(trouble) = &finding.trouble {
-            self.event(index, context, EventType::Warning, "Unhealthy", trouble);
-        }
-        let Some(record) = self.containers.get_mut(index) else { return };
-        let name = record.name.clone();
-        match (finding.kind, finding.holds) {
-            (ProbeKind::Readiness, Some(holds)) => record.ready = holds,
-            (ProbeKind::Startup, Some(true)) => {
-                record.started = true;
-                self.poke(context.now);
-            }
-            (ProbeKind::Startup | ProbeKind::Liveness, Some(false)) if !self.is_terminal() => {
-                let probe = finding.kind.name().to_lowercase();
-                let message = format!("Container {name} failed {probe} probe, will be restarted");
-                self.restart_container(index, &message, context, world);
-            }
-            _ => {}
-        }
-    }
-
-    /// Ends one container that is to be started again: a probe has failed.
-    fn restart_container(
-        &mut self,
-        index: usize,
-        message: &str,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-    ) {
-        let now = context.now;
-        self.event(index, context, EventType::Normal, "Killing", message);
-        let grace = self.grace();
-        let Some(record) = self.containers.get_mut(index) else { return };
-        let Some(id) = record.id else { return };
-        record.kill_at = Some(now + grace);
-        stop(world.runtime, id, now);
-    }
-
-    fn kill_overdue(&mut self, world: &mut NodeWorld<'_>, now: Time) {
-        for record in &mut self.containers {
-            if record.kill_at.is_some_and(|at| at <= now) {
-                record.kill_at = None;
-                if let Some(id) = record.id {
-                    world.runtime.signal(id, now, Signal::Kill);
-                }
-            }
-        }
-    }
-
-    fn grace(&self) -> Duration {
-        let pod = self.object.get::<Pod>();
-        let deletion = pod.and_then(|pod| pod.metadata.deletion_grace_period_seconds);
-        let spec = pod.and_then(|pod| pod.spec.as_ref()?.termination_grace_period_seconds);
-        let seconds = deletion.or(spec).unwrap_or(GRACE_SECONDS);
-        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
-    }
-
-    /// Ends the pod: every container gets its signal now and, if it must, its end after the grace
-    /// period. `message` stands before the container's name in the event `Killing`.
-    pub fn begin_termination(
-        &mut self,
-        context: &mut Context<'_>,
-        world: &mut NodeWorld<'_>,
-        message: &str,
-        grace: Option<Duration>,
-    ) {
-        if self.terminated || self.termination.is_some() {
-            return;
-        }
-        let now = context.now;
-        self.hold = None;
-        self.to_start.clear();
-        self.sync_at = None;
-        let grace = grace.unwrap_or_else(|| self.grace());
-        self.termination = Some(Termination { kill_at: now + grace, killed: false });
-        for index in 0..self.containers.len() {
-            let Some(record) = self.containers.get(index) else { continue };
-            if !record.is_running(world.runtime) {
-                continue;
-            }
-            let (id, text) = (record.id, format!("{message}{}", record.name));
-            self.event(index, context, EventType::Normal, "Killing", &text);
-            if let Some(id) = id {
-                stop(world.runtime, id, now);
-            }
-        }
-        self.go_on_terminating(world, now);
-    }
-
-    /// A pod that is being deleted may be given less time by a second deletion.
-    pub fn shorten_grace(&mut self, now: Time) {
-        let grace = self.grace();
-        if let Some(end) = &mut self.termination {
-            end.kill_at = end.kill_at.min(now + grace);
-        }
-    }
-
-    fn go_on_terminating(&mut self, world: &mut NodeWorld<'_>, now: Time) {
-        let Some(end) = &mut self.termination else { return };
-        let running: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|record| record.is_running(world.runtime))
-            .filter_map(|record| record.id)
-            .collect();
-        if !running.is_empty() {
-            if end.kill_at <= now && !end.killed {
-                end.killed = true;
-                for id in running {
-                    world.runtime.signal(id, now, Signal::Kill);
-                }
-            }
-            return;
-        }
-        self.terminated = true;
-        for record in &mut self.containers {
-            if matches!(record.state(world.runtime), Some(ContainerState::Exited { .. })) {
-                (record.waiting, record.shown) = (None, None);
-            }
-        }
-        if let Some(sandbox) = self.sandbox {
-            world.runtime.stop_sandbox(world.network, sandbox);
-            self.sandbox_stopped = true;
-        }
-    }
-
-    /// Gives back everything on the node, whatever runs.
-    pub fn remove(&mut self, world: &mut NodeWorld<'_>) {
-        if let Some(sandbox) = self.sandbox.take() {
-            world.runtime.remove_sandbox(world.network, sandbox);
-        }
-        self.volumes.tear_down(world.runtime);
-        self.terminated = true;
-    }
-
     /// The container of this name; "" is the only one.
     pub fn record(&self, name: &str) -> Option<&ContainerRecord> {
         let main = || self.containers.iter().filter(|record| !record.init);
@@ -940,26 +459,4 @@ impl PodWorker {
 fn jittered(time: Duration, context: &mut Context<'_>) -> Duration {
     let millis = time.as_millis() as u64;
     time + Duration::from_millis(context.rng.below(millis / 2))
-}
-
-/// Sends the signal by which the image says that its process ends.
-fn stop(runtime: &mut Runtime, id: ContainerId, now: Time) {
-    let signal = match runtime.container(id).map(|c| c.config.image.stop_signal.as_str()) {
-        Some("SIGINT") => Signal::Int,
-        Some("SIGHUP") => Signal::Hup,
-        Some("SIGKILL") => Signal::Kill,
-        _ => Signal::Term,
-    };
-    runtime.signal(id, now, signal);
-}
-
-/// Where a container's last words are read.
-pub fn termination_path(container: &Container) -> &str {
-    let path = container.termination_message_path.as_deref();
-    path.filter(|path| !path.is_empty()).unwrap_or("/dev/termination-log")
-}
-
-/// A pod as upstream's messages name it: `web_default(2f1c…)`.
-pub fn full_name(key: &Key, uid: &str) -> String {
-    format!("{}_{}({uid})", key.name, key.namespace)
 }

@@ -18,6 +18,12 @@ pub struct ContainerId(pub u64);
 
 /// Bytes that wait for an attached client; what is more is lost to it, not to the log.
 const TAP_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a process's last words. Upstream: `MaxContainerTerminationMessageLength`.
+const LAST_WORDS_MAX: usize = 4_096;
+/// Bytes and lines of a log that stand for them. Upstream:
+/// `MaxContainerTerminationMessageLogLength`, `MaxContainerTerminationMessageLogLines`.
+const LAST_LOG_MAX: usize = 2_048;
+const LAST_LINES_MAX: u64 = 80;
 /// Columns and rows of a terminal whose size nobody told.
 const TTY_SIZE: (u16, u16) = (80, 24);
 
@@ -46,6 +52,10 @@ pub struct ContainerConfig {
     pub files: Vec<(String, Vec<u8>)>,
     /// Volumes.
     pub mounts: Vec<Mount>,
+    /// The file in which the process leaves its last words.
+    pub termination_path: String,
+    /// Whether the end of the log stands for last words that are not there.
+    pub last_words_from_log: bool,
 }
 
 /// How a container is.
@@ -314,9 +324,25 @@ impl Container {
             finished: now,
             code,
             reason: if code == 0 { "Completed" } else { "Error" },
-            message: String::new(),
+            message: self.last_words(code),
         };
         true
+    }
+
+    /// Upstream: `getTerminationMessage` in `pkg/kubelet/kuberuntime/kuberuntime_container.go`.
+    fn last_words(&self, code: i32) -> String {
+        let words = self.kernel.fs().read(&self.config.termination_path).unwrap_or_default();
+        if !words.is_empty() {
+            let words = words.get(..LAST_WORDS_MAX.min(words.len())).unwrap_or_default();
+            return String::from_utf8_lossy(words).into_owned();
+        }
+        if code == 0 || !self.config.last_words_from_log {
+            return String::new();
+        }
+        let from = self.log.tail(LAST_LINES_MAX);
+        let text: Vec<u8> = self.log.from(from).flat_map(|line| line.text.clone()).collect();
+        let text = text.get(text.len().saturating_sub(LAST_LOG_MAX)..).unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
     }
 
     fn wrote(&mut self, now: Time, output: Output, bytes: &[u8]) {

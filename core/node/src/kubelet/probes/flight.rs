@@ -5,10 +5,10 @@
 use crate::go_duration;
 use crate::kubelet::pod_workers::NodeWorld;
 use crate::runtime::{ContainerId, ExecIo, NamespaceStack};
-use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Probe};
+use k8s_openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use naru_network::Call;
 use naru_network::http::{Request, ResponseReader};
-use naru_network::{Call, NsId};
 use naru_shell::{Errno, NetStack, Pid, SocketId};
 use naru_sim::{CauseId, Time};
 use std::net::{IpAddr, SocketAddr};
@@ -43,6 +43,7 @@ enum Kind {
     Http { socket: SocketId, to: SocketAddr, url: String, out: Vec<u8>, reader: ResponseReader },
     Tcp { socket: SocketId, to: SocketAddr },
     Exec { container: ContainerId, pid: Pid, io: ExecIo, command: String, output: Vec<u8> },
+    Sleep,
     Decided(Verdict),
 }
 
@@ -53,19 +54,51 @@ impl Flight {
         container: &Container,
         run: ContainerId,
         world: &mut NodeWorld<'_>,
-        host: NsId,
         now: Time,
     ) -> Flight {
         let seconds = probe.timeout_seconds.and_then(|s| u64::try_from(s).ok()).unwrap_or(1);
         let timeout = Duration::from_secs(seconds.max(1));
+        Self::send(probe, container, run, timeout, world, now)
+    }
+
+    /// Runs a hook of a container's life, which is done by the same means.
+    pub fn of_hook(
+        hook: &LifecycleHandler,
+        container: &Container,
+        run: ContainerId,
+        time_max: Duration,
+        world: &mut NodeWorld<'_>,
+        now: Time,
+    ) -> Flight {
+        if let Some(sleep) = &hook.sleep {
+            let timeout = Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0));
+            return Flight { deadline: now + timeout, timeout, kind: Kind::Sleep };
+        }
+        let probe = Probe {
+            exec: hook.exec.clone(),
+            http_get: hook.http_get.clone(),
+            tcp_socket: hook.tcp_socket.clone(),
+            ..Probe::default()
+        };
+        Self::send(&probe, container, run, time_max, world, now)
+    }
+
+    fn send(
+        probe: &Probe,
+        container: &Container,
+        run: ContainerId,
+        timeout: Duration,
+        world: &mut NodeWorld<'_>,
+        now: Time,
+    ) -> Flight {
         let kind = if let Some(exec) = &probe.exec {
             command(exec.command.clone().unwrap_or_default(), run, world, now)
         } else if let Some(get) = &probe.http_get {
-            http(get, container, run, world, host, now)
+            http(get, container, run, world, now)
         } else if let Some(tcp) = &probe.tcp_socket {
             let host_name = tcp.host.clone().unwrap_or_default();
             address(&host_name, &tcp.port, container, run, world).and_then(|to| {
-                match stack(world, host, now).tcp_connect(to) {
+                match stack(world, now).tcp_connect(to) {
                     Ok(socket) => Ok(Kind::Tcp { socket, to }),
                     Err(errno) => Err(Verdict::Bad(dial_error(to, errno))),
                 }
@@ -86,13 +119,14 @@ impl Flight {
     }
 
     /// Goes on as far as it can; the verdict when there is one.
-    pub fn go_on(&mut self, world: &mut NodeWorld<'_>, host: NsId, now: Time) -> Option<Verdict> {
+    pub fn go_on(&mut self, world: &mut NodeWorld<'_>, now: Time) -> Option<Verdict> {
         let late = now >= self.deadline;
         let timeout = self.timeout;
         match &mut self.kind {
             Kind::Decided(verdict) => Some(verdict.clone()),
+            Kind::Sleep => late.then_some(Verdict::Good),
             Kind::Tcp { socket, to } => {
-                let mut net = stack(world, host, now);
+                let mut net = stack(world, now);
                 let verdict = match net.connected(*socket) {
                     Ok(()) => Verdict::Good,
                     Err(Errno::Again) if !late => return None,
@@ -103,7 +137,7 @@ impl Flight {
                 Some(verdict)
             }
             Kind::Http { socket, to, url, out, reader } => {
-                let mut net = stack(world, host, now);
+                let mut net = stack(world, now);
                 let verdict = match talk(&mut net, *socket, *to, out, reader) {
                     Ok(Some(status)) if (200..400).contains(&status) => Verdict::Good,
                     Ok(Some(status)) => {
@@ -177,7 +211,6 @@ fn http(
     container: &Container,
     run: ContainerId,
     world: &mut NodeWorld<'_>,
-    host: NsId,
     now: Time,
 ) -> Result<Kind, Verdict> {
     let host_name = get.host.clone().unwrap_or_default();
@@ -199,7 +232,7 @@ fn http(
         request.headers.set(&header.name, header.value.as_str());
     }
     request.headers.set("Connection", "close");
-    match stack(world, host, now).tcp_connect(to) {
+    match stack(world, now).tcp_connect(to) {
         Ok(socket) => {
             let (out, reader) = (request.to_bytes(), ResponseReader::new("GET"));
             Ok(Kind::Http { socket, to, url, out, reader })
@@ -287,6 +320,6 @@ fn dial_error(to: SocketAddr, errno: Errno) -> String {
     }
 }
 
-fn stack<'w>(world: &'w mut NodeWorld<'_>, host: NsId, now: Time) -> NamespaceStack<'w> {
-    NamespaceStack::new(world.network, host, Call { now, cause: CauseId::ROOT })
+fn stack<'w>(world: &'w mut NodeWorld<'_>, now: Time) -> NamespaceStack<'w> {
+    NamespaceStack::new(world.network, world.host, Call { now, cause: CauseId::ROOT })
 }

@@ -7,10 +7,9 @@ mod flight;
 use super::pod_workers::{NodeWorld, PodWorker};
 use super::record::ContainerRecord;
 use crate::runtime::{ContainerId, ContainerState, Runtime};
-use flight::{Flight, Verdict};
+pub use flight::{Flight, Verdict};
 use k8s_openapi::api::core::v1::{Container, Pod, Probe};
 use naru_api::Key;
-use naru_network::NsId;
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -162,16 +161,16 @@ impl ProbeManager {
     }
 
     /// Sends what is due and takes in what came back.
-    pub fn advance(&mut self, world: &mut NodeWorld<'_>, host: NsId, now: Time) -> Vec<Finding> {
+    pub fn advance(&mut self, world: &mut NodeWorld<'_>, now: Time) -> Vec<Finding> {
         while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, id));
-            self.send(id, world, host, now);
+            self.send(id, world, now);
         }
         let mut findings = Vec::new();
         for id in self.in_flight.clone() {
             let Some(watched) = self.probes.get_mut(&id) else { continue };
             let Some(flight) = &mut watched.flight else { continue };
-            let Some(verdict) = flight.go_on(world, host, now) else { continue };
+            let Some(verdict) = flight.go_on(world, now) else { continue };
             watched.flight = None;
             self.in_flight.remove(&id);
             findings.extend(watched.take(id, verdict));
@@ -179,7 +178,7 @@ impl ProbeManager {
         findings
     }
 
-    fn send(&mut self, id: ProbeId, world: &mut NodeWorld<'_>, host: NsId, now: Time) {
+    fn send(&mut self, id: ProbeId, world: &mut NodeWorld<'_>, now: Time) {
         let Some(watched) = self.probes.get_mut(&id) else { return };
         let period = seconds(watched.probe.period_seconds, 10).max(Duration::from_secs(1));
         watched.next_at = now + period;
@@ -187,7 +186,7 @@ impl ProbeManager {
         if watched.resting || watched.flight.is_some() {
             return;
         }
-        let flight = Flight::begin(&watched.probe, &watched.container, id.run, world, host, now);
+        let flight = Flight::begin(&watched.probe, &watched.container, id.run, world, now);
         watched.flight = Some(flight);
         self.in_flight.insert(id);
     }

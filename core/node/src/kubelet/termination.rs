@@ -1,0 +1,173 @@
+//! The end of containers and of pods: signals, grace, what probes call for.
+//!
+//! Upstream: `killContainer` and `killContainersWithSyncResult` in `pkg/kubelet/kuberuntime`,
+//! `SyncTerminatingPod` in `pkg/kubelet/kubelet.go`.
+
+use super::pod_workers::{NodeWorld, PodWorker};
+use super::probes::{Finding, ProbeKind};
+use crate::runtime::{ContainerId, ContainerState, Runtime};
+use k8s_openapi::api::core::v1::Pod;
+use naru_client::{Context, EventType};
+use naru_shell::Signal;
+use naru_sim::Time;
+use std::time::Duration;
+
+/// A pod's grace period when nobody says. Upstream: `DefaultTerminationGracePeriodSeconds`.
+const GRACE_SECONDS: i64 = 30;
+
+/// The end of a pod.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Termination {
+    pub kill_at: Time,
+    pub killed: bool,
+}
+
+impl PodWorker {
+    /// Takes in what a probe found. Upstream: `proberesults` in `syncLoopIteration`.
+    pub fn take_finding(
+        &mut self,
+        finding: &Finding,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) {
+        let found = self.containers.iter().position(|record| record.id == Some(finding.run));
+        let Some(index) = found else { return };
+        if let Some(trouble) = &finding.trouble {
+            self.event(index, context, EventType::Warning, "Unhealthy", trouble);
+        }
+        let Some(record) = self.containers.get_mut(index) else { return };
+        let name = record.name.clone();
+        match (finding.kind, finding.holds) {
+            (ProbeKind::Readiness, Some(holds)) => record.ready = holds,
+            (ProbeKind::Startup, Some(true)) => {
+                record.started = true;
+                self.poke(context.now);
+            }
+            (ProbeKind::Startup | ProbeKind::Liveness, Some(false)) if !self.is_terminal() => {
+                let probe = finding.kind.name().to_lowercase();
+                let message = format!("Container {name} failed {probe} probe, will be restarted");
+                self.restart_container(index, &message, context, world);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends one container that is to be started again: a probe has failed.
+    pub(super) fn restart_container(
+        &mut self,
+        index: usize,
+        message: &str,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) {
+        let now = context.now;
+        self.event(index, context, EventType::Normal, "Killing", message);
+        let grace = self.grace();
+        let Some(record) = self.containers.get_mut(index) else { return };
+        let Some(id) = record.id else { return };
+        record.kill_at = Some(now + grace);
+        self.end_container(index, id, world, now);
+    }
+
+    pub(super) fn kill_overdue(&mut self, world: &mut NodeWorld<'_>, now: Time) {
+        for record in &mut self.containers {
+            if record.kill_at.is_some_and(|at| at <= now) {
+                record.kill_at = None;
+                if let Some(id) = record.id {
+                    world.runtime.signal(id, now, Signal::Kill);
+                }
+            }
+        }
+    }
+
+    fn grace(&self) -> Duration {
+        let pod = self.object.get::<Pod>();
+        let deletion = pod.and_then(|pod| pod.metadata.deletion_grace_period_seconds);
+        let spec = pod.and_then(|pod| pod.spec.as_ref()?.termination_grace_period_seconds);
+        let seconds = deletion.or(spec).unwrap_or(GRACE_SECONDS);
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    }
+
+    /// Ends the pod: every container gets its signal now and, if it must, its end after the grace
+    /// period.
+    pub fn begin_termination(&mut self, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
+        if self.terminated || self.termination.is_some() {
+            return;
+        }
+        let now = context.now;
+        self.hold = None;
+        self.to_start.clear();
+        self.sync_at = None;
+        let grace = self.grace();
+        self.termination = Some(Termination { kill_at: now + grace, killed: false });
+        for index in 0..self.containers.len() {
+            let Some(record) = self.containers.get(index) else { continue };
+            if !record.is_running(world.runtime) {
+                continue;
+            }
+            let (id, text) = (record.id, format!("Stopping container {}", record.name));
+            self.event(index, context, EventType::Normal, "Killing", &text);
+            if let Some(id) = id {
+                self.end_container(index, id, world, now);
+            }
+        }
+        self.go_on_terminating(world, now);
+    }
+
+    /// A pod that is being deleted may be given less time by a second deletion.
+    pub fn shorten_grace(&mut self, now: Time) {
+        let grace = self.grace();
+        if let Some(end) = &mut self.termination {
+            end.kill_at = end.kill_at.min(now + grace);
+        }
+    }
+
+    pub(super) fn go_on_terminating(&mut self, world: &mut NodeWorld<'_>, now: Time) {
+        let Some(end) = &mut self.termination else { return };
+        let running: Vec<ContainerId> = self
+            .containers
+            .iter()
+            .filter(|record| record.is_running(world.runtime))
+            .filter_map(|record| record.id)
+            .collect();
+        if !running.is_empty() {
+            if end.kill_at <= now && !end.killed {
+                end.killed = true;
+                for id in running {
+                    world.runtime.signal(id, now, Signal::Kill);
+                }
+            }
+            return;
+        }
+        self.terminated = true;
+        for record in &mut self.containers {
+            if matches!(record.state(world.runtime), Some(ContainerState::Exited { .. })) {
+                (record.waiting, record.shown) = (None, None);
+            }
+        }
+        if let Some(sandbox) = self.sandbox {
+            world.runtime.stop_sandbox(world.network, sandbox);
+            self.sandbox_stopped = true;
+        }
+    }
+
+    /// Gives back everything on the node, whatever runs.
+    pub fn remove(&mut self, world: &mut NodeWorld<'_>) {
+        if let Some(sandbox) = self.sandbox.take() {
+            world.runtime.remove_sandbox(world.network, sandbox);
+        }
+        self.volumes.tear_down(world.runtime);
+        self.terminated = true;
+    }
+}
+
+/// Sends the signal by which the image says that its process ends.
+pub(super) fn stop(runtime: &mut Runtime, id: ContainerId, now: Time) {
+    let signal = match runtime.container(id).map(|c| c.config.image.stop_signal.as_str()) {
+        Some("SIGINT") => Signal::Int,
+        Some("SIGHUP") => Signal::Hup,
+        Some("SIGKILL") => Signal::Kill,
+        _ => Signal::Term,
+    };
+    runtime.signal(id, now, signal);
+}
