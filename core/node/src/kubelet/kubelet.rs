@@ -275,13 +275,14 @@ fn check_deadline(
     world: &mut NodeWorld<'_>,
 ) {
     const MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
+    worker.wake_by(None);
     let seconds = pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
     let Some(seconds) = seconds.and_then(|seconds| u64::try_from(seconds).ok()) else { return };
     let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
     let start = start.map_or(worker.first_seen, from_meta);
     let deadline = start + Duration::from_secs(seconds);
     if context.now < deadline {
-        worker.wake_by(deadline);
+        worker.wake_by(Some(deadline));
         return;
     }
     if worker.is_terminal() {

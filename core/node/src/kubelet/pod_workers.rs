@@ -181,21 +181,24 @@ impl PodWorker {
         self.sync_at = Some(self.sync_at.map_or(now, |at| at.min(now)));
     }
 
-    /// The kubelet wants to look at the pod at this moment at the latest.
-    pub fn wake_by(&mut self, at: Time) {
-        self.wake_by = Some(at);
+    /// The kubelet wants to look at the pod at this moment at the latest, if at all.
+    pub fn wake_by(&mut self, at: Option<Time>) {
+        self.wake_by = at;
     }
 
     /// When it wants to go on.
     pub fn next_due(&self) -> Option<Time> {
+        if self.terminated {
+            return None;
+        }
+        if let Some(end) = self.termination {
+            let killing = (!end.killed).then_some(end.kill_at);
+            return [killing, self.hooks_at].into_iter().flatten().min();
+        }
         let hold = self.hold.as_ref().map(|(until, _)| *until);
         let sync = self.sync_at.filter(|_| hold.is_none());
-        let killing = self.termination.filter(|end| !end.killed && !self.terminated);
-        let killing = killing.map(|end| end.kill_at);
         let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
-        let wake_by = self.wake_by.filter(|_| self.termination.is_none());
-        let refresh = self.refresh_at.filter(|_| self.termination.is_none());
-        let dues = [hold, sync, killing, kills, wake_by, refresh, self.hooks_at];
+        let dues = [hold, sync, kills, self.wake_by, self.refresh_at, self.hooks_at];
         dues.into_iter().flatten().min()
     }
 
