@@ -355,6 +355,11 @@ fn lay_files(fs: &mut Vfs, profile: &Profile) -> Result<(), Errno> {
     }
     fs.mkdir_all("/etc")?;
     fs.write("/etc/hostname", b"naru\n")?;
+    let (user, home, uid) = (Workstation::USER, Workstation::HOME, Workstation::UID);
+    let passwd =
+        format!("root:x:0:0:root:/root:/bin/bash\n{user}:x:{uid}:{uid}::{home}:/bin/bash\n");
+    fs.write("/etc/passwd", passwd.as_bytes())?;
+    fs.write("/etc/group", format!("root:x:0:\n{user}:x:{uid}:\n").as_bytes())?;
     fs.write("/etc/hosts", b"127.0.0.1\tlocalhost\n127.0.1.1\tnaru\n")
 }
 
