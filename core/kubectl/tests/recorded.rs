@@ -1,9 +1,9 @@
-//! What kubectl v1.33.4 printed, and what this one prints for the same objects: byte for byte.
+//! What kubectl v1.33 printed, and what this one prints for the same objects: byte for byte.
 //!
 //! `recorded/commands.txt` lists the command lines, `recorded/cluster.yaml` the objects, and
-//! `recorded/kubectl.txt` what upstream's own client (`k8s.io/kubectl` v0.33.4) printed when an HTTP
-//! server gave it these objects at 2025-06-02T01:00:00Z: `>` standard output, `!` standard error,
-//! `~` no line end there, `=` the exit code where it is not 0.
+//! `recorded/kubectl.txt` what upstream's own client (`k8s.io/kubectl` v0.33.4, stamped v1.33.1)
+//! printed when an HTTP server gave it these objects at 2025-06-02T01:00:00Z: `>` standard output,
+//! `!` standard error, `~` no line end there, `=` the exit code where it is not 0.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

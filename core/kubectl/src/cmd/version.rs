@@ -9,7 +9,7 @@ use crate::process::Outcome;
 use serde_json::{Value, json as object};
 
 /// The version that Naru speaks, as client and as server.
-pub const VERSION: &str = "v1.33.4";
+pub const VERSION: &str = "v1.33.1";
 const KUSTOMIZE_VERSION: &str = "v5.6.0";
 
 /// `kubectl version`

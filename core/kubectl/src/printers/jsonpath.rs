@@ -24,6 +24,8 @@ enum Segment {
     Text(String),
     Action(Vec<Step>),
     Range(Vec<Step>, Vec<Segment>),
+    /// `{end}` outside of any range: an error only once the template is executed.
+    StrayEnd,
 }
 
 #[derive(Clone, Debug)]
@@ -111,6 +113,7 @@ impl JsonPath {
                         self.each(body, &value, give)?;
                     }
                 }
+                Segment::StrayEnd => return Err("not in range, nothing to end".to_owned()),
             }
         }
         Ok(())
@@ -367,10 +370,10 @@ impl<'a> Parser<'a> {
                 }
                 "end" => {
                     self.steps('}')?;
-                    if !in_range {
-                        return Err("not in range, nothing to end".to_owned());
+                    if in_range {
+                        return Ok(segments);
                     }
-                    return Ok(segments);
+                    segments.push(Segment::StrayEnd);
                 }
                 _ => segments.push(Segment::Action(self.steps('}')?)),
             }
@@ -639,7 +642,6 @@ mod tests {
             ("{.a", "unclosed action"),
             ("{.a[}", "unterminated array"),
             ("{.a[x]}", "invalid array index x"),
-            ("{end}", "not in range, nothing to end"),
             ("{'a}", "unterminated quoted string"),
         ] {
             assert_eq!(JsonPath::parse(template, true).unwrap_err(), expected, "{template}");
