@@ -90,6 +90,19 @@ impl Image {
         CATALOGUE.images().filter(|image| image.preloaded).cloned()
     }
 
+    /// Every image that there is.
+    #[cfg(test)]
+    pub(crate) fn all() -> impl Iterator<Item = &'static Arc<Image>> {
+        CATALOGUE.images()
+    }
+
+    /// Its executable files that stand for a program.
+    #[cfg(test)]
+    pub(crate) fn executables(&self, program: &str) -> impl Iterator<Item = &str> {
+        let files = self.content.executables.iter();
+        files.filter(move |(_, name)| *name == program).map(|(path, _)| path.as_str())
+    }
+
     /// Size of all layers, in bytes.
     pub fn bytes(&self) -> u64 {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.bytes))

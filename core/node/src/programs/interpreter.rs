@@ -1,5 +1,6 @@
 //! `node`, `python` and `go`: languages that the sandbox does not run. An image's source file says
 //! in a comment, the `naru` block, what its program does; any other source is refused with words.
+//! A compiled server, the program `web`, has the same description in a file beside it.
 
 use super::web::{Web, WebConfig};
 use naru_shell::{Errno, Program, Step, Sys};
@@ -20,6 +21,33 @@ impl Program for Interpreter {
             Err((message, code)) => {
                 let _ = sys.write(2, format!("{message}\n").as_bytes());
                 Step::Exit(code)
+            }
+        }
+    }
+}
+
+/// A compiled server: what `/hello-app` does stands in `/hello-app.yaml`.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    application: Option<Web>,
+}
+
+impl Program for Compiled {
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        if let Some(application) = &mut self.application {
+            return application.resume(sys);
+        }
+        let name = sys.args().first().cloned().unwrap_or_default();
+        let path = sys.absolute(&format!("{name}.yaml"));
+        let config = sys.fs().read_text(&path).map_err(|errno| errno.to_string());
+        let config = config.and_then(|text| {
+            serde_yaml::from_str::<WebConfig>(&text).map_err(|error| error.to_string())
+        });
+        match config {
+            Ok(config) => self.application.insert(Web::new(config)).resume(sys),
+            Err(why) => {
+                let _ = sys.write(2, format!("{name}: {path}: {why}\n").as_bytes());
+                Step::Exit(1)
             }
         }
     }
@@ -80,6 +108,18 @@ mod tests {
         assert_eq!(naru_block("// a\n/* naru\nlisten: 1\n*/\n"), Some("listen: 1\n"));
         assert_eq!(naru_block("\"\"\" naru\nlisten: 2\n\"\"\""), Some("listen: 2\n"));
         assert_eq!(naru_block("console.log(1) /* naru"), None);
+    }
+
+    #[test]
+    fn every_compiled_server_is_described() {
+        for image in Image::all() {
+            let fs = image.fs();
+            for path in image.executables("web") {
+                let text = fs.read_text(&format!("{path}.yaml")).unwrap();
+                let config: WebConfig = serde_yaml::from_str(&text).unwrap();
+                assert!(config.listen > 0, "{path} of {}", image.repository);
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod clock;
 mod daemon;
+mod fortune;
 mod http_server;
 mod interpreter;
 mod nginx;
@@ -27,8 +28,10 @@ impl ProgramTable for NodePrograms {
         let program: Box<dyn Program> = match name {
             "go" | "node" | "python" => Box::new(interpreter::Interpreter::default()),
 
+            "fortune" => Box::new(fortune::Fortune),
             "nginx" => Box::new(nginx::Nginx::default()),
             "pause" => Box::new(pause::Pause),
+            "web" => Box::new(interpreter::Compiled::default()),
             "redis-cli" => Box::new(redis::RedisCli::default()),
             "redis-server" => Box::new(redis::RedisServer::default()),
             "perl" => Box::new(pi::Perl),

@@ -59,6 +59,12 @@ pub struct Route {
     /// How long the answer takes, in milliseconds.
     #[serde(default)]
     pub latency_millis: u64,
+    /// A file that the request's body is written to.
+    #[serde(default)]
+    pub write: Option<String>,
+    /// A line on its output for requests to this route, beside that for every request.
+    #[serde(default)]
+    pub log: String,
 }
 
 /// From some request on, every answer is this one.
@@ -165,8 +171,16 @@ impl Web {
             (None, Some(route)) => (route.status, route.body.as_str()),
             (None, None) => (404, ""),
         };
-        let seen = Seen { incoming, status };
+        let mut seen = Seen { incoming, status, bytes: 0 };
+        if let Some(path) = route.and_then(|route| route.write.as_ref()) {
+            write_file(sys, path, &incoming.request.body);
+        }
         let body = fill(body, sys, Some(&seen));
+        seen.bytes = body.len();
+        if let Some(line) = route.map(|route| &route.log).filter(|line| !line.is_empty()) {
+            let line = fill(line, sys, Some(&seen)) + "\n";
+            let _ = sys.write(1, line.as_bytes());
+        }
         for (fd, line) in [(1, &self.config.request_log), (2, &self.config.request_log_stderr)] {
             if !line.is_empty() {
                 let line = fill(line, sys, Some(&seen)) + "\n";
@@ -223,15 +237,27 @@ impl Route {
     }
 }
 
+/// Makes `bytes` the contents of a file, and the directories above it; what cannot be written is
+/// told on standard error.
+fn write_file(sys: &mut dyn Sys, path: &str, bytes: &[u8]) {
+    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    let fs = sys.fs();
+    let written = fs.mkdir_all(folder).and_then(|()| fs.write(path, bytes));
+    if let Err(errno) = written {
+        let _ = sys.write(2, format!("{path}: {errno}\n").as_bytes());
+    }
+}
+
 /// A request that is being answered.
 struct Seen<'a> {
     incoming: &'a Incoming,
     status: u16,
+    bytes: usize,
 }
 
-/// Fills in `{{name}}`: `hostname`, `ip`, `time_iso`, `time_go`, `time_flask`, `env.NAME`; and of
-/// a request `method`, `path`, `query`, `client`, `client6` (as a dual-stack socket says it),
-/// `status`, `body`. An unknown name stays as it is.
+/// Fills in `{{name}}`: `hostname`, `ip`, `time_iso`, `time_go`, `time_common`, `time_flask`, `env.NAME`,
+/// `file.PATH|what to say without it`; and of a request `method`, `path`, `query`, `client`, `client6` (as a dual-stack socket says it),
+/// `status`, `bytes` of the answer's body, `body`. An unknown name stays as it is.
 fn fill(text: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -256,12 +282,17 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
     if let Some(name) = name.strip_prefix("env.") {
         return Some(sys.env().get(name).cloned().unwrap_or_default());
     }
+    if let Some(name) = name.strip_prefix("file.") {
+        let (path, otherwise) = name.split_once('|').unwrap_or((name, ""));
+        return Some(sys.fs().read_text(path).unwrap_or_else(|_| otherwise.to_owned()));
+    }
     let now = sys.now();
     Some(match name {
         "hostname" => sys.hostname().to_owned(),
         "ip" => own_address(sys),
         "time_iso" => clock::format(now, clock::ISO_MILLIS),
         "time_go" => clock::format(now, clock::GO_LOG),
+        "time_common" => clock::format(now, clock::COMMON_LOG),
         "time_flask" => clock::format(now, clock::WERKZEUG),
         "method" => seen?.incoming.request.method.clone(),
         "path" => seen?.incoming.request.path().to_owned(),
@@ -269,6 +300,7 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
         "client" => seen?.incoming.peer.ip().to_string(),
         "client6" => format!("::ffff:{}", seen?.incoming.peer.ip()),
         "status" => seen?.status.to_string(),
+        "bytes" => seen?.bytes.to_string(),
         "body" => String::from_utf8_lossy(&seen?.incoming.request.body).into_owned(),
         _ => return None,
     })
