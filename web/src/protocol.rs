@@ -230,8 +230,11 @@ mod tests {
 
     #[test]
     fn a_view_survives_the_way() {
-        let owner =
-            OwnerView { uid: "r".to_owned(), kind: "ReplicaSet".to_owned(), name: "web".to_owned() };
+        let owner = OwnerView {
+            uid: "r".to_owned(),
+            kind: "ReplicaSet".to_owned(),
+            name: "web".to_owned(),
+        };
         let pod = PodView {
             uid: "u".to_owned(),
             namespace: "default".to_owned(),

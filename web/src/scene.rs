@@ -8,6 +8,7 @@ use crate::place::Place;
 use crate::store::{Store, is_system};
 use naru_cluster::view::{NodeView, PodView};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A point, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -144,6 +145,8 @@ const POD_H: f64 = 42.0;
 const POD_W: f64 = 118.0;
 const HOUSE_W: f64 = 186.0;
 const HOUSE_W_MAX: f64 = 420.0;
+/// How much higher than needed a house may become.
+const TALLER_MAX: f64 = 220.0;
 /// Where a house tells of folded pods and of its address.
 const SILL: f64 = 30.0;
 /// Between things on the river.
@@ -160,11 +163,10 @@ impl Scene {
         let needed = river_end + WATER + houses.height() + MARGIN;
         let slack = (room.height - needed).max(0.0);
         let breath = (slack * 0.2).min(56.0);
-        let river_end = scene.lay_river(store, room, upper + WATER + breath, breath);
-        let left = (slack - 3.0 * breath).max(0.0);
-        let top = river_end + WATER + breath;
-        scene.lay_houses(&houses, top, (left / houses.rows.max(1) as f64).min(150.0));
-        scene.height = room.height.max(top + houses.height() + MARGIN).max(scene.lowest() + MARGIN);
+        let top = scene.lay_river(store, room, upper + WATER + breath, breath) + WATER + breath;
+        let left = (room.height - top - houses.height() - MARGIN).max(0.0);
+        scene.lay_houses(&houses, top, (left / houses.rows.max(1) as f64).min(TALLER_MAX));
+        scene.height = room.height.max(scene.lowest() + MARGIN);
         scene.lay_wires(store);
         scene.note_stations(store);
         scene
@@ -173,6 +175,11 @@ impl Scene {
     /// Where something that goes to a place is to be drawn.
     pub fn station(&self, place: &Place) -> Option<Point> {
         self.stations.get(place).copied()
+    }
+
+    /// All places and where they are.
+    pub fn stations(&self) -> &BTreeMap<Place, Point> {
+        &self.stations
     }
 
     fn lowest(&self) -> f64 {
@@ -229,6 +236,7 @@ impl Scene {
         let mut afloat: Vec<&PodView> = store
             .pods
             .values()
+            .map(Rc::as_ref)
             .filter(|pod| shown(&pod.namespace) && house_of(store, pod).is_none())
             .collect();
         afloat.sort_by_key(|pod| age_order(pod));
@@ -291,14 +299,14 @@ impl Scene {
         }
         for pod in store.pods.values() {
             let folded = || {
-                let node = store.nodes.values().find(|node| Some(&node.name) == pod.node.as_ref())?;
+                let node =
+                    store.nodes.values().find(|node| Some(&node.name) == pod.node.as_ref())?;
                 let house = self.houses.iter().find(|house| house.uid == node.uid)?;
                 Some(house.fold.middle())
             };
             let here = self.pods.get(&pod.uid).map(|bed| bed.middle()).or_else(folded);
             if let Some(point) = here {
-                let place =
-                    Place::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
+                let place = Place::Pod { namespace: pod.namespace.clone(), name: pod.name.clone() };
                 self.stations.insert(place, point);
             }
         }
@@ -324,15 +332,15 @@ struct HousePlan<'a> {
 impl<'a> HousePlan<'a> {
     fn of(store: &'a Store, room: Room, width: f64) -> HousePlan<'a> {
         let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
-        let mut nodes: Vec<&NodeView> = store.nodes.values().collect();
+        let mut nodes: Vec<&NodeView> = store.nodes.values().map(Rc::as_ref).collect();
         let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
         let columns = fitting.min(nodes.len()).max(1);
         // Beside one another the control plane comes first; one below the other it comes last, so
         // that the lines to the pods do not pass before its house.
         let first = columns > 1;
         nodes.sort_by_key(|node| (node.roles.is_empty() == first, &node.name));
-        let house =
-            ((inner - GAP * (columns as f64 - 1.0)) / columns as f64).min(HOUSE_W_MAX.max(inner / 3.0));
+        let house = ((inner - GAP * (columns as f64 - 1.0)) / columns as f64)
+            .min(HOUSE_W_MAX.max(inner / 3.0));
         let beds = ((house - 2.0 * GAP + 6.0) / (POD_W - 16.0 + 6.0)).floor().max(1.0) as usize;
 
         let mut by_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
@@ -368,7 +376,7 @@ impl<'a> HousePlan<'a> {
 /// The node a pod is in, when there is such a node.
 fn house_of<'a>(store: &'a Store, pod: &PodView) -> Option<&'a NodeView> {
     let name = pod.node.as_ref()?;
-    store.nodes.values().find(|node| &node.name == name)
+    store.nodes.values().map(Rc::as_ref).find(|node| &node.name == name)
 }
 
 /// Oldest first, and always the same order.
@@ -502,8 +510,7 @@ mod tests {
     fn the_systems_pods_are_folded_but_have_a_station() {
         let store = store();
         let [.., room] = rooms();
-        let place =
-            Place::Pod { namespace: "kube-system".to_owned(), name: "dns".to_owned() };
+        let place = Place::Pod { namespace: "kube-system".to_owned(), name: "dns".to_owned() };
         let scene = Scene::lay_out(&store, room);
         assert!(!scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
         let scene = Scene::lay_out(&store, Room { system: true, ..room });

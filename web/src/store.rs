@@ -1,9 +1,10 @@
 //! What the page knows of the cluster: the sum of all view deltas.
 
 use naru_cluster::view::{
-    ActivityView, ClockView, NodeView, PacketView, PodView, ServiceView, ViewDelta, WorkloadView,
+    ActivityView, NodeView, PacketView, PodView, ServiceView, ViewDelta, WorkloadView,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 /// Most happenings kept.
 pub const ACTIVITY_MAX: usize = 400;
@@ -13,26 +14,24 @@ pub const PACKETS_MAX: usize = 300;
 /// The namespace of the cluster's own parts.
 pub const SYSTEM_NAMESPACE: &str = "kube-system";
 
-/// The picture's contents.
+/// The picture's contents. A copy is cheap: what it holds is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    /// The clock.
-    pub clock: ClockView,
     /// Nodes by uid.
-    pub nodes: BTreeMap<String, NodeView>,
+    pub nodes: BTreeMap<String, Rc<NodeView>>,
     /// Pods by uid.
-    pub pods: BTreeMap<String, PodView>,
+    pub pods: BTreeMap<String, Rc<PodView>>,
     /// Pods that are gone from the cluster and leave the picture now, by uid.
     pub leaving: BTreeSet<String>,
     /// Services by uid.
-    pub services: BTreeMap<String, ServiceView>,
+    pub services: BTreeMap<String, Rc<ServiceView>>,
     /// Deployments, ReplicaSets, DaemonSets by uid.
-    pub workloads: BTreeMap<String, WorkloadView>,
+    pub workloads: BTreeMap<String, Rc<WorkloadView>>,
     /// What happened last, oldest first.
-    pub activity: VecDeque<ActivityView>,
+    pub activity: VecDeque<Rc<ActivityView>>,
     /// Packets by number.
-    pub packets: BTreeMap<u64, PacketView>,
-    /// Grows with every change but the clock's.
+    pub packets: BTreeMap<u64, Rc<PacketView>>,
+    /// Grows with every change.
     generation: u64,
 }
 
@@ -48,13 +47,11 @@ impl PartialEq for Store {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct News {
     /// What happened.
-    pub activity: Vec<ActivityView>,
+    pub activity: Vec<Rc<ActivityView>>,
     /// The numbers of packets that have come to the end of their way.
     pub packets: Vec<u64>,
     /// The uids of pods that are gone; to be forgotten after they were seen to leave.
     pub leaving: Vec<String>,
-    /// Whether anything but the clock changed.
-    pub changed: bool,
 }
 
 impl Store {
@@ -63,42 +60,35 @@ impl Store {
         if delta.reset {
             *self = Store { generation: self.generation, ..Store::default() };
         }
-        self.clock = delta.clock;
-        let mut news = News {
-            changed: delta.reset
-                || !(delta.nodes.is_empty()
-                    && delta.pods.is_empty()
-                    && delta.services.is_empty()
-                    && delta.workloads.is_empty()
-                    && delta.removed.is_empty()
-                    && delta.activity.is_empty()
-                    && delta.packets.is_empty()),
-            ..News::default()
-        };
-        self.nodes.extend(delta.nodes.into_iter().map(|it| (it.uid.clone(), it)));
-        self.pods.extend(delta.pods.into_iter().map(|it| (it.uid.clone(), it)));
-        self.services.extend(delta.services.into_iter().map(|it| (it.uid.clone(), it)));
-        self.workloads.extend(delta.workloads.into_iter().map(|it| (it.uid.clone(), it)));
+        self.generation += 1;
+        self.nodes.extend(delta.nodes.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
+        self.pods.extend(delta.pods.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
+        self.services.extend(delta.services.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
+        self.workloads.extend(delta.workloads.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
+        let mut news = News::default();
         for uid in delta.removed {
             self.remove(uid, &mut news);
         }
         for packet in delta.packets {
-            let arrived = !packet.outcome.is_empty();
-            let id = packet.id;
-            let before = self.packets.insert(id, packet);
-            if arrived && before.is_none_or(|before| before.outcome.is_empty()) {
-                news.packets.push(id);
-            }
+            self.take_packet(packet, &mut news);
         }
         while self.packets.len() > PACKETS_MAX {
             self.packets.pop_first();
         }
-        self.activity.extend(delta.activity.iter().cloned());
+        news.activity = delta.activity.into_iter().map(Rc::new).collect();
+        self.activity.extend(news.activity.iter().cloned());
         let surplus = self.activity.len().saturating_sub(ACTIVITY_MAX);
         self.activity.drain(..surplus);
-        news.activity = delta.activity;
-        self.generation += u64::from(news.changed);
         news
+    }
+
+    fn take_packet(&mut self, packet: PacketView, news: &mut News) {
+        let arrived = !packet.outcome.is_empty();
+        let id = packet.id;
+        let before = self.packets.insert(id, Rc::new(packet));
+        if arrived && before.is_none_or(|before| before.outcome.is_empty()) {
+            news.packets.push(id);
+        }
     }
 
     fn remove(&mut self, uid: String, news: &mut News) {
@@ -121,13 +111,18 @@ impl Store {
 
     /// The pods of a learner's own, as far as they are still there.
     pub fn own_pods(&self) -> impl Iterator<Item = &PodView> {
-        self.pods.values().filter(|pod| !is_system(&pod.namespace))
+        self.pods.values().map(Rc::as_ref).filter(|pod| !is_system(&pod.namespace))
     }
 }
 
 /// Whether a namespace holds the cluster's own parts.
 pub fn is_system(namespace: &str) -> bool {
     namespace.starts_with("kube-") || namespace == "local-path-storage"
+}
+
+/// Whether a delta tells of the time only.
+pub fn is_only_clock(delta: &ViewDelta) -> bool {
+    *delta == ViewDelta { clock: delta.clock, ..ViewDelta::default() }
 }
 
 /// What a pod looks like: one of few shapes, each with its own colour.
@@ -229,13 +224,10 @@ mod tests {
     #[test]
     fn a_removed_pod_stays_until_it_is_forgotten() {
         let mut store = Store::default();
-        let news = store.apply(ViewDelta {
-            pods: vec![pod("a", "Running", (1, 1))],
-            ..ViewDelta::default()
-        });
-        assert!(news.changed);
-        let news =
-            store.apply(ViewDelta { removed: vec!["a".to_owned()], ..ViewDelta::default() });
+        let news = store
+            .apply(ViewDelta { pods: vec![pod("a", "Running", (1, 1))], ..ViewDelta::default() });
+        assert!(news.leaving.is_empty());
+        let news = store.apply(ViewDelta { removed: vec!["a".to_owned()], ..ViewDelta::default() });
         assert_eq!(news.leaving, ["a"]);
         assert!(store.pods.contains_key("a"));
         store.forget("a");
@@ -243,23 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_clock_is_no_change() {
-        let mut store = Store::default();
-        let before = store.clone();
-        let clock = ClockView { micros: 9, ..ClockView::default() };
-        let news = store.apply(ViewDelta { clock, ..ViewDelta::default() });
-        assert!(!news.changed);
-        assert!(store == before);
-        assert_eq!(store.clock.micros, 9);
-    }
-
-    #[test]
     fn a_reset_forgets_everything_and_differs_from_before() {
         let mut store = Store::default();
         store.apply(ViewDelta { pods: vec![pod("a", "Running", (1, 1))], ..ViewDelta::default() });
         let before = store.clone();
-        let news = store.apply(ViewDelta { reset: true, ..ViewDelta::default() });
-        assert!(news.changed && store.pods.is_empty());
+        store.apply(ViewDelta { reset: true, ..ViewDelta::default() });
+        assert!(store.pods.is_empty());
         assert!(store != before);
     }
 

@@ -10,11 +10,11 @@ use crate::views::{
     DetailsPanel, Header, LessonPanel, Screen, Splitter, TabBar, TerminalPanel, Topology,
 };
 use gloo_timers::callback::Timeout;
-use naru_cluster::view::{Inspection, ViewDelta};
+use naru_cluster::view::{ClockView, Inspection, ViewDelta};
 use naru_web::i18n::fill;
 use naru_web::protocol::{LessonHead, LessonPage, ObjectRef, Report, Request, Speed};
 use naru_web::query::Query;
-use naru_web::store::Store;
+use naru_web::store::{Store, is_only_clock};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use yew::prelude::*;
@@ -55,6 +55,7 @@ pub struct App {
     settings: Settings,
     page: Page,
     screen: Screen,
+    clock: ClockView,
     store: Rc<Store>,
     traffic: Rc<Traffic>,
     moving: bool,
@@ -66,6 +67,8 @@ pub struct App {
     hold: Vec<bool>,
     selected: Option<ObjectRef>,
     inspection: Option<Rc<Inspection>>,
+    /// The object looked at is no longer there.
+    gone: bool,
     details: Details,
     details_open: bool,
     pane: Pane,
@@ -94,6 +97,7 @@ impl Component for App {
             settings,
             page,
             screen: Screen::default(),
+            clock: ClockView::default(),
             store: Rc::default(),
             traffic: Rc::default(),
             moving: false,
@@ -105,6 +109,7 @@ impl Component for App {
             hold: Vec::new(),
             selected: None,
             inspection: None,
+            gone: false,
             details: Details::default(),
             details_open: false,
             pane: Pane::default(),
@@ -175,7 +180,7 @@ impl App {
         let theme = self.settings.theme.unwrap_or_else(dom::system_theme);
         html! {
             <Header
-                clock={self.store.clock}
+                clock={self.clock}
                 speed={self.speed}
                 ready={self.lesson.is_some()}
                 {theme}
@@ -212,6 +217,7 @@ impl App {
                     store={self.store.clone()}
                     traffic={self.traffic.clone()}
                     selected={self.selected.clone()}
+                    revision={self.clock.revision}
                     show_system={self.settings.show_system}
                     details_open={self.details_open}
                 />
@@ -220,6 +226,7 @@ impl App {
                     details={self.details}
                     selected={self.selected.clone()}
                     inspection={self.inspection.clone()}
+                    gone={self.gone}
                     store={self.store.clone()}
                     trip={self.traffic.trip.clone()}
                 />
@@ -279,7 +286,9 @@ impl App {
                 true
             }
             Report::Inspection(found) => {
-                self.inspection = found.map(|it| Rc::new(*it));
+                self.gone = found.is_none();
+                // What was last known of it is still worth a look.
+                self.inspection = found.map(|it| Rc::new(*it)).or(self.inspection.take());
                 true
             }
             Report::Checks { step, hold } if step as usize == self.step => {
@@ -302,6 +311,10 @@ impl App {
     }
 
     fn take_view(&mut self, ctx: &Context<Self>, delta: ViewDelta) {
+        self.clock = delta.clock;
+        if is_only_clock(&delta) {
+            return;
+        }
         let news = Rc::make_mut(&mut self.store).apply(delta);
         if !news.leaving.is_empty() {
             later(ctx, LEAVE_MS, Msg::Forget(news.leaving.clone()));
@@ -366,6 +379,7 @@ impl App {
                 self.details = Details::Object;
                 if object != self.selected {
                     self.inspection = None;
+                    self.gone = false;
                     bridge.send(&Request::Inspect(object.clone()));
                 }
                 if object.is_some() {

@@ -128,8 +128,6 @@ impl Page {
 /// The page, inside a view.
 #[hook]
 pub fn use_page() -> Page {
-    use_context::<Page>().unwrap_or_else(|| Page {
-        language: Language::default(),
-        act: Callback::noop(),
-    })
+    use_context::<Page>()
+        .unwrap_or_else(|| Page { language: Language::default(), act: Callback::noop() })
 }

@@ -54,10 +54,11 @@ impl Traffic {
     /// Takes in what is new. Returns the pulses that began.
     pub fn take(&mut self, news: &News, store: &Store) -> Vec<u64> {
         let room = PULSES_MAX.saturating_sub(self.pulses.len());
-        let begun: Vec<Pulse> = news.activity.iter().filter_map(pulse).take(room).collect();
+        let begun: Vec<Pulse> =
+            news.activity.iter().filter_map(|it| pulse(it)).take(room).collect();
         let ids = begun.iter().map(|pulse| pulse.id).collect();
         self.pulses.extend(begun);
-        let is_telling = |id: &&u64| store.packets.get(id).is_some_and(is_telling);
+        let is_telling = |id: &&u64| store.packets.get(id).is_some_and(|packet| is_telling(packet));
         let room = QUEUE_MAX.saturating_sub(self.queue.len());
         self.queue.extend(news.packets.iter().filter(is_telling).take(room));
         ids
@@ -111,7 +112,12 @@ fn is_telling(packet: &PacketView) -> bool {
         _ => false,
     };
     let between_pods = [first, last].iter().all(|place| !matches!(place, Place::Node(_)));
-    between_pods && (own(first) || own(last)) && !packet.summary.ends_with("length 0")
+    between_pods && (own(first) || own(last)) && !is_bare(packet)
+}
+
+/// Whether a packet carries nothing but TCP's own word: an acknowledgement, an end.
+pub fn is_bare(packet: &PacketView) -> bool {
+    packet.summary.ends_with("length 0") && !packet.summary.starts_with("Flags [S]")
 }
 
 /// The places a packet comes by, each with the hops it makes there.

@@ -1,13 +1,14 @@
 //! A cluster, a terminal, and the time that goes by: everything of the worker but the browser.
 
 use crate::pace::Pace;
-use naru_cluster::view::{Inspection, ViewDelta};
+use naru_cluster::view::Inspection;
 use naru_cluster::{Cluster, JobId, TerminalId};
 use naru_lesson::{Lesson, LessonFile, Text};
 use naru_sim::Time;
 use naru_web::protocol::{
     Call, LessonHead, LessonPage, ObjectRef, Reply, Report, Request, Speed, StepPage,
 };
+use naru_web::store::is_only_clock;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ pub struct Engine {
     /// Calls in the order they came. Only the first is being worked on.
     calls: VecDeque<Work>,
     inspected: Option<ObjectRef>,
-    inspection: Option<Box<Inspection>>,
+    /// What was told of it, if anything was.
+    inspection: Option<Option<Box<Inspection>>>,
     step: u32,
     hold: Option<Vec<bool>>,
     viewed_ms: f64,
@@ -89,8 +91,7 @@ impl Engine {
     ) -> Result<(Engine, Report), String> {
         let file = find_lesson(lesson).ok_or("there is no lesson")?;
         let lesson = Lesson::parse(file.yaml).map_err(|e| format!("{}: {e}", file.slug))?;
-        let mut cluster =
-            Cluster::new(&lesson.profile, lesson.seed).map_err(|e| e.to_string())?;
+        let mut cluster = Cluster::new(&lesson.profile, lesson.seed).map_err(|e| e.to_string())?;
         for (name, content) in &lesson.files {
             cluster
                 .write_home_file(name, content.as_bytes())
@@ -118,7 +119,6 @@ impl Engine {
         };
         Ok((engine, report))
     }
-
 
     /// Takes in what the page asks; the answers come with the next slices.
     pub fn take(&mut self, request: Request, real_ms: f64, reports: &mut Vec<Report>) {
@@ -192,7 +192,8 @@ impl Engine {
     fn rest(&self, now: f64) -> Next {
         let due = self.cluster.next_due().unwrap_or(Time::MAX);
         match self.pace.wait_ms(now, due) {
-            // The clock is to be seen going on.
+            // What was stirred is to be told, and the clock to be seen going on.
+            Some(wait) if self.stirred => Next::In(wait.clamp(1.0, VIEW_MS)),
             Some(wait) => Next::In(wait.clamp(1.0, CLOCK_MS)),
             // What was stirred may still have to be told.
             None if self.stirred => Next::In(LOOK_MS),
@@ -216,7 +217,8 @@ impl Engine {
             Call::Digest => Some(Ok(Reply::Digest(cluster.store_digest()))),
             Call::Advance { micros } => {
                 let duration = Duration::from_micros(*micros).min(ADVANCE_LIMIT);
-                let begun = work.begun.get_or_insert_with(|| Begun::until(cluster.now() + duration));
+                let begun =
+                    work.begun.get_or_insert_with(|| Begun::until(cluster.now() + duration));
                 let done = cluster.advance(begun.until, EVENTS_PER_LOOK);
                 done.then_some(Ok(Reply::Done))
             }
@@ -255,8 +257,8 @@ impl Engine {
         if let Some(object) = &self.inspected {
             let found = self.cluster.inspect(&object.kind, &object.namespace, &object.name);
             let found = found.map(Box::new);
-            if found != self.inspection || found.is_none() {
-                self.inspection = found.clone();
+            if self.inspection.as_ref() != Some(&found) {
+                self.inspection = Some(found.clone());
                 reports.push(Report::Inspection(found));
             }
         }
@@ -332,9 +334,4 @@ fn lesson_page(slug: &str, lesson: &Lesson) -> LessonPage {
         minutes: lesson.minutes,
         steps: lesson.steps.iter().map(step).collect(),
     }
-}
-
-fn is_only_clock(view: &ViewDelta) -> bool {
-    let clock = view.clock;
-    *view == ViewDelta { clock, ..ViewDelta::default() }
 }

@@ -50,13 +50,15 @@ impl Worker {
         let now = self.now();
         let mut reports = Vec::new();
         match protocol::decode::<Request>(bytes) {
-            Ok(Request::Boot { lesson, speed }) => match Engine::boot(lesson.as_deref(), speed, now) {
-                Ok((engine, booted)) => {
-                    self.engine = Some(engine);
-                    reports.push(booted);
+            Ok(Request::Boot { lesson, speed }) => {
+                match Engine::boot(lesson.as_deref(), speed, now) {
+                    Ok((engine, booted)) => {
+                        self.engine = Some(engine);
+                        reports.push(booted);
+                    }
+                    Err(error) => reports.push(Report::Failed(error)),
                 }
-                Err(error) => reports.push(Report::Failed(error)),
-            },
+            }
             Ok(request) => {
                 if let Some(engine) = &mut self.engine {
                     engine.take(request, now, &mut reports);
@@ -89,10 +91,9 @@ impl Worker {
             }
             Next::In(ms) => {
                 let tick = self.tick.as_ref().unchecked_ref();
-                let timer = self.scope.set_timeout_with_callback_and_timeout_and_arguments_0(
-                    tick,
-                    ms.ceil() as i32,
-                );
+                let timer = self
+                    .scope
+                    .set_timeout_with_callback_and_timeout_and_arguments_0(tick, ms.ceil() as i32);
                 self.timer = timer.ok();
             }
             Next::OnRequest => {}

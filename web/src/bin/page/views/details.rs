@@ -2,7 +2,7 @@
 
 use super::icon::{Icon, icon};
 use crate::context::{Action, Details, use_page};
-use crate::traffic::{Trip, legs};
+use crate::traffic::{Trip, is_bare, legs};
 use naru_cluster::view::{ActivityView, EventView, Inspection, OwnerView, PacketView};
 use naru_web::clock;
 use naru_web::i18n::fill;
@@ -22,6 +22,8 @@ pub struct DetailsPanelProps {
     pub details: Details,
     pub selected: Option<ObjectRef>,
     pub inspection: Option<Rc<Inspection>>,
+    /// The object is no longer there.
+    pub gone: bool,
     pub store: Rc<Store>,
     pub trip: Option<Trip>,
 }
@@ -49,6 +51,7 @@ pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
             <ObjectDetails
                 selected={props.selected.clone()}
                 inspection={props.inspection.clone()}
+                gone={props.gone}
             />
         },
         Details::Activity => html! { <ActivityList store={props.store.clone()} /> },
@@ -89,6 +92,7 @@ pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
 struct ObjectDetailsProps {
     selected: Option<ObjectRef>,
     inspection: Option<Rc<Inspection>>,
+    gone: bool,
 }
 
 #[component]
@@ -105,11 +109,12 @@ fn ObjectDetails(props: &ObjectDetailsProps) -> Html {
             if !selected.namespace.is_empty() {
                 <p class="namespace">{ &selected.namespace }</p>
             }
+            if props.gone {
+                <p class="gone-notice" role="status">{ texts.object_gone }</p>
+            }
         </div>
     };
-    let Some(inspection) = &props.inspection else {
-        return html! { <>{ head }<p class="empty">{ texts.object_gone }</p></> };
-    };
+    let Some(inspection) = &props.inspection else { return head };
     html! {
         <>
             { head }
@@ -229,9 +234,11 @@ fn yaml_line(line: &str) -> Html {
     let (indent, body) = line.split_at(line.len() - body.len());
     let is_key = |text: &str| !text.is_empty() && !text.contains([' ', '"', '\'', '{']);
     match body.split_once(':') {
-        Some((key, value)) if is_key(key) && (value.is_empty() || value.starts_with(' ')) => html! {
-            <>{ indent }<span class="key">{ key }</span>{ ":" }<span class="value">{ value }</span>{ "\n" }</>
-        },
+        Some((key, value)) if is_key(key) && (value.is_empty() || value.starts_with(' ')) => {
+            html! {
+                <>{ indent }<span class="key">{ key }</span>{ ":" }<span class="value">{ value }</span>{ "\n" }</>
+            }
+        }
         _ => html! { <>{ indent }<span class="value">{ body }</span>{ "\n" }</> },
     }
 }
@@ -248,7 +255,7 @@ fn ActivityList(props: &ActivityListProps) -> Html {
     if props.store.activity.is_empty() {
         return html! { <p class="empty">{ page.texts().no_activity }</p> };
     }
-    let row = |it: &ActivityView| {
+    let row = |it: &Rc<ActivityView>| {
         html! {
             <li key={it.id}>
                 <span class="moment">{ clock::moment(it.micros) }</span>
@@ -280,7 +287,7 @@ fn PacketList(props: &PacketListProps) -> Html {
         <ol class="packets" data-testid="packets">
             { for newest.map(|packet| {
                 let leg = props.trip.as_ref().filter(|it| it.packet == packet.id).map(|it| it.leg);
-                html! { <Packet key={packet.id} packet={Rc::new(packet.clone())} {leg} /> }
+                html! { <Packet key={packet.id} packet={packet.clone()} {leg} /> }
             }) }
         </ol>
     }
@@ -304,9 +311,14 @@ fn Packet(props: &PacketProps) -> Html {
         Callback::from(move |_: MouseEvent| open.set(!*open))
     };
     let shown = *open || props.leg.is_some();
-    let dropped = packet.outcome.starts_with("dropped");
+    let class = classes!(
+        "packet",
+        props.leg.map(|_| "travels"),
+        (packet.outcome != "delivered").then_some("dropped"),
+        is_bare(packet).then_some("bare"),
+    );
     html! {
-        <li class={classes!("packet", props.leg.map(|_| "travels"), dropped.then_some("dropped"))}>
+        <li {class}>
             <div class="packet-head">
                 <button class="packet-title" aria-expanded={shown.to_string()} onclick={toggle}>
                     <span class="protocol">{ &packet.protocol }</span>

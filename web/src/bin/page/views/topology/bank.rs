@@ -1,16 +1,25 @@
 //! The upper bank: the parts of the control plane, each with its stairs down to the pier, which is
 //! the API server.
 
-use super::PartProps;
 use crate::context::use_page;
+use crate::traffic::Traffic;
 use naru_web::i18n::Texts;
 use naru_web::place::Place;
-use naru_web::scene::Rect;
+use naru_web::scene::{Rect, Scene};
+use std::rc::Rc;
 use yew::prelude::*;
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct UpperBankProps {
+    pub scene: Rc<Scene>,
+    pub traffic: Rc<Traffic>,
+    /// The store's.
+    pub revision: u64,
+}
 
 /// The upper bank.
 #[component]
-pub fn UpperBank(props: &PartProps) -> Html {
+pub fn UpperBank(props: &UpperBankProps) -> Html {
     let page = use_page();
     let texts = page.texts();
     let pier = props.scene.pier;
@@ -32,7 +41,7 @@ pub fn UpperBank(props: &PartProps) -> Html {
                     </>
                 }
             }) }
-            { landing(pier, texts, props.store.clock.revision) }
+            { landing(pier, texts, props.revision) }
         </g>
     }
 }

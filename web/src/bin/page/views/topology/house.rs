@@ -4,9 +4,10 @@ use super::{PartProps, chooser, fit};
 use crate::context::{Action, Page, Setting, use_page};
 use naru_cluster::view::NodeView;
 use naru_web::i18n::fill;
-use naru_web::protocol::ObjectRef;
 use naru_web::place::Place;
+use naru_web::protocol::ObjectRef;
 use naru_web::scene::{House as Plan, ROOF, Rect};
+use std::rc::Rc;
 use yew::prelude::*;
 
 /// All houses, and before them the ropes that tie them to the pier.
@@ -50,7 +51,7 @@ pub fn Houses(props: &PartProps) -> Html {
 #[derive(Clone, PartialEq, Properties)]
 struct HouseProps {
     plan: Plan,
-    node: NodeView,
+    node: Rc<NodeView>,
     selected: Option<ObjectRef>,
     busy: bool,
 }
@@ -103,7 +104,7 @@ fn House(props: &HouseProps) -> Html {
                 <path class="roof" d={roof(rect)} />
                 <path class="ridge" d={ridge(rect)} />
                 <text class="name" x={rect.middle().x.to_string()} y={(rect.y + 29.0).to_string()}>
-                    { fit(&node.name, rect.w - 110.0, 7.6) }
+                    { fit(&node.name, rect.w - 72.0, 7.4) }
                 </text>
                 <circle
                     class={classes!("node-state", node.ready.then_some("ready"))}

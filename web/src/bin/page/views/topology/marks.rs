@@ -7,7 +7,9 @@ use yew::prelude::*;
 /// The mark, drawn around the origin, 14 pixels across.
 pub fn mark(look: Look) -> Html {
     match look {
-        Look::Waiting => html! { <circle class="mark hollow" r="5.5" stroke-dasharray="2.6 2.6" /> },
+        Look::Waiting => {
+            html! { <circle class="mark hollow" r="5.5" stroke-dasharray="2.6 2.6" /> }
+        }
         Look::Starting => html! {
             <g class="mark turning"><circle class="mark faint" r="5.5" /><path class="mark hollow" d="M0-5.5A5.5 5.5 0 0 1 5.5 0" /></g>
         },
@@ -19,7 +21,9 @@ pub fn mark(look: Look) -> Html {
         Look::Broken => html! {
             <g><path class="mark solid" d="M0-6.500L6.8 5.500H-6.800z" /><path class="mark cut" d="M0-2V1.500M0 3.500V3.6" /></g>
         },
-        Look::Leaving => html! { <path class="mark hollow" d="M-4.5-4.500L4.5 4.500M4.5-4.500L-4.5 4.5" /> },
+        Look::Leaving => {
+            html! { <path class="mark hollow" d="M-4.5-4.500L4.5 4.500M4.5-4.500L-4.5 4.5" /> }
+        }
     }
 }
 

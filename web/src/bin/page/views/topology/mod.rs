@@ -28,6 +28,8 @@ pub struct TopologyProps {
     pub store: Rc<Store>,
     pub traffic: Rc<Traffic>,
     pub selected: Option<ObjectRef>,
+    /// The store's.
+    pub revision: u64,
     pub show_system: bool,
     pub details_open: bool,
 }
@@ -49,8 +51,7 @@ pub fn Topology(props: &TopologyProps) -> Html {
     let (host, size) = use_size();
     let (width, height) = *size;
     let room = Room { width, height, system: props.show_system };
-    let scene =
-        use_memo((props.store.clone(), room), |(store, room)| Scene::lay_out(store, *room));
+    let scene = use_memo((props.store.clone(), room), |(store, room)| Scene::lay_out(store, *room));
     let part = PartProps {
         store: props.store.clone(),
         scene: scene.clone(),
@@ -89,7 +90,11 @@ pub fn Topology(props: &TopologyProps) -> Html {
                         <Houses ..part.clone() />
                         <Wires ..part.clone() />
                         <Pods ..part.clone() />
-                        <UpperBank ..part.clone() />
+                        <UpperBank
+                            scene={scene.clone()}
+                            traffic={props.traffic.clone()}
+                            revision={props.revision}
+                        />
                         <Travel ..part.clone() />
                     </svg>
                     if let Some(rect) = scene.hint {
@@ -206,7 +211,10 @@ fn use_size() -> (NodeRef, UseStateHandle<(f64, f64)>) {
 }
 
 /// What a click, or Enter or Space, on an object does.
-pub fn chooser(act: &Callback<Action>, object: ObjectRef) -> (Callback<MouseEvent>, Callback<KeyboardEvent>) {
+pub fn chooser(
+    act: &Callback<Action>,
+    object: ObjectRef,
+) -> (Callback<MouseEvent>, Callback<KeyboardEvent>) {
     let select = Action::Select(Some(object));
     let (clicked, pressed) = (act.clone(), act.clone());
     let on_click = {

@@ -7,6 +7,7 @@ use naru_cluster::view::PodView;
 use naru_web::protocol::ObjectRef;
 use naru_web::scene::Rect;
 use naru_web::store::Look;
+use std::rc::Rc;
 use yew::prelude::*;
 
 /// All pods.
@@ -34,7 +35,7 @@ pub fn Pods(props: &PartProps) -> Html {
 
 #[derive(Clone, PartialEq, Properties)]
 struct PodProps {
-    pod: PodView,
+    pod: Rc<PodView>,
     rect: Rect,
     /// It stands on the river, for want of a node.
     afloat: bool,
@@ -106,6 +107,18 @@ fn status(pod: &PodView) -> String {
 /// A boat's hull below the cabin.
 fn hull(rect: Rect) -> String {
     let (w, h) = (rect.w, rect.h);
-    format!("M-8 {:.1}H{:.1}C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}H12C4 {:.1} -4 {:.1} -8 {:.1}z",
-        h - 5.0, w + 8.0, w + 4.0, h + 4.0, w - 4.0, h + 9.0, w - 12.0, h + 9.0, h + 9.0, h + 4.0, h - 5.0)
+    format!(
+        "M-8 {:.1}H{:.1}C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}H12C4 {:.1} -4 {:.1} -8 {:.1}z",
+        h - 5.0,
+        w + 8.0,
+        w + 4.0,
+        h + 4.0,
+        w - 4.0,
+        h + 9.0,
+        w - 12.0,
+        h + 9.0,
+        h + 9.0,
+        h + 4.0,
+        h - 5.0
+    )
 }

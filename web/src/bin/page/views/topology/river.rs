@@ -6,6 +6,7 @@ use naru_cluster::view::{ServiceView, WorkloadView};
 use naru_web::i18n::fill;
 use naru_web::protocol::ObjectRef;
 use naru_web::scene::{Rect, Scene, falling_line};
+use std::rc::Rc;
 use yew::prelude::*;
 
 /// The river.
@@ -55,7 +56,7 @@ fn water(scene: &Scene) -> Html {
     let rows = (height / 34.0).floor() as u32;
     let wave = |row: u32| {
         let y = top + 26.0 + f64::from(row) * 34.0;
-        let shift = if row % 2 == 0 { 0.0 } else { -40.0 };
+        let shift = if row.is_multiple_of(2) { 0.0 } else { -40.0 };
         let swells = (scene.width / 80.0).ceil() as u32 + 1;
         let d: String = (0..swells).map(|_| "q20 -7 40 0t40 0").collect();
         html! { <path class="wave" d={format!("M{shift} {y}{d}")} /> }
@@ -83,7 +84,7 @@ fn water(scene: &Scene) -> Html {
 
 #[derive(Clone, PartialEq, Properties)]
 struct ServiceProps {
-    service: ServiceView,
+    service: Rc<ServiceView>,
     rect: Rect,
     selected: Option<ObjectRef>,
 }
@@ -135,7 +136,7 @@ fn Service(props: &ServiceProps) -> Html {
 
 #[derive(Clone, PartialEq, Properties)]
 struct WorkloadProps {
-    workload: WorkloadView,
+    workload: Rc<WorkloadView>,
     rect: Rect,
     selected: Option<ObjectRef>,
 }

@@ -4,15 +4,29 @@ use super::{PartProps, fit};
 use crate::traffic::{Pulse, legs};
 use naru_web::place::Place;
 use naru_web::scene::{Point, Scene};
+use std::collections::BTreeMap;
 use yew::prelude::*;
+
+/// Pods whose last place is remembered at most.
+const REMEMBERED_MAX: usize = 2000;
+
+/// Where places are, or were before they were gone: a packet is seen longer than it lives, and may
+/// outlive the pod that sent it.
+type Stations = BTreeMap<Place, Point>;
 
 /// Everything that moves.
 #[component]
 pub fn Travel(props: &PartProps) -> Html {
+    let stations = use_mut_ref(Stations::new);
+    let mut stations = stations.borrow_mut();
+    if stations.len() > REMEMBERED_MAX {
+        stations.clear();
+    }
+    stations.extend(props.scene.stations().iter().map(|(place, at)| (place.clone(), *at)));
     html! {
         <g class="travel" aria-hidden="true">
             { for props.traffic.pulses.iter().filter_map(|it| pulse(it, &props.scene)) }
-            { packet(props) }
+            { packet(props, &stations) }
         </g>
     }
 }
@@ -23,7 +37,8 @@ fn pulse(pulse: &Pulse, scene: &Scene) -> Option<Html> {
     let landing = Point { x: from.x, y: scene.pier.middle().y };
     let store = scene.station(&Place::Store).filter(|_| pulse.writes);
     let on = store.map(|store| format!("L{} {}L{} {}", store.x, landing.y, store.x, store.y));
-    let path = format!("M{} {}L{} {}{}", from.x, from.y, landing.x, landing.y, on.unwrap_or_default());
+    let path =
+        format!("M{} {}L{} {}{}", from.x, from.y, landing.x, landing.y, on.unwrap_or_default());
     let class = classes!("pulse", pulse.writes.then_some("writes"));
     Some(html! {
         <circle key={pulse.id} {class} r="5" style={format!("offset-path: path('{path}')")}>
@@ -33,14 +48,14 @@ fn pulse(pulse: &Pulse, scene: &Scene) -> Option<Html> {
 }
 
 /// The packet, at the place it has come to, with what is done to it there.
-fn packet(props: &PartProps) -> Option<Html> {
+fn packet(props: &PartProps, stations: &Stations) -> Option<Html> {
     let trip = props.traffic.trip.as_ref()?;
     let packet = props.store.packets.get(&trip.packet)?;
     let legs = legs(packet);
     let (place, hops) = legs.get(trip.leg)?;
-    let at = props.scene.station(place)?;
-    let way: Vec<Point> =
-        legs.iter().take(trip.leg + 1).filter_map(|(place, _)| props.scene.station(place)).collect();
+    let at = *stations.get(place)?;
+    let way: Vec<&Point> =
+        legs.iter().take(trip.leg + 1).filter_map(|(place, _)| stations.get(place)).collect();
     // What changes it matters most; else what let it pass.
     let telling = hops.iter().find(|hop| hop.before != hop.after).or(hops.last());
     let what = telling.map(|hop| match &hop.rule {
