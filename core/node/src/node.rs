@@ -39,6 +39,7 @@ pub struct Node {
     config: Arc<NodeConfig>,
     host: NsId,
     kubelet: Process<Kubelet>,
+    kubelet_runs: bool,
     proxy: Daemon<KubeProxy>,
     kindnet: Daemon<Kindnet>,
     runtime: Runtime,
@@ -69,6 +70,7 @@ impl Node {
         let config = Arc::new(config);
         Node {
             kubelet: kubelet_process(&config, &rng),
+            kubelet_runs: false,
             proxy: Daemon::new("kube-proxy", proxy_process(&config, &rng)),
             kindnet: Daemon::new("kindnetd", kindnet_process(&config, &rng)),
             streams: Streams::default(),
@@ -107,7 +109,9 @@ impl Node {
 
     /// Starts the kubelet. kube-proxy and the network plugin start with their pods.
     pub fn start(&mut self, env: &mut Env<'_>) -> ApiResult<()> {
-        self.kubelet.start(env.api)
+        self.kubelet.start(env.api)?;
+        self.kubelet_runs = true;
+        Ok(())
     }
 
     /// The watches that are open.
@@ -136,15 +140,19 @@ impl Node {
 
     /// When there is work next; a moment that has passed means now.
     pub fn next_due(&self) -> Option<Time> {
-        let dues = [
-            self.kubelet.next_due(),
+        let mut dues = vec![
             self.proxy.next_due(),
             self.kindnet.next_due(),
             self.runtime.next_due(),
-            self.streams.next_due(),
-            self.kubelet.controller().and_then(Kubelet::next_probe),
             self.host_woken.then_some(Time::ZERO),
         ];
+        if self.kubelet_runs {
+            dues.extend([
+                self.kubelet.next_due(),
+                self.streams.next_due(),
+                self.kubelet.controller().and_then(Kubelet::next_probe),
+            ]);
+        }
         dues.into_iter().flatten().min()
     }
 
@@ -179,19 +187,31 @@ impl Node {
             config: &self.config,
             pulling_until: &mut self.pulling_until,
         };
-        let Some(kubelet) = self.kubelet.controller_mut() else { return };
+        let kubelet = self.kubelet.controller_mut().filter(|_| self.kubelet_runs);
+        let Some(kubelet) = kubelet else { return };
         for key in kubelet.run_probes(&mut world, env.now) {
             self.kubelet.enqueue(key, CauseId::ROOT);
         }
     }
 
-    /// Switches the machine off at once: nothing is told to anybody.
-    pub fn crash(&mut self, env: &mut Env<'_>) {
+    /// Stops the kubelet; containers go on without it until [`Node::start`].
+    pub fn stop(&mut self, env: &mut Env<'_>) {
         self.kubelet.stop(env.api);
+        self.kubelet_runs = false;
+    }
+
+    /// Switches the machine off at once: nothing is told to anybody. [`Node::start`] switches it on
+    /// again.
+    pub fn crash(&mut self, env: &mut Env<'_>) {
+        self.stop(env);
         self.proxy.stop(env);
         self.kindnet.stop(env);
         self.runtime.power_off(env.net);
         self.streams = Streams::default();
+        self.pulling_until = Time::ZERO;
+        if let Some(kubelet) = self.kubelet.controller_mut() {
+            kubelet.reboot();
+        }
     }
 
     /// Makes these the routes to other nodes' pods, in place of the network plugin's daemon.
@@ -221,7 +241,7 @@ impl Node {
     }
 
     fn pump(&mut self, env: &mut Env<'_>) {
-        if let Some(kubelet) = self.kubelet.controller() {
+        if let Some(kubelet) = self.kubelet.controller().filter(|_| self.kubelet_runs) {
             let name = &self.config.name;
             self.streams.pump(env.api, name, kubelet, &mut self.runtime, env.now);
         }

@@ -109,3 +109,43 @@ fn static_pods_are_mirrored_and_come_back() {
     assert_eq!(names(&mut machine), all);
     assert_eq!(containers(&machine), before, "the container was not touched");
 }
+
+#[test]
+fn a_machine_that_was_off_starts_its_pods_again() {
+    let mut machine = Machine::new();
+    let container = json!({"name": "c", "image": "kim0lil/80700:v-1.0.0"});
+    machine.pod("web", json!({"containers": [container]}));
+    machine.seconds(12);
+    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    machine.nodes[0].crash(&mut env);
+    machine.seconds(60);
+    assert_eq!(machine.nodes[0].runtime().containers().count(), 0);
+    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    machine.nodes[0].start(&mut env).unwrap();
+    machine.seconds(10);
+    let status = machine.status("web");
+    assert_eq!(status["phase"], "Running", "{status:#}");
+    assert_eq!(status["containerStatuses"][0]["restartCount"], 1);
+    let ip = machine.ip("web");
+    assert!(machine.http(&format!("{ip}:8080"), "/").unwrap().contains("is web"));
+    let changed = "Pod sandbox changed, it will be killed and re-created.".to_owned();
+    assert!(machine.events("web").contains(&("SandboxChanged".to_owned(), changed)));
+}
+
+#[test]
+fn containers_go_on_without_their_kubelet() {
+    let mut machine = Machine::new();
+    let container = json!({"name": "c", "image": "kim0lil/80700:v-1.0.0"});
+    machine.pod("web", json!({"containers": [container]}));
+    machine.seconds(12);
+    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    machine.nodes[0].stop(&mut env);
+    machine.delete("web");
+    machine.seconds(60);
+    let ip = machine.ip("web");
+    assert!(machine.http(&format!("{ip}:8080"), "/").unwrap().contains("is web"));
+    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    machine.nodes[0].start(&mut env).unwrap();
+    machine.seconds(35);
+    assert!(machine.get("web").is_none());
+}

@@ -89,6 +89,18 @@ impl Kubelet {
         keys
     }
 
+    /// The machine was switched off: nothing of what ran is left.
+    pub fn reboot(&mut self) {
+        self.probes = ProbeManager::default();
+        self.findings.clear();
+        self.lease = None;
+        self.reported = None;
+        self.workers.retain(|_, worker| !worker.is_terminal());
+        for worker in self.workers.values_mut() {
+            worker.reboot();
+        }
+    }
+
     // ---- the node itself ----
 
     fn sync_node(

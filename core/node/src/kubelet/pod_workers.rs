@@ -104,6 +104,8 @@ pub struct PodWorker {
     pub sandbox: Option<SandboxId>,
     /// Whether the sandbox has no network any more.
     pub sandbox_stopped: bool,
+    /// Whether there was another sandbox before.
+    sandbox_changed: bool,
     /// Its address.
     pub ip: Option<Ipv4Addr>,
     /// Whether every init container is done.
@@ -146,6 +148,7 @@ impl PodWorker {
             object,
             sandbox: None,
             sandbox_stopped: false,
+            sandbox_changed: false,
             ip: None,
             initialized,
             first_seen: now,
@@ -174,6 +177,21 @@ impl PodWorker {
     /// Whether the pod is on its way to its end, so that what stopped stays so.
     pub fn is_terminal(&self) -> bool {
         self.termination.is_some() || self.terminated
+    }
+
+    /// The machine was switched off: every container has to be started again. What volumes hold
+    /// is on the disk.
+    pub fn reboot(&mut self) {
+        self.sandbox_changed = self.sandbox.take().is_some();
+        (self.sandbox_stopped, self.ip) = (false, None);
+        (self.hold, self.hooks_at) = (None, None);
+        self.hooks.clear();
+        self.to_start.clear();
+        for record in &mut self.containers {
+            record.reboot();
+        }
+        self.initialized = !self.containers.iter().any(|record| record.init);
+        self.sync_at = Some(Time::ZERO);
     }
 
     /// Something changed that a sync should look at.
@@ -289,6 +307,10 @@ impl PodWorker {
         }
         self.to_start.extend(wanted);
         if self.sandbox.is_none() {
+            if std::mem::take(&mut self.sandbox_changed) {
+                let message = "Pod sandbox changed, it will be killed and re-created.";
+                context.event(&self.object, EventType::Normal, "SandboxChanged", message);
+            }
             self.hold(context.now + SANDBOX_TIME, Hold::Sandbox);
         }
     }

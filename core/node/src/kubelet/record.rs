@@ -93,6 +93,16 @@ impl ContainerRecord {
         }
     }
 
+    /// Its run is gone without an end that anybody saw.
+    pub fn reboot(&mut self) {
+        if self.id.take().is_some() {
+            self.restarts = self.restarts.saturating_add(1);
+        }
+        self.previous = None;
+        (self.waiting, self.shown, self.kill_at) = (None, None, None);
+        self.seen = Seen::Nothing;
+    }
+
     /// What the pod says of it.
     pub fn spec<'a>(&self, spec: &'a PodSpec) -> Option<&'a Container> {
         match self.init {

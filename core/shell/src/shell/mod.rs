@@ -124,6 +124,11 @@ impl Shell {
         }
     }
 
+    /// Whether a person types at it.
+    fn has_terminal(&self) -> bool {
+        matches!(self.source, Source::Terminal(_))
+    }
+
     /// Whether this command is the last thing that this process does: it can become it.
     fn is_tail(&self) -> bool {
         self.frames.is_empty()

@@ -27,7 +27,7 @@ fn status_argument(shell: &mut Shell, name: &str, args: &[String]) -> i32 {
 /// `exit [n]`
 pub fn exit(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> Option<i32> {
     let code = status_argument(shell, "exit", args);
-    if shell.state.interactive {
+    if shell.has_terminal() {
         shell.print(2, "exit\n");
     }
     shell.state.status = code;
