@@ -406,6 +406,7 @@ pub fn falling_line(from: Point, to: Point) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::example_pod;
     use naru_cluster::view::{ServiceView, ViewDelta};
 
     fn node(name: &str, roles: &[&str]) -> NodeView {
@@ -424,17 +425,8 @@ mod tests {
         PodView {
             uid: format!("uid-{name}"),
             namespace: namespace.to_owned(),
-            name: name.to_owned(),
             node: node.map(str::to_owned),
-            ip: None,
-            phase: "Running".to_owned(),
-            status: "Running".to_owned(),
-            ready: (1, 1),
-            restarts: 0,
-            labels: BTreeMap::new(),
-            owner: None,
-            containers: Vec::new(),
-            created_micros: 0,
+            ..example_pod(name, "Running", (1, 1))
         }
     }
 

@@ -125,6 +125,11 @@ pub fn is_only_clock(delta: &ViewDelta) -> bool {
     *delta == ViewDelta { clock: delta.clock, ..ViewDelta::default() }
 }
 
+/// Whether something happens all the time and tells nothing: leases renewed, nodes looked after.
+pub fn is_housekeeping(activity: &ActivityView) -> bool {
+    activity.subject.starts_with("leases/") || matches!(activity.subject.as_str(), "lease" | "node")
+}
+
 /// What a pod looks like: one of few shapes, each with its own colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Look {
@@ -180,27 +185,30 @@ fn is_trouble(status: &str) -> bool {
     status.ends_with("Error") || status.ends_with("BackOff") || status.contains("Err")
 }
 
+/// A pod for tests.
+#[cfg(test)]
+pub fn example_pod(name: &str, status: &str, ready: (u32, u32)) -> PodView {
+    PodView {
+        uid: name.to_owned(),
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        node: None,
+        ip: None,
+        phase: String::new(),
+        status: status.to_owned(),
+        ready,
+        restarts: 0,
+        labels: BTreeMap::new(),
+        owner: None,
+        containers: Vec::new(),
+        created_micros: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::example_pod as pod;
     use super::*;
-
-    fn pod(uid: &str, status: &str, ready: (u32, u32)) -> PodView {
-        PodView {
-            uid: uid.to_owned(),
-            namespace: "default".to_owned(),
-            name: uid.to_owned(),
-            node: None,
-            ip: None,
-            phase: String::new(),
-            status: status.to_owned(),
-            ready,
-            restarts: 0,
-            labels: BTreeMap::new(),
-            owner: None,
-            containers: Vec::new(),
-            created_micros: 0,
-        }
-    }
 
     #[test]
     fn looks() {

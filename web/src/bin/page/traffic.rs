@@ -2,7 +2,7 @@
 
 use naru_cluster::view::{ActivityView, HopView, PacketView};
 use naru_web::place::Place;
-use naru_web::store::{News, Store, is_system};
+use naru_web::store::{News, Store, is_housekeeping, is_system};
 use std::collections::VecDeque;
 
 /// Pulses seen at a time; more would only be a flicker.
@@ -27,8 +27,19 @@ pub struct Pulse {
     pub verb: String,
     /// To what.
     pub subject: String,
-    /// Whether it changed the store.
-    pub writes: bool,
+    /// What kind of work it is.
+    pub work: Work,
+}
+
+/// What a part does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It asks the API server.
+    Reads,
+    /// It has the API server write to the store.
+    Writes,
+    /// It thinks about what it was told.
+    Thinks,
 }
 
 /// A packet on its way.
@@ -55,7 +66,7 @@ impl Traffic {
     pub fn take(&mut self, news: &News, store: &Store) -> Vec<u64> {
         let room = PULSES_MAX.saturating_sub(self.pulses.len());
         let begun: Vec<Pulse> =
-            news.activity.iter().filter_map(|it| pulse(it)).take(room).collect();
+            news.activity.iter().filter_map(|it| pulse(it, store)).take(room).collect();
         let ids = begun.iter().map(|pulse| pulse.id).collect();
         self.pulses.extend(begun);
         let is_telling = |id: &&u64| store.packets.get(id).is_some_and(|packet| is_telling(packet));
@@ -133,21 +144,17 @@ pub fn legs(packet: &PacketView) -> Vec<(Place, Vec<&HopView>)> {
     legs
 }
 
-fn pulse(activity: &ActivityView) -> Option<Pulse> {
-    let place = Place::of_actor(&activity.actor);
-    let writes = matches!(
-        activity.verb.as_str(),
-        "create" | "update" | "patch" | "delete" | "deletecollection" | "bind" | "apply"
-    );
-    // Leases are renewed all the time; nothing is to be learned from seeing it.
-    if activity.subject.starts_with("leases/") || place == Place::ApiServer {
+fn pulse(activity: &ActivityView, store: &Store) -> Option<Pulse> {
+    let place = Place::of_activity(activity, store).filter(|it| *it != Place::ApiServer)?;
+    let work = match activity.verb.as_str() {
+        "get" | "list" => Work::Reads,
+        "create" | "update" | "patch" | "delete" | "deletecollection" => Work::Writes,
+        "reconcile" => Work::Thinks,
+        _ => return None,
+    };
+    if is_housekeeping(activity) {
         return None;
     }
-    Some(Pulse {
-        id: activity.id,
-        place,
-        verb: activity.verb.clone(),
-        subject: activity.subject.clone(),
-        writes,
-    })
+    let (verb, subject) = (activity.verb.clone(), activity.subject.clone());
+    Some(Pulse { id: activity.id, place, verb, subject, work })
 }

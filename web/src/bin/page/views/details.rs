@@ -7,7 +7,7 @@ use naru_cluster::view::{ActivityView, EventView, Inspection, OwnerView, PacketV
 use naru_web::clock;
 use naru_web::i18n::fill;
 use naru_web::protocol::ObjectRef;
-use naru_web::store::Store;
+use naru_web::store::{Store, is_housekeeping};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -265,7 +265,8 @@ fn ActivityList(props: &ActivityListProps) -> Html {
             </li>
         }
     };
-    let newest = props.store.activity.iter().rev().take(ACTIVITY_SHOWN);
+    let telling = props.store.activity.iter().rev().filter(|it| !is_housekeeping(it));
+    let newest = telling.take(ACTIVITY_SHOWN);
     html! { <ol class="activity" data-testid="activity">{ for newest.map(row) }</ol> }
 }
 

@@ -1,7 +1,7 @@
 //! What moves: pulses between the parts and the pier, and the packet that is on its way.
 
 use super::{PartProps, fit};
-use crate::traffic::{Pulse, legs};
+use crate::traffic::{Pulse, Work, legs};
 use naru_web::place::Place;
 use naru_web::scene::{Point, Scene};
 use std::collections::BTreeMap;
@@ -31,17 +31,22 @@ pub fn Travel(props: &PartProps) -> Html {
     }
 }
 
-/// A drop of light from a part to the pier, and on to the store when it writes.
+/// A drop of light from a part to the pier: back again when it reads, on to the store when it
+/// writes. Who only thinks sends nothing.
 fn pulse(pulse: &Pulse, scene: &Scene) -> Option<Html> {
-    let from = scene.station(&pulse.place)?;
-    let landing = Point { x: from.x, y: scene.pier.middle().y };
-    let store = scene.station(&Place::Store).filter(|_| pulse.writes);
-    let on = store.map(|store| format!("L{} {}L{} {}", store.x, landing.y, store.x, store.y));
-    let path =
-        format!("M{} {}L{} {}{}", from.x, from.y, landing.x, landing.y, on.unwrap_or_default());
-    let class = classes!("pulse", pulse.writes.then_some("writes"));
+    let Point { x, y } = scene.station(&pulse.place)?;
+    let landing = scene.pier.middle().y;
+    let (class, end) = match pulse.work {
+        Work::Thinks => return None,
+        Work::Reads => ("pulse", format!("L{x} {y}")),
+        Work::Writes => {
+            let store = scene.station(&Place::Store)?;
+            ("pulse writes", format!("L{} {landing}L{} {}", store.x, store.x, store.y))
+        }
+    };
+    let style = format!("offset-path: path('M{x} {y}L{x} {landing}{end}')");
     Some(html! {
-        <circle key={pulse.id} {class} r="5" style={format!("offset-path: path('{path}')")}>
+        <circle key={pulse.id} {class} r="5" {style}>
             <title>{ format!("{} {}", pulse.verb, pulse.subject) }</title>
         </circle>
     })
