@@ -291,16 +291,22 @@ struct Daemon<C> {
     program: &'static str,
     process: Process<C>,
     running: bool,
+    /// The runtime's changes that were looked at last.
+    looked: Option<u64>,
 }
 
 impl<C: Controller> Daemon<C> {
     fn new(program: &'static str, process: Process<C>) -> Self {
-        Daemon { program, process, running: false }
+        Daemon { program, process, running: false, looked: None }
     }
 
     /// Starts with its container and stops with it.
     fn follow_container(&mut self, runtime: &Runtime, env: &mut Env<'_>) {
+        if self.looked == Some(runtime.changes()) {
+            return;
+        }
         let wanted = runtime.runs(self.program);
+        self.looked = (wanted == self.running).then(|| runtime.changes());
         if wanted && !self.running {
             // What cannot be started now is tried again when the node has work next.
             self.running = self.process.start(env.api).is_ok();

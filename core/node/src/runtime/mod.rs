@@ -49,6 +49,10 @@ pub struct Runtime {
     by_network: BTreeMap<NsId, BTreeSet<ContainerId>>,
     due: BTreeSet<(Time, ContainerId)>,
     ended: Vec<ContainerId>,
+    /// Containers that see the API server.
+    api_clients: BTreeSet<ContainerId>,
+    /// Counts starts and ends.
+    changes: u64,
     last_id: u64,
     rng: Rng,
 }
@@ -83,6 +87,8 @@ impl Runtime {
             by_network: BTreeMap::new(),
             due: BTreeSet::new(),
             ended: Vec::new(),
+            api_clients: BTreeSet::new(),
+            changes: 0,
             last_id: 0,
             rng: rng.fork("containerd"),
         }
@@ -163,7 +169,11 @@ impl Runtime {
         let found = self.sandboxes.get(&sandbox);
         let Some(found) = found else { return Err("sandbox not found".to_owned()) };
         let (hostname, network) = (found.config.hostname.clone(), found.network);
+        let sees_api = sees_api(found);
         let id = ContainerId(self.next_id());
+        if sees_api {
+            self.api_clients.insert(id);
+        }
         let container = Container::new(self.hex(), sandbox, &hostname, config, self.programs);
         self.containers.insert(id, container);
         self.by_network.entry(network).or_default().insert(id);
@@ -181,6 +191,7 @@ impl Runtime {
         // A volume may lie over the program itself.
         container.borrow_volumes(&self.volumes);
         container.start(now, cause)?;
+        self.changes += 1;
         self.schedule(id, now);
         Ok(())
     }
@@ -196,6 +207,8 @@ impl Runtime {
     /// Takes a container away, whatever it does.
     pub fn remove_container(&mut self, id: ContainerId) {
         if let Some(container) = self.containers.remove(&id) {
+            self.changes += 1;
+            self.api_clients.remove(&id);
             if let Some(at) = container.wake_at {
                 self.due.remove(&(at, id));
             }
@@ -242,6 +255,11 @@ impl Runtime {
         true
     }
 
+    /// A number that grows when containers start and end.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Whether a container runs whose first process is this program.
     pub fn runs(&self, program: &str) -> bool {
         self.containers.values().any(|container| {
@@ -261,15 +279,10 @@ impl Runtime {
 
     /// Every container that can see the API server looks again: its watches may have delivered.
     pub fn wake_api_clients(&mut self, now: Time) {
-        let ids: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|(_, container)| container.is_running())
-            .filter(|(_, container)| self.sees_api(container.sandbox))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            self.schedule(id, now);
+        for id in self.api_clients.clone() {
+            if self.containers.get(&id).is_some_and(Container::is_running) {
+                self.schedule(id, now);
+            }
         }
     }
 
@@ -314,15 +327,12 @@ impl Runtime {
         container.return_volumes(&mut self.volumes);
         if container.after_run(now) {
             self.ended.push(id);
+            self.changes += 1;
         }
         let again = container.wake_at.take().map(|at| at.max(now + TURN));
         let next = next.map(|at| at.max(now + TURN));
         let next = [again, next].into_iter().flatten().min().filter(|_| container.is_running());
         set_wake(&mut self.due, id, container, next);
-    }
-
-    fn sees_api(&self, id: SandboxId) -> bool {
-        self.sandboxes.get(&id).is_some_and(sees_api)
     }
 
     fn next_id(&mut self) -> u64 {
