@@ -13,6 +13,7 @@ pub use kernel::{
     ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Kernel,
     PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
 };
+pub use programs::net::{Connecting, Progress, ResolveError, Resolver};
 pub use programs::{install_programs, standard_program_names, standard_programs};
 pub use sys::{
     Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,

@@ -2,6 +2,7 @@
 
 mod clock;
 mod daemon;
+mod dial;
 mod fortune;
 mod http_server;
 mod interpreter;

@@ -48,7 +48,7 @@ impl Program for Nginx {
             }
         }
         self.serve(sys);
-        Step::Block { until: self.exchanges.iter().map(|(.., exchange)| exchange.deadline()).min() }
+        Step::Block { until: self.exchanges.iter().map(|(.., exchange)| exchange.next_due()).min() }
     }
 }
 

@@ -1,11 +1,11 @@
 //! One request that a server passes on to another server.
 
+use super::dial::{Dial, DialError};
 use super::http_server::Incoming;
 use naru_network::http::{Request, Response, ResponseReader};
-use naru_shell::{Errno, SocketId, Sys};
+use naru_shell::{Errno, Progress, SocketId, Sys};
 use naru_sim::Time;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// nginx: `proxy_connect_timeout`, `proxy_read_timeout`.
@@ -17,15 +17,18 @@ const READ_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Exchange {
     url: String,
+    host: String,
     state: State,
     out: Vec<u8>,
     reader: ResponseReader,
     deadline: Time,
+    /// When a name server is asked again.
+    retry_at: Option<Time>,
 }
 
 #[derive(Clone, Debug)]
 enum State {
-    Connecting(SocketId),
+    Dialing(Box<Dial>),
     Talking(SocketId),
     Failed(u16, String),
 }
@@ -64,21 +67,25 @@ impl Exchange {
         request.headers.set("Connection", "close");
         let mut exchange = Exchange {
             url: url.to_owned(),
+            host: String::new(),
             state: State::Failed(502, String::new()),
             out: request.to_bytes(),
             reader: ResponseReader::new(&incoming.request.method),
             deadline: sys.now() + TIMEOUT,
+            retry_at: None,
         };
-        exchange.state = match connect(sys, &target) {
-            Ok(socket) => State::Connecting(socket),
-            Err(why) => State::Failed(502, why),
+        let (host, port) = target.rsplit_once(':').unwrap_or((&target, "80"));
+        exchange.state = match port.parse() {
+            Ok(port) => State::Dialing(Box::new(Dial::new(host, port))),
+            Err(_) => State::Failed(502, format!("invalid port in upstream \"{target}\"")),
         };
+        exchange.host = host.to_owned();
         exchange
     }
 
-    /// When it gives up.
-    pub fn deadline(&self) -> Time {
-        self.deadline
+    /// When it goes on by itself.
+    pub fn next_due(&self) -> Time {
+        self.retry_at.map_or(self.deadline, |at| at.min(self.deadline))
     }
 
     /// Goes on as far as it can; the outcome when there is one.
@@ -87,19 +94,15 @@ impl Exchange {
         if let State::Failed(status, why) = &self.state {
             return Some(Outcome::Failed { status: *status, why: why.clone() });
         }
-        if let State::Connecting(socket) = self.state {
-            match sys.net()?.connected(socket) {
-                Ok(()) => self.state = State::Talking(socket),
-                Err(Errno::Again) => {}
-                Err(errno) => {
-                    let url = &self.url;
-                    let why = format!(
-                        "connect() failed ({}: {errno}) while connecting to upstream, upstream: \
-                         \"{url}\"",
-                        number(errno)
-                    );
-                    sys.net()?.close(socket);
-                    return Some(Outcome::Failed { status: 502, why });
+        if let State::Dialing(dial) = &mut self.state {
+            match dial.poll(sys) {
+                Progress::Waits(until) => self.retry_at = until,
+                Progress::Done(Ok(socket)) => {
+                    self.retry_at = None;
+                    self.state = State::Talking(socket);
+                }
+                Progress::Done(Err(error)) => {
+                    return Some(Outcome::Failed { status: 502, why: self.no_connection(error) });
                 }
             }
         }
@@ -112,8 +115,10 @@ impl Exchange {
         if now < self.deadline {
             return None;
         }
-        if let State::Talking(socket) | State::Connecting(socket) = self.state {
-            sys.net()?.close(socket);
+        match &mut self.state {
+            State::Talking(socket) => sys.net()?.close(*socket),
+            State::Dialing(dial) => dial.hang_up(sys),
+            State::Failed(..) => {}
         }
         let why = format!(
             "upstream timed out (110: Connection timed out) while reading response header from \
@@ -121,6 +126,17 @@ impl Exchange {
             self.url
         );
         Some(Outcome::Failed { status: 504, why })
+    }
+
+    fn no_connection(&self, error: DialError) -> String {
+        let (url, host) = (&self.url, &self.host);
+        match error {
+            DialError::NoSuchHost => format!("{host} could not be resolved (3: Host not found)"),
+            DialError::Connect(errno) => format!(
+                "connect() failed ({}: {errno}) while connecting to upstream, upstream: \"{url}\"",
+                number(errno)
+            ),
+        }
     }
 
     fn talk(&mut self, sys: &mut dyn Sys, socket: SocketId) -> Option<Outcome> {
@@ -179,30 +195,4 @@ fn number(errno: Errno) -> u32 {
         Errno::NetUnreachable => 101,
         _ => 110,
     }
-}
-
-/// Starts a connection to `host:port`. Names are those of `/etc/hosts`.
-fn connect(sys: &mut dyn Sys, authority: &str) -> Result<SocketId, String> {
-    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
-    let port: u16 =
-        port.parse().map_err(|_| format!("invalid port in upstream \"{authority}\""))?;
-    let address = match host.parse() {
-        Ok(ip) => ip,
-        Err(_) => hosts_entry(sys, host)
-            .ok_or_else(|| format!("{host} could not be resolved (3: Host not found)"))?,
-    };
-    let net = sys.net().ok_or("no network")?;
-    net.tcp_connect(SocketAddr::new(address, port)).map_err(|errno| {
-        format!("connect() failed ({}: {errno}) while connecting to upstream", number(errno))
-    })
-}
-
-fn hosts_entry(sys: &mut dyn Sys, host: &str) -> Option<IpAddr> {
-    let hosts = sys.fs().read_text("/etc/hosts").ok()?;
-    hosts.lines().find_map(|line| {
-        let line = line.split('#').next().unwrap_or_default();
-        let mut words = line.split_whitespace();
-        let address: IpAddr = words.next()?.parse().ok()?;
-        (address.is_ipv4() && words.any(|word| word == host)).then_some(address)
-    })
 }

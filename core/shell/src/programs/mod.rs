@@ -12,7 +12,7 @@ mod grep;
 mod head;
 pub(crate) mod id;
 mod ls;
-mod net;
+pub(crate) mod net;
 pub(crate) mod printf;
 pub(crate) mod regex;
 mod run;

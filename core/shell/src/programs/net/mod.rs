@@ -8,6 +8,9 @@ mod resolver;
 mod url;
 pub mod wget;
 
+pub use connect::Connecting;
+pub use resolver::{ResolveError, Resolver};
+
 use naru_sim::Time;
 
 /// What something that may have to wait came to.
