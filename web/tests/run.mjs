@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { DESKTOP, PHONE, exec, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
+import { DESKTOP, PHONE, URL_OF_PAGE, exec, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
 const MANIFEST = `apiVersion: v1
@@ -216,6 +216,19 @@ describe("the page", { concurrency: 1 }, () => {
     await page.reload();
     await page.evaluate(() => naru.ready);
     assert.equal(await page.getAttribute("html", "lang"), "en");
+    await close();
+  });
+
+  test("a worker that breaks down is told of, and another one takes its place", async () => {
+    const { page, close } = await openPage(browser, { path: "widget-test.html" });
+    await page.route("**/worker_bg.wasm*", (route) => route.abort(), { times: 1 });
+    await page.goto(URL_OF_PAGE);
+    await page.getByRole("alertdialog").waitFor();
+    await photograph(page, "failure");
+    await page.getByRole("alertdialog").getByRole("button").click();
+    await page.locator(".step.open").waitFor();
+    assert.equal(await page.getByRole("alertdialog").count(), 0);
+    assert.match((await exec(page, "kubectl get nodes")).stdout, /worker2/);
     await close();
   });
 

@@ -14,9 +14,15 @@ const WORKER: &str = "worker-start.js";
 /// Who hears what the worker tells.
 type Listener = Box<dyn Fn(Report)>;
 
+/// What hears a worker's messages and its errors.
+type Ears = (Closure<dyn Fn(MessageEvent)>, Closure<dyn Fn(ErrorEvent)>);
+
 /// A worker, and the calls that wait for its answers.
 pub struct Bridge {
-    worker: Worker,
+    worker: RefCell<Worker>,
+    /// The worker broke down: it is replaced before the next start.
+    broken: Cell<bool>,
+    ears: RefCell<Option<Ears>>,
     listener: RefCell<Option<Listener>>,
     /// Told before there was a listener.
     early: RefCell<Vec<Report>>,
@@ -29,15 +35,13 @@ pub struct Bridge {
 impl Bridge {
     /// Starts the worker.
     pub fn open() -> Result<Rc<Bridge>, JsValue> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let address = format!("{WORKER}?v={}", crate::dom::version());
-        let worker = Worker::new_with_options(&address, &options)?;
         let mut settle = None;
         let booted = Promise::new(&mut |resolve, reject| settle = Some((resolve, reject)));
         let settle_booted = settle.ok_or(JsValue::UNDEFINED)?;
         let bridge = Rc::new(Bridge {
-            worker,
+            worker: RefCell::new(start_worker()?),
+            broken: Cell::default(),
+            ears: RefCell::default(),
             listener: RefCell::default(),
             early: RefCell::default(),
             calls: RefCell::default(),
@@ -45,6 +49,7 @@ impl Bridge {
             booted,
             settle_booted,
         });
+        bridge.ears.replace(Some(bridge.ears()));
         bridge.hear();
         Ok(bridge)
     }
@@ -57,10 +62,13 @@ impl Bridge {
 
     /// Sends a request.
     pub fn send(&self, request: &Request) {
+        if matches!(request, Request::Boot { .. }) && self.broken.take() {
+            self.replace_worker();
+        }
         let sent = protocol::encode(request).map_err(|error| error.to_string()).and_then(|bytes| {
             let array = Uint8Array::from(bytes.as_slice());
             let transfer = js_sys::Array::of1(&array.buffer());
-            let sent = self.worker.post_message_with_transfer(&array, &transfer);
+            let sent = self.worker.borrow().post_message_with_transfer(&array, &transfer);
             sent.map_err(|error| format!("{error:?}"))
         });
         if let Err(error) = sent {
@@ -84,22 +92,38 @@ impl Bridge {
         self.booted.clone()
     }
 
-    fn hear(self: &Rc<Self>) {
+    fn ears(self: &Rc<Self>) -> Ears {
         let bridge = self.clone();
-        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        let on_message = Closure::new(move |event: MessageEvent| {
             let bytes = Uint8Array::new(&event.data()).to_vec();
             let report = protocol::decode(&bytes);
             bridge.take(report.unwrap_or_else(|error| Report::Failed(error.to_string())));
         });
-        self.worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        on_message.forget();
-
         let bridge = self.clone();
-        let on_error = Closure::<dyn Fn(ErrorEvent)>::new(move |event: ErrorEvent| {
+        let on_error = Closure::new(move |event: ErrorEvent| {
+            bridge.broken.set(true);
             bridge.take(Report::Failed(event.message()));
         });
-        self.worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        on_error.forget();
+        (on_message, on_error)
+    }
+
+    fn hear(&self) {
+        let worker = self.worker.borrow();
+        if let Some((on_message, on_error)) = self.ears.borrow().as_ref() {
+            worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+            worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        }
+    }
+
+    /// A broken worker holds a cluster in the middle of a thought: nothing of it can be used.
+    fn replace_worker(&self) {
+        match start_worker() {
+            Ok(worker) => {
+                self.worker.replace(worker).terminate();
+                self.hear();
+            }
+            Err(error) => self.tell(Report::Failed(format!("{error:?}"))),
+        }
     }
 
     fn take(&self, report: Report) {
@@ -139,6 +163,12 @@ impl PartialEq for Bridge {
     fn eq(&self, other: &Bridge) -> bool {
         std::ptr::eq(self, other)
     }
+}
+
+fn start_worker() -> Result<Worker, JsValue> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    Worker::new_with_options(&format!("{WORKER}?v={}", crate::dom::version()), &options)
 }
 
 /// Settles a promise. The functions that do so never throw.

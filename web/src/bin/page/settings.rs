@@ -45,7 +45,7 @@ impl Settings {
         let kept: Kept = keep::load(NAME).unwrap_or_default();
         let tag = kept.language.or_else(dom::browser_language);
         let language = query.language.or_else(|| Language::of_tag(&tag?));
-        let (width, height) = if query.embed { (300.0, 240.0) } else { (380.0, 270.0) };
+        let (width, height) = if query.embed { (300.0, 170.0) } else { (380.0, 270.0) };
         Settings {
             language: language.unwrap_or_default(),
             theme: query.theme.or_else(|| Theme::named(&kept.theme?)),
