@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/kubelet/kuberuntime/logs/logs.go`.
 
-use crate::kubelet::Kubelet;
+use crate::kubelet::{ContainerRecord, Kubelet, first_reason};
 use crate::limits;
 use crate::runtime::{ContainerId, ContainerState, ExecIo, LogLine, Output, Runtime, TapId};
 use k8s_openapi::api::core::v1::Pod;
@@ -120,7 +120,13 @@ fn open(
         ApiError::bad_request(format!("container {name} is not valid for pod {pod}"))
     })?;
     if let Connect::Log(options) = &request.connect {
-        let container = log_container(options, record, &request.pod, runtime)?;
+        let container = log_container(
+            options,
+            record,
+            first_reason(&worker.containers),
+            &request.pod,
+            runtime,
+        )?;
         let next = first_line(options, container, runtime, now);
         let kind = Kind::Log { options: options.clone(), next };
         return Ok(Session { container, kind });
@@ -169,7 +175,8 @@ fn open(
 /// The run whose log is asked for. Upstream: `validateContainerLogStatus`.
 fn log_container(
     options: &LogOptions,
-    record: &crate::kubelet::ContainerRecord,
+    record: &ContainerRecord,
+    first_reason: &str,
     pod: &str,
     runtime: &Runtime,
 ) -> Result<ContainerId, ApiError> {
@@ -192,8 +199,7 @@ fn log_container(
         Some("ErrImagePull") => "image can't be pulled",
         Some("ImagePullBackOff") => "trying and failing to pull image",
         Some(reason) => reason,
-        None if record.init => "PodInitializing",
-        None => "ContainerCreating",
+        None => first_reason,
     };
     let message = format!("container \"{name}\" in pod \"{pod}\" is waiting to start: {why}");
     Err(ApiError::bad_request(message))

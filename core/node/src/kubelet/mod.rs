@@ -22,3 +22,4 @@ mod volumes;
 pub use kubelet::Kubelet;
 pub use pod_workers::NodeWorld;
 pub use record::ContainerRecord;
+pub use status::first_reason;

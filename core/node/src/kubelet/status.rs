@@ -8,8 +8,9 @@ use super::record::{ContainerRecord, Waiting};
 use crate::NodeConfig;
 use crate::runtime::{Container as RuntimeContainer, ContainerState, Runtime};
 use k8s_openapi::api::core::v1::{
-    ContainerState as ApiState, ContainerStateRunning, ContainerStateTerminated,
-    ContainerStateWaiting, ContainerStatus, HostIP, Pod, PodCondition, PodIP, PodSpec, PodStatus,
+    Container, ContainerState as ApiState, ContainerStateRunning, ContainerStateTerminated,
+    ContainerStateWaiting, ContainerStatus, ContainerUser, HostIP, LinuxContainerUser, Pod,
+    PodCondition, PodIP, PodSpec, PodStatus, VolumeMount, VolumeMountStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use k8s_openapi::jiff::Timestamp;
@@ -81,7 +82,8 @@ fn container_status(
 ) -> ContainerStatus {
     let container = record.id.and_then(|id| runtime.container(id));
     let previous = record.previous.and_then(|id| runtime.container(id));
-    let image = record.spec(spec).and_then(|container| container.image.clone());
+    let wanted = record.spec(spec);
+    let image = wanted.and_then(|container| container.image.clone());
     let mut status = ContainerStatus {
         name: record.name.clone(),
         image: image.unwrap_or_default(),
@@ -89,6 +91,9 @@ fn container_status(
         started: Some(false),
         ..ContainerStatus::default()
     };
+    if let (Some(container), Some(wanted)) = (container, wanted) {
+        what_it_got(&mut status, wanted, container);
+    }
     if let Some(container) = container {
         status.image = container.config.image_name.clone();
         status.image_id = container.config.image.repo_digest();
@@ -116,19 +121,39 @@ fn container_status(
         }
         (_, Some(why)) => waiting(why),
         (_, None) => {
-            waiting(&Waiting { reason: first_reason(worker, record), message: String::new() })
+            waiting(&Waiting { reason: first_reason(&worker.containers), message: String::new() })
         }
     });
     status
 }
 
+/// What the node gave a container: resources, mounts, its user.
+fn what_it_got(status: &mut ContainerStatus, wanted: &Container, container: &RuntimeContainer) {
+    let resources = wanted.resources.clone().unwrap_or_default();
+    status.allocated_resources = resources.requests.clone();
+    status.resources = Some(resources);
+    let mount = |mount: &VolumeMount| VolumeMountStatus {
+        name: mount.name.clone(),
+        mount_path: mount.mount_path.clone(),
+        read_only: mount.read_only.filter(|read_only| *read_only),
+        recursive_read_only: (mount.read_only == Some(true)).then(|| "Disabled".to_owned()),
+    };
+    let mounts = wanted.volume_mounts.as_ref();
+    status.volume_mounts = mounts.map(|mounts| mounts.iter().map(mount).collect());
+    let uid = i64::from(container.uid());
+    let gid = if uid == 0 { 0 } else { uid };
+    status.user = Some(ContainerUser {
+        linux: Some(LinuxContainerUser { gid, supplemental_groups: Some(vec![gid]), uid }),
+    });
+}
+
 /// What a container waits for before anything went wrong.
-fn first_reason(worker: &PodWorker, record: &ContainerRecord) -> &'static str {
-    let has_init = worker.containers.iter().any(|record| record.init);
-    if has_init && !(record.init && record.index == 0) {
-        return if worker.initialized { "ContainerCreating" } else { "PodInitializing" };
+pub fn first_reason(containers: &[ContainerRecord]) -> &'static str {
+    if containers.iter().any(|record| record.init) {
+        "PodInitializing"
+    } else {
+        "ContainerCreating"
     }
-    if has_init { "PodInitializing" } else { "ContainerCreating" }
 }
 
 fn waiting(why: &Waiting) -> ApiState {

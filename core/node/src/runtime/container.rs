@@ -250,7 +250,8 @@ impl Container {
         ProcessSpec { argv, env, cwd, uid: self.uid(), stdio }
     }
 
-    fn uid(&self) -> u32 {
+    /// The user that its processes are.
+    pub fn uid(&self) -> u32 {
         self.config.uid.unwrap_or(self.config.image.user)
     }
 
