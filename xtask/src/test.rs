@@ -86,24 +86,14 @@ fn run_in_browser(project: &Project, tools: &WasmTools, browser: &Browser, rows:
     stage(rows, "page", || run_with_page(project, browser, "web/tests/run.mjs"));
 }
 
-/// The tests that are compiled to wasm. The module holds the whole core, and the runner does not
-/// load it within its time limit on a busy machine of two cores: until that is mended they run
-/// only when asked for. What they prove, a cluster that boots in Chromium with the native history,
-/// the page's own tests prove too.
+/// The tests that are compiled to wasm.
 fn run_wasm_tests(project: &Project, tools: &WasmTools, browser: &Browser, rows: &mut Vec<Row>) {
-    const WASM_TESTS: &str = "wasm tests";
-    if env::var_os("NARU_WASM_TESTS").is_none() {
-        skip(rows, WASM_TESTS, "too slow to load in the test runner; NARU_WASM_TESTS=1 runs them");
-        return;
-    }
-    stage(rows, WASM_TESTS, || {
+    stage(rows, "wasm tests", || {
         let runner = project.tools().join("bin/wasm-bindgen-test-runner");
         let mut test = tools.command(project, "cargo");
         test.args(["test", "--locked", "--tests", "--target", setup::TARGET])
             .args(BROWSER_TEST_PACKAGES.iter().flat_map(|package| ["--package", package]))
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
-            // The runner takes minutes over a module with debug information.
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CHROMEDRIVER", &browser.driver)
             .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_SECONDS);
         run_in_the_open(&mut test)
