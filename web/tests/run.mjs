@@ -71,16 +71,27 @@ describe("the page", { concurrency: 1 }, () => {
     await page.waitForFunction(
       () => document.querySelector(".xterm-rows").textContent.match(/나루터/g)?.length === 4,
     );
-    await page.keyboard.type("kubect");
-    await page.keyboard.press("Tab");
-    await sees(page, "$ kubectl");
+    for (const [typed, completed] of [["kubect", "$ kubectl"], ["get nod", "kubectl get nodes"], ["control", "nodes control-plane"]]) {
+      await page.keyboard.type(typed);
+      await page.keyboard.press("Tab");
+      await sees(page, completed);
+    }
     await page.keyboard.press("Control+c");
     await sees(page, "^C");
+    await page.evaluate(() => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text/plain", "echo pas''ted");
+      const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+      document.querySelector(".xterm-helper-textarea").dispatchEvent(paste);
+    });
+    await page.keyboard.press("Enter");
+    await sees(page, "\npasted");
     await type(page, "sleep 100000");
     await page.keyboard.press("Control+c");
     await type(page, "echo back");
     await sees(page, "\nback");
     await type(page, "exit");
+    await idle(page);
     await type(page, "echo anew");
     await sees(page, "\nanew");
     await page.keyboard.press("Control+l");

@@ -1,6 +1,7 @@
 //! The core in a browser: boots a cluster in wasm, runs commands, and draws a word of it.
 
 #![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used)]
 
 use naru_cluster::Cluster;
 use std::time::Duration;

@@ -1,0 +1,314 @@
+// A person's paths through the page, in headless Chromium. `cargo xtask test` serves the page and
+// runs this with NARU_URL and NARU_CHROMIUM set. Screenshots are left in web/tests/output/.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { DESKTOP, PHONE, URL_OF_PAGE, exec, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
+
+const ROOT = new URL("../../", import.meta.url);
+const MANIFEST = `apiVersion: v1
+kind: Pod
+metadata:
+  name: app-node
+  labels:
+    app: node
+spec:
+  containers:
+  - name: node
+    image: kim0lil/80700:v-1.0.0
+    ports:
+    - containerPort: 8080
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: app-service
+spec:
+  selector:
+    app: node
+  ports:
+  - port: 80
+    targetPort: 8080`;
+
+let browser;
+before(async () => { browser = await openBrowser(); });
+after(() => browser?.close());
+
+describe("the page", { concurrency: 1 }, () => {
+  test("a pod is typed, seen and looked at", async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await photograph(page, "start");
+    await type(page, `cat > app.yml <<'EOF'\n${MANIFEST}\nEOF`);
+    await type(page, "kubectl create -f app.yml");
+    await sees(page, "pod/app-node created");
+    await sees(page, "service/app-service created");
+    await pod(page, "app-node").waitFor();
+    await page.locator('[data-testid="pod"][data-name="app-node"][data-status="Running"]').waitFor();
+    await page.locator('[data-testid="service"][data-name="app-service"]').waitFor();
+    await page.locator(".wire.ready").waitFor();
+    await photograph(page, "running");
+
+    await pod(page, "app-node").click();
+    const yaml = page.getByTestId("yaml");
+    await yaml.waitFor();
+    assert.match(await yaml.textContent(), /image: kim0lil\/80700:v-1\.0\.0/);
+    const details = await page.locator(".details").textContent();
+    for (const reason of ["Scheduled", "Pulled", "Started"]) assert.ok(details.includes(reason), reason);
+    assert.ok(details.includes("kubectl"), "the chain of causes begins with kubectl");
+    await photograph(page, "inspector");
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+
+  test("the terminal edits lines: history, completion, Ctrl-C, Ctrl-L, Korean", async () => {
+    const { page, close } = await openPage(browser);
+    await type(page, "echo 나루터");
+    await sees(page, "\n나루터");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(
+      () => document.querySelector(".xterm-rows").textContent.match(/나루터/g)?.length === 4,
+    );
+    await page.keyboard.type("kubect");
+    await page.keyboard.press("Tab");
+    await sees(page, "$ kubectl");
+    await page.keyboard.press("Control+c");
+    await sees(page, "^C");
+    await type(page, "sleep 100000");
+    await page.keyboard.press("Control+c");
+    await type(page, "echo back");
+    await sees(page, "\nback");
+    await type(page, "exit");
+    await type(page, "echo anew");
+    await sees(page, "\nanew");
+    await page.keyboard.press("Control+l");
+    await page.waitForFunction(() => !document.querySelector(".xterm-rows").textContent.includes("back"));
+    await close();
+  });
+
+  test("bad input gets the words of a real terminal, and nothing is lost", async () => {
+    const { page, close } = await openPage(browser);
+    for (const [command, words] of [
+      ["nosuch", /nosuch: command not found/],
+      ["printf 'a: [' > app.yml; kubectl create -f app.yml", /error: error parsing app\.yml: /],
+      [
+        "printf 'apiVersion: v1\\nkind: Pood\\nmetadata: {name: a}\\n' > app.yml; kubectl create -f app.yml",
+        /no matches for kind "Pood" in version "v1"\nensure CRDs are installed first/,
+      ],
+    ]) {
+      const { stderr, code } = await exec(page, command);
+      assert.match(stderr, words);
+      assert.notEqual(code, 0, command);
+    }
+    await exec(page, "kubectl run lost --image=no.such.host/image:1");
+    await page.evaluate(() => naru.advance(60));
+    await page.locator('[data-testid="pod"][data-name="lost"].broken').waitFor();
+    const { stdout } = await exec(page, "kubectl describe pod lost");
+    assert.match(stdout, /ErrImagePull|ImagePullBackOff/);
+    await close();
+  });
+
+  test("the lesson's buttons run its commands, and its checks turn green by state", async () => {
+    const { page, complaints, close } = await openPage(browser);
+    await page.evaluate(() => naru.speed(10));
+    const lesson = page.getByTestId("lesson");
+    const steps = await lesson.locator(".step").count();
+    for (let step = 0; step < steps; step += 1) {
+      const open = lesson.locator(".step.open");
+      assert.equal(await open.getAttribute("data-step"), String(step));
+      const commands = await open.locator(".run").count();
+      for (let i = 0; i < commands; i += 1) {
+        await open.locator(".run").nth(i).click();
+        await idle(page);
+      }
+      await lesson.locator(`.step.done[data-step="${step}"]`).waitFor();
+      await photograph(page, `lesson-${step + 1}`);
+      if (step + 1 < steps) await open.locator(".next").click();
+    }
+    await lesson.locator(".lesson-done").waitFor();
+    assert.deepEqual(complaints, []);
+
+    await page.reload();
+    await page.evaluate(() => naru.ready);
+    assert.equal(await page.locator(".step.done").count(), steps, "progress survives a reload");
+    await close();
+  });
+
+  test("a request is seen as packets, hop by hop", async () => {
+    const { page, close } = await openPage(browser);
+    await exec(page, `cat > app.yml <<'EOF'\n${MANIFEST}\nEOF\nkubectl create -f app.yml`);
+    await page.evaluate(() => naru.advance(15));
+    await page.evaluate(() => naru.speed(1));
+    const curl = exec(page, "kubectl run tmp --image=curlimages/curl --restart=Never --rm -i -- curl -s http://app-service");
+    await page.getByTestId("packet").waitFor();
+    await photograph(page, "packet");
+    const { stdout } = await curl;
+    assert.match(stdout, /app-node/);
+    await page.getByRole("button", { name: "패킷" }).first().click();
+    const request = page.locator(".packet", { hasText: "GET / HTTP/1.1" }).first();
+    await request.waitFor();
+    await request.locator(".packet-title").click();
+    assert.match(await request.textContent(), /DNAT|KUBE-SEP/, "the rule that turned the address");
+    await photograph(page, "packets");
+    await close();
+  });
+
+  test("time stands still, steps, and goes fast", async () => {
+    const { page, close } = await openPage(browser);
+    const clock = page.getByTestId("clock");
+    await page.getByRole("button", { name: "멈춤" }).click();
+    await page.waitForTimeout(300);
+    const still = await clock.textContent();
+    await page.waitForTimeout(500);
+    assert.equal(await clock.textContent(), still);
+    await page.getByRole("button", { name: "다음 사건까지" }).click();
+    const seconds = async () => {
+      const [, minutes, rest] = (await clock.textContent()).match(/(\d+):(\d+\.\d)/);
+      return 60 * Number(minutes) + Number(rest);
+    };
+    const before = await seconds();
+    await page.getByRole("button", { name: "60배속" }).click();
+    await page.waitForTimeout(1000);
+    assert.ok((await seconds()) - before > 20);
+    const advanced = await seconds();
+    await page.evaluate(() => naru.advance(120));
+    await page.waitForTimeout(300);
+    assert.ok((await seconds()) - advanced >= 120);
+    await close();
+  });
+
+  test("everything is reached by keyboard", async () => {
+    const { page, close } = await openPage(browser);
+    await exec(page, "kubectl run web --image=kim0lil/80700:v-1.0.0");
+    await page.evaluate(() => naru.advance(10));
+    await pod(page, "web").waitFor();
+    // F6 leads from part to part, out of the terminal too.
+    const regions = [];
+    for (let i = 0; i < 4; i += 1) {
+      await page.keyboard.press("F6");
+      regions.push(await page.evaluate(() => document.activeElement.closest("[data-region]")?.dataset.region));
+    }
+    assert.deepEqual(regions, ["header", "lesson", "topology", "terminal"]);
+    await page.keyboard.press("Shift+F6");
+    for (let i = 0; i < 40; i += 1) {
+      await page.keyboard.press("Tab");
+      if ((await page.evaluate(() => document.activeElement.dataset.name)) === "web") break;
+    }
+    const outline = await page.evaluate(() => document.activeElement.dataset);
+    assert.equal(outline.name, "web");
+    await page.keyboard.press("Enter");
+    await page.getByTestId("yaml").waitFor();
+    await page.keyboard.press("F6");
+    await close();
+  });
+
+  test("it is Korean first, and English by choice, and remembers", async () => {
+    const { page, close } = await openPage(browser);
+    assert.equal(await page.getAttribute("html", "lang"), "ko");
+    await page.locator(".lesson h2", { hasText: "첫 파드" }).waitFor();
+    await page.getByLabel("언어").selectOption("en");
+    await page.locator(".lesson h2", { hasText: "A first pod" }).waitFor();
+    const korean = await page.evaluate(() => {
+      const text = document.querySelector(".page").cloneNode(true);
+      text.querySelectorAll("option, .xterm").forEach((it) => it.remove());
+      return text.textContent.match(/[가-힣]+/g);
+    });
+    assert.equal(korean, null, "no Korean is left");
+    await page.reload();
+    await page.evaluate(() => naru.ready);
+    assert.equal(await page.getAttribute("html", "lang"), "en");
+    await close();
+  });
+
+  test("a worker that breaks down is told of, and another one takes its place", async () => {
+    const { page, close } = await openPage(browser, { path: "widget-test.html" });
+    await page.route("**/worker_bg.wasm*", (route) => route.abort(), { times: 1 });
+    await page.goto(URL_OF_PAGE);
+    await page.getByRole("alertdialog").waitFor();
+    await photograph(page, "failure");
+    await page.getByRole("alertdialog").getByRole("button").click();
+    await page.locator(".step.open").waitFor();
+    assert.equal(await page.getByRole("alertdialog").count(), 0);
+    assert.match((await exec(page, "kubectl get nodes")).stdout, /worker2/);
+    await close();
+  });
+
+  for (const theme of ["light", "dark"]) {
+    test(`a phone shows each part, ${theme}`, async () => {
+      const { page, complaints, close } = await openPage(browser, { viewport: PHONE, theme });
+      await exec(page, `cat > app.yml <<'EOF'\n${MANIFEST}\nEOF\nkubectl create -f app.yml`);
+      await page.evaluate(() => naru.advance(15));
+      for (const part of ["lesson", "topology", "terminal", "details"]) {
+        const tab = ["lesson", "topology", "terminal", "details"].indexOf(part);
+        await page.locator(".tab-bar button").nth(tab).click();
+        assert.ok(await page.locator(`.${part}.panel`).isVisible(), part);
+        await photograph(page, `phone-${theme}-${part}`);
+      }
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.equal(width, PHONE.width, "nothing is cut off at the side");
+      assert.deepEqual(complaints, []);
+      await close();
+    });
+
+    test(`a desk shows all parts, ${theme}`, async () => {
+      const { page, close } = await openPage(browser, { viewport: DESKTOP, theme });
+      await exec(page, `cat > app.yml <<'EOF'\n${MANIFEST}\nEOF\nkubectl create -f app.yml`);
+      await page.evaluate(() => naru.advance(15));
+      for (const part of ["lesson", "topology", "terminal"]) {
+        assert.ok(await page.locator(`.${part}.panel`).isVisible(), part);
+      }
+      await photograph(page, `desk-${theme}`);
+      await close();
+    });
+  }
+});
+
+describe("the widget", { concurrency: 1 }, () => {
+  test("two on one page do not disturb each other", async () => {
+    const { page, complaints, close } = await openPage(browser, { path: "widget-test.html" });
+    const run = (id, command) =>
+      page.evaluate(async ([id, command]) => {
+        const sandbox = document.getElementById(id);
+        await sandbox.ready;
+        return sandbox.exec(command);
+      }, [id, command]);
+    const made = await run("one", "kubectl run only-in-one --image=kim0lil/80700:v-1.0.0");
+    assert.deepEqual(made, { stdout: "pod/only-in-one created\n", stderr: "", code: 0 });
+    await page.evaluate(() => document.getElementById("one").advance(20));
+    const [one, two] = await Promise.all([run("one", "kubectl get pods"), run("two", "kubectl get pods")]);
+    assert.match(one.stdout, /only-in-one +1\/1 +Running/);
+    assert.equal(two.stderr, "No resources found in default namespace.\n");
+    const frames = page.frames().slice(1);
+    assert.deepEqual(await Promise.all(frames.map((frame) => frame.getAttribute("html", "lang"))), ["ko", "en"]);
+    await photograph(page, "widget");
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+});
+
+describe("determinism", { concurrency: 1 }, () => {
+  test("a script leaves the same history in the page as natively", async (t) => {
+    const script = new URL("tests/digest/script.sh", ROOT);
+    const naru = ["run", "--quiet", "--package", "naru", "--", "run", "--digest", fileURLToPath(script)];
+    const native = spawnSync("cargo", naru, { cwd: ROOT, encoding: "utf8" });
+    assert.equal(native.status, 0, native.stderr);
+    const { page, close } = await openPage(browser, { path: "?speed=0" });
+    await exec(page, await readFile(script, "utf8"));
+    const digest = await page.evaluate(() => naru.digest());
+    t.diagnostic(`digest ${digest}`);
+    assert.equal(digest, native.stderr.trim().split("\n").at(-1));
+    await close();
+  });
+});
+
+/** Waits until the terminal shows a prompt and nothing after it. */
+function idle(page) {
+  return page.waitForFunction(() => {
+    const lines = [...document.querySelectorAll(".xterm-rows > *")]
+      .map((row) => row.textContent.replace(/\u00a0/g, " ").trimEnd())
+      .filter((line) => line !== "");
+    return /[$#]$/.test(lines.at(-1) ?? "");
+  }, undefined, { timeout: 60_000 });
+}
