@@ -91,6 +91,7 @@ describe("the page", { concurrency: 1 }, () => {
     await type(page, "echo back");
     await sees(page, "\nback");
     await type(page, "exit");
+    await sees(page, "$ exit\nexit\n");
     await idle(page);
     await type(page, "echo anew");
     await sees(page, "\nanew");
