@@ -214,16 +214,13 @@ impl Lab {
 fn create<K: Kube>(api: &mut ApiServer, namespace: &str, json: serde_json::Value) {
     let object = Object::new(serde_json::from_value::<K>(json).unwrap());
     api.handle(Request {
-        user: UserInfo::new("kubernetes-admin", &["system:masters"]),
-        agent: "test".into(),
-        cause: CauseId::ROOT,
-        kind: K::kind(),
         namespace: namespace.to_owned(),
-        name: String::new(),
-        subresource: "",
-        op: Op::Create(Body::Object(object)),
-        table: false,
-        dry_run: false,
+        ..Request::new(
+            UserInfo::new("kubernetes-admin", &["system:masters"]),
+            "test".into(),
+            K::kind(),
+            Op::Create(Body::Object(object)),
+        )
     })
     .unwrap();
 }

@@ -1,6 +1,7 @@
 //! What the API server knows of a kind.
 
 use crate::{FieldError, Object};
+use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -32,7 +33,26 @@ pub struct Kind {
     /// Subresources: `status`, `binding`, `log`.
     pub subresources: Cow<'static, [&'static str]>,
     /// How objects of this kind are made and checked.
-    pub strategy: &'static dyn Strategy,
+    pub strategy: StrategyRef,
+}
+
+/// A handle to a [`Strategy`]: compiled in, or made from a CustomResourceDefinition.
+#[derive(Clone)]
+pub enum StrategyRef {
+    /// Of a built-in kind.
+    BuiltIn(&'static dyn Strategy),
+    /// Of a kind that was defined at run time.
+    Custom(Arc<dyn Strategy + Send>),
+}
+
+impl Deref for StrategyRef {
+    type Target = dyn Strategy;
+    fn deref(&self) -> &Self::Target {
+        match self {
+            StrategyRef::BuiltIn(strategy) => *strategy,
+            StrategyRef::Custom(strategy) => &**strategy,
+        }
+    }
 }
 
 impl Kind {
@@ -160,7 +180,7 @@ impl Names {
             namespaced: self.namespaced,
             verbs: Cow::Borrowed(self.verbs),
             subresources: Cow::Borrowed(self.subresources),
-            strategy,
+            strategy: StrategyRef::BuiltIn(strategy),
         }
     }
 }
@@ -226,23 +246,58 @@ impl std::fmt::Debug for KindRef {
 /// A column of a printed table.
 ///
 /// Upstream: `metav1.TableColumnDefinition`, `pkg/printers/internalversion/printers.go`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// The header as upstream defines it: `Name`, `Nominated Node`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// 0 is always shown; more is shown by `-o wide` only.
     pub priority: u8,
+    /// OpenAPI's type of its cells.
+    pub type_: ColumnType,
+    /// OpenAPI's format: `name` for the object's name, else mostly "".
+    pub format: Cow<'static, str>,
+    /// What it shows, in words.
+    pub description: Cow<'static, str>,
+}
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `string`.
+    String,
+    /// `integer`.
+    Integer,
+    /// `number`.
+    Number,
+    /// `boolean`.
+    Boolean,
+    /// `date`: a time, shown as an age.
+    Date,
 }
 
 impl Column {
-    /// A column that is always shown.
+    /// A column of texts that is always shown.
     pub const fn new(name: &'static str) -> Self {
-        Column { name, priority: 0 }
+        Column {
+            name: Cow::Borrowed(name),
+            priority: 0,
+            type_: ColumnType::String,
+            format: Cow::Borrowed(""),
+            description: Cow::Borrowed(""),
+        }
     }
 
-    /// A column that `-o wide` shows.
+    /// A column of texts that `-o wide` shows.
     pub const fn wide(name: &'static str) -> Self {
-        Column { name, priority: 1 }
+        let mut column = Column::new(name);
+        column.priority = 1;
+        column
+    }
+
+    /// Its cells are whole numbers.
+    pub const fn integer(mut self) -> Self {
+        self.type_ = ColumnType::Integer;
+        self
     }
 }
 
@@ -324,10 +379,62 @@ pub trait Strategy: Sync {
         None
     }
 
+    /// What a client is told that is allowed but unwise, as `Warning` headers; `old` is the object
+    /// before an update.
+    ///
+    /// Upstream: `WarningsOnCreate` and `WarningsOnUpdate` of the strategies.
+    fn warnings(&self, _object: &Object, _old: Option<&Object>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The kind that is stored, when it is another than this: an older version of the same kind,
+    /// or an event of another group.
+    fn storage_kind(&self) -> Option<KindRef> {
+        None
+    }
+
+    /// This kind's object as the kind that is stored.
+    fn to_storage(&self, object: Object) -> Object {
+        object
+    }
+
+    /// A stored object as this kind's.
+    fn from_storage(&self, object: Object) -> Object {
+        object
+    }
+
+    /// The `scale` subresource of an object; `None` when the kind has none.
+    fn scale(&self, _object: &Object) -> Option<Scale> {
+        None
+    }
+
+    /// Writes `spec.replicas` of the `scale` subresource; `false` when the kind has none.
+    fn set_replicas(&self, _object: &mut Object, _replicas: i32) -> bool {
+        false
+    }
+
+    /// Whether a deletion answers with the object and not with a Status.
+    ///
+    /// Upstream: `ReturnDeletedObject` of the storages.
+    fn returns_deleted(&self) -> bool {
+        false
+    }
+
+    /// Whether a PUT makes an object that is not there (`AllowCreateOnUpdate`).
+    fn allow_create_on_update(&self) -> bool {
+        false
+    }
+
+    /// Whether an update may leave `metadata.resourceVersion` out
+    /// (`AllowUnconditionalUpdate`).
+    fn allow_unconditional_update(&self) -> bool {
+        true
+    }
+
     /// The columns after which [`Strategy::row`] fills cells, `Name` first.
-    fn columns(&self) -> &'static [Column] {
+    fn columns(&self) -> Cow<'static, [Column]> {
         const COLUMNS: &[Column] = &[Column::new("Name"), Column::new("Created At")];
-        COLUMNS
+        Cow::Borrowed(COLUMNS)
     }
 
     /// One row, a cell for each of [`Strategy::columns`], at the moment `now`.

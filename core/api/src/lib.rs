@@ -29,7 +29,7 @@ pub mod yaml;
 
 pub use field::{FieldError, Path};
 pub use k8s_openapi;
-pub use kind::{Cell, Column, Kind, KindRef, Names, Strategy};
+pub use kind::{Cell, Column, ColumnType, Kind, KindRef, Names, Strategy, StrategyRef};
 pub use object::{Key, Kube, KubeObject, Object};
 pub use request::{Op, Request, Response, UserInfo};
 pub use service::{ApiService, WatchEvent, WatchEventType, WatchId};

@@ -1,6 +1,6 @@
 //! An object of any kind, typed inside.
 
-use crate::{KindRef, Strategy};
+use crate::{KindRef, StrategyRef};
 use dyn_clone::DynClone;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
@@ -154,8 +154,8 @@ impl Object {
     }
 
     /// The strategy of its kind.
-    pub fn strategy(&self) -> &'static dyn Strategy {
-        self.kind().strategy
+    pub fn strategy(&self) -> StrategyRef {
+        self.kind().strategy.clone()
     }
 
     fn make_mut(&mut self) -> &mut dyn KubeObject {

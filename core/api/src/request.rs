@@ -3,6 +3,8 @@
 use crate::{Cell, Column, KindRef, Object};
 use naru_sim::CauseId;
 use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who asks.
@@ -10,8 +12,12 @@ use std::sync::Arc;
 pub struct UserInfo {
     /// `kubernetes-admin`, `system:node:worker`, `system:serviceaccount:default:default`.
     pub name: Arc<str>,
+    /// The uid of a service account, as its token states it; "" for everybody else.
+    pub uid: Arc<str>,
     /// `system:masters`, ….
     pub groups: Arc<[Arc<str>]>,
+    /// What else the authenticator knows: `authentication.kubernetes.io/pod-name`, ….
+    pub extra: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 impl UserInfo {
@@ -19,6 +25,8 @@ impl UserInfo {
     pub fn new(name: &str, groups: &[&str]) -> Self {
         UserInfo {
             name: name.into(),
+            uid: Arc::default(),
+            extra: Arc::default(),
             groups: groups.iter().map(|group| Arc::from(*group)).collect(),
         }
     }
@@ -47,6 +55,42 @@ pub struct Request {
     pub table: bool,
     /// Do everything but the writing.
     pub dry_run: bool,
+    /// Who is written into `metadata.managedFields`; "" is the program of `agent`.
+    pub field_manager: Arc<str>,
+    /// What becomes of fields that the kind does not have.
+    pub field_validation: FieldValidation,
+}
+
+impl Request {
+    /// A request on all of a kind; the rest is filled in by struct update.
+    pub fn new(user: UserInfo, agent: Arc<str>, kind: KindRef, op: Op) -> Self {
+        Request {
+            user,
+            agent,
+            cause: CauseId::ROOT,
+            kind,
+            namespace: String::new(),
+            name: String::new(),
+            subresource: "",
+            op,
+            table: false,
+            dry_run: false,
+            field_manager: Arc::default(),
+            field_validation: FieldValidation::default(),
+        }
+    }
+}
+
+/// What becomes of unknown and duplicate fields: the query parameter `fieldValidation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// They are dropped.
+    Ignore,
+    /// They are dropped, with a warning.
+    #[default]
+    Warn,
+    /// The request is refused.
+    Strict,
 }
 
 /// The verb and its options.
@@ -99,6 +143,14 @@ pub struct ListOptions {
     pub label_selector: String,
     /// `spec.nodeName=worker`; "" selects all.
     pub field_selector: String,
+    /// Objects in one answer; 0 is no limit.
+    pub limit: u64,
+    /// `metadata.continue` of the answer before.
+    pub continue_token: String,
+    /// How fresh the answer must be; "" is the latest. What it means: `resource_version_match`.
+    pub resource_version: String,
+    /// `Exact`, `NotOlderThan` or "".
+    pub resource_version_match: String,
 }
 
 /// How to change an object.
@@ -110,6 +162,13 @@ pub enum Patch {
     Merge(Value),
     /// Kubernetes' strategic merge.
     Strategic(Value),
+    /// Server-side apply: makes the object when it is not there.
+    Apply {
+        /// The fields that the manager wants.
+        fields: Value,
+        /// Take over fields of other managers.
+        force: bool,
+    },
 }
 
 /// How to delete.
@@ -121,6 +180,8 @@ pub struct DeleteOptions {
     pub propagation: Propagation,
     /// Refuse unless the object has this uid.
     pub uid: Option<String>,
+    /// Refuse unless the object is still at this version.
+    pub resource_version: Option<String>,
 }
 
 /// What happens to the objects that a deleted object owns.
@@ -155,17 +216,32 @@ pub struct ObjectList {
     pub items: Vec<Object>,
     /// The store's revision: a watch from here misses nothing.
     pub revision: u64,
+    /// Names the place where a limited list goes on; "" at its end.
+    pub continue_token: String,
+    /// How many objects come after a limited list, where that is known.
+    pub remaining: Option<u64>,
+}
+
+impl ObjectList {
+    /// A whole list.
+    pub fn new(kind: KindRef, items: Vec<Object>, revision: u64) -> Self {
+        ObjectList { kind, items, revision, continue_token: String::new(), remaining: None }
+    }
 }
 
 /// A printed table: `meta.k8s.io/v1 Table`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     /// The headers.
-    pub columns: &'static [Column],
+    pub columns: Cow<'static, [Column]>,
     /// A row for each object.
     pub rows: Vec<Row>,
     /// The store's revision.
     pub revision: u64,
+    /// As in [`ObjectList`].
+    pub continue_token: String,
+    /// As in [`ObjectList`].
+    pub remaining: Option<u64>,
 }
 
 /// A row of a table.

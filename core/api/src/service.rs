@@ -24,6 +24,9 @@ pub enum WatchEventType {
     Modified,
     /// It is gone, or left the selection; the event holds its last state.
     Deleted,
+    /// Nothing: the watch has come as far as the revision of this otherwise empty object. Only a
+    /// watch that asked for bookmarks gets them.
+    Bookmark,
 }
 
 /// One delivery of a watch.
@@ -52,6 +55,27 @@ pub struct WatchRequest {
     pub options: ListOptions,
     /// Tell what came after this revision. `None`: first every object that is there, as `Added`.
     pub from: Option<u64>,
+    /// Tell now and then how far the watch has come.
+    pub bookmarks: bool,
+    /// Tell every object that is there first, and their end by a bookmark that is annotated
+    /// `k8s.io/initial-events-end` (`sendInitialEvents`).
+    pub initial_events: bool,
+}
+
+impl WatchRequest {
+    /// A watch of all of a kind, with what is there first; the rest is filled in by struct update.
+    pub fn new(user: UserInfo, agent: Arc<str>, kind: KindRef) -> Self {
+        WatchRequest {
+            user,
+            agent,
+            kind,
+            namespace: String::new(),
+            options: ListOptions::default(),
+            from: None,
+            bookmarks: false,
+            initial_events: false,
+        }
+    }
 }
 
 /// A request that the API server passes on to the kubelet of a pod's node.

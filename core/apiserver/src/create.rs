@@ -36,7 +36,7 @@ impl ApiServer {
             &mut object,
         )?;
         self.complete(request, &mut object)?;
-        let strategy = request.kind.strategy;
+        let strategy = &request.kind.strategy;
         let mut errors = metadata::validate(object.meta(), &request.kind);
         errors.extend(strategy.validate(&object));
         if !errors.is_empty() {

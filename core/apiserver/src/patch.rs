@@ -17,6 +17,13 @@ impl ApiServer {
             Patch::Json(operations) => patch::json(json, operations),
             Patch::Merge(changes) => Ok(patch::merge(json, changes)),
             Patch::Strategic(changes) => patch::strategic(json, changes),
+            Patch::Apply { .. } => {
+                return Err(ApiError::new(
+                    415,
+                    "UnsupportedMediaType",
+                    "the server does not apply on its side yet",
+                ));
+            }
         };
         let changed = changed.map_err(refused)?;
         let mut new = self.decode(request, Body::Json(changed))?;

@@ -16,7 +16,6 @@ use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::request::Body;
 use naru_api::{ApiService, KubeObject, Object, Op, Request, status::ApiResult};
-use naru_sim::CauseId;
 use std::time::Duration;
 
 const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
@@ -123,16 +122,13 @@ impl ApiServer {
             return Ok(());
         }
         let request = Request {
-            user: loopback(),
-            agent: "kube-apiserver".into(),
-            cause: CauseId::ROOT,
-            kind: object.kind(),
             namespace: namespace.to_owned(),
-            name: String::new(),
-            subresource: "",
-            op: Op::Create(Body::Object(Object::new(object))),
-            table: false,
-            dry_run: false,
+            ..Request::new(
+                loopback(),
+                "kube-apiserver".into(),
+                object.kind(),
+                Op::Create(Body::Object(Object::new(object))),
+            )
         };
         self.handle(request).map(drop)
     }

@@ -21,7 +21,7 @@ impl ApiServer {
     ) -> ApiResult<ObjectList> {
         let filter = filter(kind, namespace, options)?;
         let items = self.select(&filter);
-        Ok(ObjectList { kind: kind.clone(), items, revision: self.store.revision() })
+        Ok(ObjectList::new(kind.clone(), items, self.store.revision()))
     }
 
     /// The objects that a filter selects.

@@ -11,11 +11,20 @@ pub(crate) fn of_object(object: &Object, now: Time) -> Table {
 
 /// A table of a list.
 pub(crate) fn of_list(list: &ObjectList, now: Time) -> Table {
-    of(&list.kind, &list.items, list.revision, now)
+    Table {
+        continue_token: list.continue_token.clone(),
+        remaining: list.remaining,
+        ..of(&list.kind, &list.items, list.revision, now)
+    }
 }
 
 fn of(kind: &KindRef, objects: &[Object], revision: u64, now: Time) -> Table {
-    let strategy = kind.strategy;
+    let strategy = &kind.strategy;
     let row = |object: &Object| Row { cells: strategy.row(object, now), object: object.clone() };
-    Table { columns: strategy.columns(), rows: objects.iter().map(row).collect(), revision }
+    Table {
+        columns: strategy.columns(),
+        rows: objects.iter().map(row).collect(),
+        revision,
+        ..Table::default()
+    }
 }

@@ -49,7 +49,7 @@ impl ApiServer {
         )?;
         self.keep(request, old, &mut new)?;
         let mut errors = metadata::validate_update(new.meta(), old.meta());
-        let strategy = request.kind.strategy;
+        let strategy = &request.kind.strategy;
         errors.extend(strategy.validate_update(&new, old, request.subresource));
         if !errors.is_empty() {
             return Err(ApiError::invalid(&request.kind, &request.name, &errors));

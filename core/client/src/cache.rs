@@ -92,6 +92,7 @@ impl Cache {
         match event.kind {
             WatchEventType::Deleted => store.remove(&event.object.key()),
             WatchEventType::Added | WatchEventType::Modified => store.insert(&event.object),
+            WatchEventType::Bookmark => None,
         }
     }
 

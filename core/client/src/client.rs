@@ -142,16 +142,11 @@ impl<'a> Client<'a> {
     ) -> ApiResult<Response> {
         self.requests = self.requests.saturating_add(1);
         self.api.handle(Request {
-            user: self.user.clone(),
-            agent: Arc::clone(self.agent),
             cause: self.cause,
-            kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             subresource,
-            op,
-            table: false,
-            dry_run: false,
+            ..Request::new(self.user.clone(), Arc::clone(self.agent), kind, op)
         })
     }
 

@@ -192,12 +192,9 @@ impl<C: Controller> Process<C> {
 
     fn watch_request(&self, watch: &Watch) -> WatchRequest {
         WatchRequest {
-            user: self.user.clone(),
-            agent: Arc::clone(&self.name),
-            kind: watch.kind.clone(),
             namespace: watch.namespace.clone(),
             options: watch.options.clone(),
-            from: None,
+            ..WatchRequest::new(self.user.clone(), Arc::clone(&self.name), watch.kind.clone())
         }
     }
 

@@ -15,7 +15,7 @@ use naru_client::{Process, Reconcile};
 use naru_network::{Link, Network, Route, TopologyError};
 use naru_node::{Node, NodeConfig};
 use naru_scheduler::Scheduler;
-use naru_sim::{CauseId, Rng, Time};
+use naru_sim::{Rng, Time};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,18 +108,7 @@ pub fn publish(api: &mut ApiServer, profile: &Profile) -> ApiResult<()> {
 }
 
 fn create(kind: naru_api::KindRef, namespace: String, body: Body) -> Request {
-    Request {
-        user: admin(),
-        agent: Arc::from("kubeadm"),
-        cause: CauseId::ROOT,
-        kind,
-        namespace,
-        name: String::new(),
-        subresource: "",
-        op: Op::Create(body),
-        table: false,
-        dry_run: false,
-    }
+    Request { namespace, ..Request::new(admin(), Arc::from("kubeadm"), kind, Op::Create(body)) }
 }
 
 fn manifest_error(error: impl std::fmt::Display) -> BootError {

@@ -11,7 +11,7 @@ use naru_apiserver::{ApiServer, StreamMark};
 use naru_client::{Process, Reconcile};
 use naru_network::Network;
 use naru_node::{Env, Node};
-use naru_sim::{CauseId, CauseLog, Rng, Time, limits};
+use naru_sim::{CauseLog, Rng, Time, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +183,7 @@ impl Cluster {
         let options = ListOptions {
             label_selector: label_selector.to_owned(),
             field_selector: field_selector.to_owned(),
+            ..ListOptions::default()
         };
         match self.api.handle(self.request(kind, namespace, "", Op::List(options))) {
             Ok(Response::List(list)) => list.items,
@@ -192,16 +193,9 @@ impl Cluster {
 
     pub(crate) fn request(&self, kind: &KindRef, namespace: &str, name: &str, op: Op) -> Request {
         Request {
-            user: admin(),
-            agent: Arc::from("naru"),
-            cause: CauseId::ROOT,
-            kind: kind.clone(),
             namespace: if kind.namespaced { namespace.to_owned() } else { String::new() },
             name: name.to_owned(),
-            subresource: "",
-            op,
-            table: false,
-            dry_run: false,
+            ..Request::new(admin(), Arc::from("naru"), kind.clone(), op)
         }
     }
 

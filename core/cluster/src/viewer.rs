@@ -6,7 +6,6 @@ use crate::view::{
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use naru_api::request::ListOptions;
 use naru_api::service::WatchRequest;
 use naru_api::status::ApiResult;
 use naru_api::{
@@ -85,14 +84,8 @@ impl Viewer {
             DaemonSet::kind(),
         ];
         for kind in kinds {
-            let watch = api.watch(WatchRequest {
-                user: user.clone(),
-                agent: "naru-viewer".into(),
-                kind: kind.clone(),
-                namespace: String::new(),
-                options: ListOptions::default(),
-                from: None,
-            })?;
+            let watch =
+                api.watch(WatchRequest::new(user.clone(), "naru-viewer".into(), kind.clone()))?;
             self.watches.push((kind, watch));
         }
         Ok(())

@@ -76,6 +76,7 @@ impl Controller for GarbageCollector {
         let concerned = match event.kind {
             WatchEventType::Deleted => self.remove(object.uid()),
             WatchEventType::Added | WatchEventType::Modified => self.insert(object),
+            WatchEventType::Bookmark => return Vec::new(),
         };
         concerned.iter().filter_map(|uid| self.work_key(uid)).collect()
     }

@@ -386,6 +386,7 @@ impl Builder {
         let options = ListOptions {
             label_selector: self.label_selector.clone().unwrap_or_default(),
             field_selector: self.field_selector.clone().unwrap_or_default(),
+            ..ListOptions::default()
         };
         let targets = self
             .mappings(cx)?

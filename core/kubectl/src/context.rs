@@ -251,16 +251,13 @@ impl<'a> Context<'a> {
 
     fn send(&mut self, ask: Ask<'_>) -> Result<Response> {
         let request = Request {
-            user: self.user(),
-            agent: self.agent(),
             cause: self.cause,
-            kind: ask.kind.clone(),
             namespace: if ask.kind.namespaced { ask.namespace.to_owned() } else { String::new() },
             name: ask.name.to_owned(),
             subresource: ask.subresource,
-            op: ask.op,
             table: ask.table,
             dry_run: ask.dry_run == DryRun::Server,
+            ..Request::new(self.user(), self.agent(), ask.kind.clone(), ask.op)
         };
         let response = self.api()?.handle(request);
         for warning in self.api()?.take_warnings() {
@@ -398,12 +395,10 @@ impl<'a> Context<'a> {
         from: Option<u64>,
     ) -> Result<WatchId> {
         let request = WatchRequest {
-            user: self.user(),
-            agent: self.agent(),
-            kind: kind.clone(),
             namespace: if kind.namespaced { namespace.to_owned() } else { String::new() },
             options,
             from,
+            ..WatchRequest::new(self.user(), self.agent(), kind.clone())
         };
         Ok(self.api()?.watch(request)?)
     }

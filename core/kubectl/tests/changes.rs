@@ -10,7 +10,6 @@ mod support;
 use naru_api::k8s_openapi::api::core::v1::Pod;
 use naru_api::request::Body;
 use naru_api::{ApiService, Kube, Op, Request, Response, UserInfo};
-use naru_sim::CauseId;
 use serde_json::{Value, json};
 use support::Machine;
 
@@ -34,16 +33,15 @@ spec:
 /// Sets the status of a pod as its kubelet would, and the node as the scheduler would.
 fn set_pod(machine: &mut Machine, name: &str, node: &str, status: Value) {
     let request = |op, subresource| Request {
-        user: UserInfo::new("system:admin", &["system:masters"]),
-        agent: "test".into(),
-        cause: CauseId::ROOT,
-        kind: Pod::kind(),
         namespace: "default".to_owned(),
         name: name.to_owned(),
         subresource,
-        op,
-        table: false,
-        dry_run: false,
+        ..Request::new(
+            UserInfo::new("system:admin", &["system:masters"]),
+            "test".into(),
+            Pod::kind(),
+            op,
+        )
     };
     if !node.is_empty() {
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name},

@@ -98,7 +98,7 @@ impl ApiService for Still {
         match op {
             Op::List(options) => {
                 let items = self.list(&kind, &namespace, &options);
-                Ok(Response::List(ObjectList { kind, items, revision: 200 }))
+                Ok(Response::List(ObjectList::new(kind, items, 200)))
             }
             Op::Get => {
                 let found = self.list(&kind, &namespace, &ListOptions::default());

@@ -11,7 +11,7 @@ use naru_client::Process;
 use naru_network::netfilter::TableName;
 use naru_network::{Network, NsId};
 use naru_node::proxy::{HostNetwork, KubeProxy, ProxyConfig};
-use naru_sim::{CauseId, Rng, Time};
+use naru_sim::{Rng, Time};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -37,16 +37,14 @@ impl Lab {
     fn request(&mut self, kind: naru_api::KindRef, name: &str, op: Op) -> Response {
         self.api
             .handle(Request {
-                user: UserInfo::new("kubernetes-admin", &["system:masters"]),
-                agent: "test".into(),
-                cause: CauseId::ROOT,
-                kind,
                 namespace: "default".into(),
                 name: name.into(),
-                subresource: "",
-                op,
-                table: false,
-                dry_run: false,
+                ..Request::new(
+                    UserInfo::new("kubernetes-admin", &["system:masters"]),
+                    "test".into(),
+                    kind,
+                    op,
+                )
             })
             .unwrap()
     }

@@ -4,7 +4,6 @@ use super::answer::Knowledge;
 use super::corefile::Server;
 use super::probes::Probes;
 use super::store::Store;
-use naru_api::request::ListOptions;
 use naru_api::service::WatchRequest;
 use naru_api::{ApiService, KindRef, UserInfo, WatchId};
 use naru_network::dns::{Message, Rcode};
@@ -374,14 +373,7 @@ fn open_watch(api: &mut dyn ApiService, kind: KindRef) -> Option<Watch> {
     let name = "system:serviceaccount:kube-system:coredns";
     let groups =
         ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
-    let request = WatchRequest {
-        user: UserInfo::new(name, &groups),
-        agent: "coredns".into(),
-        kind: kind.clone(),
-        namespace: String::new(),
-        options: ListOptions::default(),
-        from: None,
-    };
+    let request = WatchRequest::new(UserInfo::new(name, &groups), "coredns".into(), kind.clone());
     let id = api.watch(request).ok()?;
     Some(Watch { kind, id, listed: false })
 }

@@ -1,8 +1,10 @@
 //! A strategy written for the kind's own type.
 
-use crate::{Cell, Column, FieldError, Kube, Object, Strategy, names};
+use crate::{Cell, Column, FieldError, KindRef, Kube, Object, Strategy, names};
+use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What [`Strategy`] asks, of typed objects. Every kind here implements this; the
 /// implementation of [`Strategy`] that follows from it unpacks the objects.
@@ -18,6 +20,15 @@ pub trait Typed: Sync {
 
     /// See [`Strategy::deprecation`].
     const DEPRECATION: Option<&'static str> = None;
+
+    /// See [`Strategy::returns_deleted`].
+    const RETURNS_DELETED: bool = false;
+
+    /// See [`Strategy::allow_create_on_update`].
+    const ALLOW_CREATE_ON_UPDATE: bool = false;
+
+    /// See [`Strategy::allow_unconditional_update`].
+    const ALLOW_UNCONDITIONAL_UPDATE: bool = true;
 
     /// See [`Strategy::default`].
     fn default(&self, _object: &mut Self::Object) {}
@@ -51,6 +62,36 @@ pub trait Typed: Sync {
     /// See [`Strategy::default_grace_period_seconds`].
     fn default_grace_period_seconds(&self, _object: &Self::Object) -> i64 {
         0
+    }
+
+    /// See [`Strategy::warnings`].
+    fn warnings(&self, _object: &Self::Object, _old: Option<&Self::Object>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// See [`Strategy::scale`].
+    fn scale(&self, _object: &Self::Object) -> Option<Scale> {
+        None
+    }
+
+    /// See [`Strategy::set_replicas`].
+    fn set_replicas(&self, _object: &mut Self::Object, _replicas: i32) -> bool {
+        false
+    }
+
+    /// See [`Strategy::storage_kind`].
+    fn storage_kind(&self) -> Option<KindRef> {
+        None
+    }
+
+    /// See [`Strategy::to_storage`].
+    fn to_storage(&self, object: Object) -> Object {
+        object
+    }
+
+    /// See [`Strategy::from_storage`].
+    fn from_storage(&self, object: Object) -> Object {
+        object
     }
 
     /// The cells of a row, one for each column.
@@ -108,8 +149,45 @@ impl<T: Typed> Strategy for T {
         T::DEPRECATION
     }
 
-    fn columns(&self) -> &'static [Column] {
-        T::COLUMNS
+    fn warnings(&self, object: &Object, old: Option<&Object>) -> Vec<String> {
+        let old = old.and_then(Object::get);
+        object.get().map(|object| Typed::warnings(self, object, old)).unwrap_or_default()
+    }
+
+    fn scale(&self, object: &Object) -> Option<Scale> {
+        object.get().and_then(|object| Typed::scale(self, object))
+    }
+
+    fn set_replicas(&self, object: &mut Object, replicas: i32) -> bool {
+        object.edit().is_some_and(|object| Typed::set_replicas(self, object, replicas))
+    }
+
+    fn returns_deleted(&self) -> bool {
+        T::RETURNS_DELETED
+    }
+
+    fn allow_create_on_update(&self) -> bool {
+        T::ALLOW_CREATE_ON_UPDATE
+    }
+
+    fn allow_unconditional_update(&self) -> bool {
+        T::ALLOW_UNCONDITIONAL_UPDATE
+    }
+
+    fn storage_kind(&self) -> Option<KindRef> {
+        Typed::storage_kind(self)
+    }
+
+    fn to_storage(&self, object: Object) -> Object {
+        Typed::to_storage(self, object)
+    }
+
+    fn from_storage(&self, object: Object) -> Object {
+        Typed::from_storage(self, object)
+    }
+
+    fn columns(&self) -> Cow<'static, [Column]> {
+        Cow::Borrowed(T::COLUMNS)
     }
 
     fn row(&self, object: &Object, now: Time) -> Vec<Cell> {

@@ -182,8 +182,11 @@ fn lists_are_selected() {
     }
     client.bind("b", "worker").unwrap();
     let mut list = |labels: &str, fields: &str| {
-        let options =
-            ListOptions { label_selector: labels.to_owned(), field_selector: fields.to_owned() };
+        let options = ListOptions {
+            label_selector: labels.to_owned(),
+            field_selector: fields.to_owned(),
+            ..ListOptions::default()
+        };
         let request = client.request(Pod::kind(), "", Op::List(options));
         match client.server.handle(request) {
             Ok(Response::List(list)) => {
@@ -220,7 +223,7 @@ fn tables_have_upstreams_columns() {
     let request = client.request(Pod::kind(), "", Op::List(ListOptions::default()));
     let answer = client.server.handle(Request { table: true, ..request }).unwrap();
     let Response::Table(table) = answer else { panic!("{answer:?}") };
-    let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+    let names: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
     assert_eq!(names[..5], ["Name", "Ready", "Status", "Restarts", "Age"]);
     let cells = ["web", "0/1", "Pending", "0", "75s"].map(Cell::from);
     assert_eq!(table.rows[0].cells[..5], cells);

@@ -13,7 +13,7 @@ use naru_api::service::WatchRequest;
 use naru_api::{
     ApiError, ApiService, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEventType,
 };
-use naru_sim::{CauseId, Rng};
+use naru_sim::Rng;
 use serde_json::{Value, json};
 
 /// A server and a client that is `kubernetes-admin`.
@@ -28,16 +28,14 @@ impl Client {
 
     pub(crate) fn request(&self, kind: KindRef, name: &str, op: Op) -> Request {
         Request {
-            user: UserInfo::new("kubernetes-admin", &["system:masters"]),
-            agent: "kubectl".into(),
-            cause: CauseId::ROOT,
             namespace: if kind.namespaced { "default".to_owned() } else { String::new() },
-            kind,
             name: name.to_owned(),
-            subresource: "",
-            op,
-            table: false,
-            dry_run: false,
+            ..Request::new(
+                UserInfo::new("kubernetes-admin", &["system:masters"]),
+                "kubectl".into(),
+                kind,
+                op,
+            )
         }
     }
 
@@ -92,15 +90,15 @@ impl Client {
     pub(crate) fn watch<K: Kube>(&mut self, fields: &str) -> naru_api::WatchId {
         self.server
             .watch(WatchRequest {
-                user: UserInfo::new("kubernetes-admin", &[]),
-                agent: "kubectl".into(),
-                kind: K::kind(),
-                namespace: String::new(),
                 options: ListOptions {
                     field_selector: fields.to_owned(),
                     ..ListOptions::default()
                 },
-                from: None,
+                ..WatchRequest::new(
+                    UserInfo::new("kubernetes-admin", &[]),
+                    "kubectl".into(),
+                    K::kind(),
+                )
             })
             .unwrap()
     }

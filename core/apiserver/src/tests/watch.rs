@@ -11,12 +11,10 @@ use serde_json::json;
 
 fn request(kind: KindRef, labels: &str, from: Option<u64>) -> WatchRequest {
     WatchRequest {
-        user: UserInfo::new("kubernetes-admin", &[]),
-        agent: "kubectl".into(),
-        kind,
         namespace: "default".to_owned(),
         options: ListOptions { label_selector: labels.to_owned(), ..ListOptions::default() },
         from,
+        ..WatchRequest::new(UserInfo::new("kubernetes-admin", &[]), "kubectl".into(), kind)
     }
 }
 

@@ -252,6 +252,7 @@ impl Draining {
         let options = ListOptions {
             label_selector: cx.flags().text("pod-selector").to_owned(),
             field_selector: format!("spec.nodeName={node}"),
+            ..ListOptions::default()
         };
         let pods = cx.list(&self.kind, "", &options)?.items;
         let mut chosen = Vec::new();

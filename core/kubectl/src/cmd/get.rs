@@ -252,7 +252,7 @@ impl Show {
                 let row =
                     Row { cells: kind.strategy.row(object, cx.now()), object: object.clone() };
                 let columns = kind.strategy.columns();
-                let table = Table { columns, rows: vec![row], revision: 0 };
+                let table = Table { columns, rows: vec![row], ..Table::default() };
                 printer.print(&table, &kind, event, writer);
                 String::new()
             }
@@ -356,6 +356,7 @@ impl Task for Watching {
                 WatchEventType::Added => "ADDED",
                 WatchEventType::Modified => "MODIFIED",
                 WatchEventType::Deleted => "DELETED",
+                WatchEventType::Bookmark => "BOOKMARK",
             };
             self.show.print(cx, &delivery.object, self.events.then_some(event))?;
             self.show.flush(cx);

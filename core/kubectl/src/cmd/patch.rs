@@ -108,6 +108,8 @@ fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryR
             Patch::Json(operations) => naru_api::patch::json(before.clone(), operations),
             Patch::Merge(changes) => Ok(naru_api::patch::merge(before.clone(), changes)),
             Patch::Strategic(changes) => naru_api::patch::strategic(before.clone(), changes),
+            // `kubectl patch` has no such type.
+            Patch::Apply { .. } => Ok(before.clone()),
         };
         patched.map_err(|why| Failure::Message(why.to_string()))?
     } else {

@@ -64,11 +64,11 @@ impl TablePrinter {
             return;
         }
         if !self.headed && !self.options.no_headers {
-            out.line(&self.header(table.columns, event.is_some()));
+            out.line(&self.header(&table.columns, event.is_some()));
         }
         self.headed = true;
         for row in &table.rows {
-            out.line(&self.row(table.columns, row, kind, event));
+            out.line(&self.row(&table.columns, row, kind, event));
         }
     }
 

@@ -132,16 +132,9 @@ impl Machine {
     ) -> ApiResult<Response> {
         self.api.set_now(self.now);
         self.api.handle(Request {
-            user: UserInfo::new("admin", &["system:masters"]),
-            agent: Arc::from("test"),
-            cause: CauseId::ROOT,
-            kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            subresource: "",
-            op,
-            table: false,
-            dry_run: false,
+            ..Request::new(UserInfo::new("admin", &["system:masters"]), Arc::from("test"), kind, op)
         })
     }
 
