@@ -90,6 +90,8 @@ describe("the page", { concurrency: 1 }, () => {
     await page.keyboard.press("Control+c");
     await type(page, "echo back");
     await sees(page, "\nback");
+    await type(page, "exit\necho anew");
+    await sees(page, "\nanew");
     await page.keyboard.press("Control+l");
     await page.waitForFunction(() => !document.querySelector(".xterm-rows").textContent.includes("back"));
     await close();

@@ -24,7 +24,7 @@ impl Cluster {
     /// Exit code of a command whose time was over.
     const TIMED_OUT: i32 = 124;
 
-    /// Opens a terminal with a shell in it.
+    /// Opens a terminal with a shell in it; a shell that ends is followed by a new one.
     pub fn open_terminal(&mut self, columns: u16, rows: u16) -> TerminalId {
         let id = self.workstation.open_terminal(columns, rows);
         self.plan(Part::Workstation);
@@ -56,17 +56,6 @@ impl Cluster {
     /// Changes a terminal's size.
     pub fn terminal_resize(&mut self, id: TerminalId, columns: u16, rows: u16) {
         self.workstation.terminal_resize(id, columns, rows);
-        self.plan(Part::Workstation);
-    }
-
-    /// Whether the shell of a terminal has ended: `exit` was typed.
-    pub fn terminal_has_ended(&self, id: TerminalId) -> bool {
-        self.workstation.terminal_has_ended(id)
-    }
-
-    /// Closes a terminal.
-    pub fn close_terminal(&mut self, id: TerminalId) {
-        self.workstation.close_terminal(id);
         self.plan(Part::Workstation);
     }
 

@@ -135,6 +135,29 @@ impl Workstation {
             self.finished
                 .push_back(FinishedCommand { line: ended.argv.join(" "), code: ended.code });
         }
+        self.reopen_shells();
+    }
+
+    /// Who leaves a terminal's shell by `exit` finds a new one, as at a console with getty. What
+    /// was typed ahead waits for it in the terminal.
+    fn reopen_shells(&mut self) {
+        let ended = |(id, (tty, pid)): (&TerminalId, &(TtyId, Pid))| {
+            let running = matches!(self.kernel.status(*pid), Some(ProcessStatus::Running));
+            (!running).then_some((*id, *tty, *pid))
+        };
+        let ended: Vec<_> = self.terminals.iter().filter_map(ended).collect();
+        for (id, tty, pid) in ended {
+            self.kernel.take_exit(pid);
+            self.terminals.remove(&id);
+            self.open_shell(id, tty);
+        }
+    }
+
+    fn open_shell(&mut self, id: TerminalId, tty: TtyId) {
+        // A machine that is too full for a shell shows an empty terminal.
+        if let Ok(pid) = self.spawn(vec!["bash".to_owned()], Stdio::Tty(tty)) {
+            self.terminals.insert(id, (tty, pid));
+        }
     }
 
     /// Commands that have ended, oldest first.
@@ -146,11 +169,7 @@ impl Workstation {
     pub fn open_terminal(&mut self, columns: u16, rows: u16) -> TerminalId {
         let id = TerminalId(self.take_id());
         let tty = self.kernel.tty(columns, rows);
-        let argv = vec!["bash".to_owned()];
-        // A machine that is too full for a shell shows an empty terminal.
-        if let Ok(pid) = self.spawn(argv, Stdio::Tty(tty)) {
-            self.terminals.insert(id, (tty, pid));
-        }
+        self.open_shell(id, tty);
         id
     }
 
@@ -175,20 +194,6 @@ impl Workstation {
     pub fn terminal_resize(&mut self, id: TerminalId, columns: u16, rows: u16) {
         if let Some((tty, _)) = self.terminals.get(&id) {
             self.kernel.tty_resize(*tty, columns, rows);
-            self.wake();
-        }
-    }
-
-    /// Whether the shell of a terminal has ended.
-    pub fn terminal_has_ended(&self, id: TerminalId) -> bool {
-        let Some((_, pid)) = self.terminals.get(&id) else { return true };
-        !matches!(self.kernel.status(*pid), Some(ProcessStatus::Running))
-    }
-
-    /// Closes a terminal; what runs in it is hung up on.
-    pub fn close_terminal(&mut self, id: TerminalId) {
-        if let Some((tty, _)) = self.terminals.remove(&id) {
-            self.kernel.tty_hangup(tty);
             self.wake();
         }
     }

@@ -50,8 +50,6 @@ pub enum Next {
 pub struct Engine {
     cluster: Cluster,
     terminal: TerminalId,
-    /// Columns and rows.
-    terminal_size: (u16, u16),
     lesson: Lesson,
     pace: Pace,
     /// Calls in the order they came. Only the first is being worked on.
@@ -109,7 +107,6 @@ impl Engine {
             pace: Pace::new(speed, real_ms, cluster.now()),
             cluster,
             terminal,
-            terminal_size: TERMINAL_SIZE,
             lesson,
             calls: VecDeque::new(),
             inspected: None,
@@ -134,7 +131,6 @@ impl Engine {
                 self.answer(ANSWER_LIMIT);
             }
             Request::Resize { columns, rows } => {
-                self.terminal_size = (columns, rows);
                 self.cluster.terminal_resize(self.terminal, columns, rows);
                 self.answer(Duration::ZERO);
             }
@@ -236,16 +232,6 @@ impl Engine {
         }
     }
 
-    /// Who leaves the shell by `exit` finds a new one.
-    fn keep_terminal_open(&mut self) {
-        if self.cluster.terminal_has_ended(self.terminal) {
-            self.cluster.close_terminal(self.terminal);
-            let (columns, rows) = self.terminal_size;
-            self.terminal = self.cluster.open_terminal(columns, rows);
-            self.answer(Duration::ZERO);
-        }
-    }
-
     /// Tells what is new, each thing as often as a person can see it.
     fn tell(&mut self, now: f64, reports: &mut Vec<Report>) {
         let output = self.cluster.terminal_output(self.terminal);
@@ -263,7 +249,6 @@ impl Engine {
         if self.stirred && now - self.looked_ms >= LOOK_MS {
             self.looked_ms = now;
             self.stirred = false;
-            self.keep_terminal_open();
             self.look_closely(reports);
         }
     }
