@@ -205,6 +205,12 @@ impl KindRef {
     pub fn custom(kind: Kind) -> Self {
         KindRef(Repr::Custom(Arc::new(kind)))
     }
+
+    /// Whether `other` is the same version of the same kind. Equality does not ask for the
+    /// version: versions of a kind are one kind, whose objects are stored once.
+    pub fn is_same_version(&self, other: &KindRef) -> bool {
+        self == other && self.version == other.version
+    }
 }
 
 impl Deref for KindRef {

@@ -3,6 +3,7 @@
 //! Upstream: `pkg/api/legacyscheme`, and the order of discovery's groups.
 
 use crate::{KindRef, Kube};
+use std::collections::BTreeMap;
 
 /// Every built-in kind, in the order in which discovery and `kubectl api-resources` tell them.
 pub fn built_in() -> Vec<KindRef> {
@@ -32,6 +33,24 @@ pub fn built_in() -> Vec<KindRef> {
         Lease::kind(),
         EndpointSlice::kind(),
     ]
+}
+
+/// One version of each kind whose objects are stored: those that whoever goes through all kinds
+/// must look at, and no object twice.
+///
+/// Upstream: `ServerPreferredResources`, and the garbage collector's `ignoredResources`.
+pub fn one_version_each(kinds: &[KindRef]) -> Vec<KindRef> {
+    let mut chosen: BTreeMap<KindRef, (usize, &KindRef)> = BTreeMap::new();
+    for (place, kind) in kinds.iter().enumerate() {
+        match kind.strategy.storage_kind() {
+            None => drop(chosen.insert(kind.clone(), (place, kind))),
+            // Nobody may be able to ask for the version that is stored.
+            Some(stored) => drop(chosen.entry(stored).or_insert((place, kind))),
+        }
+    }
+    let mut chosen: Vec<_> = chosen.into_values().collect();
+    chosen.sort_by_key(|(place, _)| *place);
+    chosen.into_iter().map(|(_, kind)| kind.clone()).collect()
 }
 
 /// The kind of a resource name, `pods`, in a group.

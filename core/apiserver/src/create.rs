@@ -4,7 +4,7 @@
 //! `apiserver/pkg/registry/rest/create.go`.
 
 use crate::admit::{self, Admission, Operation};
-use crate::{ApiServer, keys, metadata};
+use crate::{ApiServer, keys, metadata, versions};
 use naru_api::k8s_openapi::api::core::v1::Service;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::Body;
@@ -17,6 +17,13 @@ const NAME_TRIES: usize = 8;
 impl ApiServer {
     /// Makes an object.
     pub(crate) fn create(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
+        if let Some(inner) = versions::by_stored_rules(request) {
+            let object = self.decode(request, body).inspect_err(|_| {
+                self.record(request, "create", "");
+            })?;
+            let object = self.create(&inner, Body::Object(versions::to_storage(object)))?;
+            return Ok(versions::view(&request.kind, &object).into_owned());
+        }
         let decoded = self.decode(request, body).and_then(|mut object| {
             self.name(request, object.meta_mut())?;
             Ok(object)

@@ -20,7 +20,7 @@ impl ApiServer {
             Body::Object(object) => object,
             Body::Json(json) => decode_json(kind, json)?,
         };
-        if object.kind() != *kind {
+        if !object.kind().is_same_version(kind) {
             return Err(ApiError::bad_request(format!(
                 "{} in version \"{}\" cannot be handled as a {}",
                 object.kind().kind,

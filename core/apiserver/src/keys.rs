@@ -2,10 +2,20 @@
 //!
 //! Upstream: `pkg/kubeapiserver/default_storage_factory_builder.go` (`SpecialDefaultResourcePrefixes`).
 
-use naru_api::Kind;
+use naru_api::{Kind, StrategyRef};
 
-/// The prefix of all objects of a kind: `/registry/pods/`.
+/// The built-in groups whose keys name them, as those of custom resources do.
+const WITH_GROUP: [&str; 3] = ["apiextensions.k8s.io", "apiregistration.k8s.io", "metrics.k8s.io"];
+
+/// The prefix of all objects of a kind: `/registry/pods/`. All versions of a kind share it.
 pub(crate) fn of_kind(kind: &Kind) -> String {
+    if let Some(stored) = kind.strategy.storage_kind() {
+        return of_kind(&stored);
+    }
+    let custom = matches!(kind.strategy, StrategyRef::Custom(_));
+    if custom || WITH_GROUP.contains(&&*kind.group) {
+        return format!("/registry/{}/{}/", kind.group, kind.plural);
+    }
     let resource = match (&*kind.group, &*kind.plural) {
         ("", "nodes") => "minions",
         ("", "services") => "services/specs",

@@ -25,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod update;
+mod versions;
 mod watches;
 
 pub use server::ApiServer;

@@ -1,15 +1,17 @@
 //! Get and list.
 
 use crate::watches::Filter;
-use crate::{ApiServer, keys};
+use crate::{ApiServer, keys, versions};
 use naru_api::request::{ListOptions, ObjectList};
-use naru_api::{ApiError, Kind, KindRef, Object, fields, labels, status::ApiResult};
+use naru_api::{ApiError, KindRef, Object, fields, labels, status::ApiResult};
 
 impl ApiServer {
     /// One object, or `pods "web" not found`.
-    pub(crate) fn find(&self, kind: &Kind, namespace: &str, name: &str) -> ApiResult<Object> {
-        let found = self.store.get(&keys::of_object(kind, namespace, name));
-        found.ok_or_else(|| ApiError::not_found(kind, name))
+    pub(crate) fn find(&self, kind: &KindRef, namespace: &str, name: &str) -> ApiResult<Object> {
+        match self.store.get(&keys::of_object(kind, namespace, name)) {
+            Some(found) => Ok(versions::view(kind, &found).into_owned()),
+            None => Err(ApiError::not_found(&versions::stored(kind), name)),
+        }
     }
 
     /// Many objects, in the order of their keys.
@@ -30,10 +32,10 @@ impl ApiServer {
             && (!filter.namespace.is_empty() || !filter.kind.namespaced)
         {
             let found = self.store.get(&keys::of_object(&filter.kind, &filter.namespace, name));
-            return found.into_iter().filter(|object| filter.selects(object)).collect();
+            return found.iter().filter_map(|object| filter.pick(object)).collect();
         }
         let prefix = keys::of_namespace(&filter.kind, &filter.namespace);
-        self.store.range(&prefix).filter(|object| filter.selects(object)).cloned().collect()
+        self.store.range(&prefix).filter_map(|object| filter.pick(object)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::authorize::{self, Attributes};
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{StreamMark, Streams};
 use crate::watches::Watches;
-use crate::{authenticate, limits, read, table};
+use crate::{authenticate, limits, read, table, versions};
 use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
@@ -109,7 +109,7 @@ impl ApiServer {
         self.causes.record(self.now, request.cause, &request.agent, verb, subject.into())
     }
 
-    /// Writes an object and tells the watches; answers with the object as stored.
+    /// Writes an object and tells the watches; answers with the object after it.
     pub(crate) fn put(
         &mut self,
         key: String,
@@ -117,12 +117,16 @@ impl ApiServer {
         object: Object,
         cause: CauseId,
     ) -> ApiResult<Object> {
+        let asked = object.kind();
+        let object = versions::to_storage(object);
         let lasts = Duration::from_secs(limits::EVENT_TTL_SECONDS);
         let expires = object.get::<Event>().map(|_| self.now + lasts);
-        let (kind, name) = (object.kind(), object.name().to_owned());
+        let name = object.name().to_owned();
         let put = Some(object);
-        let change = self.commit(&kind, &name, Transaction { key, expect, put, expires, cause })?;
-        change.after.ok_or_else(|| ApiError::internal("a write left nothing"))
+        let change =
+            self.commit(&asked, &name, Transaction { key, expect, put, expires, cause })?;
+        let after = change.after.ok_or_else(|| ApiError::internal("a write left nothing"))?;
+        Ok(versions::view(&asked, &after).into_owned())
     }
 
     /// Deletes a key and tells the watches.
@@ -247,9 +251,9 @@ impl ApiService for ApiServer {
             let oldest = self.store.revision().saturating_sub(limits::HISTORY_MAX as u64);
             ApiError::expired(format!("too old resource version: {from} ({oldest})"))
         })?;
-        let kind = &request.kind;
+        let kind = versions::stored(&request.kind);
         let mine = |change: &Change| {
-            change.after.as_ref().or(change.before.as_ref()).is_some_and(|o| o.kind() == *kind)
+            change.after.as_ref().or(change.before.as_ref()).is_some_and(|o| o.kind() == kind)
         };
         let missed: Vec<Change> = missed.into_iter().filter(mine).collect();
         self.watches.add(filter, std::iter::empty(), &missed)

@@ -2,10 +2,11 @@
 //!
 //! Upstream: `apiserver/pkg/storage/cacher`, and its triggers by `spec.nodeName`.
 
-use crate::limits;
 use crate::store::Change;
+use crate::{limits, versions};
 use naru_api::{ApiError, KindRef, Object, WatchEvent, WatchEventType, WatchId};
 use naru_api::{fields, labels, status::ApiResult};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// All watches. A change is shown only to those that may want it: the watches of its kind that
@@ -44,20 +45,26 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Whether the object, whose kind and namespace need not be right, is selected.
-    pub(crate) fn selects(&self, object: &Object) -> bool {
-        (self.namespace.is_empty() || self.namespace == object.namespace())
-            && self.labels.matches(object.meta().labels.as_ref())
-            && self.fields.matches(object)
+    /// A stored object, whose namespace need not be right, as the kind that was asked for, if it
+    /// is selected.
+    pub(crate) fn pick(&self, object: &Object) -> Option<Object> {
+        self.look(object).map(Cow::into_owned)
+    }
+
+    fn look<'o>(&self, object: &'o Object) -> Option<Cow<'o, Object>> {
+        let near = (self.namespace.is_empty() || self.namespace == object.namespace())
+            && self.labels.matches(object.meta().labels.as_ref());
+        let object = near.then(|| versions::view(&self.kind, object))?;
+        self.fields.matches(&object).then_some(object)
     }
 
     fn event(&self, change: &Change) -> Option<WatchEvent> {
-        let before = change.before.as_ref().filter(|object| self.selects(object));
-        let after = change.after.as_ref().filter(|object| self.selects(object));
+        let before = change.before.as_ref().and_then(|object| self.look(object));
+        let after = change.after.as_ref().and_then(|object| self.look(object));
         let (kind, object) = match (before, after) {
-            (None, Some(after)) => (WatchEventType::Added, after.clone()),
-            (Some(_), Some(after)) => (WatchEventType::Modified, after.clone()),
-            (Some(before), None) => (WatchEventType::Deleted, deleted(before, change.revision)),
+            (None, Some(after)) => (WatchEventType::Added, after.into_owned()),
+            (Some(_), Some(after)) => (WatchEventType::Modified, after.into_owned()),
+            (Some(before), None) => (WatchEventType::Deleted, deleted(&before, change.revision)),
             (None, None) => return None,
         };
         Some(WatchEvent { kind, object, cause: change.cause })
@@ -176,7 +183,7 @@ impl Watches {
     }
 
     fn slot(&mut self, filter: &Filter) -> &mut BTreeSet<WatchId> {
-        let index = self.index.entry(filter.kind.clone()).or_default();
+        let index = self.index.entry(versions::stored(&filter.kind)).or_default();
         match filter.node() {
             Some(node) => index.by_node.entry(node.to_owned()).or_default(),
             None if filter.namespace.is_empty() => &mut index.all,

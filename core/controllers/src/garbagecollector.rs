@@ -65,7 +65,8 @@ impl Controller for GarbageCollector {
         };
         let watch =
             |kind| Watch { kind, namespace: String::new(), options: ListOptions::default() };
-        scheme::built_in().into_iter().filter(collectable).map(watch).collect()
+        let kinds = scheme::one_version_each(&scheme::built_in());
+        kinds.into_iter().filter(collectable).map(watch).collect()
     }
 
     fn map(&mut self, event: &WatchEvent, _old: Option<&Object>, _cache: &Cache) -> Vec<Key> {

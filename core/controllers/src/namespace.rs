@@ -5,7 +5,7 @@
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
 use naru_api::request::{Body, DeleteOptions, ListOptions};
 use naru_api::time::{from_meta, meta_time};
-use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType};
+use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType, scheme};
 use naru_client::{Action, Cache, Client, Context, Controller, Error, Reconcile, Watch};
 use naru_sim::Time;
 use std::collections::BTreeMap;
@@ -98,7 +98,8 @@ fn delete_content(context: &mut Context<'_>, namespace: &str) -> Result<Remains,
     if remains.estimate.is_some() {
         return Ok(remains);
     }
-    for kind in context.client.api().kinds() {
+    let kinds = context.client.api().kinds();
+    for kind in scheme::one_version_each(&kinds) {
         let needed = ["deletecollection", "list"];
         if kind.namespaced && needed.iter().all(|verb| kind.verbs.contains(verb)) {
             delete_kind(context, &kind, namespace, &mut remains)?;

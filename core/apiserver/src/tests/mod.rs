@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod streams;
 mod update;
+mod versions;
 mod watch;
 
 use crate::ApiServer;
