@@ -1,5 +1,7 @@
 //! Texts as Go's `fmt` and `strconv` write them, since upstream's messages are made by these.
 
+use serde_json::Value;
+
 /// A string as `%q` writes it: `"a\nb"`.
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -34,6 +36,25 @@ pub fn quote_all<S: AsRef<str>>(texts: &[S]) -> String {
     quoted.join(", ")
 }
 
+/// A JSON value as `%#v` writes it once Go has decoded it: `map[string]interface {}{"a":1}`.
+pub fn syntax(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::String(text) => quote(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(syntax).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let field =
+                |(name, value): (&String, &Value)| format!("{}:{}", quote(name), syntax(value));
+            let fields: Vec<String> = fields.iter().map(field).collect();
+            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +73,12 @@ mod tests {
             assert_eq!(quote(text), quoted);
         }
         assert_eq!(quote_all(&["a", "b"]), r#""a", "b""#);
+    }
+
+    #[test]
+    fn syntax_is_gos() {
+        let value = serde_json::json!({"b": [1, 1.5, null], "a": {"x": "y"}});
+        let text = r#"map[string]interface {}{"a":map[string]interface {}{"x":"y"}, "b":[]interface {}{1, 1.5, interface {}(nil)}}"#;
+        assert_eq!(syntax(&value), text);
     }
 }

@@ -23,9 +23,9 @@ pub struct Kind {
     /// `pod`.
     pub singular: Cow<'static, str>,
     /// `po`.
-    pub short_names: Cow<'static, [&'static str]>,
+    pub short_names: Words,
     /// `all`, for kinds that `kubectl get all` lists.
-    pub categories: Cow<'static, [&'static str]>,
+    pub categories: Words,
     /// Whether its objects live in a namespace.
     pub namespaced: bool,
     /// Verbs that discovery tells.
@@ -34,6 +34,36 @@ pub struct Kind {
     pub subresources: Cow<'static, [&'static str]>,
     /// How objects of this kind are made and checked.
     pub strategy: StrategyRef,
+}
+
+/// A few words: compiled in, or of a CustomResourceDefinition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Of a built-in kind.
+    BuiltIn(&'static [&'static str]),
+    /// Of a kind that was defined at run time.
+    Custom(Arc<[String]>),
+}
+
+impl Words {
+    /// The words, in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (fixed, defined): (&[&str], &[String]) = match self {
+            Words::BuiltIn(words) => (words, &[]),
+            Words::Custom(words) => (&[], words),
+        };
+        fixed.iter().copied().chain(defined.iter().map(String::as_str))
+    }
+
+    /// Whether `word` is one of them.
+    pub fn contains(&self, word: &str) -> bool {
+        self.iter().any(|one| one == word)
+    }
+
+    /// All of them in one text.
+    pub fn join(&self, separator: &str) -> String {
+        self.iter().collect::<Vec<_>>().join(separator)
+    }
 }
 
 /// A handle to a [`Strategy`]: compiled in, or made from a CustomResourceDefinition.
@@ -175,8 +205,8 @@ impl Names {
             kind: Cow::Borrowed(self.kind),
             plural: Cow::Borrowed(self.plural),
             singular: Cow::Borrowed(self.singular),
-            short_names: Cow::Borrowed(self.short_names),
-            categories: Cow::Borrowed(self.categories),
+            short_names: Words::BuiltIn(self.short_names),
+            categories: Words::BuiltIn(self.categories),
             namespaced: self.namespaced,
             verbs: Cow::Borrowed(self.verbs),
             subresources: Cow::Borrowed(self.subresources),
@@ -381,7 +411,7 @@ pub trait Strategy: Sync {
     /// What a client is warned of that uses this version of the kind.
     ///
     /// Upstream: `APILifecycleDeprecated`, `apiserver/pkg/endpoints/deprecation`.
-    fn deprecation(&self) -> Option<&'static str> {
+    fn deprecation(&self) -> Option<&str> {
         None
     }
 
@@ -460,5 +490,10 @@ pub trait Strategy: Sync {
     /// The fields that [`Strategy::field`] knows.
     fn field_labels(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether selectors may name this field.
+    fn knows_field(&self, path: &str) -> bool {
+        self.field_labels().contains(&path)
     }
 }

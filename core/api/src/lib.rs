@@ -9,6 +9,7 @@ mod field;
 pub mod fields;
 pub mod gofmt;
 pub mod intstr;
+pub mod jsonpath;
 mod kind;
 pub mod kinds;
 pub mod labels;
@@ -29,7 +30,7 @@ pub mod yaml;
 
 pub use field::{FieldError, Path};
 pub use k8s_openapi;
-pub use kind::{Cell, Column, ColumnType, Kind, KindRef, Names, Strategy, StrategyRef};
+pub use kind::{Cell, Column, ColumnType, Kind, KindRef, Names, Strategy, StrategyRef, Words};
 pub use object::{Key, Kube, KubeObject, Object};
 pub use request::{Op, Request, Response, UserInfo};
 pub use service::{ApiService, WatchEvent, WatchEventType, WatchId};

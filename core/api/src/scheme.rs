@@ -3,7 +3,7 @@
 //! Upstream: `pkg/api/legacyscheme`, and the order of discovery's groups.
 
 use crate::{KindRef, Kube};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every built-in kind, in the order in which discovery and `kubectl api-resources` tell them.
 pub fn built_in() -> Vec<KindRef> {
@@ -37,8 +37,6 @@ pub fn built_in() -> Vec<KindRef> {
 
 /// One version of each kind whose objects are stored: those that whoever goes through all kinds
 /// must look at, and no object twice.
-///
-/// Upstream: `ServerPreferredResources`, and the garbage collector's `ignoredResources`.
 pub fn one_version_each(kinds: &[KindRef]) -> Vec<KindRef> {
     let mut chosen: BTreeMap<KindRef, (usize, &KindRef)> = BTreeMap::new();
     for (place, kind) in kinds.iter().enumerate() {
@@ -51,6 +49,14 @@ pub fn one_version_each(kinds: &[KindRef]) -> Vec<KindRef> {
     let mut chosen: Vec<_> = chosen.into_values().collect();
     chosen.sort_by_key(|(place, _)| *place);
     chosen.into_iter().map(|(_, kind)| kind.clone()).collect()
+}
+
+/// The preferred version of each kind: the first one that is told.
+///
+/// Upstream: `ServerPreferredResources`.
+pub fn preferred(kinds: &[KindRef]) -> Vec<KindRef> {
+    let mut seen = BTreeSet::new();
+    kinds.iter().filter(|kind| seen.insert((*kind).clone())).cloned().collect()
 }
 
 /// The kind of a resource name, `pods`, in a group.

@@ -3,7 +3,7 @@
 use crate::watches::Filter;
 use crate::{ApiServer, keys, versions};
 use naru_api::request::{ListOptions, ObjectList};
-use naru_api::{ApiError, KindRef, Object, fields, labels, status::ApiResult};
+use naru_api::{ApiError, KindRef, Object, StrategyRef, fields, labels, status::ApiResult};
 
 impl ApiServer {
     /// One object, or `pods "web" not found`.
@@ -45,17 +45,18 @@ pub(crate) fn filter(kind: &KindRef, namespace: &str, options: &ListOptions) -> 
     let labels = labels::Selector::parse(&options.label_selector).map_err(bad)?;
     let fields = fields::Selector::parse(&options.field_selector).map_err(bad)?;
     for field in fields.fields() {
-        let known = kind.strategy.field_labels();
-        if !matches!(field, "metadata.name" | "metadata.namespace") && !known.contains(&field) {
-            return Err(ApiError::bad_request(unknown_field(field, known)));
+        if !matches!(field, "metadata.name" | "metadata.namespace")
+            && !kind.strategy.knows_field(field)
+        {
+            return Err(ApiError::bad_request(unknown_field(kind, field)));
         }
     }
     let namespace = if kind.namespaced { namespace } else { "" };
     Ok(Filter { kind: kind.clone(), namespace: namespace.to_owned(), labels, fields })
 }
 
-fn unknown_field(field: &str, known: &[&str]) -> String {
-    if known.is_empty() {
+fn unknown_field(kind: &KindRef, field: &str) -> String {
+    if kind.strategy.field_labels().is_empty() && matches!(kind.strategy, StrategyRef::BuiltIn(_)) {
         format!(
             "\"{field}\" is not a known field selector: only \"metadata.name\", \
              \"metadata.namespace\""

@@ -14,7 +14,7 @@ pub fn kind_for(kinds: &[KindRef], argument: &str) -> Result<KindRef> {
     let named = |kind: &&KindRef| {
         kind.plural == resource || kind.singular == resource || kind.kind.to_lowercase() == resource
     };
-    let short = |kind: &&KindRef| kind.short_names.contains(&resource);
+    let short = |kind: &&KindRef| kind.short_names.contains(resource);
     let candidates = |matches: &dyn Fn(&&KindRef) -> bool| -> Option<KindRef> {
         let of_name = || kinds.iter().filter(|kind| matches(kind));
         if rest.is_empty() {
@@ -41,7 +41,7 @@ pub fn expand_categories(kinds: &[KindRef], list: &str) -> String {
         .map(|name| {
             let of_category: Vec<String> = kinds
                 .iter()
-                .filter(|kind| kind.categories.contains(&name))
+                .filter(|kind| kind.categories.contains(name))
                 .map(|kind| kind.group_resource())
                 .collect();
             if of_category.is_empty() { name.to_owned() } else { of_category.join(",") }

@@ -145,7 +145,7 @@ impl<T: Typed> Strategy for T {
         object.get().map_or(0, |object| Typed::default_grace_period_seconds(self, object))
     }
 
-    fn deprecation(&self) -> Option<&'static str> {
+    fn deprecation(&self) -> Option<&str> {
         T::DEPRECATION
     }
 

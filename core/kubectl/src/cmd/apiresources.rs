@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::printers::tabwriter::TabWriter;
 use crate::process::Outcome;
-use naru_api::KindRef;
+use naru_api::{KindRef, scheme};
 use std::collections::BTreeSet;
 
 /// `kubectl api-resources`
@@ -60,7 +60,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     if !matches!(sort_by, "" | "name" | "kind") {
         return Err(Failure::message("--sort-by accepts only name or kind"));
     }
-    let mut kinds = cx.kinds()?;
+    let mut kinds = scheme::preferred(&cx.kinds()?);
     kinds.retain(|kind| is_wanted(cx, kind));
     kinds.sort_by_key(|kind| {
         let first = match sort_by {
@@ -85,12 +85,10 @@ fn run(cx: &mut Context<'_>) -> Outcome {
 
 fn is_wanted(cx: &Context<'_>, kind: &KindRef) -> bool {
     let flags = cx.flags();
-    let has_all =
-        |wanted: &[String], has: &[&str]| wanted.iter().all(|one| has.contains(&one.as_str()));
     (!flags.changed("api-group") || flags.text("api-group") == kind.group)
         && (!flags.changed("namespaced") || flags.is("namespaced") == kind.namespaced)
-        && has_all(flags.list("verbs"), &kind.verbs)
-        && has_all(flags.list("categories"), &kind.categories)
+        && flags.list("verbs").iter().all(|verb| kind.verbs.contains(&verb.as_str()))
+        && flags.list("categories").iter().all(|category| kind.categories.contains(category))
 }
 
 fn line(kind: &KindRef, output: &str) -> String {

@@ -2,9 +2,9 @@
 //!
 //! Upstream: `k8s.io/kubectl/pkg/cmd/get/customcolumn.go`.
 
-use super::jsonpath::{JsonPath, relaxed, text_of};
 use super::tabwriter::TabWriter;
 use crate::failure::{Failure, Result};
+use naru_api::jsonpath::{JsonPath, relaxed, text_of};
 use serde_json::Value;
 
 /// Columns that the user names.

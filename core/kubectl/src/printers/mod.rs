@@ -4,7 +4,6 @@
 
 pub mod customcolumns;
 pub mod json;
-pub mod jsonpath;
 pub mod name;
 pub mod sorter;
 pub mod table;
@@ -16,6 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
 use naru_api::KindRef;
 use naru_api::gofmt::quote;
+use naru_api::jsonpath;
 use serde_json::Value;
 
 /// An output format that is not a table.

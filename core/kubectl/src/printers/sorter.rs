@@ -2,9 +2,9 @@
 //!
 //! Upstream: `k8s.io/kubectl/pkg/cmd/get/sorter.go`.
 
-use super::jsonpath::{JsonPath, relaxed};
 use crate::failure::{Failure, Result};
 use naru_api::gofmt::quote;
+use naru_api::jsonpath::{JsonPath, relaxed};
 use serde_json::Value;
 use std::cmp::Ordering;
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream: `k8s.io/client-go/util/jsonpath`, whose dialect and messages these are.
 
-use naru_api::gofmt::quote;
+use crate::gofmt::{quote, syntax};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -94,7 +94,7 @@ impl JsonPath {
              jsonpath engine was:\n\t\t{}\n\n\n",
             quote(&self.text),
             self.text,
-            go_syntax(object)
+            syntax(object)
         )
     }
 
@@ -246,26 +246,6 @@ pub fn text_of(value: &Value) -> String {
             .replace('<', "\\u003c")
             .replace('>', "\\u003e")
             .replace('&', "\\u0026"),
-    }
-}
-
-/// A value as Go's `%#v` writes it.
-fn go_syntax(value: &Value) -> String {
-    match value {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::String(text) => quote(text),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_syntax).collect();
-            format!("[]interface {{}}{{{}}}", items.join(", "))
-        }
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, value)| format!("{}:{}", quote(name), go_syntax(value)))
-                .collect();
-            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
-        }
-        other => other.to_string(),
     }
 }
 
