@@ -1,6 +1,7 @@
 //! What is asked of the API server, and what it answers.
 
 use crate::{Cell, Column, KindRef, Object};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use naru_sim::CauseId;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -205,6 +206,8 @@ pub enum Response {
     List(ObjectList),
     /// One or many as a table.
     Table(Table),
+    /// It is done, and there is no object to show: an eviction, a binding, a deletion.
+    Status(Box<Status>),
 }
 
 /// Objects and the revision at which they were listed.

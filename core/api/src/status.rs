@@ -80,6 +80,23 @@ impl ApiError {
         ApiError::new(409, "AlreadyExists", message).about(&kind.group, &kind.plural, name)
     }
 
+    /// As [`ApiError::already_exists`], of a name that the API server made up.
+    pub fn generate_name_conflict(kind: &Kind, name: &str) -> Self {
+        let message = format!(
+            "{} \"{name}\" already exists, the server was not able to generate a unique name for \
+             the object",
+            kind.group_resource()
+        );
+        ApiError::new(409, "AlreadyExists", message)
+            .about(&kind.group, &kind.plural, name)
+            .retry_after(1)
+    }
+
+    /// Ask again later. `seconds`: how much later, 0 when that is not known.
+    pub fn too_many_requests(message: impl Into<String>, seconds: i32) -> Self {
+        ApiError::new(429, "TooManyRequests", message).retry_after(seconds)
+    }
+
     /// `Operation cannot be fulfilled on pods "web": …`.
     pub fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
         let resource = kind.group_resource();
@@ -115,6 +132,17 @@ impl ApiError {
         ApiError::new(405, "MethodNotAllowed", message).about(&kind.group, &kind.plural, "")
     }
 
+    /// The path is served, and not for this method.
+    pub fn method_not_allowed() -> Self {
+        const WHY: &str = "the server does not allow this method on the requested resource";
+        ApiError::new(405, "MethodNotAllowed", WHY)
+    }
+
+    /// The path is not served.
+    pub fn no_such_path() -> Self {
+        ApiError::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
     /// The watch starts before what is kept.
     pub fn expired(message: impl Into<String>) -> Self {
         ApiError::new(410, "Expired", message)
@@ -145,6 +173,29 @@ impl ApiError {
             details.causes = Some(causes.iter().map(status_cause).collect());
         }
         error
+    }
+
+    /// With one more cause in the details.
+    pub fn with_cause(mut self, reason: &str, message: impl Into<String>, field: &str) -> Self {
+        let details = self.0.details.get_or_insert_default();
+        details.causes.get_or_insert_default().push(StatusCause {
+            field: (!field.is_empty()).then(|| field.to_owned()),
+            message: Some(message.into()),
+            reason: Some(reason.to_owned()),
+        });
+        self
+    }
+
+    /// With other words before its message.
+    pub fn prefixed(mut self, prefix: &str) -> Self {
+        self.0.message = Some(format!("{prefix}{}", self.message()));
+        self
+    }
+
+    fn retry_after(mut self, seconds: i32) -> Self {
+        let details = self.0.details.get_or_insert_default();
+        details.retry_after_seconds = (seconds != 0).then_some(seconds);
+        self
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {

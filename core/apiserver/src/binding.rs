@@ -2,15 +2,16 @@
 //!
 //! Upstream: `pkg/registry/core/pod/storage/storage.go` (`BindingREST`).
 
-use crate::{ApiServer, keys};
+use crate::{ApiServer, keys, subresource};
 use naru_api::k8s_openapi::api::core::v1::{Binding, Pod, PodCondition};
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use naru_api::request::Body;
 use naru_api::{ApiError, FieldError, Kube, Object, Request, pods, status::ApiResult};
 use naru_sim::Time;
 
 impl ApiServer {
-    /// Assigns a pod to a node; answers with the binding.
-    pub(crate) fn bind(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
+    /// Assigns a pod to a node.
+    pub(crate) fn bind(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
         let cause = self.record(request, "create", &request.name);
         let object = self.decode_as(&Binding::kind(), body)?;
         let Some(binding) = object.get::<Binding>() else {
@@ -33,7 +34,7 @@ impl ApiServer {
             let key = keys::of_object(&request.kind, &request.namespace, &request.name);
             self.put(key, old.revision(), pod, cause)?;
         }
-        Ok(object)
+        Ok(subresource::success())
     }
 
     fn check_binding(&self, request: &Request, old: &Object, binding: &Binding) -> ApiResult<()> {

@@ -25,82 +25,110 @@ impl ApiServer {
             return Ok(versions::view(&request.kind, &object).into_owned());
         }
         let decoded = self.decode(request, body).and_then(|mut object| {
-            self.name(request, object.meta_mut())?;
-            Ok(object)
+            let prefix = self.name(request, object.meta_mut())?;
+            Ok((object, prefix))
         });
-        let name = decoded.as_ref().map_or("", |object| object.name()).to_owned();
+        let name = decoded.as_ref().map_or("", |(object, _)| object.name()).to_owned();
         let cause = self.record(request, "create", &name);
-        let mut object = decoded?;
-        admit::admit(
-            &Admission {
-                store: &*self.store,
-                kind: &request.kind,
-                namespace: &request.namespace,
-                name: &name,
-                subresource: "",
-                operation: Operation::Create,
-            },
-            &mut object,
-        )?;
-        self.complete(request, &mut object)?;
+        let (object, prefix) = decoded?;
+        self.create_named(request, object, prefix.as_deref(), cause)
+    }
+
+    /// Makes an object that has its name; `prefix`: what it was generated from.
+    pub(crate) fn create_named(
+        &mut self,
+        request: &Request,
+        mut object: Object,
+        prefix: Option<&str>,
+        cause: CauseId,
+    ) -> ApiResult<Object> {
+        let name = object.name().to_owned();
+        let mut admission = Admission {
+            store: &*self.store,
+            user: &request.user,
+            kind: &request.kind,
+            namespace: &request.namespace,
+            // To plug-ins that change objects, a name that is generated is not known yet.
+            name: prefix.unwrap_or(&name),
+            subresource: "",
+            operation: Operation::Create,
+        };
+        admit::mutate(&admission, &mut object, &mut self.rng)?;
+        admission.name = &name;
+        metadata::wipe_system_fields(object.meta_mut());
         let strategy = &request.kind.strategy;
-        let mut errors = metadata::validate(object.meta(), &request.kind);
-        errors.extend(strategy.validate(&object));
-        if !errors.is_empty() {
-            return Err(ApiError::invalid(&request.kind, object.name(), &errors));
-        }
-        self.insert(request, object, cause)
-    }
-
-    /// Gives a name to an object that has only the beginning of one.
-    fn name(&mut self, request: &Request, meta: &mut ObjectMeta) -> ApiResult<()> {
-        if !request.name.is_empty() {
-            meta.name = Some(request.name.clone());
-        }
-        metadata::match_namespace(meta, &request.kind, &request.namespace)?;
-        if meta.name.as_deref().unwrap_or_default().is_empty()
-            && let Some(prefix) = meta.generate_name.as_deref().filter(|name| !name.is_empty())
-        {
-            let mut name = String::new();
-            for _ in 0..NAME_TRIES {
-                name = names::generate_name(prefix, &mut self.rng);
-                let key = keys::of_object(&request.kind, &request.namespace, &name);
-                if self.store.get(&key).is_none() {
-                    break;
-                }
-            }
-            meta.name = Some(name);
-        }
-        Ok(())
-    }
-
-    /// Fills in what the API server knows and the client may not say.
-    fn complete(&mut self, request: &Request, object: &mut Object) -> ApiResult<()> {
         let uid = metadata::uid(&mut self.rng);
         let now = time::meta_time(self.now);
         let meta = object.meta_mut();
         meta.uid = Some(uid);
         meta.creation_timestamp = Some(now);
-        meta.deletion_timestamp = None;
-        meta.deletion_grace_period_seconds = None;
-        meta.resource_version = None;
-        meta.generation = None;
-        meta.self_link = None;
         if let Some(service) = object.edit::<Service>() {
             self.allocators.allocate(service, None, &mut self.rng)?;
         }
-        request.kind.strategy.prepare_for_create(object);
-        Ok(())
+        strategy.prepare_for_create(&mut object);
+        let mut errors = metadata::validate(object.meta(), &request.kind);
+        errors.extend(strategy.validate(&object));
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(&request.kind, object.name(), &errors));
+        }
+        warn(&mut self.warnings, strategy.warnings(&object, None));
+        admit::validate(&admission, &object, &mut self.warnings)?;
+        self.insert(request, object, cause)
+    }
+
+    /// Gives a name to an object that has only the beginning of one, and answers with that.
+    fn name(&mut self, request: &Request, meta: &mut ObjectMeta) -> ApiResult<Option<String>> {
+        if !request.name.is_empty() {
+            meta.name = Some(request.name.clone());
+        }
+        metadata::match_namespace(meta, &request.kind, &request.namespace)?;
+        if !meta.name.as_deref().unwrap_or_default().is_empty() {
+            return Ok(None);
+        }
+        let prefix = meta.generate_name.clone().filter(|prefix| !prefix.is_empty());
+        let Some(prefix) = prefix else { return Ok(None) };
+        for _ in 0..NAME_TRIES {
+            let name = names::generate_name(&prefix, &mut self.rng);
+            let key = keys::of_object(&request.kind, &request.namespace, &name);
+            meta.name = Some(name);
+            if self.store.get(&key).is_none() {
+                break;
+            }
+        }
+        Ok(Some(prefix))
     }
 
     fn insert(&mut self, request: &Request, object: Object, cause: CauseId) -> ApiResult<Object> {
         let key = keys::of_object(&request.kind, &request.namespace, object.name());
-        if self.store.get(&key).is_some() {
-            return Err(ApiError::already_exists(&request.kind, object.name()));
+        if let Some(there) = self.store.get(&key) {
+            return Err(taken(request, &object, &there));
         }
         if request.dry_run {
             return Ok(object);
         }
         self.put(key, 0, object, cause)
+    }
+}
+
+/// The name is taken, perhaps by an object that is on its way out.
+fn taken(request: &Request, object: &Object, there: &Object) -> ApiError {
+    let name = object.name();
+    let generated = object.meta().generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty());
+    let error = match generated {
+        true => ApiError::generate_name_conflict(&request.kind, name),
+        false => ApiError::already_exists(&request.kind, name),
+    };
+    match there.meta().deletion_timestamp {
+        Some(_) => error.prefixed("object is being deleted: "),
+        None => error,
+    }
+}
+
+/// Adds warnings that were not told yet.
+pub(crate) fn warn(all: &mut Vec<String>, more: Vec<String>) {
+    for warning in more {
+        if !all.contains(&warning) {
+            all.push(warning);
+        }
     }
 }

@@ -5,11 +5,11 @@
 //! `pkg/registry/core/namespace/storage/storage.go`.
 
 use crate::admit::{self, Admission, Operation};
-use crate::{ApiServer, keys};
+use crate::{ApiServer, keys, subresource};
 use naru_api::k8s_openapi::api::core::v1::Namespace;
-use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Status, StatusDetails};
 use naru_api::request::{DeleteOptions, ListOptions, ObjectList, Propagation};
-use naru_api::{ApiError, Object, Request, status::ApiResult, time};
+use naru_api::{ApiError, Object, Request, Response, status::ApiResult, time};
 use naru_sim::{CauseId, Time};
 use std::time::Duration;
 
@@ -27,15 +27,21 @@ enum Outcome {
 }
 
 impl ApiServer {
-    /// Deletes one object; answers with its last state.
+    /// Deletes one object; answers with what is there after it.
+    ///
+    /// Upstream: `finalizeDelete` in `store.go`.
     pub(crate) fn delete(
         &mut self,
         request: &Request,
         options: &DeleteOptions,
-    ) -> ApiResult<Object> {
+    ) -> ApiResult<Response> {
         let cause = self.record(request, "delete", &request.name);
         let object = self.find(&request.kind, &request.namespace, &request.name)?;
-        self.delete_object(request, &object, options, cause)
+        let (last, gone) = self.delete_object(request, &object, options, cause)?;
+        Ok(match gone && !request.kind.strategy.returns_deleted() {
+            true => Response::Status(deleted(request, &last)),
+            false => Response::Object(last),
+        })
     }
 
     /// Deletes many.
@@ -48,27 +54,29 @@ impl ApiServer {
         let cause = self.record(request, "deletecollection", "");
         let mut found = self.list(&request.kind, &request.namespace, list)?;
         for object in &mut found.items {
-            *object = self.delete_object(request, object, options, cause)?;
+            (*object, _) = self.delete_object(request, object, options, cause)?;
         }
         Ok(found)
     }
 
-    fn delete_object(
+    /// The object's last state, and whether it is gone.
+    pub(crate) fn delete_object(
         &mut self,
         request: &Request,
         object: &Object,
         options: &DeleteOptions,
         cause: CauseId,
-    ) -> ApiResult<Object> {
+    ) -> ApiResult<(Object, bool)> {
         admit::admit_deletion(&Admission {
             store: &*self.store,
+            user: &request.user,
             kind: &request.kind,
             namespace: object.namespace(),
             name: object.name(),
             subresource: request.subresource,
             operation: Operation::Delete,
         })?;
-        check_uid(request, object, options)?;
+        check_preconditions(request, object, options)?;
         let mut next = object.clone();
         let outcome = match object.get::<Namespace>() {
             Some(_) => mark_namespace(&mut next, options, self.now),
@@ -76,29 +84,59 @@ impl ApiServer {
         };
         let key = keys::of_object(&request.kind, object.namespace(), object.name());
         match outcome {
-            Outcome::Pending => Ok(object.clone()),
-            _ if request.dry_run => Ok(next),
-            Outcome::Later => self.put(key, object.revision(), next, cause),
+            Outcome::Pending => Ok((object.clone(), false)),
+            Outcome::Later if request.dry_run => Ok((next, false)),
+            Outcome::Later => Ok((self.put(key, object.revision(), next, cause)?, false)),
+            Outcome::Now if request.dry_run => Ok((next, true)),
             Outcome::Now => {
                 self.remove(key, object.revision(), cause)?;
-                Ok(next)
+                Ok((next, true))
             }
         }
     }
 }
 
-fn check_uid(request: &Request, object: &Object, options: &DeleteOptions) -> ApiResult<()> {
+/// The object must still be the one that the client means.
+///
+/// Upstream: `BeforeDelete`.
+fn check_preconditions(
+    request: &Request,
+    object: &Object,
+    options: &DeleteOptions,
+) -> ApiResult<()> {
+    let conflict = |why: String| Err(ApiError::conflict(&request.kind, object.name(), &why));
     match options.uid.as_deref() {
         Some(uid) if uid != object.uid() => {
-            let why = format!(
+            return conflict(format!(
                 "the UID in the precondition ({uid}) does not match the UID in record ({}). The \
                  object might have been deleted and then recreated",
                 object.uid()
-            );
-            Err(ApiError::conflict(&request.kind, object.name(), &why))
+            ));
         }
+        _ => {}
+    }
+    let version = object.meta().resource_version.as_deref().unwrap_or_default();
+    match options.resource_version.as_deref() {
+        Some(wanted) if wanted != version => conflict(format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the \
+             ResourceVersion in record ({version}). The object might have been modified"
+        )),
         _ => Ok(()),
     }
+}
+
+/// The answer to a deletion after which nothing is there.
+fn deleted(request: &Request, object: &Object) -> Box<Status> {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mut status = subresource::success();
+    status.details = Some(StatusDetails {
+        name: some(object.name()),
+        group: some(&request.kind.group),
+        kind: some(&request.kind.plural),
+        uid: some(object.uid()),
+        ..StatusDetails::default()
+    });
+    status
 }
 
 /// Marks an object as deleted, as far as it may not go at once.

@@ -21,6 +21,7 @@ mod read;
 mod server;
 pub mod store;
 mod streams;
+mod subresource;
 mod table;
 #[cfg(test)]
 mod tests;

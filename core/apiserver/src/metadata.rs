@@ -22,6 +22,17 @@ pub(crate) fn uid(rng: &mut Rng) -> String {
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
+/// Clears what only the API server may say of a new object.
+///
+/// Upstream: `WipeObjectMetaSystemFields`.
+pub(crate) fn wipe_system_fields(meta: &mut ObjectMeta) {
+    meta.deletion_timestamp = None;
+    meta.deletion_grace_period_seconds = None;
+    meta.resource_version = None;
+    meta.generation = None;
+    meta.self_link = None;
+}
+
 /// Puts an object into the namespace of the request, or refuses one that names another.
 pub(crate) fn match_namespace(
     meta: &mut ObjectMeta,

@@ -5,7 +5,7 @@ use crate::authorize::{self, Attributes};
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{StreamMark, Streams};
 use crate::watches::Watches;
-use crate::{authenticate, limits, read, table, versions};
+use crate::{authenticate, limits, read, subresource, table, versions};
 use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
@@ -28,7 +28,7 @@ pub struct ApiServer {
     causes: CauseLog,
     kinds: Vec<KindRef>,
     /// Of the last answer.
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl ApiServer {
@@ -149,23 +149,31 @@ impl ApiServer {
     /// Who asks, may they, and is there such a thing to ask for?
     fn check(&self, request: &Request) -> ApiResult<()> {
         authenticate::authenticate(&request.user)?;
+        self.authorize(request, request.op.verb())?;
+        let kind = &*request.kind;
+        let verbs = match request.subresource {
+            "" => &*kind.verbs,
+            subresource if kind.subresources.contains(&subresource) => {
+                subresource::verbs(subresource)
+            }
+            _ => return Err(ApiError::no_such_path()),
+        };
+        match verbs.contains(&request.op.verb()) {
+            true => Ok(()),
+            false => Err(ApiError::method_not_allowed()),
+        }
+    }
+
+    /// May they do this to what they ask for?
+    pub(crate) fn authorize(&self, request: &Request, verb: &str) -> ApiResult<()> {
         authorize::authorize(&Attributes {
             user: &request.user,
-            verb: request.op.verb(),
+            verb,
             kind: &request.kind,
             namespace: &request.namespace,
             name: &request.name,
             subresource: request.subresource,
-        })?;
-        let kind = &*request.kind;
-        if !request.subresource.is_empty() && !kind.subresources.contains(&request.subresource) {
-            let message = "the server could not find the requested resource";
-            return Err(ApiError::new(404, "NotFound", message));
-        }
-        if request.subresource.is_empty() && !kind.verbs.contains(&request.op.verb()) {
-            return Err(ApiError::method_not_supported(kind, request.op.verb()));
-        }
-        Ok(())
+        })
     }
 
     fn dispatch(&mut self, request: &Request, op: Op) -> ApiResult<Response> {
@@ -179,16 +187,16 @@ impl ApiServer {
                 self.list(&request.kind, &request.namespace, &options).map(Response::List)
             }
             (Op::Create(body), "") => self.create(request, body).map(Response::Object),
-            (Op::Create(body), "binding") => self.bind(request, body).map(Response::Object),
+            (Op::Create(body), "binding") => self.bind(request, body).map(Response::Status),
             (Op::Update(body), "" | "status" | "finalize") => {
                 self.update(request, body).map(Response::Object)
             }
             (Op::Patch(patch), "" | "status") => self.patch(request, &patch).map(Response::Object),
-            (Op::Delete(options), "") => self.delete(request, &options).map(Response::Object),
+            (Op::Delete(options), "") => self.delete(request, &options),
             (Op::DeleteCollection(options, list), "") => {
                 self.delete_collection(request, &options, &list).map(Response::List)
             }
-            (op, _) => Err(ApiError::method_not_supported(&request.kind, op.verb())),
+            _ => Err(ApiError::method_not_allowed()),
         }
     }
 }
@@ -237,7 +245,7 @@ impl ApiService for ApiServer {
             subresource: "",
         })?;
         if !request.kind.verbs.contains(&"watch") {
-            return Err(ApiError::method_not_supported(&request.kind, "watch"));
+            return Err(ApiError::method_not_allowed());
         }
         let filter = read::filter(&request.kind, &request.namespace, &request.options)?;
         let subject: Arc<str> = subject(&request.kind, &request.namespace, "").into();

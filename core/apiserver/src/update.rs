@@ -4,10 +4,11 @@
 //! `apiserver/pkg/registry/rest/update.go`.
 
 use crate::admit::{self, Admission, Operation};
-use crate::{ApiServer, keys, metadata, versions};
+use crate::store::Store;
+use crate::{ApiServer, create, keys, metadata, versions};
 use naru_api::k8s_openapi::api::core::v1::{Namespace, Service};
 use naru_api::request::Body;
-use naru_api::{ApiError, Object, Request, status::ApiResult};
+use naru_api::{ApiError, FieldError, Kind, Object, Request, status::ApiResult};
 use naru_sim::CauseId;
 
 impl ApiServer {
@@ -23,8 +24,19 @@ impl ApiServer {
             )));
         }
         metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
-        let old = self.find(&request.kind, &request.namespace, &request.name)?;
-        self.replace(request, &old, new, cause)
+        match self.find(&request.kind, &request.namespace, &request.name) {
+            Ok(old) => self.replace(request, &old, new, cause),
+            Err(error) if !error.is_not_found() => Err(error),
+            Err(_) if upserts(request) => {
+                self.authorize(request, "create")?;
+                let inner = versions::by_stored_rules(request);
+                let new = versions::to_storage(new);
+                let made =
+                    self.create_named(inner.as_ref().unwrap_or(request), new, None, cause)?;
+                Ok(versions::view(&request.kind, &made).into_owned())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes `new` over `old` by the rules of the kind and the subresource.
@@ -40,18 +52,9 @@ impl ApiServer {
             let object = self.replace(&inner, &stored, versions::to_storage(new), cause)?;
             return Ok(versions::view(&request.kind, &object).into_owned());
         }
-        self.check_versions(request, old, &new)?;
-        admit::admit(
-            &Admission {
-                store: &*self.store,
-                kind: &request.kind,
-                namespace: &request.namespace,
-                name: &request.name,
-                subresource: request.subresource,
-                operation: Operation::Update(old),
-            },
-            &mut new,
-        )?;
+        check_uid(request, old, &new)?;
+        admit::mutate(&admission(&*self.store, request, old), &mut new, &mut self.rng)?;
+        check_version(request, old, &new)?;
         self.keep(request, old, &mut new)?;
         let mut errors = metadata::validate_update(new.meta(), old.meta());
         let strategy = &request.kind.strategy;
@@ -59,6 +62,10 @@ impl ApiServer {
         if !errors.is_empty() {
             return Err(ApiError::invalid(&request.kind, &request.name, &errors));
         }
+        if request.subresource.is_empty() {
+            create::warn(&mut self.warnings, strategy.warnings(&new, Some(old)));
+        }
+        admit::validate(&admission(&*self.store, request, old), &new, &mut self.warnings)?;
         // What changes nothing is not written.
         if new == *old {
             return Ok(new);
@@ -72,23 +79,6 @@ impl ApiServer {
             return Ok(new);
         }
         self.put(key, old.revision(), new, cause)
-    }
-
-    fn check_versions(&self, request: &Request, old: &Object, new: &Object) -> ApiResult<()> {
-        let given = new.meta().resource_version.as_deref().unwrap_or_default();
-        let current = old.meta().resource_version.as_deref().unwrap_or_default();
-        if !new.uid().is_empty() && new.uid() != old.uid() {
-            let why = format!(
-                "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-                new.uid(),
-                old.uid()
-            );
-            return Err(ApiError::conflict(&request.kind, &request.name, &why));
-        }
-        if !given.is_empty() && given != current {
-            return Err(ApiError::stale(&request.kind, &request.name));
-        }
-        Ok(())
     }
 
     /// Carries over what an update may not change.
@@ -110,6 +100,54 @@ impl ApiServer {
             self.allocators.allocate(service, old.get::<Service>(), &mut self.rng)?;
         }
         Ok(())
+    }
+}
+
+fn admission<'a>(store: &'a dyn Store, request: &'a Request, old: &'a Object) -> Admission<'a> {
+    Admission {
+        store,
+        user: &request.user,
+        kind: &request.kind,
+        namespace: &request.namespace,
+        name: &request.name,
+        subresource: request.subresource,
+        operation: Operation::Update(old),
+    }
+}
+
+/// Whether an update may make the object: of a whole object, where the kind allows it.
+fn upserts(request: &Request) -> bool {
+    request.subresource.is_empty() && request.kind.strategy.allow_create_on_update()
+}
+
+fn check_uid(request: &Request, old: &Object, new: &Object) -> ApiResult<()> {
+    if new.uid().is_empty() || new.uid() == old.uid() {
+        return Ok(());
+    }
+    let why = format!(
+        "Precondition failed: UID in precondition: {}, UID in object meta: {}",
+        new.uid(),
+        old.uid()
+    );
+    Err(ApiError::conflict(&request.kind, &request.name, &why))
+}
+
+/// A version that the client has seen must be the latest; some kinds want one.
+fn check_version(request: &Request, old: &Object, new: &Object) -> ApiResult<()> {
+    let given = new.meta().resource_version.as_deref().unwrap_or_default();
+    let current = old.meta().resource_version.as_deref().unwrap_or_default();
+    match given {
+        "" | "0" if request.kind.strategy.allow_unconditional_update() => Ok(()),
+        "" | "0" => {
+            let path = "metadata.resourceVersion";
+            let cause = FieldError::invalid_raw(path, "0x0", "must be specified for an update");
+            // Upstream names the resource where other messages name the kind.
+            let mut kind = Kind::clone(&request.kind);
+            kind.kind = kind.plural.clone();
+            Err(ApiError::invalid(&kind, &request.name, &[cause]))
+        }
+        given if given == current => Ok(()),
+        _ => Err(ApiError::stale(&request.kind, &request.name)),
     }
 }
 

@@ -179,6 +179,7 @@ fn unexpected(response: &Response) -> ApiError {
         Response::Object(object) => object.kind().kind.to_string(),
         Response::List(_) => "List".to_owned(),
         Response::Table(_) => "Table".to_owned(),
+        Response::Status(_) => "Status".to_owned(),
     };
     ApiError::internal(format_args!("unexpected answer of kind {what}"))
 }

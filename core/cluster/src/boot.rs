@@ -12,8 +12,10 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
 use naru_apiserver::ApiServer;
 use naru_client::{Process, Reconcile};
+use naru_controllers::RootCaPublisher;
 use naru_network::{Link, Network, Route, TopologyError};
 use naru_node::{Node, NodeConfig};
+use naru_pki::{Authority, PrivateKey, Validity};
 use naru_scheduler::Scheduler;
 use naru_sim::{Rng, Time};
 use std::sync::Arc;
@@ -44,6 +46,9 @@ pub enum BootError {
     /// The learner's files could not be laid down.
     #[error("files of the learner's machine: {0}")]
     Files(String),
+    /// The cluster's certificates could not be made.
+    #[error("certificates of the cluster: {0}")]
+    Certificates(String),
     /// The machines could not be cabled up.
     #[error("network of the profile: {0}")]
     Network(TopologyError),
@@ -157,6 +162,9 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     for controller in naru_controllers::controller_manager() {
         manager = manager.with(controller);
     }
+    let root_ca = certificate_authority(&cluster.rng)?.certificate().to_pem();
+    let publisher: Box<dyn Reconcile<()>> = Box::new(RootCaPublisher::new(&root_ca));
+    manager = manager.with(publisher);
     let scheduler: Box<dyn Reconcile<()>> = Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, host));
     let scheduler =
         Process::new("kube-scheduler", user("system:kube-scheduler"), &cluster.rng).with(scheduler);
@@ -169,6 +177,15 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
         cluster.plan(Part::Control(index));
     }
     Ok(())
+}
+
+/// The cluster's certificate authority, as kubeadm makes it: for ten years.
+fn certificate_authority(rng: &Rng) -> Result<Authority, BootError> {
+    const LASTS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    let mut rng = rng.fork("pki");
+    let key = PrivateKey::generate(&mut rng);
+    Authority::new("kubernetes", key, Validity::starting(Time::ZERO, LASTS), &mut rng)
+        .map_err(|error| BootError::Certificates(error.to_string()))
 }
 
 fn start_nodes(cluster: &mut Cluster) {

@@ -339,9 +339,9 @@ impl<'a> Context<'a> {
         name: &str,
         subresource: &'static str,
         object: Value,
-    ) -> Result<Object> {
+    ) -> Result<()> {
         let op = Op::Create(Body::Json(object));
-        self.send_for_object(Ask { subresource, ..Ask::new(kind, namespace, name, op) })
+        self.send(Ask { subresource, ..Ask::new(kind, namespace, name, op) }).map(drop)
     }
 
     /// Replaces an object.
@@ -370,7 +370,7 @@ impl<'a> Context<'a> {
         self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })
     }
 
-    /// Deletes an object: what is there after it, if anything is told.
+    /// Deletes an object: its uid, if it is told.
     pub fn delete(
         &mut self,
         kind: &KindRef,
@@ -378,12 +378,14 @@ impl<'a> Context<'a> {
         name: &str,
         options: DeleteOptions,
         dry_run: DryRun,
-    ) -> Result<Option<Object>> {
+    ) -> Result<Option<String>> {
         let op = Op::Delete(options);
-        match self.send(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })? {
-            Response::Object(object) => Ok(Some(object)),
-            _ => Ok(None),
-        }
+        let uid = match self.send(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })? {
+            Response::Object(object) => Some(object.uid().to_owned()),
+            Response::Status(status) => status.details.and_then(|details| details.uid),
+            _ => None,
+        };
+        Ok(uid.filter(|uid| !uid.is_empty()))
     }
 
     /// Starts a watch. `from`: the revision after which to tell; `None`: begin with what is there.

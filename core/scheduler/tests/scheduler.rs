@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
-use naru_api::request::{Body, DeleteOptions, ListOptions};
+use naru_api::request::{Body, DeleteOptions, ListOptions, Patch};
 use naru_api::{ApiService, Key, Kube, Object, Op, UserInfo, pods, scheme};
 use naru_apiserver::ApiServer;
 use naru_client::{Client, Process};
 use naru_scheduler::Scheduler;
 use naru_sim::{CauseId, Rng, Time};
 use serde::Deserialize as _;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +53,18 @@ impl Cluster {
         for document in serde_yaml::Deserializer::from_str(yaml) {
             let json = serde_json::Value::deserialize(document).unwrap();
             let text = |field: &str| json[field].as_str().unwrap_or_default().to_owned();
+            let name = json["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let kinds = scheme::built_in();
             let kind = scheme::by_kind(&kinds, &text("apiVersion"), &text("kind")).unwrap();
             let namespace = if kind.namespaced { "default" } else { "" };
+            let taints = json["spec"]["taints"].clone();
             let op = Op::Create(Body::Json(json));
-            self.client().send(kind, namespace, "", "", op).unwrap();
+            self.client().send(kind.clone(), namespace, "", "", op).unwrap();
+            if kind == Node::kind() {
+                // As the node lifecycle controller does when the node is ready.
+                let ready = Op::Patch(Patch::Merge(json!({"spec": {"taints": taints}})));
+                self.client().send(kind, namespace, &name, "", ready).unwrap();
+            }
         }
     }
 

@@ -33,6 +33,8 @@ impl Typed for NamespaceStrategy {
     const COLUMNS: &'static [Column] =
         &[Column::new("Name"), Column::new("Status"), Column::new("Age")];
 
+    const RETURNS_DELETED: bool = true;
+
     const FIELDS: &'static [&'static str] = &["status.phase"];
 
     fn default(&self, namespace: &mut Namespace) {

@@ -54,6 +54,8 @@ impl Typed for PodStrategy {
         "status.nominatedNodeName",
     ];
 
+    const RETURNS_DELETED: bool = true;
+
     fn default(&self, pod: &mut Pod) {
         defaults::set_pod(pod);
     }

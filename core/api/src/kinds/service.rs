@@ -45,6 +45,8 @@ impl Typed for ServiceStrategy {
         Column::wide("Selector"),
     ];
 
+    const RETURNS_DELETED: bool = true;
+
     const FIELDS: &'static [&'static str] = &["spec.clusterIP", "spec.type"];
 
     fn default(&self, service: &mut Service) {

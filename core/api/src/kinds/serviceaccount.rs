@@ -26,6 +26,8 @@ impl Typed for ServiceAccountStrategy {
     const COLUMNS: &'static [Column] =
         &[Column::new("Name"), Column::new("Secrets"), Column::new("Age")];
 
+    const RETURNS_DELETED: bool = true;
+
     fn cells(&self, account: &ServiceAccount, now: Time) -> Vec<Cell> {
         let secrets = account.secrets.as_ref().map_or(0, Vec::len);
         let age = cells::age(&account.metadata, now);

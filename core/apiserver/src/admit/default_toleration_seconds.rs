@@ -9,7 +9,10 @@ use naru_api::k8s_openapi::api::core::v1::{Pod, Toleration};
 const TAINTS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 const SECONDS: i64 = 300;
 
-pub(super) fn admit(_: &Admission<'_>, object: &mut Object) {
+pub(super) fn mutate(admission: &Admission<'_>, object: &mut Object) {
+    if !admission.subresource.is_empty() {
+        return;
+    }
     let Some(pod) = object.get::<Pod>() else { return };
     let tolerations = pod.spec.as_ref().and_then(|spec| spec.tolerations.as_deref());
     let tolerations = tolerations.unwrap_or_default();

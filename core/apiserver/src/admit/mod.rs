@@ -1,20 +1,30 @@
 //! Admission: plug-ins that change or refuse what is about to be written, in upstream's order.
 //!
-//! Upstream: `pkg/kubeapiserver/options/plugins.go` (`AllOrderedPlugins`).
+//! First every plug-in that changes objects, [`mutate`]; then the API server's own validation;
+//! then every plug-in that only looks, [`validate`]. `ResourceQuota` comes last: it writes.
+//!
+//! Upstream: `pkg/kubeapiserver/options/plugins.go` (`AllOrderedPlugins`), with what kubeadm
+//! switches on beyond the defaults: `NodeRestriction`.
 
 mod default_toleration_seconds;
 mod namespace_lifecycle;
 mod priority;
 mod service_account;
+mod taint_nodes_by_condition;
 
+use crate::keys;
 use crate::store::Store;
-use naru_api::{Kind, Object, status::ApiResult};
+use naru_api::{ApiError, Kind, Kube, Object, UserInfo, status::ApiResult};
+use naru_sim::Rng;
+use std::sync::Arc;
 
 /// What a plug-in is shown.
 pub(crate) struct Admission<'a> {
     pub(crate) store: &'a dyn Store,
+    pub(crate) user: &'a UserInfo,
     pub(crate) kind: &'a Kind,
     pub(crate) namespace: &'a str,
+    /// As messages tell it: the beginning of a name that is still to be generated.
     pub(crate) name: &'a str,
     pub(crate) subresource: &'a str,
     pub(crate) operation: Operation<'a>,
@@ -28,14 +38,46 @@ pub(crate) enum Operation<'a> {
     Delete,
 }
 
-/// Shows an object that is about to be created or updated to every plug-in.
-pub(crate) fn admit(admission: &Admission<'_>, object: &mut Object) -> ApiResult<()> {
-    namespace_lifecycle::admit(admission)?;
-    if admission.subresource.is_empty() {
-        service_account::admit(admission, object)?;
-        default_toleration_seconds::admit(admission, object);
-        priority::admit(admission, object)?;
+impl Admission<'_> {
+    /// `pods "web" is forbidden: …`.
+    fn forbidden(&self, why: impl AsRef<str>) -> ApiError {
+        let name = if self.name.is_empty() { "Unknown" } else { self.name };
+        ApiError::forbidden(self.kind, name, why.as_ref())
     }
+
+    /// Whether an object is made, and not one of its subresources.
+    fn creates(&self) -> bool {
+        matches!(self.operation, Operation::Create) && self.subresource.is_empty()
+    }
+
+    /// An object that a plug-in goes by.
+    fn find<K: Kube>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.store.get(&keys::of_object(&K::kind(), namespace, name))?.arc()
+    }
+}
+
+/// Shows an object that is about to be created or updated to every plug-in that may change it.
+pub(crate) fn mutate(
+    admission: &Admission<'_>,
+    object: &mut Object,
+    rng: &mut Rng,
+) -> ApiResult<()> {
+    namespace_lifecycle::admit(admission)?;
+    service_account::mutate(admission, object, rng)?;
+    taint_nodes_by_condition::mutate(admission, object);
+    priority::mutate(admission, object)?;
+    default_toleration_seconds::mutate(admission, object);
+    Ok(())
+}
+
+/// Shows an object as it will be written to every plug-in that may refuse it.
+pub(crate) fn validate(
+    admission: &Admission<'_>,
+    object: &Object,
+    warnings: &mut Vec<String>,
+) -> ApiResult<()> {
+    service_account::validate(admission, object)?;
+    let _ = warnings;
     Ok(())
 }
 

@@ -4,13 +4,16 @@
 
 use super::{Admission, Operation};
 use naru_api::k8s_openapi::api::core::v1::Pod;
-use naru_api::{ApiError, Object, status::ApiResult};
+use naru_api::{Object, status::ApiResult};
 
 /// The classes that every cluster has.
 const SYSTEM_CLASSES: [(&str, i32); 2] =
     [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
-pub(super) fn admit(admission: &Admission<'_>, object: &mut Object) -> ApiResult<()> {
+pub(super) fn mutate(admission: &Admission<'_>, object: &mut Object) -> ApiResult<()> {
+    if !admission.subresource.is_empty() {
+        return Ok(());
+    }
     let Some(pod) = object.get::<Pod>() else { return Ok(()) };
     match admission.operation {
         Operation::Create => create(admission, object),
@@ -33,7 +36,6 @@ pub(super) fn admit(admission: &Admission<'_>, object: &mut Object) -> ApiResult
 }
 
 fn create(admission: &Admission<'_>, object: &mut Object) -> ApiResult<()> {
-    let forbidden = |why: String| ApiError::forbidden(admission.kind, admission.name, &why);
     let Some(pod) = object.edit::<Pod>() else { return Ok(()) };
     let spec = pod.spec.get_or_insert_default();
     let class = spec.priority_class_name.as_deref().unwrap_or_default();
@@ -41,11 +43,13 @@ fn create(admission: &Admission<'_>, object: &mut Object) -> ApiResult<()> {
         Some((_, priority)) => *priority,
         None if class.is_empty() => 0,
         None => {
-            return Err(forbidden(format!("no PriorityClass with name {class} was found")));
+            return Err(
+                admission.forbidden(format!("no PriorityClass with name {class} was found"))
+            );
         }
     };
     if let Some(given) = spec.priority.filter(|given| *given != computed) {
-        return Err(forbidden(format!(
+        return Err(admission.forbidden(format!(
             "the integer value of priority ({given}) must not be provided in pod spec; priority \
              admission controller computed {computed} from the given PriorityClass name"
         )));

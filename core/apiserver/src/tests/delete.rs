@@ -91,7 +91,7 @@ fn propagation_sets_the_garbage_collectors_finalizers() {
         let held = client.delete::<ConfigMap>("c", options).unwrap();
         assert_eq!(held.meta().finalizers, Some(vec![finalizer.to_owned()]));
         assert_eq!(held.meta().deletion_grace_period_seconds, Some(0));
-        client.delete::<ConfigMap>("c", DeleteOptions::default()).unwrap();
+        client.remove::<ConfigMap>("c", DeleteOptions::default()).unwrap();
         assert!(client.get::<ConfigMap>("c").unwrap_err().is_not_found());
     }
 }
@@ -103,7 +103,7 @@ fn a_uid_must_fit() {
     let with = |uid: &str| DeleteOptions { uid: Some(uid.to_owned()), ..DeleteOptions::default() };
     let error = client.delete::<ConfigMap>("c", with("x")).unwrap_err();
     assert!(error.message().contains("the UID in the precondition (x) does not match the UID in"));
-    client.delete::<ConfigMap>("c", with(made.uid())).unwrap();
+    client.remove::<ConfigMap>("c", with(made.uid())).unwrap();
 }
 
 #[test]

@@ -47,6 +47,14 @@ impl Client {
         }
     }
 
+    /// Of a request after which there is nothing to show.
+    pub(crate) fn done(&mut self, request: Request) -> Result<(), ApiError> {
+        match self.server.handle(request)? {
+            Response::Status(_) => Ok(()),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) fn create<K: Kube>(&mut self, body: Value) -> Result<Object, ApiError> {
         let request = self.request(K::kind(), "", Op::Create(Body::Json(body)));
         self.send(request)
@@ -81,11 +89,21 @@ impl Client {
         self.send(request)
     }
 
-    pub(crate) fn bind(&mut self, pod: &str, node: &str) -> Result<Object, ApiError> {
+    /// A deletion after which nothing is there.
+    pub(crate) fn remove<K: Kube>(
+        &mut self,
+        name: &str,
+        options: DeleteOptions,
+    ) -> Result<(), ApiError> {
+        let request = self.request(K::kind(), name, Op::Delete(options));
+        self.done(request)
+    }
+
+    pub(crate) fn bind(&mut self, pod: &str, node: &str) -> Result<(), ApiError> {
         let body = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod},
             "target": {"kind": "Node", "name": node}});
         let request = self.request(Pod::kind(), pod, Op::Create(Body::Json(body)));
-        self.send(Request { subresource: "binding", ..request })
+        self.done(Request { subresource: "binding", ..request })
     }
 
     pub(crate) fn watch<K: Kube>(&mut self, fields: &str) -> naru_api::WatchId {

@@ -265,7 +265,7 @@ pub fn delete(
     if !deletion.quiet {
         tell(cx, kind, name, deletion);
     }
-    Ok(deleted.map(|object| object.uid().to_owned()).filter(|uid| !uid.is_empty()))
+    Ok(deleted)
 }
 
 fn tell(cx: &mut Context<'_>, kind: &KindRef, name: &str, deletion: &Deletion) {

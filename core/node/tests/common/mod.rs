@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use naru_api::request::{Body, DeleteOptions, ListOptions, Op, Request, Response};
 use naru_api::service::{Connect, ConnectRequest, LogOptions, StreamId};
 use naru_api::status::ApiResult;
@@ -66,7 +66,19 @@ impl Machine {
             let mut env = Env { api: &mut api, net: &mut net, now: Time::ZERO };
             node.start(&mut env).unwrap();
         }
-        Machine { api, net, nodes, outside, now: Time::ZERO }
+        let mut machine = Machine { api, net, nodes, outside, now: Time::ZERO };
+        machine.publish_root_ca();
+        machine
+    }
+
+    /// Makes what every pod mounts, as a controller does.
+    fn publish_root_ca(&mut self) {
+        for namespace in ["default", "kube-system"] {
+            let op = Op::Create(Body::Json(json!({
+                "metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "the CA"}
+            })));
+            self.request_in(namespace, ConfigMap::kind(), "", op).unwrap();
+        }
     }
 
     /// Does all that is due now.
