@@ -1,6 +1,6 @@
 //! What the API server knows of a kind.
 
-use crate::{FieldError, Object};
+use crate::{FieldError, Object, UserInfo};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
 use serde_json::Value;
@@ -318,9 +318,14 @@ impl Column {
             name: Cow::Borrowed(name),
             priority: 0,
             type_: ColumnType::String,
-            format: Cow::Borrowed(""),
+            format: Cow::Borrowed(Column::format_of(name)),
             description: Cow::Borrowed(""),
         }
+    }
+
+    /// The only columns that upstream gives a format hold names.
+    const fn format_of(name: &str) -> &'static str {
+        if matches!(name.as_bytes(), b"Name" | b"Attacher") { "name" } else { "" }
     }
 
     /// A column of texts that `-o wide` shows.
@@ -335,7 +340,24 @@ impl Column {
         self.type_ = ColumnType::Integer;
         self
     }
+
+    /// Its cells are `true` or `false`.
+    pub const fn boolean(mut self) -> Self {
+        self.type_ = ColumnType::Boolean;
+        self
+    }
+
+    /// Its cells are moments.
+    pub const fn date(mut self) -> Self {
+        self.type_ = ColumnType::Date;
+        self
+    }
 }
+
+/// The columns of a kind without a printer of its own.
+///
+/// Upstream: `NewDefaultTableConvertor` in `apiserver/pkg/registry/rest/table.go`.
+pub const DEFAULT_COLUMNS: &[Column] = &[Column::new("Name"), Column::new("Created At").date()];
 
 /// A cell of a printed table.
 #[derive(Clone, Debug, PartialEq)]
@@ -344,6 +366,24 @@ pub enum Cell {
     Text(String),
     /// A whole number.
     Number(i64),
+    /// `true` or `false`.
+    Bool(bool),
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Text(text) => f.write_str(text),
+            Cell::Number(number) => number.fmt(f),
+            Cell::Bool(flag) => flag.fmt(f),
+        }
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(flag: bool) -> Self {
+        Cell::Bool(flag)
+    }
 }
 
 impl From<String> for Cell {
@@ -387,6 +427,10 @@ pub trait Strategy: Sync {
     /// Carries over what this request may not change. `subresource` is "" or `status`, ….
     fn prepare_for_update(&self, _new: &mut Object, _old: &Object, _subresource: &str) {}
 
+    /// Writes down who asked and when, where a kind keeps that: after
+    /// [`Strategy::prepare_for_create`] (without `old`) and [`Strategy::prepare_for_update`].
+    fn stamp(&self, _new: &mut Object, _old: Option<&Object>, _user: &UserInfo, _now: Time) {}
+
     /// What is wrong with a name of this kind.
     fn validate_name(&self, name: &str) -> Vec<String> {
         crate::names::dns1123_subdomain(name)
@@ -421,6 +465,11 @@ pub trait Strategy: Sync {
     /// Upstream: `WarningsOnCreate` and `WarningsOnUpdate` of the strategies.
     fn warnings(&self, _object: &Object, _old: Option<&Object>) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The objects of a kind that is not stored but made up whenever it is read.
+    fn made_up(&self) -> Option<Vec<Object>> {
+        None
     }
 
     /// The kind that is stored, when it is another than this: an older version of the same kind,
@@ -469,16 +518,12 @@ pub trait Strategy: Sync {
 
     /// The columns after which [`Strategy::row`] fills cells, `Name` first.
     fn columns(&self) -> Cow<'static, [Column]> {
-        const COLUMNS: &[Column] = &[Column::new("Name"), Column::new("Created At")];
-        Cow::Borrowed(COLUMNS)
+        Cow::Borrowed(DEFAULT_COLUMNS)
     }
 
     /// One row, a cell for each of [`Strategy::columns`], at the moment `now`.
     fn row(&self, object: &Object, _now: Time) -> Vec<Cell> {
-        vec![
-            Cell::Text(object.name().to_owned()),
-            Cell::Text(crate::time::rfc3339(object.meta().creation_timestamp.as_ref())),
-        ]
+        crate::kinds::default_cells(object.meta())
     }
 
     /// The value of a field that selectors may name, beyond `metadata.name` and

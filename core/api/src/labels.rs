@@ -4,7 +4,7 @@
 //! `apimachinery/pkg/apis/meta/v1/helpers.go`.
 
 use crate::gofmt::quote;
-use crate::{FieldError, names};
+use crate::{FieldError, Path, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -201,6 +201,43 @@ pub fn validate(labels: Option<&Labels>, path: impl fmt::Display) -> Vec<FieldEr
         errors.extend(keys.map(|problem| FieldError::invalid(&path, key, &problem)));
         let values = names::label_value(value).into_iter();
         errors.extend(values.map(|problem| FieldError::invalid(&path, value, &problem)));
+    }
+    errors
+}
+
+/// What is wrong with a label selector at a path.
+///
+/// Upstream: `ValidateLabelSelector` in `apimachinery/pkg/apis/meta/v1/validation`.
+pub fn validate_selector(selector: &LabelSelector, path: &Path<'_>) -> Vec<FieldError> {
+    let mut errors = validate(selector.match_labels.as_ref(), path.child("matchLabels"));
+    let list = path.child("matchExpressions");
+    for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
+        let item = list.index(index);
+        let values = expression.values.as_deref().unwrap_or_default();
+        let field = item.child("values");
+        match expression.operator.as_str() {
+            "In" | "NotIn" if values.is_empty() => {
+                let detail = "must be specified when `operator` is 'In' or 'NotIn'";
+                errors.push(FieldError::required(field, detail));
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(FieldError::forbidden(field, detail));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            operator => {
+                let detail = "not a valid selector operator";
+                errors.push(FieldError::invalid(item.child("operator"), operator, detail));
+            }
+        }
+        let key = &expression.key;
+        let invalid = |problem: String| FieldError::invalid(item.child("key"), key, &problem);
+        errors.extend(names::qualified_name(key).into_iter().map(invalid));
+        for (index, value) in values.iter().enumerate() {
+            let item = field.index(index);
+            let invalid = |problem: String| FieldError::invalid(item, value, &problem);
+            errors.extend(names::label_value(value).into_iter().map(invalid));
+        }
     }
     errors
 }

@@ -30,7 +30,9 @@ pub mod yaml;
 
 pub use field::{FieldError, Path};
 pub use k8s_openapi;
-pub use kind::{Cell, Column, ColumnType, Kind, KindRef, Names, Strategy, StrategyRef, Words};
+pub use kind::{
+    Cell, Column, ColumnType, DEFAULT_COLUMNS, Kind, KindRef, Names, Strategy, StrategyRef, Words,
+};
 pub use object::{Key, Kube, KubeObject, Object};
 pub use request::{Op, Request, Response, UserInfo};
 pub use service::{ApiService, WatchEvent, WatchEventType, WatchId};

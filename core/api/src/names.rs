@@ -98,6 +98,17 @@ pub fn dns1123_subdomain(name: &str) -> Vec<String> {
     errors
 }
 
+/// What is wrong with a name that must only fit into a path: RBAC's names.
+///
+/// Upstream: `IsValidPathSegmentName` in `apimachinery/pkg/api/validation/path/name.go`.
+pub fn path_segment(name: &str) -> Vec<String> {
+    if matches!(name, "." | "..") {
+        return vec![format!("may not be '{name}'")];
+    }
+    let found = ["/", "%"].into_iter().filter(|part| name.contains(part));
+    found.map(|part| format!("may not contain '{part}'")).collect()
+}
+
 /// What is wrong with a name that must be a DNS-1035 label, as services' are: `abc-123`.
 pub fn dns1035_label(name: &str) -> Vec<String> {
     let mut errors = too_long(name, NAME_MAX);

@@ -2,37 +2,103 @@
 //!
 //! Upstream: `pkg/api/legacyscheme`, and the order of discovery's groups.
 
+use crate::kinds::metrics::{NodeMetrics, PodMetrics};
 use crate::{KindRef, Kube};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every built-in kind, in the order in which discovery and `kubectl api-resources` tell them.
+/// Every built-in kind: the groups by their priority in discovery, the kinds of a group by their
+/// resources' names.
+///
+/// Upstream: `DefaultGenericAPIServicePriorities` in `pkg/controlplane/apiserver/aggregator.go`
+/// and `apiServicePriorities` in `cmd/kube-apiserver/app/aggregator.go`.
 pub fn built_in() -> Vec<KindRef> {
-    use k8s_openapi::api::{
-        apps::v1::{DaemonSet, Deployment, ReplicaSet},
-        coordination::v1::Lease,
-        core::v1::{
-            Binding, ConfigMap, Endpoints, Event, Namespace, Node, Pod, Secret, Service,
-            ServiceAccount,
-        },
-        discovery::v1::EndpointSlice,
-    };
+    [core(), workloads(), access(), network(), extension(), machinery()].concat()
+}
+
+fn core() -> Vec<KindRef> {
+    use k8s_openapi::api::core::v1::*;
     vec![
         Binding::kind(),
+        ComponentStatus::kind(),
         ConfigMap::kind(),
         Endpoints::kind(),
         Event::kind(),
+        LimitRange::kind(),
         Namespace::kind(),
         Node::kind(),
+        PersistentVolumeClaim::kind(),
+        PersistentVolume::kind(),
         Pod::kind(),
+        ResourceQuota::kind(),
         Secret::kind(),
         ServiceAccount::kind(),
         Service::kind(),
-        DaemonSet::kind(),
-        Deployment::kind(),
-        ReplicaSet::kind(),
-        Lease::kind(),
-        EndpointSlice::kind(),
     ]
+}
+
+/// `apps`, `events.k8s.io`.
+fn workloads() -> Vec<KindRef> {
+    use k8s_openapi::api::{apps::v1::*, events::v1::Event};
+    vec![DaemonSet::kind(), Deployment::kind(), ReplicaSet::kind(), Event::kind()]
+}
+
+/// `certificates.k8s.io`.
+fn access() -> Vec<KindRef> {
+    use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+    vec![CertificateSigningRequest::kind()]
+}
+
+/// `networking.k8s.io`, `rbac.authorization.k8s.io`, `storage.k8s.io`.
+fn network() -> Vec<KindRef> {
+    use k8s_openapi::api::{networking::v1::*, rbac::v1::*, storage::v1::*};
+    vec![
+        IngressClass::kind(),
+        Ingress::kind(),
+        IPAddress::kind(),
+        NetworkPolicy::kind(),
+        ServiceCIDR::kind(),
+        ClusterRoleBinding::kind(),
+        ClusterRole::kind(),
+        RoleBinding::kind(),
+        Role::kind(),
+        CSIDriver::kind(),
+        CSINode::kind(),
+        CSIStorageCapacity::kind(),
+        StorageClass::kind(),
+        VolumeAttachment::kind(),
+    ]
+}
+
+/// `admissionregistration.k8s.io`.
+fn extension() -> Vec<KindRef> {
+    use k8s_openapi::api::admissionregistration::v1::*;
+    vec![
+        MutatingWebhookConfiguration::kind(),
+        ValidatingAdmissionPolicy::kind(),
+        ValidatingAdmissionPolicyBinding::kind(),
+        ValidatingWebhookConfiguration::kind(),
+    ]
+}
+
+/// `scheduling.k8s.io`, `coordination.k8s.io`, `node.k8s.io`, `discovery.k8s.io`.
+fn machinery() -> Vec<KindRef> {
+    use k8s_openapi::api::{
+        coordination::v1::Lease, discovery::v1::EndpointSlice, node::v1::RuntimeClass,
+        scheduling::v1::PriorityClass,
+    };
+    vec![PriorityClass::kind(), Lease::kind(), RuntimeClass::kind(), EndpointSlice::kind()]
+}
+
+/// The kinds of `metrics.k8s.io`, which a metrics server adds.
+pub fn metrics() -> Vec<KindRef> {
+    vec![NodeMetrics::kind(), PodMetrics::kind()]
+}
+
+/// The kind of a path: `/apis/GROUP/VERSION/…/PLURAL`.
+pub fn by_path(kinds: &[KindRef], group: &str, version: &str, plural: &str) -> Option<KindRef> {
+    let same =
+        |kind: &&KindRef| kind.group == group && kind.version == version && kind.plural == plural;
+    kinds.iter().find(same).cloned()
 }
 
 /// One version of each kind whose objects are stored: those that whoever goes through all kinds

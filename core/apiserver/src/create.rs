@@ -66,6 +66,7 @@ impl ApiServer {
             self.allocators.allocate(service, None, &mut self.rng)?;
         }
         strategy.prepare_for_create(&mut object);
+        strategy.stamp(&mut object, None, &request.user, self.now);
         let mut errors = metadata::validate(object.meta(), &request.kind);
         errors.extend(strategy.validate(&object));
         if !errors.is_empty() {

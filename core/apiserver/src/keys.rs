@@ -22,6 +22,8 @@ pub(crate) fn of_kind(kind: &Kind) -> String {
         ("", "endpoints") => "services/endpoints",
         ("", "replicationcontrollers") => "controllers",
         ("networking.k8s.io", "ingresses") => "ingress",
+        ("metrics.k8s.io", "nodes") => "metrics.k8s.io/nodes",
+        ("metrics.k8s.io", "pods") => "metrics.k8s.io/pods",
         (_, plural) => plural,
     };
     format!("/registry/{resource}/")

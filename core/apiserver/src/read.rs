@@ -8,7 +8,11 @@ use naru_api::{ApiError, KindRef, Object, StrategyRef, fields, labels, status::A
 impl ApiServer {
     /// One object, or `pods "web" not found`.
     pub(crate) fn find(&self, kind: &KindRef, namespace: &str, name: &str) -> ApiResult<Object> {
-        match self.store.get(&keys::of_object(kind, namespace, name)) {
+        let found = match kind.strategy.made_up() {
+            Some(objects) => objects.into_iter().find(|object| object.name() == name),
+            None => self.store.get(&keys::of_object(kind, namespace, name)),
+        };
+        match found {
             Some(found) => Ok(versions::view(kind, &found).into_owned()),
             None => Err(ApiError::not_found(&versions::stored(kind), name)),
         }
@@ -28,6 +32,10 @@ impl ApiServer {
 
     /// The objects that a filter selects.
     pub(crate) fn select(&self, filter: &Filter) -> Vec<Object> {
+        if let Some(mut objects) = filter.kind.strategy.made_up() {
+            objects.retain(|object| filter.selects(object));
+            return objects;
+        }
         if let Some(name) = filter.fields.exact("metadata.name")
             && (!filter.namespace.is_empty() || !filter.kind.namespaced)
         {

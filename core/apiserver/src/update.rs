@@ -86,7 +86,9 @@ impl ApiServer {
         let before = old.meta();
         let meta = new.meta_mut();
         meta.generation = before.generation;
-        request.kind.strategy.prepare_for_update(new, old, request.subresource);
+        let strategy = &request.kind.strategy;
+        strategy.prepare_for_update(new, old, request.subresource);
+        strategy.stamp(new, Some(old), &request.user, self.now);
         let meta = new.meta_mut();
         meta.uid = before.uid.clone();
         meta.resource_version = before.resource_version.clone();

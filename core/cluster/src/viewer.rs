@@ -258,11 +258,7 @@ fn column(object: &Object, header: &str, now: Time) -> String {
     let strategy = object.strategy();
     let index = strategy.columns().iter().position(|column| column.name == header);
     let cell = index.and_then(|index| strategy.row(object, now).into_iter().nth(index));
-    match cell {
-        Some(Cell::Text(text)) => text,
-        Some(Cell::Number(number)) => number.to_string(),
-        None => String::new(),
-    }
+    cell.map(|cell| cell.to_string()).unwrap_or_default()
 }
 
 fn workload_view(object: &Object) -> Option<WorkloadView> {

@@ -50,3 +50,29 @@ pub(crate) fn first_three(texts: impl Iterator<Item = String>) -> String {
     let list = shown.join(",");
     if count > SHOWN { format!("{list} + {} more...", count - SHOWN) } else { list }
 }
+
+/// `RWO,ROX,RWX,RWOP`, as far as they are given.
+///
+/// Upstream: `GetAccessModesAsString` in `pkg/apis/core/helper/helpers.go`.
+pub(crate) fn access_modes(modes: Option<&Vec<String>>) -> Cell {
+    const SHORT: [(&str, &str); 4] = [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ];
+    let given = |long: &str| modes.is_some_and(|modes| modes.iter().any(|mode| mode == long));
+    let shown: Vec<&str> =
+        SHORT.iter().filter(|(long, _)| given(long)).map(|(_, short)| *short).collect();
+    shown.join(",").into()
+}
+
+/// A text, or `<unset>`.
+pub(crate) fn or_unset(text: Option<&str>) -> Cell {
+    text.unwrap_or("<unset>").into()
+}
+
+/// `status.phase`, but `Terminating` for what is being deleted.
+pub(crate) fn phase(meta: &ObjectMeta, phase: Option<&str>) -> Cell {
+    if meta.deletion_timestamp.is_some() { "Terminating".into() } else { text(phase) }
+}

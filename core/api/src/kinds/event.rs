@@ -11,6 +11,20 @@ use naru_sim::Time;
 static KIND: Kind =
     Names::new("", "v1", "Event", "events", "event").short(&["ev"]).kind(&EventStrategy);
 
+/// The columns of events, of either group.
+pub(super) const COLUMNS: &[Column] = &[
+    Column::new("Last Seen"),
+    Column::new("Type"),
+    Column::new("Reason"),
+    Column::new("Object"),
+    Column::wide("Subobject"),
+    Column::wide("Source"),
+    Column::new("Message"),
+    Column::wide("First Seen"),
+    Column::wide("Count"),
+    Column::wide("Name"),
+];
+
 impl Kube for Event {
     fn kind() -> KindRef {
         KindRef::built_in(&KIND)
@@ -22,18 +36,7 @@ struct EventStrategy;
 impl Typed for EventStrategy {
     type Object = Event;
 
-    const COLUMNS: &'static [Column] = &[
-        Column::new("Last Seen"),
-        Column::new("Type"),
-        Column::new("Reason"),
-        Column::new("Object"),
-        Column::wide("Subobject"),
-        Column::wide("Source"),
-        Column::new("Message"),
-        Column::wide("First Seen"),
-        Column::wide("Count"),
-        Column::wide("Name"),
-    ];
+    const COLUMNS: &'static [Column] = COLUMNS;
 
     const FIELDS: &'static [&'static str] = &[
         "involvedObject.kind",
@@ -48,6 +51,8 @@ impl Typed for EventStrategy {
         "source",
         "type",
     ];
+
+    const ALLOW_CREATE_ON_UPDATE: bool = true;
 
     fn validate(&self, event: &Event) -> Vec<FieldError> {
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();

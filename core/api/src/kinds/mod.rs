@@ -2,27 +2,63 @@
 
 pub mod binding;
 mod cells;
+pub mod certificatesigningrequest;
+pub mod clusterrole;
+pub mod clusterrolebinding;
+pub mod componentstatus;
 pub mod configmap;
+pub mod csidriver;
+pub mod csinode;
+pub mod csistoragecapacity;
 pub mod daemonset;
 pub mod deployment;
 pub mod endpoints;
 pub mod endpointslice;
 pub mod event;
+pub mod events;
+pub mod ingress;
+pub mod ingressclass;
+pub mod ipaddress;
 pub mod lease;
+pub mod limitrange;
+pub mod metrics;
+pub mod mutatingwebhookconfiguration;
 pub mod namespace;
+pub mod networkpolicy;
 pub mod node;
+pub mod persistentvolume;
+pub mod persistentvolumeclaim;
 pub mod pod;
+pub mod priorityclass;
+mod rbac;
 pub mod replicaset;
+pub mod resourcequota;
+pub mod role;
+pub mod rolebinding;
+pub mod runtimeclass;
 pub mod secret;
 pub mod service;
 pub mod serviceaccount;
+pub mod servicecidr;
+pub mod storageclass;
 pub mod typed;
+pub mod validatingadmissionpolicy;
+pub mod validatingadmissionpolicybinding;
+pub mod validatingwebhookconfiguration;
+pub mod volumeattachment;
+mod webhook;
 mod workload;
 
-use crate::{Kube, Object};
+use crate::{Cell, Kube, Object};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 /// Reads a typed object from JSON.
 pub(crate) fn decode_as<K: Kube>(json: Value) -> Result<Object, String> {
     crate::decode::decode::<K>(&json).map(Object::new)
+}
+
+/// The cells of [`crate::DEFAULT_COLUMNS`].
+pub(crate) fn default_cells(meta: &ObjectMeta) -> Vec<Cell> {
+    vec![cells::name(meta), crate::time::rfc3339(meta.creation_timestamp.as_ref()).into()]
 }

@@ -337,12 +337,7 @@ mod tests {
         let pod: Pod = serde_json::from_value(pod).unwrap();
         let object = Object::new(pod);
         let row = object.strategy().row(&object, Time::from_secs(100));
-        row.into_iter()
-            .map(|cell| match cell {
-                Cell::Text(text) => text,
-                Cell::Number(number) => number.to_string(),
-            })
-            .collect()
+        row.iter().map(Cell::to_string).collect()
     }
 
     fn pod(status: Value) -> Value {

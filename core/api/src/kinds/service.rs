@@ -389,14 +389,7 @@ mod tests {
     fn rows() {
         let row = |spec: Value| {
             let cells = ServiceStrategy.cells(&service(spec), Time::ZERO);
-            cells
-                .into_iter()
-                .map(|cell| match cell {
-                    Cell::Text(text) => text,
-                    Cell::Number(number) => number.to_string(),
-                })
-                .collect::<Vec<_>>()
-                .join(" ")
+            cells.iter().map(Cell::to_string).collect::<Vec<_>>().join(" ")
         };
         let node_port = json!({"type": "NodePort", "clusterIP": "10.96.0.5",
             "clusterIPs": ["10.96.0.5"], "selector": {"a": "b"},

@@ -1,6 +1,6 @@
 //! A strategy written for the kind's own type.
 
-use crate::{Cell, Column, FieldError, KindRef, Kube, Object, Strategy, names};
+use crate::{Cell, Column, FieldError, KindRef, Kube, Object, Strategy, UserInfo, names};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
 use serde_json::Value;
@@ -38,6 +38,16 @@ pub trait Typed: Sync {
 
     /// See [`Strategy::prepare_for_update`].
     fn prepare_for_update(&self, _new: &mut Self::Object, _old: &Self::Object, _sub: &str) {}
+
+    /// See [`Strategy::stamp`].
+    fn stamp(
+        &self,
+        _new: &mut Self::Object,
+        _old: Option<&Self::Object>,
+        _user: &UserInfo,
+        _now: Time,
+    ) {
+    }
 
     /// See [`Strategy::validate_name`].
     fn validate_name(&self, name: &str) -> Vec<String> {
@@ -77,6 +87,11 @@ pub trait Typed: Sync {
     /// See [`Strategy::set_replicas`].
     fn set_replicas(&self, _object: &mut Self::Object, _replicas: i32) -> bool {
         false
+    }
+
+    /// See [`Strategy::made_up`].
+    fn made_up(&self) -> Option<Vec<Object>> {
+        None
     }
 
     /// See [`Strategy::storage_kind`].
@@ -126,6 +141,12 @@ impl<T: Typed> Strategy for T {
         }
     }
 
+    fn stamp(&self, new: &mut Object, old: Option<&Object>, user: &UserInfo, now: Time) {
+        if let Some(new) = new.edit() {
+            Typed::stamp(self, new, old.and_then(Object::get), user, now);
+        }
+    }
+
     fn validate_name(&self, name: &str) -> Vec<String> {
         Typed::validate_name(self, name)
     }
@@ -172,6 +193,10 @@ impl<T: Typed> Strategy for T {
 
     fn allow_unconditional_update(&self) -> bool {
         T::ALLOW_UNCONDITIONAL_UPDATE
+    }
+
+    fn made_up(&self) -> Option<Vec<Object>> {
+        Typed::made_up(self)
     }
 
     fn storage_kind(&self) -> Option<KindRef> {

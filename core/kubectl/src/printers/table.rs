@@ -109,7 +109,7 @@ impl TablePrinter {
             }
             let text = match cell {
                 Cell::Text(text) => one_line(text),
-                Cell::Number(number) => number.to_string(),
+                cell => cell.to_string(),
             };
             if self.options.with_kind && column.name == "Name" {
                 cells.push(format!("{}/{text}", kind.group_kind().to_lowercase()));
