@@ -32,9 +32,8 @@ impl ApiServer {
 
     /// The objects that a filter selects.
     pub(crate) fn select(&self, filter: &Filter) -> Vec<Object> {
-        if let Some(mut objects) = filter.kind.strategy.made_up() {
-            objects.retain(|object| filter.selects(object));
-            return objects;
+        if let Some(objects) = filter.kind.strategy.made_up() {
+            return objects.iter().filter_map(|object| filter.pick(object)).collect();
         }
         if let Some(name) = filter.fields.exact("metadata.name")
             && (!filter.namespace.is_empty() || !filter.kind.namespaced)

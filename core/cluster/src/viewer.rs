@@ -9,8 +9,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use naru_api::service::WatchRequest;
 use naru_api::status::ApiResult;
 use naru_api::{
-    ApiService, Cell, Key, KindRef, Kube, Object, UserInfo, WatchEvent, WatchEventType, WatchId,
-    time,
+    ApiService, Key, KindRef, Kube, Object, UserInfo, WatchEvent, WatchEventType, WatchId, time,
 };
 use naru_sim::{Cause, CauseId, Time};
 use std::collections::{BTreeMap, BTreeSet};
