@@ -15,7 +15,10 @@ fn completes_what_upstream_completes() {
         ("kubectl rollout re", "restart resume"),
         ("kubectl create dep", "deployment"),
         ("kubectl get po", "pods"),
-        ("kubectl get pods,ser", "pods,serviceaccounts pods,services"),
+        (
+            "kubectl get pods,ser",
+            "pods,serviceaccounts pods,servicecidrs.networking.k8s.io pods,services",
+        ),
         ("kubectl get deployments.a", "deployments.apps"),
         ("kubectl get pods w", "web worker"),
         ("kubectl get pods web w", "worker"),
