@@ -61,6 +61,7 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
             finish(args)?;
             setup::for_build(&project)?;
             setup::for_browser_tests(&project)?;
+            setup::for_client_tests(&project);
             println!("ready: cargo xtask serve, cargo xtask test");
             Ok(())
         }

@@ -62,7 +62,9 @@ fn run_native(project: &Project, rows: &mut Vec<Row>) {
         run_in_the_open(cargo(project).args(lints))
     });
     stage(rows, "native tests", || {
-        run_in_the_open(cargo(project).args(["test", "--workspace", "--locked"]))
+        let mut tests = cargo(project);
+        setup::for_client_tests(project).tell(&mut tests);
+        run_in_the_open(tests.args(["test", "--workspace", "--locked"]))
     });
     const LICENCES: &str = "licences";
     if stdout_of(cargo(project).args(["deny", "--version"])).is_none() {

@@ -6,6 +6,7 @@
 mod apt;
 mod browser;
 mod cargo_tools;
+mod clients;
 mod debian;
 mod npm;
 mod wasm;
@@ -19,6 +20,7 @@ use crate::Result;
 use crate::project::Project;
 
 pub use browser::Browser;
+pub use clients::Clients;
 pub use wasm::TARGET;
 
 /// What builds the site: a compiler for wasm, and the tools around it.
@@ -57,6 +59,11 @@ pub fn for_build(project: &Project) -> Result<WasmTools> {
     dirs.extend(env::var_os("PATH").iter().flat_map(env::split_paths));
     let path = env::join_paths(dirs).map_err(|e| format!("PATH: {e}"))?;
     Ok(WasmTools { compiler, path })
+}
+
+/// The clients that judge `naru serve`. Tests whose client is missing are left out and say why.
+pub fn for_client_tests(project: &Project) -> Clients {
+    clients::provide(project)
 }
 
 /// What the tests in a browser need besides.
