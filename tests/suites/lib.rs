@@ -1,1 +1,5 @@
-//! Suites that cross crates; the tests themselves are beside this file.
+//! Suites that cross crates: what they share. The tests themselves are beside this file.
+
+mod transcript;
+
+pub use transcript::{Case, Outcome, Transcript, find};

@@ -1,0 +1,139 @@
+//! Transcripts: sessions at a terminal, as Markdown.
+//!
+//! The fenced `console` blocks of a file are one session with one cluster:
+//!
+//! ```console
+//! $ kubectl get pods
+//! No resources found in default namespace.
+//! ```
+//!
+//! `$ ` begins a command and `> ` goes on with it; `? 1` right after it is the exit code wanted
+//! (0 if left out); then comes what it prints, standard output before standard error. `[..]`
+//! stands for the part of a line that varies, `...` for any lines. `<!-- profile: minikube -->`
+//! and `<!-- seed: 7 -->` choose the cluster.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file of `tests/transcripts/`.
+pub struct Transcript {
+    /// The profile of its cluster.
+    pub profile: String,
+    /// The seed of its cluster.
+    pub seed: u64,
+    /// Its commands, at least one.
+    pub cases: Vec<Case>,
+}
+
+/// One command of a transcript and what should come of it.
+#[derive(Default)]
+pub struct Case {
+    /// Where it is in the file.
+    pub line: usize,
+    /// The command, of one line or more.
+    pub command: String,
+    /// The exit code wanted.
+    pub code: i32,
+    /// What it should print.
+    pub output: String,
+}
+
+/// What came of a command.
+pub struct Outcome {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Transcript {
+    /// Reads a file.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+        let seed = directive(&text, "seed").map_or(Ok(1), str::parse);
+        let cases = parse(&text)?;
+        if cases.is_empty() {
+            return Err("the transcript holds no command".to_owned());
+        }
+        Ok(Transcript {
+            profile: directive(&text, "profile").unwrap_or("kind").to_owned(),
+            seed: seed.map_err(|error| format!("seed: {error}"))?,
+            cases,
+        })
+    }
+}
+
+impl Case {
+    /// Compares what came with what should have come.
+    pub fn check(&self, outcome: &Outcome) -> Result<(), String> {
+        let mut expected = String::new();
+        let mut actual = String::new();
+        let _ = write!(expected, "exit code {}\n{}", self.code, self.output);
+        let Outcome { code, stdout, stderr } = outcome;
+        let _ = write!(actual, "exit code {code}\n{stdout}{stderr}");
+        let at = format!("line {}: $ {}", self.line, self.command);
+        snapbox::Assert::new()
+            .normalize_paths(false)
+            .try_eq(Some(&at), actual.into(), expected.into())
+            .map_err(|error| format!("{at}\n{error}"))
+    }
+}
+
+/// Every `*.md` in a folder and below it, in order.
+pub fn find(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(find(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The value of `<!-- NAME: VALUE -->`.
+fn directive<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let inner = line.trim().strip_prefix("<!--")?.strip_suffix("-->")?.trim();
+        inner.strip_prefix(name)?.strip_prefix(':').map(str::trim)
+    })
+}
+
+fn parse(text: &str) -> Result<Vec<Case>, String> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut inside = false;
+    // Whether the last line was still part of a command.
+    let mut head = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.starts_with("```") {
+            inside = !inside && line == "```console";
+            head = false;
+        } else if !inside {
+            continue;
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let case = Case { line: index + 1, command: command.to_owned(), ..Case::default() };
+            cases.push(case);
+            head = true;
+        } else {
+            let Some(case) = cases.last_mut() else {
+                return Err(format!("line {}: output before any command", index + 1));
+            };
+            let more = line.strip_prefix("> ").or((line == ">").then_some(""));
+            if let Some(more) = more.filter(|_| head) {
+                let _ = write!(case.command, "\n{more}");
+            } else if let Some(code) = line.strip_prefix("? ").filter(|_| head) {
+                case.code = code.parse().map_err(|error| format!("line {}: {error}", index + 1))?;
+            } else {
+                head = false;
+                let _ = writeln!(case.output, "{line}");
+            }
+        }
+    }
+    Ok(cases)
+}
