@@ -12,8 +12,10 @@
 //! stands for the part of a line that varies, `...` for any lines. `<!-- profile: minikube -->`
 //! and `<!-- seed: 7 -->` choose the cluster.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A file of `tests/transcripts/`.
@@ -24,6 +26,7 @@ pub struct Transcript {
     pub seed: u64,
     /// Its commands, at least one.
     pub cases: Vec<Case>,
+    text: String,
 }
 
 /// One command of a transcript and what should come of it.
@@ -37,6 +40,8 @@ pub struct Case {
     pub code: i32,
     /// What it should print.
     pub output: String,
+    /// The lines of the file, from 0, that say what should come of it.
+    expectation: Range<usize>,
 }
 
 /// What came of a command.
@@ -62,7 +67,34 @@ impl Transcript {
             profile: directive(&text, "profile").unwrap_or("kind").to_owned(),
             seed: seed.map_err(|error| format!("seed: {error}"))?,
             cases,
+            text,
         })
+    }
+
+    /// The transcript as it would be if what came of its commands were what should come. A new
+    /// one is written by hand up to its commands, recorded, and then read through.
+    pub fn record(&self, outcomes: &[Outcome]) -> String {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let mut recorded = String::new();
+        let mut at = 0;
+        let mut copy = |until: usize, recorded: &mut String| {
+            for line in lines.iter().take(until).skip(at) {
+                let _ = writeln!(recorded, "{line}");
+            }
+            at = until;
+        };
+        for (case, outcome) in self.cases.iter().zip(outcomes) {
+            copy(case.expectation.start, &mut recorded);
+            if outcome.code != 0 {
+                let _ = writeln!(recorded, "? {}", outcome.code);
+            }
+            for line in outcome.stdout.lines().chain(outcome.stderr.lines()) {
+                let _ = writeln!(recorded, "{line}");
+            }
+            copy(case.expectation.end, &mut String::new());
+        }
+        copy(lines.len(), &mut recorded);
+        recorded
     }
 }
 
@@ -80,6 +112,31 @@ impl Case {
             .try_eq(Some(&at), actual.into(), expected.into())
             .map_err(|error| format!("{at}\n{error}"))
     }
+}
+
+/// Runs a transcript's commands one after the other. With a folder in `NARU_RECORD`, what comes of
+/// them is written there and not compared.
+pub fn play(
+    transcript: &Transcript,
+    name: &str,
+    mut run: impl FnMut(&str) -> Result<Outcome, String>,
+) -> Result<(), String> {
+    let folder = env::var_os("NARU_RECORD");
+    let mut outcomes = Vec::new();
+    for case in &transcript.cases {
+        let outcome = run(&case.command)?;
+        if folder.is_none() {
+            case.check(&outcome)?;
+        }
+        outcomes.push(outcome);
+    }
+    let Some(folder) = folder else { return Ok(()) };
+    let file = Path::new(&folder).join(name);
+    let write = |file: &Path| {
+        fs::create_dir_all(file.parent().unwrap_or(file))?;
+        fs::write(file, transcript.record(&outcomes))
+    };
+    write(&file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// Every `*.md` in a folder and below it, in order.
@@ -117,15 +174,17 @@ fn parse(text: &str) -> Result<Vec<Case>, String> {
         } else if !inside {
             continue;
         } else if let Some(command) = line.strip_prefix("$ ") {
-            let case = Case { line: index + 1, command: command.to_owned(), ..Case::default() };
-            cases.push(case);
+            let (command, expectation) = (command.to_owned(), index + 1..index + 1);
+            cases.push(Case { line: index + 1, command, expectation, ..Case::default() });
             head = true;
         } else {
             let Some(case) = cases.last_mut() else {
                 return Err(format!("line {}: output before any command", index + 1));
             };
             let more = line.strip_prefix("> ").or((line == ">").then_some(""));
+            case.expectation.end = index + 1;
             if let Some(more) = more.filter(|_| head) {
+                case.expectation.start = index + 1;
                 let _ = write!(case.command, "\n{more}");
             } else if let Some(code) = line.strip_prefix("? ").filter(|_| head) {
                 case.code = code.parse().map_err(|error| format!("line {}: {error}", index + 1))?;

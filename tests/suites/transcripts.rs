@@ -3,7 +3,7 @@
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use naru_cluster::Cluster;
-use naru_tests::{Outcome, Transcript, find};
+use naru_tests::{Outcome, Transcript, find, play};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,18 +17,17 @@ fn main() {
     assert!(!files.is_empty(), "no transcripts in {}", root.display());
     let trials = files.into_iter().map(|file| {
         let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string();
-        Trial::test(name, move || run(&file))
+        Trial::test(name.clone(), move || run(&file, &name))
     });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
-fn run(file: &Path) -> Result<(), Failed> {
+fn run(file: &Path, name: &str) -> Result<(), Failed> {
     let transcript = Transcript::read(file)?;
     let mut cluster = Cluster::new(&transcript.profile, transcript.seed)?;
-    for case in transcript.cases {
-        let result = cluster.exec(&case.command, COMMAND_LIMIT);
-        let (code, stdout, stderr) = (result.code, result.stdout, result.stderr);
-        case.check(&Outcome { code, stdout, stderr })?;
-    }
+    play(&transcript, name, |command| {
+        let result = cluster.exec(command, COMMAND_LIMIT);
+        Ok(Outcome { code: result.code, stdout: result.stdout, stderr: result.stderr })
+    })?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use crate::gofmt::quote;
 use crate::{FieldError, Path, names};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -103,6 +103,43 @@ impl Selector {
         }
         requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(Selector { requirements, nothing: false })
+    }
+
+    /// The same as a `spec.selector`, which knows fewer operators.
+    ///
+    /// Upstream: `metav1.ParseToLabelSelector`.
+    pub fn to_label_selector(&self) -> Result<LabelSelector, SelectorError> {
+        let mut selector = LabelSelector::default();
+        for requirement in &self.requirements {
+            let operator = match requirement.operator {
+                Operator::Equals | Operator::DoubleEquals => {
+                    let value = requirement.values.iter().next().cloned().unwrap_or_default();
+                    let labels = selector.match_labels.get_or_insert_default();
+                    labels.insert(requirement.key.clone(), value);
+                    continue;
+                }
+                Operator::In => "In",
+                Operator::NotIn => "NotIn",
+                Operator::Exists => "Exists",
+                Operator::DoesNotExist => "DoesNotExist",
+                Operator::NotEquals => {
+                    let why = "\"!=\" is not a valid label selector operator";
+                    return Err(SelectorError(why.to_owned()));
+                }
+                Operator::GreaterThan | Operator::LessThan => {
+                    let sign = if requirement.operator == Operator::LessThan { "lt" } else { "gt" };
+                    let why = format!("\"{sign}\" isn't supported in label selectors");
+                    return Err(SelectorError(why));
+                }
+            };
+            let values: Vec<String> = requirement.values.iter().cloned().collect();
+            selector.match_expressions.get_or_insert_default().push(LabelSelectorRequirement {
+                key: requirement.key.clone(),
+                operator: operator.to_owned(),
+                values: Some(values).filter(|values| !values.is_empty()),
+            });
+        }
+        Ok(selector)
     }
 
     /// Whether an object with these labels is wanted.

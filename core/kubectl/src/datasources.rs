@@ -90,6 +90,20 @@ pub fn read(cx: &mut Context<'_>, kind: &str, name: &str) -> Result<BTreeMap<Str
     Ok(collected.data)
 }
 
+/// What files hold, each under the key before its `=`.
+pub fn read_files(
+    cx: &mut Context<'_>,
+    kind: &str,
+    name: &str,
+    sources: Vec<String>,
+) -> Result<BTreeMap<String, Data>> {
+    let mut collected = Collected { kind, name, data: BTreeMap::new() };
+    for source in &sources {
+        from_file(cx, source, &mut collected)?;
+    }
+    Ok(collected.data)
+}
+
 fn from_file(cx: &mut Context<'_>, source: &str, collected: &mut Collected<'_>) -> Result<()> {
     let (key, path) = match source.split('=').collect::<Vec<_>>().as_slice() {
         [path] => (path.rsplit('/').next().unwrap_or_default(), *path),

@@ -74,42 +74,6 @@ pub static CREATE_CLUSTERROLEBINDING: Command = missing(
     "Create a cluster role binding for a particular cluster role",
 );
 
-/// `kubectl create cronjob`
-pub static CREATE_CRONJOB: Command = missing(
-    "cronjob NAME --image=image --schedule='0/5 * * * ?' -- [COMMAND] [args...]",
-    "Create a cron job with the specified name",
-);
-
-/// `kubectl create ingress`
-pub static CREATE_INGRESS: Command = missing(
-    "ingress NAME --rule=host/path=service:port[,tls[=secret]] ",
-    "Create an ingress with the specified name",
-);
-
-/// `kubectl create job`
-pub static CREATE_JOB: Command = missing(
-    "job NAME --image=image [--from=cronjob/name] -- [COMMAND] [args...]",
-    "Create a job with the specified name",
-);
-
-/// `kubectl create poddisruptionbudget`
-pub static CREATE_PODDISRUPTIONBUDGET: Command = missing(
-    "poddisruptionbudget NAME --selector=SELECTOR --min-available=N [--dry-run=server|client|none]",
-    "Create a pod disruption budget with the specified name",
-);
-
-/// `kubectl create priorityclass`
-pub static CREATE_PRIORITYCLASS: Command = missing(
-    "priorityclass NAME --value=VALUE --global-default=BOOL [--dry-run=server|client|none]",
-    "Create a priority class with the specified name",
-);
-
-/// `kubectl create quota`
-pub static CREATE_QUOTA: Command = missing(
-    "quota NAME [--hard=key1=value1,key2=value2] [--scopes=Scope1,Scope2] [--dry-run=server|client|none]",
-    "Create a quota with the specified name",
-);
-
 /// `kubectl create role`
 pub static CREATE_ROLE: Command = missing(
     "role NAME --verb=verb --resource=resource.group/subresource [--resource-name=resourcename] [--dry-run=server|client|none]",
@@ -120,18 +84,6 @@ pub static CREATE_ROLE: Command = missing(
 pub static CREATE_ROLEBINDING: Command = missing(
     "rolebinding NAME --clusterrole=NAME|--role=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]",
     "Create a role binding for a particular role or cluster role",
-);
-
-/// `kubectl create secret docker-registry`
-pub static CREATE_SECRET_DOCKER_REGISTRY: Command = missing(
-    "docker-registry NAME --docker-username=user --docker-password=password --docker-email=email [--docker-server=string] [--from-file=[key=]source] [--dry-run=server|client|none]",
-    "Create a secret for use with a Docker registry",
-);
-
-/// `kubectl create secret tls`
-pub static CREATE_SECRET_TLS: Command = missing(
-    "tls NAME --cert=path/to/cert/file --key=path/to/key/file [--dry-run=server|client|none]",
-    "Create a TLS secret",
 );
 
 /// `kubectl create token`
