@@ -3,7 +3,7 @@
 //! Upstream: `sigs.k8s.io/json` (`UnmarshalStrict`), whose errors name Go's types. They are the
 //! same as the names that `k8s-openapi` hands to serde.
 
-use crate::quantity;
+use crate::{omitempty, quantity};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess,
@@ -17,7 +17,11 @@ pub fn decode<T: DeserializeOwned>(json: &Value) -> Result<T, String> {
     let mut place = Place::default();
     let object = T::deserialize(Strict { place: &mut place, value: json }).map_err(|e| e.0)?;
     if place.unknown.is_empty() {
-        return Ok(object);
+        if !place.forgettable {
+            return Ok(object);
+        }
+        let mut place = Place { forgetting: true, ..Place::default() };
+        return T::deserialize(Strict { place: &mut place, value: json }).map_err(|e| e.0);
     }
     let fields: Vec<String> =
         place.unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
@@ -48,6 +52,10 @@ struct Place {
     structs: Vec<&'static str>,
     steps: Vec<Step>,
     unknown: Vec<String>,
+    /// There are values that Go's types do not tell from nothing: see [`omitempty::forgets`].
+    forgettable: bool,
+    /// Pass over these; their types have been checked.
+    forgetting: bool,
 }
 
 enum Step {
@@ -354,6 +362,14 @@ impl<'de> MapAccess<'de> for Fields<'_, '_> {
         for (key, value) in self.entries.by_ref() {
             self.place.steps.push(Step::Field(key.clone()));
             if self.fields.contains(&key.as_str()) {
+                let owner = self.place.structs.last().copied().unwrap_or_default();
+                if omitempty::forgets(owner, key, value) {
+                    self.place.forgettable = true;
+                    if self.place.forgetting {
+                        self.place.steps.pop();
+                        continue;
+                    }
+                }
                 self.value = Some(value);
                 return seed.deserialize(key.as_str().into_deserializer()).map(Some);
             }

@@ -15,6 +15,7 @@ pub mod kinds;
 pub mod labels;
 pub mod names;
 mod object;
+pub mod omitempty;
 pub mod patch;
 pub mod pods;
 pub mod podspec;

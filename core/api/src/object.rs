@@ -1,6 +1,6 @@
 //! An object of any kind, typed inside.
 
-use crate::{KindRef, StrategyRef};
+use crate::{KindRef, StrategyRef, omitempty};
 use dyn_clone::DynClone;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub trait KubeObject: Any + DynClone + fmt::Debug + Send + Sync {
     fn meta_mut(&mut self) -> &mut ObjectMeta;
     /// The object as JSON, with `apiVersion` and `kind`.
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error>;
-    /// The same as text: always the same bytes for equal objects.
+    /// The same as text, without empty fields: always the same bytes for equal objects.
     fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&self.to_json()?)
     }
@@ -57,7 +57,9 @@ impl<K: Kube> KubeObject for K {
         self.metadata_mut()
     }
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
-        serde_json::to_value(self)
+        let mut json = serde_json::to_value(self)?;
+        omitempty::complete(&mut json);
+        Ok(json)
     }
     fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)

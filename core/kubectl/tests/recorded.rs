@@ -3,7 +3,9 @@
 //! `recorded/commands.txt` lists the command lines, `recorded/cluster.yaml` the objects, and
 //! `recorded/kubectl.txt` what upstream's own client (`k8s.io/kubectl` v0.33.4, stamped v1.33.1)
 //! printed when an HTTP server gave it these objects at 2025-06-02T01:00:00Z: `>` standard output,
-//! `!` standard error, `~` no line end there, `=` the exit code where it is not 0.
+//! `!` standard error, `~` no line end there, `=` the exit code where it is not 0. The objects have
+//! the empty fields that an API server sends (`lastProbeTime: null`); they were added to the
+//! recording later, where kubectl prints what it was sent.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -155,6 +155,7 @@ pub fn create_described(
     if kind.namespaced && explicit {
         object["metadata"]["namespace"] = Value::from(namespace.clone());
     }
+    naru_api::omitempty::complete(&mut object);
     if cx.flags().is("save-config") {
         super::apply::save_config(&mut object)?;
     }

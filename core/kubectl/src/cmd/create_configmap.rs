@@ -47,7 +47,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let mut map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"creationTimestamp": null, "name": name},
+        "metadata": {"name": name},
     });
     for (field, entries) in [("data", texts), ("binaryData", bytes)] {
         if !entries.is_empty() {

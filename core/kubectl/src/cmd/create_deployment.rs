@@ -46,7 +46,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let mut containers: Vec<Value> = Vec::new();
     for image in images {
         let name = container_name(cx, image);
-        containers.push(json!({"image": image, "name": name, "resources": {}}));
+        containers.push(json!({"image": image, "name": name}));
     }
     if let Some(first) = containers.first_mut() {
         if !command.is_empty() {
@@ -59,17 +59,15 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"creationTimestamp": null, "labels": {"app": name}, "name": name},
+        "metadata": {"labels": {"app": name}, "name": name},
         "spec": {
             "replicas": flags.int("replicas"),
             "selector": {"matchLabels": {"app": name}},
-            "strategy": {},
             "template": {
-                "metadata": {"creationTimestamp": null, "labels": {"app": name}},
+                "metadata": {"labels": {"app": name}},
                 "spec": {"containers": containers},
             },
         },
-        "status": {},
     });
     create_described(cx, "deployments.apps", deployment, "failed to create deployment:")
 }

@@ -23,9 +23,7 @@ pub static COMMAND: Command = Command {
         let namespace = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"creationTimestamp": null, "name": name},
-            "spec": {},
-            "status": {},
+            "metadata": {"name": name},
         });
         create_described(cx, "namespaces", namespace, "")
     },

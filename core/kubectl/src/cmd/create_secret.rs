@@ -185,7 +185,7 @@ fn create_secret(
     let mut secret = json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"creationTimestamp": null, "name": name},
+        "metadata": {"name": name},
     });
     if !data.is_empty() {
         secret["data"] = Value::Object(data);

@@ -121,9 +121,8 @@ fn create(cx: &mut Context<'_>, kind: &str) -> Outcome {
     let service = json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"creationTimestamp": null, "labels": {"app": name}, "name": name},
+        "metadata": {"labels": {"app": name}, "name": name},
         "spec": spec,
-        "status": {"loadBalancer": {}},
     });
     create_described(cx, "services", service, &format!("failed to create {kind} service:"))
 }

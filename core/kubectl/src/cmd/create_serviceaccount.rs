@@ -23,7 +23,7 @@ pub static COMMAND: Command = Command {
         let account = json!({
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {"creationTimestamp": null, "name": name},
+            "metadata": {"name": name},
         });
         create_described(cx, "serviceaccounts", account, "failed to create serviceaccount:")
     },

@@ -138,9 +138,8 @@ fn service(cx: &Context<'_>, object: &Object) -> Result<Value> {
     let mut service = json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"creationTimestamp": null, "name": name},
+        "metadata": {"name": name},
         "spec": spec,
-        "status": {"loadBalancer": {}},
     });
     let labels = match flags.text("labels") {
         "" => json["metadata"]["labels"].clone(),
@@ -149,6 +148,7 @@ fn service(cx: &Context<'_>, object: &Object) -> Result<Value> {
     if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
         service["metadata"]["labels"] = labels;
     }
+    naru_api::omitempty::complete(&mut service);
     Ok(service)
 }
 

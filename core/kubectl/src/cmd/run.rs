@@ -189,7 +189,6 @@ fn pod(cx: &Context<'_>) -> Result<Value> {
     let mut set = |field: &str, value: Value| drop(container.insert(field.to_owned(), value));
     set("name", json!(name));
     set("image", json!(flags.text("image")));
-    set("resources", json!({}));
     if !args.is_empty() {
         set(if flags.is("command") { "command" } else { "args" }, json!(args));
     }
@@ -221,9 +220,8 @@ fn pod(cx: &Context<'_>) -> Result<Value> {
     let mut pod = json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"creationTimestamp": null, "labels": labels, "name": name},
+        "metadata": {"labels": labels, "name": name},
         "spec": {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": restart},
-        "status": {},
     });
     let annotations = parse_pairs(flags.list("annotations"), "annotations", false)?.0;
     if !annotations.is_empty() {
@@ -254,6 +252,7 @@ fn create(
     dry_run: DryRun,
 ) -> Result<(Option<Object>, Value)> {
     let (namespace, explicit) = cx.namespace()?;
+    naru_api::omitempty::complete(&mut object);
     if dry_run == DryRun::Client {
         if explicit {
             object["metadata"]["namespace"] = json!(namespace);
@@ -278,12 +277,11 @@ fn expose(cx: &Context<'_>, pod: &Value) -> Result<Value> {
     Ok(json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"creationTimestamp": null, "name": name},
+        "metadata": {"name": name},
         "spec": {
             "ports": [{"port": port, "protocol": "TCP", "targetPort": port}],
             "selector": selector,
         },
-        "status": {"loadBalancer": {}},
     }))
 }
 
