@@ -36,6 +36,9 @@ impl Run {
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let script = self.read()?;
         let mut cluster = Cluster::new(&self.profile, self.seed)?;
+        if self.digest {
+            cluster.keep_digest();
+        }
         let job = cluster.start_script(&script);
         let end = cluster.now() + Duration::from_secs(self.limit);
         let code = loop {

@@ -10,6 +10,7 @@ use std::time::Duration;
 const SCRIPT: &str = include_str!("../digest/script.sh");
 fn digest(seed: u64) -> String {
     let mut cluster = Cluster::new("kind", seed).unwrap();
+    cluster.keep_digest();
     let result = cluster.exec(SCRIPT, Duration::from_secs(3600));
     assert_eq!(result.code, 0, "{}{}", result.stdout, result.stderr);
     cluster.store_digest()
@@ -28,6 +29,7 @@ fn another_seed_gives_another_history() {
 #[test]
 fn a_clone_in_the_middle_goes_the_same_way() {
     let mut cluster = Cluster::new("kind", 3).unwrap();
+    cluster.keep_digest();
     let job = cluster.start_script(SCRIPT);
     cluster.advance(cluster.now() + Duration::from_secs(33), u64::MAX);
     let mut copy = cluster.clone();

@@ -60,6 +60,8 @@ pub struct Request {
     pub field_manager: Arc<str>,
     /// What becomes of fields that the kind does not have.
     pub field_validation: FieldValidation,
+    /// How fresh the answer to a get must be at least; "" is the latest.
+    pub resource_version: String,
 }
 
 impl Request {
@@ -78,6 +80,7 @@ impl Request {
             dry_run: false,
             field_manager: Arc::default(),
             field_validation: FieldValidation::default(),
+            resource_version: String::new(),
         }
     }
 }

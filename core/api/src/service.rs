@@ -53,13 +53,16 @@ pub struct WatchRequest {
     pub namespace: String,
     /// The selection.
     pub options: ListOptions,
-    /// Tell what came after this revision. `None`: first every object that is there, as `Added`.
+    /// Tell what came after this revision. `None` or 0: what `options.resource_version` says, and
+    /// when that says nothing either, first every object that is there, as `Added`.
     pub from: Option<u64>,
     /// Tell now and then how far the watch has come.
     pub bookmarks: bool,
     /// Tell every object that is there first, and their end by a bookmark that is annotated
     /// `k8s.io/initial-events-end` (`sendInitialEvents`).
     pub initial_events: bool,
+    /// When the client will give the watch up: it gets a bookmark shortly before.
+    pub deadline: Option<Time>,
 }
 
 impl WatchRequest {
@@ -74,6 +77,7 @@ impl WatchRequest {
             from: None,
             bookmarks: false,
             initial_events: false,
+            deadline: None,
         }
     }
 }

@@ -148,6 +148,30 @@ impl ApiError {
         ApiError::new(410, "Expired", message)
     }
 
+    /// The revision that a read asked for has not come.
+    pub fn too_large_resource_version(wanted: u64, current: u64, seconds: i32) -> Self {
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {current}");
+        ApiError::new(504, "Timeout", message).retry_after(seconds).with_cause(
+            "ResourceVersionTooLarge",
+            "Too large resource version",
+            "",
+        )
+    }
+
+    /// A list cannot be continued as it was begun; the token goes on with what is there now.
+    pub fn inconsistent_continue(token: String) -> Self {
+        let mut error = ApiError::expired(
+            "The provided continue parameter is too old to display a consistent list result. You \
+             can start a new list without the continue parameter, or use the continue token in \
+             this response to retrieve the remainder of the results. Continuing with the provided \
+             token results in an inconsistent list - objects that were created, modified, or \
+             deleted between the time the first chunk was returned and now may show up in the \
+             list.",
+        );
+        error.0.metadata.continue_ = Some(token);
+        error
+    }
+
     /// Something failed that is nobody's fault outside the API server.
     pub fn internal(why: impl fmt::Display) -> Self {
         ApiError::new(500, "InternalError", format!("Internal error occurred: {why}"))
@@ -156,6 +180,20 @@ impl ApiError {
     /// `Pod "web" is invalid: spec.containers[0].image: Required value`; several causes stand in
     /// brackets.
     pub fn invalid(kind: &Kind, name: &str, causes: &[FieldError]) -> Self {
+        ApiError::invalid_as(&kind.group, &kind.kind, name, causes)
+    }
+
+    /// The same, said of the resource: `pods "" is invalid: …`.
+    pub fn invalid_resource(kind: &Kind, name: &str, causes: &[FieldError]) -> Self {
+        ApiError::invalid_as(&kind.group, &kind.plural, name, causes)
+    }
+
+    /// The same of a request's options: `ListOptions.meta.k8s.io "" is invalid: …`.
+    pub fn invalid_options(kind: &str, causes: &[FieldError]) -> Self {
+        ApiError::invalid_as("meta.k8s.io", kind, "", causes)
+    }
+
+    fn invalid_as(group: &str, kind: &str, name: &str, causes: &[FieldError]) -> Self {
         let mut texts: Vec<String> = Vec::new();
         for cause in causes {
             let text = format!("{}: {}", cause.field, cause.message);
@@ -167,8 +205,9 @@ impl ApiError {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let message = format!("{} \"{name}\" is invalid: {text}", kind.group_kind());
-        let mut error = ApiError::new(422, "Invalid", message).about(&kind.group, &kind.kind, name);
+        let dot = if group.is_empty() { "" } else { "." };
+        let message = format!("{kind}{dot}{group} \"{name}\" is invalid: {text}");
+        let mut error = ApiError::new(422, "Invalid", message).about(group, kind, name);
         if let Some(details) = &mut error.0.details {
             details.causes = Some(causes.iter().map(status_cause).collect());
         }

@@ -241,9 +241,8 @@ fn mark_namespace(object: &mut Object, options: &DeleteOptions, now: Time) -> Ou
 
 /// Deletions nobody asked for: of keys whose time is over.
 impl ApiServer {
-    /// Deletes what has outlived its time: events, after an hour. Not part of [`ApiServer::set_now`],
-    /// since history must not depend on how finely the owner of the clock slices time.
-    pub fn expire(&mut self) {
+    /// Deletes what has outlived its time: events, after an hour.
+    pub(crate) fn expire(&mut self) {
         for key in self.store.expired(self.now) {
             let Some(object) = self.store.get(&key) else { continue };
             let removed: Result<(), ApiError> =

@@ -2,15 +2,16 @@
 
 use crate::allocate::Allocators;
 use crate::authorize::{self, Attributes};
+use crate::compact::Compactor;
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{StreamMark, Streams};
 use crate::watches::Watches;
-use crate::{authenticate, limits, read, subresource, table, versions};
+use crate::{authenticate, limits, subresource, table, versions};
 use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
     ApiError, ApiService, Kind, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEvent,
-    WatchEventType, WatchId, scheme, status::ApiResult,
+    WatchId, scheme, status::ApiResult,
 };
 use naru_sim::{CauseId, CauseLog, Rng, Time};
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub struct ApiServer {
     pub(crate) rng: Rng,
     pub(crate) store: Box<dyn Store>,
     pub(crate) allocators: Allocators,
-    watches: Watches,
+    pub(crate) watches: Watches,
+    compactor: Compactor,
     streams: Streams,
     causes: CauseLog,
     kinds: Vec<KindRef>,
@@ -41,6 +43,7 @@ impl ApiServer {
             store: Box::new(MemoryStore::default()),
             allocators: Allocators::default(),
             watches: Watches::default(),
+            compactor: Compactor::default(),
             streams: Streams::default(),
             causes: CauseLog::default(),
             kinds: scheme::built_in(),
@@ -55,9 +58,19 @@ impl ApiServer {
         self.now = now;
     }
 
-    /// When the next object will have outlived its time: see [`ApiServer::expire`].
-    pub fn next_expiry(&self) -> Option<Time> {
-        self.store.next_expiry()
+    /// Does what is due by the clock: lets objects go that have outlived their time, compacts the
+    /// store's history, writes bookmarks. Not part of [`ApiServer::set_now`], since history must
+    /// not depend on how finely the owner of the clock slices time.
+    pub fn tick(&mut self) {
+        self.expire();
+        self.compactor.run(self.now, &mut *self.store);
+        self.watches.bookmark(self.now, self.store.revision());
+    }
+
+    /// When a watch is to be told how far it has come, by [`ApiServer::tick`]. All else that is due
+    /// can wait for [`ApiServer::PUBLISH_INTERVAL`].
+    pub fn next_bookmark(&self) -> Option<Time> {
+        self.watches.next_bookmark()
     }
 
     /// The store, to read.
@@ -65,12 +78,14 @@ impl ApiServer {
         &*self.store
     }
 
-    /// Switches the digest of the store's history on (as it is from the start) or off for good.
-    pub fn set_digest(&mut self, on: bool) {
-        self.store.set_digest(on);
+    /// Whether the digest of the store's history is to cover what will be forgotten of it from now
+    /// on.
+    pub fn keep_digest(&mut self, on: bool) {
+        self.store.keep_digest(on);
     }
 
-    /// The digest of the store's whole history; `None` when it was switched off.
+    /// The digest of the store's whole history; `None` when a part of it was forgotten and not
+    /// covered.
     pub fn digest(&self) -> Option<String> {
         self.store.digest()
     }
@@ -109,6 +124,27 @@ impl ApiServer {
         self.causes.record(self.now, request.cause, &request.agent, verb, subject.into())
     }
 
+    /// Writes down what came of a request. Its own cause is the first that was recorded after
+    /// `earlier`; a request that was refused before that is recorded now.
+    fn conclude(
+        &mut self,
+        request: &Request,
+        verb: &'static str,
+        earlier: CauseId,
+        result: &ApiResult<Response>,
+    ) {
+        let id = match self.causes.last() == earlier {
+            true => self.record(request, verb, &request.name),
+            false => CauseId(earlier.0 + 1),
+        };
+        let code = match result {
+            Ok(_) if verb == "create" => 201,
+            Ok(_) => 200,
+            Err(error) => u16::try_from(error.code()).unwrap_or(500),
+        };
+        self.causes.conclude(id, &request.user.name, code);
+    }
+
     /// Writes an object and tells the watches; answers with the object after it.
     pub(crate) fn put(
         &mut self,
@@ -139,7 +175,7 @@ impl ApiServer {
     fn commit(&mut self, kind: &Kind, name: &str, transaction: Transaction) -> ApiResult<Change> {
         let change = self.store.commit(transaction).map_err(|error| match error {
             StoreError::Changed => ApiError::stale(kind, name),
-            StoreError::Full | StoreError::Compacted => ApiError::internal(error),
+            other => ApiError::internal(other),
         })?;
         self.allocators.observe(&change);
         self.watches.tell(&change);
@@ -180,7 +216,7 @@ impl ApiServer {
         match (op, request.subresource) {
             (Op::Get, _) => {
                 self.record(request, "get", &request.name);
-                self.find(&request.kind, &request.namespace, &request.name).map(Response::Object)
+                self.get(request).map(Response::Object)
             }
             (Op::List(options), "") => {
                 self.record(request, "list", "");
@@ -219,11 +255,14 @@ impl ApiService for ApiServer {
     fn handle(&mut self, mut request: Request) -> ApiResult<Response> {
         self.warnings.clear();
         self.warnings.extend(request.kind.strategy.deprecation().map(str::to_owned));
-        self.check(&request)?;
-        // Taken out, so that an object which nobody else holds is changed in place.
-        let op = std::mem::replace(&mut request.op, Op::Get);
-        let response = self.dispatch(&request, op)?;
-        Ok(match response {
+        let (verb, earlier) = (request.op.verb(), self.causes.last());
+        let result = self.check(&request).and_then(|()| {
+            // Taken out, so that an object which nobody else holds is changed in place.
+            let op = std::mem::replace(&mut request.op, Op::Get);
+            self.dispatch(&request, op)
+        });
+        self.conclude(&request, verb, earlier, &result);
+        Ok(match result? {
             Response::Object(object) if request.table => {
                 Response::Table(table::of_object(&object, self.now))
             }
@@ -247,24 +286,9 @@ impl ApiService for ApiServer {
         if !request.kind.verbs.contains(&"watch") {
             return Err(ApiError::method_not_allowed());
         }
-        let filter = read::filter(&request.kind, &request.namespace, &request.options)?;
         let subject: Arc<str> = subject(&request.kind, &request.namespace, "").into();
         let cause = self.causes.record(self.now, CauseId::ROOT, &request.agent, "watch", subject);
-        let Some(from) = request.from else {
-            let added = |object| WatchEvent { kind: WatchEventType::Added, object, cause };
-            let initial = self.select(&filter).into_iter().map(added);
-            return self.watches.add(filter, initial, &[]);
-        };
-        let missed = self.store.since(from).map_err(|_| {
-            let oldest = self.store.revision().saturating_sub(limits::HISTORY_MAX as u64);
-            ApiError::expired(format!("too old resource version: {from} ({oldest})"))
-        })?;
-        let kind = versions::stored(&request.kind);
-        let mine = |change: &Change| {
-            change.after.as_ref().or(change.before.as_ref()).is_some_and(|o| o.kind() == kind)
-        };
-        let missed: Vec<Change> = missed.into_iter().filter(mine).collect();
-        self.watches.add(filter, std::iter::empty(), &missed)
+        self.open_watch(&request, cause)
     }
 
     fn poll(&mut self, watch: WatchId) -> ApiResult<Vec<WatchEvent>> {

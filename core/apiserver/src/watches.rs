@@ -3,20 +3,25 @@
 //! Upstream: `apiserver/pkg/storage/cacher`, and its triggers by `spec.nodeName`.
 
 use crate::store::Change;
-use crate::{limits, versions};
-use naru_api::{ApiError, KindRef, Object, WatchEvent, WatchEventType, WatchId};
+use crate::{keys, limits, versions};
+use naru_api::{ApiError, Kind, KindRef, Object, WatchEvent, WatchEventType, WatchId};
 use naru_api::{fields, labels, status::ApiResult};
+use naru_sim::{CauseId, Time};
+use serde_json::json;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 /// All watches. A change is shown only to those that may want it: the watches of its kind that
-/// see all of it, that see its namespace, or that see its node.
+/// see all of it, that see its namespace, its node, or just the one object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watches {
     last: u64,
     watches: BTreeMap<WatchId, Watch>,
     index: BTreeMap<KindRef, Index>,
     ready: Vec<WatchId>,
+    bookmarks: BTreeSet<(Time, WatchId)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -24,15 +29,37 @@ struct Index {
     all: BTreeSet<WatchId>,
     by_namespace: BTreeMap<String, BTreeSet<WatchId>>,
     by_node: BTreeMap<String, BTreeSet<WatchId>>,
+    by_key: BTreeMap<String, BTreeSet<WatchId>>,
 }
 
 #[derive(Clone, Debug)]
 struct Watch {
     filter: Filter,
+    /// Tells only of what came after this revision.
+    after: u64,
     buffer: VecDeque<WatchEvent>,
     room: usize,
     ready: bool,
-    expired: bool,
+    /// Why it is over.
+    ended: Option<ApiError>,
+    deadline: Option<Time>,
+}
+
+/// A watch to be opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Opening {
+    /// Whom it tells of what.
+    pub(crate) filter: Filter,
+    /// What it tells first.
+    pub(crate) events: VecDeque<WatchEvent>,
+    /// Then it tells only of what came after this revision.
+    pub(crate) after: u64,
+    /// Why it is over before it has begun.
+    pub(crate) refused: Option<ApiError>,
+    /// Whether it tells now and then how far it has come.
+    pub(crate) bookmarks: bool,
+    /// When its client will give it up.
+    pub(crate) deadline: Option<Time>,
 }
 
 /// Which objects of a kind a list or a watch selects.
@@ -40,11 +67,36 @@ struct Watch {
 pub(crate) struct Filter {
     pub(crate) kind: KindRef,
     pub(crate) namespace: String,
-    pub(crate) labels: labels::Selector,
-    pub(crate) fields: fields::Selector,
+    labels: labels::Selector,
+    fields: fields::Selector,
+    /// Every object of the kind and the namespace is selected, as it is stored.
+    everything: bool,
 }
 
 impl Filter {
+    pub(crate) fn new(
+        kind: KindRef,
+        namespace: String,
+        labels: labels::Selector,
+        fields: fields::Selector,
+    ) -> Self {
+        let stored = kind.strategy.storage_kind().is_none();
+        let everything = stored && labels.is_everything() && fields.is_everything();
+        Filter { kind, namespace, labels, fields, everything }
+    }
+
+    /// Whether every object of the kind and the namespace is selected, as it is stored.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.everything
+    }
+
+    /// The key of the only object that can be selected.
+    pub(crate) fn key(&self) -> Option<String> {
+        let name = self.fields.exact("metadata.name")?;
+        let known = !self.namespace.is_empty() || !self.kind.namespaced;
+        known.then(|| keys::of_object(&self.kind, &self.namespace, name))
+    }
+
     /// A stored object, whose namespace need not be right, as the kind that was asked for, if it
     /// is selected.
     pub(crate) fn pick(&self, object: &Object) -> Option<Object> {
@@ -52,19 +104,30 @@ impl Filter {
     }
 
     fn look<'o>(&self, object: &'o Object) -> Option<Cow<'o, Object>> {
-        let near = (self.namespace.is_empty() || self.namespace == object.namespace())
-            && self.labels.matches(object.meta().labels.as_ref());
-        let object = near.then(|| versions::view(&self.kind, object))?;
+        if !self.namespace.is_empty() && self.namespace != object.namespace() {
+            return None;
+        }
+        if self.everything {
+            return Some(Cow::Borrowed(object));
+        }
+        if !self.labels.matches(object.meta().labels.as_ref()) {
+            return None;
+        }
+        let object = versions::view(&self.kind, object);
         self.fields.matches(&object).then_some(object)
     }
 
-    fn event(&self, change: &Change) -> Option<WatchEvent> {
+    /// What a change is to those that see only what is selected. `gone` is the last state of an
+    /// object that was deleted.
+    pub(crate) fn event(&self, change: &Change, gone: &Gone) -> Option<WatchEvent> {
         let before = change.before.as_ref().and_then(|object| self.look(object));
         let after = change.after.as_ref().and_then(|object| self.look(object));
         let (kind, object) = match (before, after) {
             (None, Some(after)) => (WatchEventType::Added, after.into_owned()),
             (Some(_), Some(after)) => (WatchEventType::Modified, after.into_owned()),
-            (Some(before), None) => (WatchEventType::Deleted, deleted(&before, change.revision)),
+            (Some(_), None) => {
+                (WatchEventType::Deleted, versions::view(&self.kind, gone.of(change)?).into_owned())
+            }
             (None, None) => return None,
         };
         Some(WatchEvent { kind, object, cause: change.cause })
@@ -75,11 +138,32 @@ impl Filter {
     }
 }
 
-/// The last state of an object that is gone, at the revision of its deletion.
-fn deleted(before: &Object, revision: u64) -> Object {
-    let mut object = before.clone();
-    object.meta_mut().resource_version = Some(revision.to_string());
-    object
+/// The last state of an object that is gone, at the revision of its going: made once, when the
+/// first watch wants it.
+#[derive(Debug, Default)]
+pub(crate) struct Gone(OnceCell<Object>);
+
+impl Gone {
+    fn of(&self, change: &Change) -> Option<&Object> {
+        let before = change.before.as_ref()?;
+        Some(self.0.get_or_init(|| {
+            let mut object = before.clone();
+            object.meta_mut().resource_version = Some(change.revision.to_string());
+            object
+        }))
+    }
+}
+
+/// An otherwise empty object of a kind that tells how far a watch has come; `None` for a kind
+/// that has no empty objects.
+pub(crate) fn bookmark(kind: &Kind, revision: u64, ends_initial: bool) -> Option<WatchEvent> {
+    let mut meta = json!({"resourceVersion": revision.to_string()});
+    if ends_initial && let Some(meta) = meta.as_object_mut() {
+        meta.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
+    }
+    let empty = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": meta});
+    let object = kind.strategy.decode(empty).ok()?;
+    Some(WatchEvent { kind: WatchEventType::Bookmark, object, cause: CauseId::ROOT })
 }
 
 impl Watches {
@@ -88,13 +172,8 @@ impl Watches {
         WatchId(self.last)
     }
 
-    /// Starts a watch that first tells `initial` and then `missed`.
-    pub(crate) fn add(
-        &mut self,
-        filter: Filter,
-        initial: impl Iterator<Item = WatchEvent>,
-        missed: &[Change],
-    ) -> ApiResult<WatchId> {
+    /// Starts a watch.
+    pub(crate) fn open(&mut self, opening: Opening, now: Time) -> ApiResult<WatchId> {
         if self.watches.len() >= limits::WATCHES_MAX {
             return Err(ApiError::new(
                 429,
@@ -104,22 +183,25 @@ impl Watches {
         }
         self.last += 1;
         let id = WatchId(self.last);
-        let mut buffer: VecDeque<WatchEvent> = initial.collect();
-        buffer.extend(missed.iter().filter_map(|change| filter.event(change)));
-        let ready = !buffer.is_empty();
+        let Opening { filter, events, after, refused, bookmarks, deadline } = opening;
+        let ready = !events.is_empty() || refused.is_some();
         if ready {
             self.ready.push(id);
         }
         self.slot(&filter).insert(id);
-        let room = buffer.len() + limits::WATCH_BACKLOG_MAX;
-        self.watches.insert(id, Watch { filter, buffer, room, ready, expired: false });
+        if bookmarks && refused.is_none() {
+            self.bookmarks.extend(next_bookmark(now, deadline).map(|at| (at, id)));
+        }
+        let room = events.len() + limits::WATCH_BACKLOG_MAX;
+        let (buffer, ended) = (events, refused);
+        self.watches.insert(id, Watch { filter, after, buffer, room, ready, ended, deadline });
         Ok(id)
     }
 
     /// Ends a watch.
     pub(crate) fn remove(&mut self, id: WatchId) {
         if let Some(watch) = self.watches.remove(&id) {
-            self.slot(&watch.filter).remove(&id);
+            self.leave_slot(&watch.filter, id);
         }
     }
 
@@ -136,12 +218,38 @@ impl Watches {
         let nodes = [before, moved].into_iter().flatten();
         let by_node = nodes.filter_map(|node| index.by_node.get(&node)).flatten();
         let by_namespace = index.by_namespace.get(object.namespace()).into_iter().flatten();
-        for id in index.all.iter().chain(by_namespace).chain(by_node) {
+        let by_key = index.by_key.get(&*change.key).into_iter().flatten();
+        let gone = Gone::default();
+        for id in index.all.iter().chain(by_namespace).chain(by_node).chain(by_key) {
             let Some(watch) = self.watches.get_mut(id) else { continue };
-            let Some(event) = watch.filter.event(change) else { continue };
+            if change.revision <= watch.after {
+                continue;
+            }
+            let Some(event) = watch.filter.event(change, &gone) else { continue };
             watch.push(event);
             if !std::mem::replace(&mut watch.ready, true) {
                 self.ready.push(*id);
+            }
+        }
+    }
+
+    /// When the next watch gets a bookmark.
+    pub(crate) fn next_bookmark(&self) -> Option<Time> {
+        self.bookmarks.first().map(|(at, _)| *at)
+    }
+
+    /// Tells the watches whose time has come how far the store is.
+    pub(crate) fn bookmark(&mut self, now: Time, revision: u64) {
+        while let Some((at, id)) = self.bookmarks.first().copied().filter(|(at, _)| *at <= now) {
+            self.bookmarks.remove(&(at, id));
+            let Some(watch) = self.watches.get_mut(&id) else { continue };
+            self.bookmarks.extend(next_bookmark(now, watch.deadline).map(|at| (at, id)));
+            let Some(event) = bookmark(&watch.filter.kind, revision.max(watch.after), false) else {
+                continue;
+            };
+            watch.push(event);
+            if !std::mem::replace(&mut watch.ready, true) {
+                self.ready.push(id);
             }
         }
     }
@@ -152,9 +260,9 @@ impl Watches {
             return Err(ApiError::expired("the watch has ended"));
         };
         watch.ready = false;
-        if watch.expired {
+        if let Some(error) = watch.ended.take() {
             self.remove(id);
-            return Err(ApiError::expired("too old resource version: the watch was too slow"));
+            return Err(error);
         }
         watch.room = limits::WATCH_BACKLOG_MAX;
         Ok(std::mem::take(&mut watch.buffer).into())
@@ -183,18 +291,44 @@ impl Watches {
     }
 
     fn slot(&mut self, filter: &Filter) -> &mut BTreeSet<WatchId> {
+        // Changes are of the stored kind.
         let index = self.index.entry(versions::stored(&filter.kind)).or_default();
+        if let Some(key) = filter.key() {
+            return index.by_key.entry(key).or_default();
+        }
         match filter.node() {
             Some(node) => index.by_node.entry(node.to_owned()).or_default(),
             None if filter.namespace.is_empty() => &mut index.all,
             None => index.by_namespace.entry(filter.namespace.clone()).or_default(),
         }
     }
+
+    fn leave_slot(&mut self, filter: &Filter, id: WatchId) {
+        let slot = self.slot(filter);
+        slot.remove(&id);
+        if slot.is_empty()
+            && let Some(key) = filter.key()
+            && let Some(index) = self.index.get_mut(&versions::stored(&filter.kind))
+        {
+            // There may be many objects, each watched for a while.
+            index.by_key.remove(&key);
+        }
+    }
+}
+
+/// When a watch gets its next bookmark: after a minute, and shortly before its deadline.
+///
+/// Upstream: `nextBookmarkTime` in `apiserver/pkg/storage/cacher/cache_watcher.go`.
+fn next_bookmark(now: Time, deadline: Option<Time>) -> Option<Time> {
+    let next = now + Duration::from_secs(limits::BOOKMARK_INTERVAL_SECONDS);
+    let before = Duration::from_secs(limits::BOOKMARK_BEFORE_DEADLINE_SECONDS);
+    let last = deadline.map_or(next, |deadline| deadline - before);
+    Some(next.min(last)).filter(|at| *at > now)
 }
 
 impl Watch {
     fn push(&mut self, event: WatchEvent) {
-        if self.expired {
+        if self.ended.is_some() {
             return;
         }
         if self.buffer.len() >= self.room {
@@ -205,7 +339,8 @@ impl Watch {
     }
 
     fn expire(&mut self) {
-        self.expired = true;
+        let why = "too old resource version: the watch was too slow";
+        self.ended = Some(ApiError::expired(why));
         self.buffer = VecDeque::new();
     }
 }

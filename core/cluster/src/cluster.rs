@@ -120,7 +120,15 @@ impl Cluster {
         self.packets.skip_to_now(&self.net);
     }
 
-    /// The digest of the store's whole history, in hexadecimal.
+    /// From now on, keeps the digest of the store's history going while history is forgotten, which
+    /// costs time. To be called of a new cluster that will be asked for its digest after more than
+    /// some minutes or some thousand changes.
+    pub fn keep_digest(&mut self) {
+        self.api.keep_digest(true);
+    }
+
+    /// The digest of the store's whole history, in hexadecimal; "" when a part of it was forgotten:
+    /// see [`Cluster::keep_digest`].
     pub fn store_digest(&self) -> String {
         self.api.digest().unwrap_or_default()
     }
@@ -266,7 +274,7 @@ impl Cluster {
     fn work(&mut self, part: Part) {
         match part {
             Part::ApiServer => {
-                self.api.expire();
+                self.api.tick();
                 // What cannot be made now is tried again at the next interval.
                 let _ = boot::publish(&mut self.api, &self.profile);
             }
@@ -304,7 +312,10 @@ impl Cluster {
     /// Plans the next turn of a part.
     pub(crate) fn plan(&mut self, part: Part) {
         let due = match part {
-            Part::ApiServer => Some(self.now + ApiServer::PUBLISH_INTERVAL),
+            Part::ApiServer => {
+                let publish = self.now + ApiServer::PUBLISH_INTERVAL;
+                Some(self.api.next_bookmark().map_or(publish, |bookmark| bookmark.min(publish)))
+            }
             Part::Network => self.net.next_due(),
             Part::Control(index) => {
                 self.control.get(index as usize).and_then(|process| process.next_due())
@@ -341,6 +352,7 @@ impl Cluster {
                 self.plan(Part::Node(index));
             }
         }
+        self.plan(Part::ApiServer);
         self.plan(Part::Network);
         self.plan(Part::Workstation);
     }

@@ -31,6 +31,17 @@ pub struct Cause {
     pub verb: &'static str,
     /// To what: `pods/default/web-0`, or a command line.
     pub subject: Arc<str>,
+    /// What came of it, if it was a request.
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// As whom the client asked: `system:serviceaccount:kube-system:replicaset-controller`.
+    pub user: Arc<str>,
+    /// The answer's HTTP status: 201, 409.
+    pub code: u16,
 }
 
 /// The latest causes, oldest first, at most [`limits::CAUSES_MAX`].
@@ -55,15 +66,26 @@ impl CauseLog {
         if self.causes.len() == limits::CAUSES_MAX {
             self.causes.pop_front();
         }
-        self.causes.push_back(Cause { id, parent, at, actor: Arc::clone(actor), verb, subject });
+        let (actor, outcome) = (Arc::clone(actor), None);
+        self.causes.push_back(Cause { id, parent, at, actor, verb, subject, outcome });
         id
+    }
+
+    /// Writes down what came of the request named `id`, unless it is too old to be kept.
+    pub fn conclude(&mut self, id: CauseId, user: &Arc<str>, code: u16) {
+        if let Some(cause) = self.index(id).and_then(|index| self.causes.get_mut(index)) {
+            cause.outcome = Some(Outcome { user: Arc::clone(user), code });
+        }
     }
 
     /// The cause named `id`, unless it is too old to be kept.
     pub fn get(&self, id: CauseId) -> Option<&Cause> {
+        self.causes.get(self.index(id)?)
+    }
+
+    fn index(&self, id: CauseId) -> Option<usize> {
         let first = self.causes.front()?.id.0;
-        let index = usize::try_from(id.0.checked_sub(first)?).ok()?;
-        self.causes.get(index)
+        usize::try_from(id.0.checked_sub(first)?).ok()
     }
 
     /// From `id` back to the first cause that is kept: the effect first.
@@ -97,6 +119,19 @@ mod tests {
         let verbs: Vec<_> = log.chain(second).map(|cause| cause.verb).collect();
         assert_eq!(verbs, ["watch", "create"]);
         assert_eq!(log.after(first).count(), 1);
+    }
+
+    #[test]
+    fn requests_have_an_outcome() {
+        let mut log = CauseLog::default();
+        let actor: Arc<str> = "kubectl".into();
+        let id = log.record(Time::ZERO, CauseId::ROOT, &actor, "get", "pods/a".into());
+        let other = log.record(Time::ZERO, id, &actor, "reconcile", "a".into());
+        log.conclude(id, &"admin".into(), 404);
+        log.conclude(CauseId(9), &"admin".into(), 200);
+        let outcome = |id| log.get(id).and_then(|cause| cause.outcome.clone());
+        assert_eq!(outcome(id), Some(Outcome { user: "admin".into(), code: 404 }));
+        assert_eq!(outcome(other), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod queue;
 mod rng;
 mod time;
 
-pub use cause::{Cause, CauseId, CauseLog};
+pub use cause::{Cause, CauseId, CauseLog, Outcome};
 pub use queue::Queue;
 pub use rng::Rng;
 pub use time::Time;

@@ -170,9 +170,15 @@ fn status(number: u64) -> PodStatus {
         pod_ip: own("10.244.1.7"),
         pod_ips: Some(vec![PodIP { ip: "10.244.1.7".to_owned() }]),
         conditions: Some(
-            ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
-                .map(condition)
-                .into(),
+            [
+                "PodReadyToStartContainers",
+                "Initialized",
+                "Ready",
+                "ContainersReady",
+                "PodScheduled",
+            ]
+            .map(condition)
+            .into(),
         ),
         container_statuses: Some(vec![ContainerStatus {
             name: "web".to_owned(),

@@ -96,7 +96,8 @@ fn a_watch_from_before_what_is_kept_has_to_list() {
         map.edit::<ConfigMap>().unwrap().data = Some([("n".to_owned(), number.to_string())].into());
         map = client.update(map, "").unwrap();
     }
-    let error = client.server.watch(request(Pod::kind(), "", Some(1))).unwrap_err();
+    let watch = client.server.watch(request(Pod::kind(), "", Some(1))).unwrap();
+    let error = client.server.poll(watch).unwrap_err();
     assert_eq!((error.code(), error.reason()), (410, "Expired"));
     assert!(error.message().starts_with("too old resource version: 1 ("), "{}", error.message());
 }
@@ -139,13 +140,108 @@ fn events_go_after_an_hour() {
     let event = json!({"metadata": {"name": "e"}, "involvedObject": {"namespace": "default"}});
     client.create::<Event>(event).unwrap();
     let watch = client.watch::<Event>("");
-    assert_eq!(client.server.next_expiry(), Some(Time::from_secs(3600)));
+    assert_eq!(client.server.store().next_expiry(), Some(Time::from_secs(3600)));
     client.server.set_now(Time::from_secs(3599));
-    client.server.expire();
+    client.server.tick();
     assert!(client.get::<Event>("e").is_ok());
     client.server.set_now(Time::from_secs(3600));
-    client.server.expire();
+    client.server.tick();
     assert!(client.get::<Event>("e").unwrap_err().is_not_found());
     let kinds: Vec<_> = client.events(watch).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [WatchEventType::Added, WatchEventType::Deleted]);
+}
+
+#[test]
+fn bookmarks_tell_how_far_a_watch_has_come() {
+    let mut client = Client::new();
+    let deadline = Some(Time::from_secs(100));
+    let watch = client
+        .server
+        .watch(WatchRequest { bookmarks: true, deadline, ..request(Pod::kind(), "app=none", None) })
+        .unwrap();
+    let silent = client.server.watch(request(Pod::kind(), "", None)).unwrap();
+    let mut at = |secs| {
+        client.server.set_now(Time::from_secs(secs));
+        client.server.tick();
+        assert!(client.server.poll(silent).unwrap().is_empty());
+        let revision = client.server.store().revision();
+        let events = client.server.poll(watch).unwrap();
+        events
+            .iter()
+            .map(|event| {
+                assert_eq!(
+                    (event.kind, event.object.revision()),
+                    (WatchEventType::Bookmark, revision)
+                );
+                assert_eq!(event.object.kind(), Pod::kind());
+                assert_eq!(event.object.meta().annotations, None);
+            })
+            .count()
+    };
+    let told: Vec<usize> = [59, 60, 97, 98, 99, 200].into_iter().map(&mut at).collect();
+    assert_eq!(told, [0, 1, 0, 1, 0, 0]);
+    assert_eq!(client.server.next_bookmark(), None);
+}
+
+#[test]
+fn initial_events_end_with_an_annotated_bookmark() {
+    let mut client = Client::new();
+    let created = client.create::<Pod>(pod("a")).unwrap();
+    client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
+    let streamed = |from, bookmarks| WatchRequest {
+        bookmarks,
+        initial_events: true,
+        ..request(Pod::kind(), "", from)
+    };
+    let from = Some(created.revision());
+    let watch = client.server.watch(streamed(from, true)).unwrap();
+    let events = client.server.poll(watch).unwrap();
+    let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [WatchEventType::Added, WatchEventType::Bookmark]);
+    let meta = events[1].object.meta();
+    assert_eq!(meta.annotations.as_ref().unwrap()["k8s.io/initial-events-end"], "true");
+    assert_eq!(events[1].object.revision(), created.revision() + 1);
+    let plain = client.server.watch(streamed(from, false)).unwrap();
+    assert_eq!(client.events(plain).len(), 1);
+    let future = client.server.watch(streamed(Some(999), true)).unwrap();
+    assert_eq!(client.server.poll(future).unwrap_err().reason(), "Timeout");
+}
+
+#[test]
+fn a_watch_from_the_future_waits_for_it() {
+    let mut client = Client::new();
+    let now = client.server.store().revision();
+    let options = ListOptions { resource_version: (now + 1).to_string(), ..ListOptions::default() };
+    let later = WatchRequest { options, ..request(Pod::kind(), "", None) };
+    let watch = client.server.watch(later).unwrap();
+    for name in ["a", "b"] {
+        client.create::<Pod>(pod(name)).unwrap();
+    }
+    assert_eq!(client.events(watch), [(WatchEventType::Added, "b".to_owned())]);
+    let options = ListOptions { resource_version: "x".to_owned(), ..ListOptions::default() };
+    let error = client.server.watch(WatchRequest { options, ..request(Pod::kind(), "", None) });
+    let text = "pods \"\" is invalid: resourceVersion: Invalid value: \"x\": strconv.ParseUint: \
+                parsing \"x\": invalid syntax";
+    let error = error.unwrap_err();
+    assert_eq!((error.code(), error.message()), (422, text));
+}
+
+#[test]
+fn one_object_is_watched_by_its_name() {
+    let mut client = Client::new();
+    client.create::<Pod>(pod("a")).unwrap();
+    let options =
+        ListOptions { field_selector: "metadata.name=a".to_owned(), ..ListOptions::default() };
+    let of_a = WatchRequest { options, ..request(Pod::kind(), "", None) };
+    let watch = client.server.watch(of_a.clone()).unwrap();
+    let other = client.server.watch(of_a).unwrap();
+    client.server.unwatch(other);
+    client.create::<Pod>(pod("b")).unwrap();
+    client.bind("a", "worker").unwrap();
+    client
+        .delete::<Pod>("a", DeleteOptions { grace_period_seconds: Some(0), ..Default::default() })
+        .unwrap();
+    use WatchEventType::{Added, Deleted, Modified};
+    let kinds: Vec<_> = client.events(watch).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, [Added, Modified, Deleted]);
 }

@@ -1,42 +1,40 @@
 //! The digest of a store's whole history: equal histories, and only they, give equal digests.
 
-use crate::store::Change;
+use super::Change;
 use sha2::{Digest as _, Sha256};
 
 /// A chain of SHA-256: each link is the hash of the link before and of one change.
 ///
-/// Hashing means writing each object as JSON, which is slow, so it waits until a change leaves
-/// the kept history or the digest is asked for.
+/// Hashing means writing each object as JSON, which takes longer than the commit, so it waits
+/// until the digest is asked for; history that is forgotten before that is covered only when it
+/// was said that the digest will be asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Digest {
-    on: bool,
-    /// Over the changes that the history has forgotten.
-    link: [u8; 32],
+pub(super) struct Digest {
+    keep: bool,
+    /// Over the changes that the history has forgotten; `None` when one of them was not covered.
+    link: Option<[u8; 32]>,
 }
 
 impl Default for Digest {
     fn default() -> Self {
-        Digest { on: true, link: [0; 32] }
+        Digest { keep: false, link: Some([0; 32]) }
     }
 }
 
 impl Digest {
-    /// Switches on or off. What was forgotten while it was off cannot be covered any more, so it
-    /// stays off.
-    pub(crate) fn set(&mut self, on: bool) {
-        self.on &= on;
+    /// Whether to cover what is forgotten from now on.
+    pub(super) fn keep(&mut self, on: bool) {
+        self.keep = on;
     }
 
     /// Covers a change that the history is about to forget.
-    pub(crate) fn forget(&mut self, change: &Change) {
-        if self.on {
-            self.link = next(self.link, change);
-        }
+    pub(super) fn forget(&mut self, change: &Change) {
+        self.link = self.link.filter(|_| self.keep).map(|link| next(link, change));
     }
 
     /// The digest over all that was forgotten and the changes still kept.
-    pub(crate) fn of<'a>(&self, kept: impl Iterator<Item = &'a Change>) -> Option<String> {
-        let last = self.on.then(|| kept.fold(self.link, next))?;
+    pub(super) fn of<'a>(&self, kept: impl Iterator<Item = &'a Change>) -> Option<String> {
+        let last = kept.fold(self.link?, next);
         Some(last.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
