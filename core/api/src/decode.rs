@@ -14,18 +14,26 @@ use std::fmt;
 
 /// Reads a `T`. The error is Go's: the first value of a wrong type, or every unknown field.
 pub fn decode<T: DeserializeOwned>(json: &Value) -> Result<T, String> {
-    let mut place = Place::default();
-    let object = T::deserialize(Strict { place: &mut place, value: json }).map_err(|e| e.0)?;
-    if place.unknown.is_empty() {
-        if !place.forgettable {
-            return Ok(object);
-        }
-        let mut place = Place { forgetting: true, ..Place::default() };
-        return T::deserialize(Strict { place: &mut place, value: json }).map_err(|e| e.0);
+    let (object, unknown) = decode_leniently(json)?;
+    if unknown.is_empty() {
+        return Ok(object);
     }
     let fields: Vec<String> =
-        place.unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+        unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
     Err(format!("strict decoding error: {}", fields.join(", ")))
+}
+
+/// Reads a `T` and tells the paths of the fields that it does not have. The error is Go's: the
+/// first value of a wrong type.
+pub fn decode_leniently<T: DeserializeOwned>(json: &Value) -> Result<(T, Vec<String>), String> {
+    let mut place = Place::default();
+    let object = T::deserialize(Strict { place: &mut place, value: json }).map_err(|e| e.0)?;
+    if !place.forgettable {
+        return Ok((object, place.unknown));
+    }
+    let mut again = Place { forgetting: true, ..Place::default() };
+    let object = T::deserialize(Strict { place: &mut again, value: json }).map_err(|e| e.0)?;
+    Ok((object, place.unknown))
 }
 
 /// An error whose text is complete.
@@ -145,6 +153,25 @@ impl Strict<'_, '_> {
         quantity::canonical(&text).map_err(DecodeError::custom)
     }
 
+    /// A schema, or what may be in its place: a list or a flag. As upstream, unknown fields in it
+    /// are not told.
+    fn deserialize_schema<'de, V: Visitor<'de>>(
+        self,
+        wanted: &str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        match self.value {
+            Value::Bool(flag) => visitor.visit_bool(*flag),
+            Value::Array(items) => {
+                visitor.visit_seq(Items { place: self.place, items: items.iter(), index: 0 })
+            }
+            Value::Object(map) => {
+                visitor.visit_map(Entries { place: self.place, entries: map.iter(), value: None })
+            }
+            _ => Err(self.mismatch(&format!("v1.{wanted}"))),
+        }
+    }
+
     fn time(&self) -> Result<String, DecodeError> {
         let Value::String(text) = self.value else {
             return Err(self.mismatch("string"));
@@ -161,8 +188,12 @@ impl Strict<'_, '_> {
 impl<'de> Deserializer<'de> for Strict<'_, '_> {
     type Error = DecodeError;
 
-    /// Asked for by numbers that may be texts.
+    /// Asked for by numbers that may be texts, and by schemas that may be something else.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let wanted = (&visitor as &dyn serde::de::Expected).to_string();
+        if wanted.starts_with("JSONSchemaProps") {
+            return self.deserialize_schema(&wanted, visitor);
+        }
         match self.value {
             Value::String(text) => visitor.visit_str(text),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(self.mismatch("int32")),

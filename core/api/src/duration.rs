@@ -52,6 +52,43 @@ pub fn since_micro(time: Option<&MicroTime>, now: Time) -> String {
     time.map_or("<unknown>".to_owned(), |time| since_micros(time.0.as_microsecond(), now))
 }
 
+/// A duration as Go writes it, `1h15m30.5s`, in nanoseconds; `None` when it is none.
+///
+/// Upstream: `time.ParseDuration`.
+pub fn parse_go(text: &str) -> Option<i64> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut nanos: f64 = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| c != '.' && !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(end);
+        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let unit: f64 = match unit {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            _ => return None,
+        };
+        nanos += number.parse::<f64>().ok()? * unit;
+        rest = after;
+    }
+    let nanos = nanos.round();
+    // Beyond, Go tells of an overflow.
+    (nanos <= i64::MAX as f64).then_some(if negative { -nanos } else { nanos } as i64)
+}
+
 fn since_micros(then: i64, now: Time) -> String {
     let micros = now.unix_micros().saturating_sub(then);
     match u64::try_from(micros) {
@@ -65,6 +102,22 @@ fn since_micros(then: i64, now: Time) -> String {
 mod tests {
     use super::*;
     use crate::time::meta_time;
+
+    #[test]
+    fn goes_durations() {
+        let table = [
+            ("1h15m30.5s", Some(4_530_500_000_000)),
+            ("-1.5h", Some(-5_400_000_000_000)),
+            ("0", Some(0)),
+            ("5", None),
+            ("1d", None),
+            ("", None),
+            (".s", None),
+        ];
+        for (text, nanos) in table {
+            assert_eq!(parse_go(text), nanos, "{text}");
+        }
+    }
 
     #[test]
     fn ages() {

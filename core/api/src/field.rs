@@ -2,7 +2,8 @@
 //!
 //! Upstream: `staging/src/k8s.io/apimachinery/pkg/util/validation/field/errors.go`.
 
-use crate::gofmt::{quote, quote_all};
+use crate::gofmt::{bad_value, quote, quote_all};
+use serde_json::Value;
 use std::fmt::{self, Display};
 
 /// One cause why an object is not valid.
@@ -69,6 +70,23 @@ impl FieldError {
     pub fn too_long(field: impl Display, bytes_max: usize) -> Self {
         let message = format!("Too long: may not be more than {bytes_max} bytes");
         Self::new("FieldValueTooLong", field, message)
+    }
+
+    /// `Too many: 5: must have at most 3 items`.
+    pub fn too_many(field: impl Display, count: usize, count_max: i64) -> Self {
+        let message = format!("Too many: {count}: must have at most {count_max} items");
+        Self::new("FieldValueTooMany", field, message)
+    }
+
+    /// `Invalid value: …: detail`, of any JSON value.
+    pub fn invalid_value(field: impl Display, value: &Value, detail: &str) -> Self {
+        Self::invalid_raw(field, bad_value(value), detail)
+    }
+
+    /// The same of a value whose type is not the schema's.
+    pub fn type_invalid(field: impl Display, value: &Value, detail: &str) -> Self {
+        let message = detailed(format!("Invalid value: {}", bad_value(value)), detail);
+        Self::new("FieldValueTypeInvalid", field, message)
     }
 
     fn new(reason: &'static str, field: impl Display, message: String) -> Self {

@@ -36,6 +36,30 @@ pub fn quote_all<S: AsRef<str>>(texts: &[S]) -> String {
     quoted.join(", ")
 }
 
+/// A number as `%v` writes it: the shortest text, `1e+06` from there on.
+pub fn float(number: f64) -> String {
+    let text = format!("{number:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if (-4..6).contains(&exponent) {
+        return number.to_string();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// A JSON value as messages tell of one that is not right: texts quoted, numbers plain, all else
+/// as [`syntax`].
+///
+/// Upstream: `field.Error.ErrorBody`.
+pub fn bad_value(value: &Value) -> String {
+    match value {
+        Value::Null => quote("null"),
+        Value::Number(number) if number.is_f64() => float(number.as_f64().unwrap_or_default()),
+        value => syntax(value),
+    }
+}
+
 /// A JSON value as `%#v` writes it once Go has decoded it: `map[string]interface {}{"a":1}`.
 pub fn syntax(value: &Value) -> String {
     match value {
@@ -73,6 +97,25 @@ mod tests {
             assert_eq!(quote(text), quoted);
         }
         assert_eq!(quote_all(&["a", "b"]), r#""a", "b""#);
+    }
+
+    // Printed by Go's fmt.
+    #[test]
+    fn floats_are_gos() {
+        let table = [
+            (1.0, "1"),
+            (1.5, "1.5"),
+            (100_000.0, "100000"),
+            (1_000_000.0, "1e+06"),
+            (123_456_789.0, "1.23456789e+08"),
+            (1_000_000.5, "1.0000005e+06"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (-2.5, "-2.5"),
+        ];
+        for (number, text) in table {
+            assert_eq!(float(number), text);
+        }
     }
 
     #[test]

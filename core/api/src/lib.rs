@@ -26,6 +26,7 @@ pub mod scheduling;
 pub mod scheme;
 pub mod service;
 pub mod status;
+pub mod structural;
 pub mod time;
 pub mod yaml;
 

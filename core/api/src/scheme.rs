@@ -69,14 +69,16 @@ fn network() -> Vec<KindRef> {
     ]
 }
 
-/// `admissionregistration.k8s.io`.
+/// `admissionregistration.k8s.io`, `apiextensions.k8s.io`.
 fn extension() -> Vec<KindRef> {
     use k8s_openapi::api::admissionregistration::v1::*;
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
     vec![
         MutatingWebhookConfiguration::kind(),
         ValidatingAdmissionPolicy::kind(),
         ValidatingAdmissionPolicyBinding::kind(),
         ValidatingWebhookConfiguration::kind(),
+        CustomResourceDefinition::kind(),
     ]
 }
 

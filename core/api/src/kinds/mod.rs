@@ -10,6 +10,7 @@ pub mod configmap;
 pub mod csidriver;
 pub mod csinode;
 pub mod csistoragecapacity;
+pub mod customresourcedefinition;
 pub mod daemonset;
 pub mod deployment;
 pub mod endpoints;
