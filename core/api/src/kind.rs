@@ -484,6 +484,7 @@ pub trait Strategy: Sync {
     }
 
     /// A stored object as this kind's.
+    #[expect(clippy::wrong_self_convention, reason = "the pair of `to_storage`")]
     fn from_storage(&self, object: Object) -> Object {
         object
     }

@@ -105,6 +105,7 @@ pub trait Typed: Sync {
     }
 
     /// See [`Strategy::from_storage`].
+    #[expect(clippy::wrong_self_convention, reason = "the pair of `to_storage`")]
     fn from_storage(&self, object: Object) -> Object {
         object
     }

@@ -174,7 +174,7 @@ fn is_creditcard(text: &str) -> bool {
             (_, double) => double,
         })
         .sum();
-    luhn % 10 == 0 && Regex::new(PATTERN).is_ok_and(|regex| regex.is_match(&digits))
+    luhn.is_multiple_of(10) && Regex::new(PATTERN).is_ok_and(|regex| regex.is_match(&digits))
 }
 
 fn is_date(text: &str) -> bool {

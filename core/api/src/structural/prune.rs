@@ -51,7 +51,7 @@ impl Pruner {
                 });
                 if known {
                     self.child(name, value, schema);
-                } else if self.path.len() > 0 || !META_FIELDS.contains(&name.as_str()) {
+                } else if !self.path.is_empty() || !META_FIELDS.contains(&name.as_str()) {
                     self.note(name);
                 }
                 known
