@@ -3,6 +3,7 @@
 //!
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
+pub mod credentials;
 pub mod decode;
 pub mod duration;
 mod field;
@@ -30,6 +31,7 @@ pub mod structural;
 pub mod time;
 pub mod yaml;
 
+pub use credentials::Credentials;
 pub use field::{FieldError, Path};
 pub use k8s_openapi;
 pub use kind::{

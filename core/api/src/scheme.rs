@@ -42,10 +42,20 @@ fn workloads() -> Vec<KindRef> {
     vec![DaemonSet::kind(), Deployment::kind(), ReplicaSet::kind(), Event::kind()]
 }
 
-/// `certificates.k8s.io`.
+/// `authentication.k8s.io`, `authorization.k8s.io`, `certificates.k8s.io`.
 fn access() -> Vec<KindRef> {
-    use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
-    vec![CertificateSigningRequest::kind()]
+    use k8s_openapi::api::{
+        authentication::v1::*, authorization::v1::*, certificates::v1::CertificateSigningRequest,
+    };
+    vec![
+        SelfSubjectReview::kind(),
+        TokenReview::kind(),
+        LocalSubjectAccessReview::kind(),
+        SelfSubjectAccessReview::kind(),
+        SelfSubjectRulesReview::kind(),
+        SubjectAccessReview::kind(),
+        CertificateSigningRequest::kind(),
+    ]
 }
 
 /// `networking.k8s.io`, `rbac.authorization.k8s.io`, `storage.k8s.io`.

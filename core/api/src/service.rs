@@ -1,5 +1,6 @@
 //! The API server as its clients see it.
 
+use crate::credentials::Credentials;
 use crate::request::{ListOptions, Request, Response, UserInfo};
 use crate::status::ApiResult;
 use crate::{ApiError, KindRef, Object};
@@ -177,6 +178,9 @@ impl Stream {
 pub trait ApiService {
     /// The present moment.
     fn now(&self) -> Time;
+
+    /// Who shows these credentials: 401 if nobody does, 403 if they may not act as somebody else.
+    fn authenticate(&mut self, credentials: &Credentials) -> ApiResult<UserInfo>;
 
     /// Does one request.
     fn handle(&mut self, request: Request) -> ApiResult<Response>;

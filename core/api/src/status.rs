@@ -121,6 +121,31 @@ impl ApiError {
         ApiError::new(403, "Forbidden", message).about(&kind.group, &kind.plural, name)
     }
 
+    /// As [`ApiError::forbidden`], of a resource that may be of no kind.
+    pub fn forbidden_resource(group: &str, resource: &str, name: &str, why: &str) -> Self {
+        let what = match group {
+            "" => resource.to_owned(),
+            group => format!("{resource}.{group}"),
+        };
+        let message = match name {
+            "" => format!("{what} is forbidden: {why}"),
+            name => format!("{what} \"{name}\" is forbidden: {why}"),
+        };
+        ApiError::new(403, "Forbidden", message).about(group, resource, name)
+    }
+
+    /// `forbidden: …`, of a path that is no resource.
+    pub fn forbidden_path(why: &str) -> Self {
+        ApiError::new(403, "Forbidden", format!("forbidden: {why}")).about("", "", "")
+    }
+
+    /// As [`ApiError::not_found`], of a resource that may be of no kind.
+    pub fn not_found_resource(group: &str, resource: &str, name: &str) -> Self {
+        let dot = if group.is_empty() { "" } else { "." };
+        let message = format!("{resource}{dot}{group} \"{name}\" not found");
+        ApiError::new(404, "NotFound", message).about(group, resource, name)
+    }
+
     /// The request itself is wrong.
     pub fn bad_request(message: impl Into<String>) -> Self {
         ApiError::new(400, "BadRequest", message)

@@ -55,6 +55,7 @@ impl ApiServer {
         };
         admit::mutate(&admission, &mut object, &mut self.rng)?;
         admission.name = &name;
+        self.check_escalation(request, &object, None)?;
         metadata::wipe_system_fields(object.meta_mut());
         let strategy = &request.kind.strategy;
         let uid = metadata::uid(&mut self.rng);

@@ -20,6 +20,7 @@ mod metadata;
 mod patch;
 mod publish;
 mod read;
+mod reviews;
 mod server;
 pub mod store;
 mod streams;
@@ -27,10 +28,13 @@ mod subresource;
 mod table;
 #[cfg(test)]
 mod tests;
+mod token;
 mod update;
 mod versions;
 mod watch;
 mod watches;
 
+pub use authenticate::{AuthenticationConfig, StaticToken};
+pub use authorize::AuthorizationMode;
 pub use server::ApiServer;
 pub use streams::StreamMark;

@@ -1,17 +1,18 @@
 //! The API server itself: what its clients and the cluster call.
 
 use crate::allocate::Allocators;
-use crate::authorize::{self, Attributes};
+use crate::authenticate::AuthenticationConfig;
+use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{StreamMark, Streams};
 use crate::watches::Watches;
-use crate::{authenticate, limits, subresource, table, versions};
+use crate::{authenticate, limits, reviews, subresource, table, versions};
 use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
-    ApiError, ApiService, Kind, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEvent,
-    WatchId, scheme, status::ApiResult,
+    ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
+    UserInfo, WatchEvent, WatchId, scheme, status::ApiResult,
 };
 use naru_sim::{CauseId, CauseLog, Rng, Time};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct ApiServer {
     pub(crate) rng: Rng,
     pub(crate) store: Box<dyn Store>,
     pub(crate) allocators: Allocators,
+    pub(crate) authentication: Arc<AuthenticationConfig>,
+    pub(crate) authorizer: Authorizer,
     pub(crate) watches: Watches,
     compactor: Compactor,
     streams: Streams,
@@ -42,6 +45,8 @@ impl ApiServer {
             rng,
             store: Box::new(MemoryStore::default()),
             allocators: Allocators::default(),
+            authentication: Arc::default(),
+            authorizer: Authorizer::default(),
             watches: Watches::default(),
             compactor: Compactor::default(),
             streams: Streams::default(),
@@ -178,14 +183,15 @@ impl ApiServer {
             other => ApiError::internal(other),
         })?;
         self.allocators.observe(&change);
+        self.authorizer.observe(&change);
         self.watches.tell(&change);
         Ok(change)
     }
 
     /// Who asks, may they, and is there such a thing to ask for?
     fn check(&self, request: &Request) -> ApiResult<()> {
-        authenticate::authenticate(&request.user)?;
-        self.authorize(request, request.op.verb())?;
+        authenticate::require_name(&request.user)?;
+        self.authorize_request(request)?;
         let kind = &*request.kind;
         let verbs = match request.subresource {
             "" => &*kind.verbs,
@@ -200,18 +206,6 @@ impl ApiServer {
         }
     }
 
-    /// May they do this to what they ask for?
-    pub(crate) fn authorize(&self, request: &Request, verb: &str) -> ApiResult<()> {
-        authorize::authorize(&Attributes {
-            user: &request.user,
-            verb,
-            kind: &request.kind,
-            namespace: &request.namespace,
-            name: &request.name,
-            subresource: request.subresource,
-        })
-    }
-
     fn dispatch(&mut self, request: &Request, op: Op) -> ApiResult<Response> {
         match (op, request.subresource) {
             (Op::Get, _) => {
@@ -222,7 +216,11 @@ impl ApiServer {
                 self.record(request, "list", "");
                 self.list(&request.kind, &request.namespace, &options).map(Response::List)
             }
+            (Op::Create(body), "") if reviews::answers(&request.kind) => {
+                self.review(request, body).map(Response::Object)
+            }
             (Op::Create(body), "") => self.create(request, body).map(Response::Object),
+            (Op::Create(body), "token") => self.create_token(request, body).map(Response::Object),
             (Op::Create(body), "binding") => self.bind(request, body).map(Response::Status),
             (Op::Update(body), "" | "status" | "finalize") => {
                 self.update(request, body).map(Response::Object)
@@ -252,6 +250,11 @@ impl ApiService for ApiServer {
         std::mem::take(&mut self.warnings)
     }
 
+    fn authenticate(&mut self, credentials: &Credentials) -> ApiResult<UserInfo> {
+        self.warnings.clear();
+        self.who(credentials)
+    }
+
     fn handle(&mut self, mut request: Request) -> ApiResult<Response> {
         self.warnings.clear();
         self.warnings.extend(request.kind.strategy.deprecation().map(str::to_owned));
@@ -274,15 +277,9 @@ impl ApiService for ApiServer {
     }
 
     fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId> {
-        authenticate::authenticate(&request.user)?;
-        authorize::authorize(&Attributes {
-            user: &request.user,
-            verb: "watch",
-            kind: &request.kind,
-            namespace: &request.namespace,
-            name: "",
-            subresource: "",
-        })?;
+        authenticate::require_name(&request.user)?;
+        let resource = Resource::of(&request.kind, &request.namespace, "");
+        self.authorize_many(&request.user, "watch", resource, &request.options)?;
         if !request.kind.verbs.contains(&"watch") {
             return Err(ApiError::method_not_allowed());
         }
@@ -306,16 +303,10 @@ impl ApiService for ApiServer {
             Connect::Exec { .. } => ("exec", "create"),
             Connect::Attach { .. } => ("attach", "create"),
         };
-        authenticate::authenticate(&request.user)?;
+        authenticate::require_name(&request.user)?;
         let kind = Pod::kind();
-        authorize::authorize(&Attributes {
-            user: &request.user,
-            verb,
-            kind: &kind,
-            namespace: &request.namespace,
-            name: &request.pod,
-            subresource,
-        })?;
+        let resource = Resource::of(&kind, &request.namespace, &request.pod);
+        self.authorize_connect(&request.user, verb, resource.subresource(subresource))?;
         let subject = subject(&kind, &request.namespace, &request.pod);
         let subject: Arc<str> = format!("{subject}/{subresource}").into();
         let cause = self.causes.record(self.now, request.cause, &request.agent, verb, subject);

@@ -55,6 +55,7 @@ impl ApiServer {
         check_uid(request, old, &new)?;
         admit::mutate(&admission(&*self.store, request, old), &mut new, &mut self.rng)?;
         check_version(request, old, &new)?;
+        self.check_escalation(request, &new, Some(old))?;
         self.keep(request, old, &mut new)?;
         let mut errors = metadata::validate_update(new.meta(), old.meta());
         let strategy = &request.kind.strategy;

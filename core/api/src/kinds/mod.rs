@@ -1,5 +1,7 @@
 //! One file for each kind: its names, defaults, validation and columns.
 
+pub mod authentication;
+pub mod authorization;
 pub mod binding;
 mod cells;
 pub mod certificatesigningrequest;
@@ -34,6 +36,7 @@ pub mod priorityclass;
 mod rbac;
 pub mod replicaset;
 pub mod resourcequota;
+mod review;
 pub mod role;
 pub mod rolebinding;
 pub mod runtimeclass;

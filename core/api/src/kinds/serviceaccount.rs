@@ -10,6 +10,7 @@ use naru_sim::Time;
 
 static KIND: Kind = Names::new("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount")
     .short(&["sa"])
+    .subresources(&["token"])
     .kind(&ServiceAccountStrategy);
 
 impl Kube for ServiceAccount {

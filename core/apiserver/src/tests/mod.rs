@@ -1,5 +1,6 @@
 //! The request chain, from outside.
 
+mod auth;
 mod create;
 mod delete;
 mod list;
