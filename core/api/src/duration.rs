@@ -2,6 +2,7 @@
 //!
 //! Upstream: `apimachinery/pkg/util/duration/duration.go`.
 
+use crate::gofmt::quote;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time as MetaTime};
 use naru_sim::Time;
 use std::time::Duration;
@@ -52,43 +53,6 @@ pub fn since_micro(time: Option<&MicroTime>, now: Time) -> String {
     time.map_or("<unknown>".to_owned(), |time| since_micros(time.0.as_microsecond(), now))
 }
 
-/// A duration as Go writes it, `1h15m30.5s`, in nanoseconds; `None` when it is none.
-///
-/// Upstream: `time.ParseDuration`.
-pub fn parse_go(text: &str) -> Option<i64> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest == "0" {
-        return Some(0);
-    }
-    let mut nanos: f64 = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| c != '.' && !c.is_ascii_digit())?;
-        let (number, after) = rest.split_at(end);
-        let end = after.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let unit: f64 = match unit {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            _ => return None,
-        };
-        nanos += number.parse::<f64>().ok()? * unit;
-        rest = after;
-    }
-    let nanos = nanos.round();
-    // Beyond, Go tells of an overflow.
-    (nanos <= i64::MAX as f64).then_some(if negative { -nanos } else { nanos } as i64)
-}
-
 fn since_micros(then: i64, now: Time) -> String {
     let micros = now.unix_micros().saturating_sub(then);
     match u64::try_from(micros) {
@@ -98,26 +62,55 @@ fn since_micros(then: i64, now: Time) -> String {
     }
 }
 
+/// Nanoseconds of a Go duration: `1h30m`, `1.5s`, `-2ms`, `0`. The errors are Go's.
+///
+/// Upstream: `time.ParseDuration` of Go.
+pub fn parse(text: &str) -> Result<i64, String> {
+    let invalid = || format!("time: invalid duration {}", quote(text));
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total = 0_f64;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at_checked(end).ok_or_else(invalid)?;
+        let number: f64 = number.parse().map_err(|_| invalid())?;
+        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end).ok_or_else(invalid)?;
+        let scale = match unit {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            "" => return Err(format!("time: missing unit in duration {}", quote(text))),
+            unit => {
+                let (unit, text) = (quote(unit), quote(text));
+                return Err(format!("time: unknown unit {unit} in duration {text}"));
+            }
+        };
+        total += number * scale;
+        rest = after;
+    }
+    if total >= i64::MAX as f64 {
+        return Err(invalid());
+    }
+    let nanos = total.round() as i64;
+    Ok(if negative { -nanos } else { nanos })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::time::meta_time;
-
-    #[test]
-    fn goes_durations() {
-        let table = [
-            ("1h15m30.5s", Some(4_530_500_000_000)),
-            ("-1.5h", Some(-5_400_000_000_000)),
-            ("0", Some(0)),
-            ("5", None),
-            ("1d", None),
-            ("", None),
-            (".s", None),
-        ];
-        for (text, nanos) in table {
-            assert_eq!(parse_go(text), nanos, "{text}");
-        }
-    }
 
     #[test]
     fn ages() {
@@ -148,6 +141,25 @@ mod tests {
         for (seconds, long, short) in table {
             assert_eq!(human(Duration::from_secs(seconds)), long, "{seconds}");
             assert_eq!(short_human(Duration::from_secs(seconds)), short, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn reads_durations_as_go_does() {
+        let table = [
+            ("0", Ok(0)),
+            ("1.5s", Ok(1_500_000_000)),
+            ("1h30m", Ok(5_400_000_000_000)),
+            ("-2ms", Ok(-2_000_000)),
+            ("1h15m30.5s", Ok(4_530_500_000_000)),
+            (".s", Err("time: invalid duration \".s\"")),
+            ("", Err("time: invalid duration \"\"")),
+            ("x", Err("time: invalid duration \"x\"")),
+            ("5", Err("time: missing unit in duration \"5\"")),
+            ("5d", Err("time: unknown unit \"d\" in duration \"5d\"")),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(parse(text), wanted.map_err(str::to_owned), "{text}");
         }
     }
 

@@ -46,6 +46,17 @@ impl FieldError {
         Self::new("FieldValueNotSupported", field, message)
     }
 
+    /// The same of a value that Go writes without quotes.
+    pub fn not_supported_raw<S: AsRef<str>>(
+        field: impl Display,
+        value: impl Display,
+        supported: &[S],
+    ) -> Self {
+        let supported = quote_all(supported);
+        let message = format!("Unsupported value: {value}: supported values: {supported}");
+        Self::new("FieldValueNotSupported", field, message)
+    }
+
     /// `Duplicate value: "x"`.
     pub fn duplicate(field: impl Display, value: &str) -> Self {
         Self::new("FieldValueDuplicate", field, format!("Duplicate value: {}", quote(value)))
@@ -72,12 +83,6 @@ impl FieldError {
         Self::new("FieldValueTooLong", field, message)
     }
 
-    /// `Too many: 5: must have at most 3 items`.
-    pub fn too_many(field: impl Display, count: usize, count_max: i64) -> Self {
-        let message = format!("Too many: {count}: must have at most {count_max} items");
-        Self::new("FieldValueTooMany", field, message)
-    }
-
     /// `Invalid value: …: detail`, of any JSON value.
     pub fn invalid_value(field: impl Display, value: &Value, detail: &str) -> Self {
         Self::invalid_raw(field, bad_value(value), detail)
@@ -87,6 +92,18 @@ impl FieldError {
     pub fn type_invalid(field: impl Display, value: &Value, detail: &str) -> Self {
         let message = detailed(format!("Invalid value: {}", bad_value(value)), detail);
         Self::new("FieldValueTypeInvalid", field, message)
+    }
+
+    /// `Invalid value: detail`, where upstream does not show the value.
+    pub fn invalid_hidden(field: impl Display, detail: &str) -> Self {
+        Self::new("FieldValueInvalid", field, detailed("Invalid value".to_owned(), detail))
+    }
+
+    /// `Too many: 21: must have at most 20 items`.
+    pub fn too_many(field: impl Display, count: usize, max: i64) -> Self {
+        let items = if max == 1 { "item" } else { "items" };
+        let message = format!("Too many: {count}: must have at most {max} {items}");
+        Self::new("FieldValueTooMany", field, message)
     }
 
     fn new(reason: &'static str, field: impl Display, message: String) -> Self {
@@ -167,6 +184,8 @@ mod tests {
             ),
             (FieldError::duplicate("a", "x"), "Duplicate value: \"x\""),
             (FieldError::forbidden("a", "why"), "Forbidden: why"),
+            (FieldError::invalid_hidden("a", "why"), "Invalid value: why"),
+            (FieldError::too_many("a", 3, 2), "Too many: 3: must have at most 2 items"),
             (FieldError::too_long("a", 3), "Too long: may not be more than 3 bytes"),
         ];
         for (error, message) in table {

@@ -279,6 +279,28 @@ pub fn validate_selector(selector: &LabelSelector, path: &Path<'_>) -> Vec<Field
     errors
 }
 
+/// What is wrong with annotations at a path.
+///
+/// Upstream: `ValidateAnnotations` in `apimachinery/pkg/api/validation/objectmeta.go`.
+pub fn validate_annotations(
+    annotations: Option<&BTreeMap<String, String>>,
+    path: impl fmt::Display,
+) -> Vec<FieldError> {
+    const BYTES_MAX: usize = 256 * 1024;
+    let mut errors = Vec::new();
+    let mut bytes = 0;
+    for (key, value) in annotations.into_iter().flatten() {
+        bytes += key.len() + value.len();
+        for problem in names::qualified_name(&key.to_lowercase()) {
+            errors.push(FieldError::invalid(&path, key, &problem));
+        }
+    }
+    if bytes > BYTES_MAX {
+        errors.push(FieldError::too_long(&path, BYTES_MAX));
+    }
+    errors
+}
+
 /// Checks a requirement as upstream's `NewRequirement` does.
 fn requirement(
     key: &str,

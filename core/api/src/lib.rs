@@ -4,6 +4,7 @@
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
 pub mod credentials;
+pub mod cron;
 pub mod decode;
 pub mod duration;
 mod field;
@@ -29,6 +30,7 @@ pub mod service;
 pub mod status;
 pub mod structural;
 pub mod time;
+pub mod timezone;
 pub mod yaml;
 
 pub use credentials::Credentials;

@@ -4,6 +4,7 @@
 //! `apiserver/pkg/storage/names/generate.go`, `ComputeHash` in
 //! `pkg/controller/controller_utils.go`.
 
+use crate::{FieldError, Path};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use naru_sim::Rng;
 
@@ -225,6 +226,30 @@ pub fn config_map_key(key: &str) -> Vec<String> {
         ".." => errors.push("must not be '..'".to_owned()),
         _ if key.starts_with("..") => errors.push("must not start with '..'".to_owned()),
         _ => {}
+    }
+    errors
+}
+
+/// What is wrong with a path below a domain: `acme.io/foo`.
+///
+/// Upstream: `IsDomainPrefixedPath` in `apimachinery/pkg/util/validation/validation.go`.
+pub fn domain_prefixed_path(text: &str, field: &Path<'_>) -> Vec<FieldError> {
+    if text.is_empty() {
+        return vec![FieldError::required(field, "")];
+    }
+    let parts = text.split_once('/').filter(|(host, path)| !host.is_empty() && !path.is_empty());
+    let Some((host, path)) = parts else {
+        let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        return vec![FieldError::invalid(field, text, detail)];
+    };
+    let problems = dns1123_subdomain(host);
+    let mut errors: Vec<FieldError> =
+        problems.iter().map(|problem| FieldError::invalid(field, host, problem)).collect();
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b);
+    if !path.bytes().all(allowed) {
+        let detail = "Invalid path (regex used for validation is \
+                      '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+        errors.push(FieldError::invalid(field, path, detail));
     }
     errors
 }

@@ -29,6 +29,8 @@ fn core() -> Vec<KindRef> {
         PersistentVolumeClaim::kind(),
         PersistentVolume::kind(),
         Pod::kind(),
+        PodTemplate::kind(),
+        ReplicationController::kind(),
         ResourceQuota::kind(),
         Secret::kind(),
         ServiceAccount::kind(),
@@ -39,9 +41,17 @@ fn core() -> Vec<KindRef> {
 /// `apps`, `events.k8s.io`.
 fn workloads() -> Vec<KindRef> {
     use k8s_openapi::api::{apps::v1::*, events::v1::Event};
-    vec![DaemonSet::kind(), Deployment::kind(), ReplicaSet::kind(), Event::kind()]
+    vec![
+        ControllerRevision::kind(),
+        DaemonSet::kind(),
+        Deployment::kind(),
+        ReplicaSet::kind(),
+        StatefulSet::kind(),
+        Event::kind(),
+    ]
 }
 
+<<<<<<< HEAD
 /// `authentication.k8s.io`, `authorization.k8s.io`, `certificates.k8s.io`.
 fn access() -> Vec<KindRef> {
     use k8s_openapi::api::{
@@ -54,19 +64,34 @@ fn access() -> Vec<KindRef> {
         SelfSubjectAccessReview::kind(),
         SelfSubjectRulesReview::kind(),
         SubjectAccessReview::kind(),
+=======
+/// `autoscaling`, `batch`, `certificates.k8s.io`.
+fn access() -> Vec<KindRef> {
+    use k8s_openapi::api::{
+        autoscaling, batch::v1::*, certificates::v1::CertificateSigningRequest,
+    };
+    vec![
+        autoscaling::v2::HorizontalPodAutoscaler::kind(),
+        autoscaling::v1::HorizontalPodAutoscaler::kind(),
+        CronJob::kind(),
+        Job::kind(),
+>>>>>>> 70b44fb (Serve stateful sets, jobs, cron jobs, autoscalers, budgets, replication controllers and pod templates)
         CertificateSigningRequest::kind(),
     ]
 }
 
-/// `networking.k8s.io`, `rbac.authorization.k8s.io`, `storage.k8s.io`.
+/// `networking.k8s.io`, `policy`, `rbac.authorization.k8s.io`, `storage.k8s.io`.
 fn network() -> Vec<KindRef> {
-    use k8s_openapi::api::{networking::v1::*, rbac::v1::*, storage::v1::*};
+    use k8s_openapi::api::{
+        networking::v1::*, policy::v1::PodDisruptionBudget, rbac::v1::*, storage::v1::*,
+    };
     vec![
         IngressClass::kind(),
         Ingress::kind(),
         IPAddress::kind(),
         NetworkPolicy::kind(),
         ServiceCIDR::kind(),
+        PodDisruptionBudget::kind(),
         ClusterRoleBinding::kind(),
         ClusterRole::kind(),
         RoleBinding::kind(),

@@ -3,11 +3,9 @@
 //! Upstream: `apimachinery/pkg/api/validation/objectmeta.go`, `apiserver/pkg/registry/rest/meta.go`.
 
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use naru_api::{ApiError, FieldError, Kind, names, status::ApiResult};
+use naru_api::{ApiError, FieldError, Kind, labels, names, status::ApiResult};
 use naru_sim::Rng;
 
-/// Bytes of all annotations of an object.
-const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
 const IMMUTABLE: &str = "field is immutable";
 
 /// A random UUID, version 4.
@@ -123,24 +121,10 @@ pub(crate) fn validate_update(new: &ObjectMeta, old: &ObjectMeta) -> Vec<FieldEr
 }
 
 fn validate_rest(meta: &ObjectMeta) -> Vec<FieldError> {
-    let mut errors = validate_labels(meta.labels.as_ref(), "metadata.labels");
-    for key in meta.annotations.iter().flatten().map(|(key, _)| key) {
-        for problem in names::qualified_name(&key.to_lowercase()) {
-            errors.push(FieldError::invalid("metadata.annotations", key, &problem));
-        }
-    }
-    let bytes = |(key, value): (&String, &String)| key.len() + value.len();
-    let total: usize = meta.annotations.iter().flatten().map(bytes).sum();
-    if total > ANNOTATIONS_BYTES_MAX {
-        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS_BYTES_MAX));
-    }
+    let mut errors = labels::validate(meta.labels.as_ref(), "metadata.labels");
+    errors.extend(labels::validate_annotations(meta.annotations.as_ref(), "metadata.annotations"));
     errors.extend(validate_owners(meta.owner_references.as_deref().unwrap_or_default()));
     errors
-}
-
-/// What is wrong with labels.
-fn validate_labels(labels: Option<&naru_api::labels::Labels>, path: &str) -> Vec<FieldError> {
-    naru_api::labels::validate(labels, path)
 }
 
 fn validate_owners(owners: &[OwnerReference]) -> Vec<FieldError> {

@@ -354,48 +354,7 @@ fn parse_int(text: &str, bits: u32) -> Result<i64, String> {
     i64::try_from(value).map_err(|_| fail("value out of range"))
 }
 
-/// Nanoseconds of a Go duration: `1h30m`, `1.5s`, `-2ms`, `0`.
-pub fn parse_duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", quote(text));
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest == "0" {
-        return Ok(0);
-    }
-    if rest.is_empty() {
-        return Err(invalid());
-    }
-    let mut total = 0_f64;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, after) = rest.split_at(end);
-        let number: f64 = number.parse().map_err(|_| invalid())?;
-        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let scale = match unit {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 60e9,
-            "h" => 3600e9,
-            "" => return Err(format!("time: missing unit in duration {}", quote(text))),
-            unit => {
-                let (unit, text) = (quote(unit), quote(text));
-                return Err(format!("time: unknown unit {unit} in duration {text}"));
-            }
-        };
-        total += number * scale;
-        rest = after;
-    }
-    if total >= i64::MAX as f64 {
-        return Err(invalid());
-    }
-    let nanos = total as i64;
-    Ok(if negative { -nanos } else { nanos })
-}
+pub use naru_api::duration::parse as parse_duration;
 
 /// One line of CSV, as `encoding/csv` reads it.
 fn split_csv(text: &str) -> Result<Vec<String>, String> {

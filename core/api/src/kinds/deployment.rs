@@ -4,19 +4,20 @@
 //! `ValidateDeploymentSpec`, `printDeployment`.
 
 use super::typed::{Typed, keep};
-use super::{cells, workload};
-use crate::podspec::validation::not_negative;
-use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, gofmt, intstr};
+use super::{cells, scale, workload};
+use crate::podspec::validation::{self, not_negative};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, gofmt, labels};
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, RollingUpdateDeployment,
 };
+use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_sim::Time;
 
 static KIND: Kind = Names::new("apps", "v1", "Deployment", "deployments", "deployment")
     .short(&["deploy"])
     .categories(&["all"])
-    .subresources(&["status"])
+    .subresources(&["scale", "status"])
     .kind(&Deployments);
 
 impl Kube for Deployment {
@@ -33,8 +34,8 @@ impl Typed for Deployments {
     const COLUMNS: &'static [Column] = &[
         Column::new("Name"),
         Column::new("Ready"),
-        Column::new("Up-to-date"),
-        Column::new("Available"),
+        Column::new("Up-to-date").integer(),
+        Column::new("Available").integer(),
         Column::new("Age"),
         Column::wide("Containers"),
         Column::wide("Images"),
@@ -69,12 +70,17 @@ impl Typed for Deployments {
     }
 
     fn validate(&self, object: &Deployment) -> Vec<FieldError> {
-        let spec = object.spec.clone().unwrap_or_default();
+        let none = DeploymentSpec::default();
+        let spec = object.spec.as_ref().unwrap_or(&none);
         let path = Path::new("spec");
         let mut errors = Vec::new();
         not_negative(spec.replicas, &path.child("replicas"), &mut errors);
-        workload::validate(&spec.selector, &spec.template, "Deployment", &mut errors);
-        validate_strategy(&spec, &path.child("strategy"), &mut errors);
+        let words = ("deployment", "invalid label selector");
+        workload::validate_selector(&spec.selector, &spec.template, words, &path, &mut errors);
+        let template = path.child("template");
+        validation::template(&spec.template, &template, &mut errors);
+        workload::validate_forever(&spec.template, "ReplicaSet", &template, &mut errors);
+        validate_strategy(spec, &path.child("strategy"), &mut errors);
         not_negative(spec.min_ready_seconds, &path.child("minReadySeconds"), &mut errors);
         let limit = path.child("revisionHistoryLimit");
         not_negative(spec.revision_history_limit, &limit, &mut errors);
@@ -95,7 +101,10 @@ impl Typed for Deployments {
         old: &Deployment,
         subresource: &str,
     ) -> Vec<FieldError> {
-        if !subresource.is_empty() || new.spec == old.spec {
+        if subresource == "status" {
+            return validate_status(new, old);
+        }
+        if new.spec == old.spec {
             return Vec::new();
         }
         let mut errors = Typed::validate(self, new);
@@ -105,10 +114,25 @@ impl Typed for Deployments {
         errors
     }
 
+    fn scale(&self, object: &Deployment) -> Option<Scale> {
+        let spec = object.spec.as_ref()?;
+        let there = object.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
+        let selector = scale::selector(&spec.selector);
+        Some(scale::of(&object.metadata, spec.replicas, there, selector))
+    }
+
+    fn set_replicas(&self, object: &mut Deployment, replicas: i32) -> bool {
+        object.spec.get_or_insert_default().replicas = Some(replicas);
+        true
+    }
+
     fn cells(&self, object: &Deployment, now: Time) -> Vec<Cell> {
-        let spec = object.spec.clone().unwrap_or_default();
-        let status = object.status.clone().unwrap_or_default();
+        let none = (DeploymentSpec::default(), DeploymentStatus::default());
+        let spec = object.spec.as_ref().unwrap_or(&none.0);
+        let status = object.status.as_ref().unwrap_or(&none.1);
         let ready = status.ready_replicas.unwrap_or(0);
+        let selector = labels::Selector::from_label_selector(Some(&spec.selector));
+        let selector = selector.map_or("<invalid>".to_owned(), |selector| selector.to_string());
         let mut cells = vec![
             cells::name(&object.metadata),
             format!("{ready}/{}", spec.replicas.unwrap_or(0)).into(),
@@ -116,9 +140,40 @@ impl Typed for Deployments {
             status.available_replicas.unwrap_or(0).into(),
             cells::age(&object.metadata, now),
         ];
-        cells.extend(workload::wide_cells(&spec.template, &spec.selector));
+        cells.extend(workload::template_cells(Some(&spec.template)));
+        cells.push(selector.into());
         cells
     }
+}
+
+/// Upstream: `ValidateDeploymentStatusUpdate`.
+fn validate_status(new: &Deployment, old: &Deployment) -> Vec<FieldError> {
+    let none = DeploymentStatus::default();
+    let status = new.status.as_ref().unwrap_or(&none);
+    let count = |count: Option<i32>| count.unwrap_or(0);
+    let (replicas, updated) = (count(status.replicas), count(status.updated_replicas));
+    let (ready, available) = (count(status.ready_replicas), count(status.available_replicas));
+    let mut errors = Vec::new();
+    workload::status_not_negative(
+        &[
+            ("observedGeneration", status.observed_generation.unwrap_or(0)),
+            ("replicas", replicas.into()),
+            ("updatedReplicas", updated.into()),
+            ("readyReplicas", ready.into()),
+            ("availableReplicas", available.into()),
+            ("unavailableReplicas", count(status.unavailable_replicas).into()),
+            ("terminatingReplicas", count(status.terminating_replicas).into()),
+            ("collisionCount", count(status.collision_count).into()),
+        ],
+        &mut errors,
+    );
+    let counts =
+        [("updatedReplicas", updated), ("readyReplicas", ready), ("availableReplicas", available)];
+    let both = (available, ready);
+    workload::status_within(replicas, &counts, both, "readyReplicas", &mut errors);
+    let before = old.status.as_ref().and_then(|status| status.collision_count);
+    workload::collisions_grow(status.collision_count, before, &mut errors);
+    errors
 }
 
 fn default_strategy(strategy: &mut DeploymentStrategy) {
@@ -145,8 +200,10 @@ fn validate_strategy(spec: &DeploymentSpec, path: &Path<'_>, errors: &mut Vec<Fi
             let detail = "this should be defaulted and never be nil";
             errors.push(FieldError::required(field, detail));
         }
-        (other, _) => {
-            errors.push(FieldError::not_supported(path, other, &["Recreate", "RollingUpdate"]));
+        _ => {
+            let value = gofmt::dump("apps.DeploymentStrategy", strategy);
+            let known = &["Recreate", "RollingUpdate"];
+            errors.push(FieldError::not_supported_raw(path, value, known));
         }
     }
 }
@@ -156,52 +213,18 @@ fn validate_rolling(
     path: &Path<'_>,
     errors: &mut Vec<FieldError>,
 ) {
-    let zero = |value: &Option<IntOrString>| {
-        value.as_ref().is_none_or(|value| intstr::scaled(value, 100, true) == Some(0))
+    let (Some(unavailable), Some(surge)) = (&rolling.max_unavailable, &rolling.max_surge) else {
+        return;
     };
     let field = path.child("maxUnavailable");
-    for (field, value) in
-        [(field, &rolling.max_unavailable), (path.child("maxSurge"), &rolling.max_surge)]
-    {
-        if let Some(value) = value {
-            validate_count(value, &field, errors);
-        }
-    }
-    let Some(unavailable) = &rolling.max_unavailable else { return };
-    if zero(&rolling.max_unavailable) && zero(&rolling.max_surge) {
+    workload::validate_count(unavailable, &field, errors);
+    workload::validate_count(surge, &path.child("maxSurge"), errors);
+    let zero = |value: &IntOrString| workload::count_or_percentage(value) == 0;
+    if zero(unavailable) && zero(surge) {
         let detail = "may not be 0 when `maxSurge` is 0";
-        errors.push(FieldError::invalid_raw(field, go_value(unavailable), detail));
+        errors.push(FieldError::invalid_raw(field, gofmt::int_or_string(unavailable), detail));
     }
-    if let IntOrString::String(text) = unavailable
-        && intstr::percent(text).is_some_and(|percent| percent > 100)
-    {
-        let detail = "must not be greater than 100%";
-        errors.push(FieldError::invalid_raw(field, go_value(unavailable), detail));
-    }
-}
-
-fn validate_count(value: &IntOrString, field: &Path<'_>, errors: &mut Vec<FieldError>) {
-    match value {
-        IntOrString::Int(number) => not_negative(Some(*number), field, errors),
-        IntOrString::String(text) if intstr::percent(text).is_none() => {
-            let detail = "a valid percent string must be a numeric string followed by an ending \
-                          '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
-            errors.push(FieldError::invalid_raw(field, go_value(value), detail));
-        }
-        IntOrString::String(_) => {}
-    }
-}
-
-/// As `%s` of Go's `IntOrString` prints it within an error.
-fn go_value(value: &IntOrString) -> String {
-    match value {
-        IntOrString::Int(number) => {
-            format!("intstr.IntOrString{{Type:0, IntVal:{number}, StrVal:\"\"}}")
-        }
-        IntOrString::String(text) => {
-            format!("intstr.IntOrString{{Type:1, IntVal:0, StrVal:{}}}", gofmt::quote(text))
-        }
-    }
+    workload::validate_percentage(unavailable, &field, errors);
 }
 
 #[cfg(test)]
@@ -222,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_selector_is_two_errors() {
+        let object: Deployment = serde_json::from_value(json!({"spec": {"replicas": 1,
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "a", "image": "b"}]}}}}))
+        .unwrap();
+        let mut object = object;
+        Typed::default(&Deployments, &mut object);
+        let errors = Typed::validate(&Deployments, &object);
+        let texts: Vec<_> = errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
+        assert_eq!(
+            texts,
+            [
+                "spec.selector: Required value",
+                "spec.template.metadata.labels: Invalid value: map[string]string{\"app\":\"web\"}: \
+                 `selector` does not match template `labels`"
+            ]
+        );
+    }
+
+    #[test]
     fn strategies() {
         let errors = |strategy: serde_json::Value| {
             let mut spec = DeploymentSpec {
@@ -236,6 +279,12 @@ mod tests {
         assert_eq!(errors(json!({})), [""; 0]);
         assert_eq!(errors(json!({"type": "Recreate"})), [""; 0]);
         assert_eq!(errors(json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}})).len(), 1);
+        assert_eq!(
+            errors(json!({"type": "Slow"})),
+            ["spec.strategy: Unsupported value: apps.DeploymentStrategy{Type:\"Slow\", \
+              RollingUpdate:(*apps.RollingUpdateDeployment)(nil)}: supported values: \
+              \"Recreate\", \"RollingUpdate\""]
+        );
         assert_eq!(
             errors(json!({"type": "Recreate", "rollingUpdate": {}})),
             ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` \

@@ -4,16 +4,18 @@
 //! `ValidateReplicaSetSpec`, `printReplicaSet`.
 
 use super::typed::{Typed, keep};
-use super::{cells, workload};
-use crate::podspec::validation::not_negative;
+use super::{cells, scale, workload};
+use crate::podspec::validation::{self, not_negative};
 use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path};
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
+use k8s_openapi::api::autoscaling::v1::Scale;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use naru_sim::Time;
 
 static KIND: Kind = Names::new("apps", "v1", "ReplicaSet", "replicasets", "replicaset")
     .short(&["rs"])
     .categories(&["all"])
-    .subresources(&["status"])
+    .subresources(&["scale", "status"])
     .kind(&ReplicaSetStrategy);
 
 impl Kube for ReplicaSet {
@@ -29,9 +31,9 @@ impl Typed for ReplicaSetStrategy {
 
     const COLUMNS: &'static [Column] = &[
         Column::new("Name"),
-        Column::new("Desired"),
-        Column::new("Current"),
-        Column::new("Ready"),
+        Column::new("Desired").integer(),
+        Column::new("Current").integer(),
+        Column::new("Ready").integer(),
         Column::new("Age"),
         Column::wide("Containers"),
         Column::wide("Images"),
@@ -63,13 +65,19 @@ impl Typed for ReplicaSetStrategy {
     }
 
     fn validate(&self, object: &ReplicaSet) -> Vec<FieldError> {
-        let spec = object.spec.clone().unwrap_or_default();
+        let none = (ReplicaSetSpec::default(), PodTemplateSpec::default());
+        let spec = object.spec.as_ref().unwrap_or(&none.0);
+        let template = spec.template.as_ref().unwrap_or(&none.1);
         let path = Path::new("spec");
         let mut errors = Vec::new();
         not_negative(spec.replicas, &path.child("replicas"), &mut errors);
         not_negative(spec.min_ready_seconds, &path.child("minReadySeconds"), &mut errors);
-        let template = spec.template.unwrap_or_default();
-        workload::validate(&spec.selector, &template, "ReplicaSet", &mut errors);
+        // Upstream says "deployment" of a replica set too.
+        let words = ("deployment", "invalid label selector");
+        workload::validate_selector(&spec.selector, template, words, &path, &mut errors);
+        let path = path.child("template");
+        validation::template(template, &path, &mut errors);
+        workload::validate_forever(template, "ReplicaSet", &path, &mut errors);
         errors
     }
 
@@ -79,7 +87,10 @@ impl Typed for ReplicaSetStrategy {
         old: &ReplicaSet,
         subresource: &str,
     ) -> Vec<FieldError> {
-        if !subresource.is_empty() || new.spec == old.spec {
+        if subresource == "status" {
+            return validate_status(new);
+        }
+        if new.spec == old.spec {
             return Vec::new();
         }
         let mut errors = Typed::validate(self, new);
@@ -89,10 +100,22 @@ impl Typed for ReplicaSetStrategy {
         errors
     }
 
+    fn scale(&self, object: &ReplicaSet) -> Option<Scale> {
+        let spec = object.spec.as_ref()?;
+        let there = object.status.as_ref().map_or(0, |status| status.replicas);
+        let selector = scale::selector(&spec.selector);
+        Some(scale::of(&object.metadata, spec.replicas, there, selector))
+    }
+
+    fn set_replicas(&self, object: &mut ReplicaSet, replicas: i32) -> bool {
+        object.spec.get_or_insert_default().replicas = Some(replicas);
+        true
+    }
+
     fn cells(&self, object: &ReplicaSet, now: Time) -> Vec<Cell> {
-        let spec = object.spec.clone().unwrap_or_default();
-        let status = object.status.clone().unwrap_or_default();
-        let template = spec.template.unwrap_or_default();
+        let none = (ReplicaSetSpec::default(), ReplicaSetStatus::default());
+        let spec = object.spec.as_ref().unwrap_or(&none.0);
+        let status = object.status.as_ref().unwrap_or(&none.1);
         let mut cells = vec![
             cells::name(&object.metadata),
             spec.replicas.unwrap_or(0).into(),
@@ -100,7 +123,7 @@ impl Typed for ReplicaSetStrategy {
             status.ready_replicas.unwrap_or(0).into(),
             cells::age(&object.metadata, now),
         ];
-        cells.extend(workload::wide_cells(&template, &spec.selector));
+        cells.extend(workload::wide_cells(spec.template.as_ref(), Some(&spec.selector)));
         cells
     }
 
@@ -108,6 +131,35 @@ impl Typed for ReplicaSetStrategy {
         let status = object.status.as_ref().filter(|_| path == "status.replicas")?;
         Some(status.replicas.to_string())
     }
+}
+
+/// Upstream: `ValidateReplicaSetStatus`.
+fn validate_status(object: &ReplicaSet) -> Vec<FieldError> {
+    let none = ReplicaSetStatus::default();
+    let status = object.status.as_ref().unwrap_or(&none);
+    let count = |count: Option<i32>| count.unwrap_or(0);
+    let labeled = count(status.fully_labeled_replicas);
+    let (ready, available) = (count(status.ready_replicas), count(status.available_replicas));
+    let mut errors = Vec::new();
+    workload::status_not_negative(
+        &[
+            ("replicas", status.replicas.into()),
+            ("fullyLabeledReplicas", labeled.into()),
+            ("readyReplicas", ready.into()),
+            ("availableReplicas", available.into()),
+            ("observedGeneration", status.observed_generation.unwrap_or(0)),
+            ("terminatingReplicas", count(status.terminating_replicas).into()),
+        ],
+        &mut errors,
+    );
+    let counts = [
+        ("fullyLabeledReplicas", labeled),
+        ("readyReplicas", ready),
+        ("availableReplicas", available),
+    ];
+    let both = (available, ready);
+    workload::status_within(status.replicas, &counts, both, "readyReplicas", &mut errors);
+    errors
 }
 
 #[cfg(test)]

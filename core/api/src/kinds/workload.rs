@@ -1,115 +1,218 @@
 //! What the kinds that make pods from a template have in common.
 //!
-//! Upstream: `pkg/apis/apps/validation/validation.go`, `ValidatePodTemplateSpec`.
+//! Upstream: `pkg/apis/apps/validation/validation.go`.
 
 use super::cells;
-use crate::podspec::validation::{self, one_of};
-use crate::{Cell, FieldError, Path, labels};
+use crate::podspec::validation;
+use crate::{Cell, FieldError, Path, gofmt, intstr, labels, names};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+type Errors = Vec<FieldError>;
+
+const MISMATCH: &str = "`selector` does not match template `labels`";
 
 /// Defaults of a template.
 pub(crate) fn default_template(template: &mut PodTemplateSpec) {
     crate::podspec::defaults::set_pod_spec(template.spec.get_or_insert_default());
 }
 
-/// What is wrong with a selector that must not be empty, and with a template that it must match.
-pub(crate) fn validate(
+/// What is wrong with the selector of a deployment, replica set or stateful set, and with a
+/// template that does not match it. `who` is the kind in the message of the empty selector,
+/// `invalid` what upstream says of one that cannot be read.
+pub(crate) fn validate_selector(
     selector: &LabelSelector,
     template: &PodTemplateSpec,
-    kind: &str,
-    errors: &mut Vec<FieldError>,
+    (who, invalid): (&str, &str),
+    spec: &Path<'_>,
+    errors: &mut Errors,
 ) {
-    let path = Path::new("spec");
-    let field = path.child("selector");
+    let field = spec.child("selector");
+    if is_missing(selector) {
+        errors.push(FieldError::required(field, ""));
+    } else {
+        errors.extend(labels::validate_selector(selector, &field));
+        reject_empty(selector, who, &field, errors);
+    }
+    match labels::Selector::from_label_selector(Some(selector).filter(|it| !is_missing(it))) {
+        Err(_) => {
+            errors.push(FieldError::invalid_raw(field, gofmt::label_selector(selector), invalid));
+        }
+        Ok(selector) if selector.is_everything() => {}
+        Ok(selector) => must_match(&selector, template, &spec.child("template"), errors),
+    }
+}
+
+/// A selector that chooses nothing in particular is refused.
+pub(crate) fn reject_empty(
+    selector: &LabelSelector,
+    who: &str,
+    field: &Path<'_>,
+    errors: &mut Errors,
+) {
     let labels = selector.match_labels.as_ref().map_or(0, |labels| labels.len());
     let expressions = selector.match_expressions.as_ref().map_or(0, Vec::len);
     if labels + expressions == 0 {
-        // Upstream says "deployment" of a ReplicaSet too.
-        let who = if kind == "DaemonSet" { "daemonset" } else { "deployment" };
-        let value = "v1.LabelSelector{MatchLabels:map[string]string(nil), \
-                     MatchExpressions:[]v1.LabelSelectorRequirement(nil)}";
         let detail = format!("empty selector is invalid for {who}");
-        errors.push(FieldError::invalid_raw(field, value, &detail));
-    }
-    errors.extend(labels::validate(selector.match_labels.as_ref(), field.child("matchLabels")));
-    let template_path = path.child("template");
-    match labels::Selector::from_label_selector(Some(selector)) {
-        Err(_) => {
-            let value = "v1.LabelSelector";
-            errors.push(FieldError::invalid_raw(field, value, "invalid label selector"));
-        }
-        Ok(selector) => validate_template(&selector, template, kind, &template_path, errors),
+        errors.push(FieldError::invalid_raw(field, gofmt::label_selector(selector), &detail));
     }
 }
 
-fn validate_template(
+/// Whether the object names no selector at all; what was decoded does not tell that from `{}`.
+pub(crate) fn is_missing(selector: &LabelSelector) -> bool {
+    selector.match_labels.is_none() && selector.match_expressions.is_none()
+}
+
+/// The labels of a template must be those that its owner selects.
+pub(crate) fn must_match(
     selector: &labels::Selector,
     template: &PodTemplateSpec,
-    kind: &str,
     path: &Path<'_>,
-    errors: &mut Vec<FieldError>,
+    errors: &mut Errors,
 ) {
-    let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
-    let metadata = path.child("metadata");
-    if !selector.is_everything() && !selector.matches(labels) {
-        let detail = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid_raw(metadata.child("labels"), go_map(labels), detail));
+    let labels = template_labels(template);
+    if !selector.matches(labels) {
+        let metadata = path.child("metadata");
+        let field = metadata.child("labels");
+        errors.push(FieldError::invalid_raw(field, gofmt::string_map(labels), MISMATCH));
     }
-    errors.extend(labels::validate(labels, path.child("labels")));
-    let spec = template.spec.clone().unwrap_or_default();
-    let spec_path = path.child("spec");
-    errors.extend(validation::pod_spec(&spec, &spec_path));
-    validate_forever(&spec, kind, &spec_path, errors);
+}
+
+/// The labels of the pods of a template.
+pub(crate) fn template_labels(template: &PodTemplateSpec) -> Option<&labels::Labels> {
+    template.metadata.as_ref().and_then(|meta| meta.labels.as_ref())
 }
 
 /// Pods of these kinds run until they are deleted.
-fn validate_forever(spec: &PodSpec, kind: &str, path: &Path<'_>, errors: &mut Vec<FieldError>) {
-    let policy = spec.restart_policy.as_deref().filter(|policy| !policy.is_empty());
-    if policy.is_some() {
-        one_of(policy, &["Always"], &path.child("restartPolicy"), errors);
+pub(crate) fn validate_forever(
+    template: &PodTemplateSpec,
+    kind: &str,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    let none = PodSpec::default();
+    let spec = template.spec.as_ref().unwrap_or(&none);
+    let path = path.child("spec");
+    let policy = spec.restart_policy.as_deref().unwrap_or_default();
+    if policy != "Always" {
+        let field = path.child("restartPolicy");
+        errors.push(FieldError::not_supported(field, policy, &["Always"]));
     }
     if spec.active_deadline_seconds.is_some() {
-        let kind = if kind == "DaemonSet" { kind } else { "ReplicaSet" };
         let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
         errors.push(FieldError::forbidden(path.child("activeDeadlineSeconds"), &detail));
     }
 }
 
 /// A selector may not change.
-pub(crate) fn immutable_selector(
-    new: &LabelSelector,
-    old: &LabelSelector,
-    errors: &mut Vec<FieldError>,
-) {
+pub(crate) fn immutable_selector(new: &LabelSelector, old: &LabelSelector, errors: &mut Errors) {
     if new != old {
-        let labels = go_map_typed(new.match_labels.as_ref());
-        let value = format!(
-            "&v1.LabelSelector{{MatchLabels:{labels}, \
-             MatchExpressions:[]v1.LabelSelectorRequirement(nil)}}"
-        );
+        let value = gofmt::label_selector(new);
         errors.push(FieldError::invalid_raw("spec.selector", value, "field is immutable"));
     }
 }
 
+/// A count of pods as a number or as a percentage.
+///
+/// Upstream: `ValidatePositiveIntOrPercent`.
+pub(crate) fn validate_count(value: &IntOrString, field: &Path<'_>, errors: &mut Errors) {
+    match value {
+        IntOrString::Int(number) => validation::not_negative(Some(*number), field, errors),
+        IntOrString::String(text) if intstr::percent(text).is_none() => {
+            let detail = "a valid percent string must be a numeric string followed by an ending \
+                          '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+            errors.push(FieldError::invalid_raw(field, gofmt::int_or_string(value), detail));
+        }
+        IntOrString::String(_) => {}
+    }
+}
+
+/// Not more than all of them.
+///
+/// Upstream: `IsNotMoreThan100Percent`.
+pub(crate) fn validate_percentage(value: &IntOrString, field: &Path<'_>, errors: &mut Errors) {
+    if let IntOrString::String(text) = value
+        && intstr::percent(text).is_some_and(|percent| percent > 100)
+    {
+        let detail = "must not be greater than 100%";
+        errors.push(FieldError::invalid_raw(field, gofmt::int_or_string(value), detail));
+    }
+}
+
+/// The number, or the number before the `%`; of other texts what can be read as a number.
+///
+/// Upstream: `getIntOrPercentValue`.
+pub(crate) fn count_or_percentage(value: &IntOrString) -> i32 {
+    match value {
+        IntOrString::Int(number) => *number,
+        IntOrString::String(text) => {
+            intstr::percent(text).or_else(|| text.parse().ok()).unwrap_or(0)
+        }
+    }
+}
+
+/// No count of a status is negative.
+pub(crate) fn status_not_negative(counts: &[(&str, i64)], errors: &mut Errors) {
+    let status = Path::new("status");
+    for (field, count) in counts.iter().filter(|(_, count)| *count < 0) {
+        let detail = validation::NOT_NEGATIVE;
+        errors.push(FieldError::invalid_raw(status.child(field), count, detail));
+    }
+}
+
+/// There are never more pods of a sort than there are pods; and no more available than ready.
+pub(crate) fn status_within(
+    replicas: i32,
+    counts: &[(&str, i32)],
+    (available, ready): (i32, i32),
+    ready_name: &str,
+    errors: &mut Errors,
+) {
+    let status = Path::new("status");
+    for (field, count) in counts.iter().filter(|(_, count)| *count > replicas) {
+        let detail = "cannot be greater than status.replicas";
+        errors.push(FieldError::invalid_raw(status.child(field), count, detail));
+    }
+    if available > ready {
+        let detail = format!("cannot be greater than {ready_name}");
+        errors.push(FieldError::invalid_raw("status.availableReplicas", available, &detail));
+    }
+}
+
+/// A count of collisions only grows.
+pub(crate) fn collisions_grow(new: Option<i32>, old: Option<i32>, errors: &mut Errors) {
+    if old.is_some_and(|old| new.is_none_or(|new| new < old)) {
+        let detail = "cannot be decremented";
+        let value = new.unwrap_or(0);
+        errors.push(FieldError::invalid_raw("status.collisionCount", value, detail));
+    }
+}
+
+/// The warning for a name that pods cannot take over whole.
+pub(crate) fn warn_name(meta: &ObjectMeta) -> Vec<String> {
+    let problems = names::dns1123_label(meta.name.as_deref().unwrap_or_default());
+    if problems.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "metadata.name: this is used in Pod names and hostnames, which can result in surprising \
+         behavior; a DNS label is recommended: [{}]",
+        problems.join(" ")
+    )]
+}
+
 /// The cells of `Containers`, `Images` and `Selector`.
 pub(crate) fn wide_cells(
-    template: &PodTemplateSpec,
-    selector: &LabelSelector,
+    template: Option<&PodTemplateSpec>,
+    selector: Option<&LabelSelector>,
 ) -> impl Iterator<Item = Cell> {
-    let containers = template.spec.as_ref().map(|spec| spec.containers.as_slice());
-    let selector = labels::format_selector(Some(selector)).into();
-    cells::containers(containers.unwrap_or_default()).into_iter().chain([selector])
+    let selector = labels::format_selector(selector).into();
+    template_cells(template).into_iter().chain([selector])
 }
 
-/// Labels as Go's `%#v` writes them.
-fn go_map(labels: Option<&labels::Labels>) -> String {
-    go_map_typed(labels)
-}
-
-fn go_map_typed(labels: Option<&labels::Labels>) -> String {
-    let Some(labels) = labels else { return "map[string]string(nil)".to_owned() };
-    let pairs: Vec<String> =
-        labels.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
-    format!("map[string]string{{{}}}", pairs.join(", "))
+/// The cells of `Containers` and `Images`.
+pub(crate) fn template_cells(template: Option<&PodTemplateSpec>) -> [Cell; 2] {
+    let spec = template.and_then(|template| template.spec.as_ref());
+    cells::containers(spec.map(|spec| spec.containers.as_slice()).unwrap_or_default())
 }

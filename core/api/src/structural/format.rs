@@ -206,7 +206,7 @@ fn is_duration(text: &str) -> bool {
         &["d", "day"],
         &["w", "wk", "week"],
     ];
-    if crate::duration::parse_go(text).is_some() {
+    if crate::duration::parse(text).is_ok() {
         return true;
     }
     let Ok(regex) = Regex::new(r"(\d+)\s*([A-Za-zµ]+)") else { return false };

@@ -6,7 +6,7 @@
 
 use super::{Schema, additional, format, is_int_or_string, items, type_of};
 use crate::FieldError;
-use crate::gofmt::{bad_value, float, quote, quote_all};
+use crate::gofmt::{bad_value, float, quote};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrBool;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
@@ -462,20 +462,6 @@ fn check_object(
         }
     }
     found
-}
-
-impl FieldError {
-    /// `Unsupported value: …: supported values: "a", "b"`, of any value that was written already.
-    fn not_supported_raw(field: String, value: String, supported: &[String]) -> Self {
-        FieldError {
-            reason: "FieldValueNotSupported",
-            field,
-            message: format!(
-                "Unsupported value: {value}: supported values: {}",
-                quote_all(supported)
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn a_selector_is_immutable() {
     assert_eq!(
         error.message(),
         "ReplicaSet.apps \"web\" is invalid: spec.selector: Invalid value: \
-         &v1.LabelSelector{MatchLabels:map[string]string{\"app\":\"db\"}, \
+         v1.LabelSelector{MatchLabels:map[string]string{\"app\":\"db\"}, \
          MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable"
     );
 }

@@ -1,6 +1,12 @@
 //! Texts as Go's `fmt` and `strconv` write them, since upstream's messages are made by these.
 
+mod dump;
+
+pub use dump::dump;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A string as `%q` writes it: `"a\nb"`.
 pub fn quote(text: &str) -> String {
@@ -34,6 +40,59 @@ pub fn quote(text: &str) -> String {
 pub fn quote_all<S: AsRef<str>>(texts: &[S]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| quote(text.as_ref())).collect();
     quoted.join(", ")
+}
+
+/// Strings as `%q` writes a list of them: `["a" "b"]`.
+pub fn quote_words(texts: &[&str]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| quote(text)).collect();
+    format!("[{}]", quoted.join(" "))
+}
+
+/// Where a pointer leads, as `%#v` writes it. In Go it is another address each time; here it is
+/// always the same.
+pub(crate) const POINTER: &str = "0xc000a5f0e0";
+
+/// Strings by name as `%#v` writes them: `map[string]string{"a":"b"}`.
+pub fn string_map(map: Option<&BTreeMap<String, String>>) -> String {
+    let Some(map) = map else { return "map[string]string(nil)".to_owned() };
+    let pairs: Vec<String> =
+        map.iter().map(|(key, value)| format!("{}:{}", quote(key), quote(value))).collect();
+    format!("map[string]string{{{}}}", pairs.join(", "))
+}
+
+/// A selector as `%#v` writes it.
+pub fn label_selector(selector: &LabelSelector) -> String {
+    let labels = string_map(selector.match_labels.as_ref());
+    let expressions = match &selector.match_expressions {
+        None => "[]v1.LabelSelectorRequirement(nil)".to_owned(),
+        Some(expressions) => {
+            let texts: Vec<String> = expressions
+                .iter()
+                .map(|expression| {
+                    let values = match &expression.values {
+                        None => "[]string(nil)".to_owned(),
+                        Some(values) => format!("[]string{{{}}}", quote_all(values)),
+                    };
+                    format!(
+                        "v1.LabelSelectorRequirement{{Key:{}, Operator:{}, Values:{values}}}",
+                        quote(&expression.key),
+                        quote(&expression.operator)
+                    )
+                })
+                .collect();
+            format!("[]v1.LabelSelectorRequirement{{{}}}", texts.join(", "))
+        }
+    };
+    format!("v1.LabelSelector{{MatchLabels:{labels}, MatchExpressions:{expressions}}}")
+}
+
+/// A number or a text as `%#v` writes it.
+pub fn int_or_string(value: &IntOrString) -> String {
+    let (type_, number, text) = match value {
+        IntOrString::Int(number) => (0, *number, ""),
+        IntOrString::String(text) => (1, 0, text.as_str()),
+    };
+    format!("intstr.IntOrString{{Type:{type_}, IntVal:{number}, StrVal:{}}}", quote(text))
 }
 
 /// A number as `%v` writes it: the shortest text, `1e+06` from there on.
@@ -82,6 +141,29 @@ pub fn syntax(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Printed by fmt.Printf("%#v") of Go with apimachinery v0.33.
+    #[test]
+    fn values_are_written_as_go_writes_them() {
+        let selector = |json| label_selector(&serde_json::from_value(json).unwrap());
+        assert_eq!(
+            selector(serde_json::json!({"matchLabels": {"b": "2", "a": "1"}})),
+            "v1.LabelSelector{MatchLabels:map[string]string{\"a\":\"1\", \"b\":\"2\"}, \
+             MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
+        );
+        assert_eq!(
+            selector(serde_json::json!({"matchExpressions": [
+                {"key": "a", "operator": "In", "values": ["b"]}, {"key": "c", "operator": "Exists"}]})),
+            "v1.LabelSelector{MatchLabels:map[string]string(nil), \
+             MatchExpressions:[]v1.LabelSelectorRequirement{v1.LabelSelectorRequirement{Key:\"a\", \
+             Operator:\"In\", Values:[]string{\"b\"}}, v1.LabelSelectorRequirement{Key:\"c\", \
+             Operator:\"Exists\", Values:[]string(nil)}}}"
+        );
+        assert_eq!(
+            int_or_string(&IntOrString::String("5".to_owned())),
+            "intstr.IntOrString{Type:1, IntVal:0, StrVal:\"5\"}"
+        );
+    }
 
     #[test]
     fn quotes_as_go_does() {

@@ -3,13 +3,15 @@
 //! Upstream: `pkg/apis/core/validation/validation.go`. The fields of features that are not
 //! simulated are not checked.
 
+pub(crate) mod resources;
+
 use crate::labels;
 use crate::names;
 use crate::quantity::Amount;
 use crate::{FieldError, Path};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec, Probe,
-    ResourceRequirements, Toleration, Volume, VolumeMount,
+    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec,
+    PodTemplateSpec, Probe, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
@@ -17,7 +19,26 @@ use std::collections::BTreeSet;
 type Errors = Vec<FieldError>;
 
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
-const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+/// Of numbers below zero.
+pub(crate) const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
+
+/// What is wrong with a template at `path`.
+///
+/// Upstream: `ValidatePodTemplateSpec`.
+pub fn template(template: &PodTemplateSpec, path: &Path<'_>, errors: &mut Errors) {
+    template_metadata(template, path, errors);
+    let none = PodSpec::default();
+    let spec = template.spec.as_ref().unwrap_or(&none);
+    errors.extend(pod_spec(spec, &path.child("spec")));
+}
+
+/// What is wrong with the labels and annotations of a template at `path`.
+pub fn template_metadata(template: &PodTemplateSpec, path: &Path<'_>, errors: &mut Errors) {
+    let Some(meta) = &template.metadata else { return };
+    errors.extend(labels::validate(meta.labels.as_ref(), path.child("labels")));
+    let field = path.child("annotations");
+    errors.extend(labels::validate_annotations(meta.annotations.as_ref(), field));
+}
 
 /// What is wrong with the spec of a pod or a template at `path`.
 pub fn pod_spec(spec: &PodSpec, path: &Path<'_>) -> Errors {
@@ -225,7 +246,7 @@ fn common(container: &Container, volumes: &BTreeSet<String>, item: &Path<'_>, er
     let policy = container.image_pull_policy.as_deref();
     one_of(policy, PULL, &item.child("imagePullPolicy"), errors);
     if let Some(requirements) = &container.resources {
-        resources(requirements, &item.child("resources"), errors);
+        resources::requirements(requirements, &item.child("resources"), errors);
     }
 }
 
@@ -362,42 +383,6 @@ fn volume_mounts(
             let field = item.child("mountPath");
             errors.push(FieldError::invalid(field, &mount.mount_path, "must be unique"));
         }
-    }
-}
-
-/// What is wrong with requests and limits.
-///
-/// Upstream: `ValidateContainerResourceRequirements`.
-fn resources(requirements: &ResourceRequirements, path: &Path<'_>, errors: &mut Errors) {
-    let list = path.child("limits");
-    for (name, quantity) in requirements.limits.iter().flatten() {
-        resource(name, Amount::of(quantity), &list.key(name), errors);
-    }
-    let list = path.child("requests");
-    for (name, quantity) in requirements.requests.iter().flatten() {
-        let field = list.key(name);
-        let request = Amount::of(quantity);
-        resource(name, request, &field, errors);
-        let limit = requirements.limits.as_ref().and_then(|limits| limits.get(name));
-        if let Some(limit) = limit.map(Amount::of).filter(|limit| request > *limit) {
-            // The path of this one names the list, not the entry.
-            let detail = format!("must be less than or equal to {name} limit of {limit}");
-            errors.push(FieldError::invalid(list, &request.to_string(), &detail));
-        }
-    }
-}
-
-fn resource(name: &str, amount: Amount, field: &Path<'_>, errors: &mut Errors) {
-    all_invalid(names::qualified_name(name), name, field, errors);
-    const KNOWN: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-    if !name.contains('/') && !KNOWN.contains(&name) && !name.starts_with("hugepages-") {
-        let detail = "must be a standard resource type or fully qualified";
-        errors.push(FieldError::invalid(field, name, detail));
-        let detail = "must be a standard resource for containers";
-        errors.push(FieldError::invalid(field, name, detail));
-    }
-    if amount < Amount::ZERO {
-        errors.push(FieldError::invalid(field, &amount.to_string(), NOT_NEGATIVE));
     }
 }
 
@@ -568,6 +553,20 @@ pub(crate) fn one_of(value: Option<&str>, known: &[&str], field: &Path<'_>, erro
 pub(crate) fn not_negative(number: Option<i32>, field: &Path<'_>, errors: &mut Errors) {
     if let Some(number) = number.filter(|number| *number < 0) {
         errors.push(FieldError::invalid_raw(field, number, NOT_NEGATIVE));
+    }
+}
+
+/// A number of 64 bits that must not be negative.
+pub(crate) fn not_negative_long(number: Option<i64>, field: &Path<'_>, errors: &mut Errors) {
+    if let Some(number) = number.filter(|number| *number < 0) {
+        errors.push(FieldError::invalid_raw(field, number, NOT_NEGATIVE));
+    }
+}
+
+/// A quantity that must not be negative.
+pub(crate) fn not_negative_quantity(amount: Amount, field: &Path<'_>, errors: &mut Errors) {
+    if amount < Amount::ZERO {
+        errors.push(FieldError::invalid(field, &amount.to_string(), NOT_NEGATIVE));
     }
 }
 
