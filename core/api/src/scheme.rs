@@ -51,11 +51,11 @@ fn workloads() -> Vec<KindRef> {
     ]
 }
 
-<<<<<<< HEAD
-/// `authentication.k8s.io`, `authorization.k8s.io`, `certificates.k8s.io`.
+/// `authentication.k8s.io`, `authorization.k8s.io`, `autoscaling`, `batch`, `certificates.k8s.io`.
 fn access() -> Vec<KindRef> {
     use k8s_openapi::api::{
-        authentication::v1::*, authorization::v1::*, certificates::v1::CertificateSigningRequest,
+        authentication::v1::*, authorization::v1::*, autoscaling, batch::v1::*,
+        certificates::v1::CertificateSigningRequest,
     };
     vec![
         SelfSubjectReview::kind(),
@@ -64,18 +64,10 @@ fn access() -> Vec<KindRef> {
         SelfSubjectAccessReview::kind(),
         SelfSubjectRulesReview::kind(),
         SubjectAccessReview::kind(),
-=======
-/// `autoscaling`, `batch`, `certificates.k8s.io`.
-fn access() -> Vec<KindRef> {
-    use k8s_openapi::api::{
-        autoscaling, batch::v1::*, certificates::v1::CertificateSigningRequest,
-    };
-    vec![
         autoscaling::v2::HorizontalPodAutoscaler::kind(),
         autoscaling::v1::HorizontalPodAutoscaler::kind(),
         CronJob::kind(),
         Job::kind(),
->>>>>>> 70b44fb (Serve stateful sets, jobs, cron jobs, autoscalers, budgets, replication controllers and pod templates)
         CertificateSigningRequest::kind(),
     ]
 }
