@@ -8,6 +8,7 @@
 
 mod default_toleration_seconds;
 mod namespace_lifecycle;
+mod pod_security;
 mod priority;
 mod service_account;
 mod taint_nodes_by_condition;
@@ -77,7 +78,7 @@ pub(crate) fn validate(
     warnings: &mut Vec<String>,
 ) -> ApiResult<()> {
     service_account::validate(admission, object)?;
-    let _ = warnings;
+    pod_security::validate(admission, object, warnings)?;
     Ok(())
 }
 
