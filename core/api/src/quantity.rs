@@ -61,6 +61,9 @@ impl Amount {
     /// Nothing.
     pub const ZERO: Amount = Amount { nanos: 0, format: Format::Decimal };
 
+    /// One unit.
+    pub const ONE: Amount = Amount { nanos: NANO, format: Format::Decimal };
+
     /// So many whole units.
     pub fn from_units(units: i64) -> Self {
         Amount { nanos: i128::from(units) * NANO, format: Format::Decimal }

@@ -75,7 +75,8 @@ impl ApiServer {
         }
         warn(&mut self.warnings, strategy.warnings(&object, None));
         admit::validate(&admission, &object, &mut self.warnings)?;
-        self.insert(request, object, cause)
+        let charged = admit::charge(&admission, &object, self.now)?;
+        self.insert(request, object, charged, cause)
     }
 
     /// Gives a name to an object that has only the beginning of one, and answers with that.
@@ -100,7 +101,22 @@ impl ApiServer {
         Ok(Some(prefix))
     }
 
-    fn insert(&mut self, request: &Request, object: Object, cause: CauseId) -> ApiResult<Object> {
+    /// Writes the quotas that a request was charged to.
+    pub(crate) fn write_quotas(&mut self, charged: Vec<Object>, cause: CauseId) -> ApiResult<()> {
+        for quota in charged {
+            let key = keys::of_object(&quota.kind(), quota.namespace(), quota.name());
+            self.put(key, quota.revision(), quota, cause)?;
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        request: &Request,
+        object: Object,
+        charged: Vec<Object>,
+        cause: CauseId,
+    ) -> ApiResult<Object> {
         let key = keys::of_object(&request.kind, &request.namespace, object.name());
         if let Some(there) = self.store.get(&key) {
             return Err(taken(request, &object, &there));
@@ -108,6 +124,7 @@ impl ApiServer {
         if request.dry_run {
             return Ok(object);
         }
+        self.write_quotas(charged, cause)?;
         self.put(key, 0, object, cause)
     }
 }

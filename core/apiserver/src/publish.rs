@@ -12,8 +12,10 @@ use naru_api::k8s_openapi::api::core::v1::{
 use naru_api::k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
 };
+use naru_api::k8s_openapi::api::scheduling::v1::PriorityClass;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use naru_api::kinds::priorityclass;
 use naru_api::request::Body;
 use naru_api::{ApiService, KubeObject, Object, Op, Request, status::ApiResult};
 use std::time::Duration;
@@ -35,6 +37,25 @@ impl ApiServer {
             let made = self.make("", namespace);
             // An empty store takes four namespaces.
             debug_assert!(made.is_ok());
+        }
+    }
+
+    /// Makes the priority classes that every cluster has.
+    ///
+    /// Upstream: `AddSystemPriorityClasses` in `pkg/registry/scheduling/rest/storage_scheduling.go`.
+    pub(crate) fn make_priority_classes(&mut self) {
+        for (name, value, description) in priorityclass::SYSTEM {
+            let made = self.make(
+                "",
+                PriorityClass {
+                    metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+                    value,
+                    description: Some(description.to_owned()),
+                    ..PriorityClass::default()
+                },
+            );
+            // An empty store takes two classes.
+            debug_assert!(made.is_ok(), "{made:?}");
         }
     }
 

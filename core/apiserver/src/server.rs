@@ -37,8 +37,9 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// An API server whose names, uids and addresses come from `rng`, with the namespaces that it
-    /// makes itself: default, kube-node-lease, kube-public, kube-system.
+    /// An API server whose names, uids and addresses come from `rng`, with what it
+    /// makes itself: the namespaces default, kube-node-lease, kube-public, kube-system, and the
+    /// system's priority classes.
     pub fn new(rng: Rng) -> Self {
         let mut server = ApiServer {
             now: Time::ZERO,
@@ -55,6 +56,7 @@ impl ApiServer {
             warnings: Vec::new(),
         };
         server.make_namespaces();
+        server.make_priority_classes();
         server
     }
 

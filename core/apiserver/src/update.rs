@@ -66,7 +66,9 @@ impl ApiServer {
         if request.subresource.is_empty() {
             create::warn(&mut self.warnings, strategy.warnings(&new, Some(old)));
         }
-        admit::validate(&admission(&*self.store, request, old), &new, &mut self.warnings)?;
+        let admission = admission(&*self.store, request, old);
+        admit::validate(&admission, &new, &mut self.warnings)?;
+        let charged = admit::charge(&admission, &new, self.now)?;
         // What changes nothing is not written.
         if new == *old {
             return Ok(new);
@@ -74,6 +76,7 @@ impl ApiServer {
         if request.dry_run {
             return Ok(new);
         }
+        self.write_quotas(charged, cause)?;
         let key = keys::of_object(&request.kind, &request.namespace, &request.name);
         if is_finished(old, &new) {
             self.remove(key, old.revision(), cause)?;

@@ -15,9 +15,11 @@ mod nodelifecycle;
 mod pod_control;
 mod podgc;
 mod replicaset;
+mod resourcequota;
 mod rootca;
 mod serviceaccount;
 mod services;
+mod storage_protection;
 mod tainteviction;
 mod util;
 mod victims;
@@ -31,8 +33,10 @@ pub use namespace::NamespaceController;
 pub use nodelifecycle::NodeLifecycleController;
 pub use podgc::PodGc;
 pub use replicaset::ReplicaSetController;
+pub use resourcequota::ResourceQuotaController;
 pub use rootca::RootCaPublisher;
 pub use serviceaccount::ServiceAccountsController;
+pub use storage_protection::{PvProtectionController, PvcProtectionController};
 pub use tainteviction::TaintEvictionController;
 
 use naru_client::Reconcile;
@@ -49,7 +53,10 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(NamespaceController),
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGc::default()),
+        Box::new(PvProtectionController),
+        Box::new(PvcProtectionController),
         Box::new(ReplicaSetController::default()),
+        Box::new(ResourceQuotaController),
         Box::new(ServiceAccountsController),
         Box::new(TaintEvictionController::default()),
     ]

@@ -1,22 +1,29 @@
 //! Admission: plug-ins that change or refuse what is about to be written, in upstream's order.
 //!
 //! First every plug-in that changes objects, [`mutate`]; then the API server's own validation;
-//! then every plug-in that only looks, [`validate`]. `ResourceQuota` comes last: it writes.
+//! then every plug-in that only looks, [`validate`]; and last `ResourceQuota`, [`charge`], which
+//! writes.
 //!
 //! Upstream: `pkg/kubeapiserver/options/plugins.go` (`AllOrderedPlugins`), with what kubeadm
 //! switches on beyond the defaults: `NodeRestriction`.
 
+mod default_class;
 mod default_toleration_seconds;
+mod limit_ranger;
 mod namespace_lifecycle;
+mod persistent_volume_claim_resize;
 mod pod_security;
 mod priority;
+mod resource_quota;
+mod runtime_class;
 mod service_account;
+mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
 use crate::keys;
 use crate::store::Store;
 use naru_api::{ApiError, Kind, Kube, Object, UserInfo, status::ApiResult};
-use naru_sim::Rng;
+use naru_sim::{Rng, Time};
 use std::sync::Arc;
 
 /// What a plug-in is shown.
@@ -55,6 +62,27 @@ impl Admission<'_> {
     fn find<K: Kube>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         self.store.get(&keys::of_object(&K::kind(), namespace, name))?.arc()
     }
+
+    /// All objects of a kind in a namespace; "": wherever they are.
+    fn list<K: Kube>(&self, namespace: &str) -> Vec<Arc<K>> {
+        let prefix = keys::of_namespace(&K::kind(), namespace);
+        self.store.range(&prefix).filter_map(Object::arc).collect()
+    }
+}
+
+/// Several problems as one text, each once: upstream's `utilerrors.NewAggregate`.
+fn aggregate(problems: Vec<String>) -> Option<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for problem in problems {
+        if !texts.contains(&problem) {
+            texts.push(problem);
+        }
+    }
+    match texts.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => Some(format!("[{}]", several.join(", "))),
+    }
 }
 
 /// Shows an object that is about to be created or updated to every plug-in that may change it.
@@ -64,10 +92,15 @@ pub(crate) fn mutate(
     rng: &mut Rng,
 ) -> ApiResult<()> {
     namespace_lifecycle::admit(admission)?;
+    limit_ranger::mutate(admission, object)?;
     service_account::mutate(admission, object, rng)?;
     taint_nodes_by_condition::mutate(admission, object);
     priority::mutate(admission, object)?;
     default_toleration_seconds::mutate(admission, object);
+    default_class::storage(admission, object);
+    storage_object_in_use_protection::mutate(admission, object);
+    runtime_class::mutate(admission, object)?;
+    default_class::ingress(admission, object);
     Ok(())
 }
 
@@ -77,9 +110,22 @@ pub(crate) fn validate(
     object: &Object,
     warnings: &mut Vec<String>,
 ) -> ApiResult<()> {
+    limit_ranger::validate(admission, object)?;
     service_account::validate(admission, object)?;
     pod_security::validate(admission, object, warnings)?;
+    priority::validate(admission, object)?;
+    persistent_volume_claim_resize::validate(admission, object)?;
+    runtime_class::validate(admission, object)?;
     Ok(())
+}
+
+/// What the request is charged to: quotas as they shall be written with it.
+pub(crate) fn charge(
+    admission: &Admission<'_>,
+    object: &Object,
+    now: Time,
+) -> ApiResult<Vec<Object>> {
+    resource_quota::charge(admission, object, now)
 }
 
 /// Asks every plug-in that cares whether an object may be deleted.

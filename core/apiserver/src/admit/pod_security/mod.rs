@@ -6,12 +6,11 @@ mod checks;
 mod policy;
 
 use super::{Admission, Operation};
-use crate::keys;
 use checks::{Subject, Violation};
 use naru_api::k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use naru_api::k8s_openapi::api::core::v1::{Namespace, Pod, PodSpec, PodTemplateSpec};
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use naru_api::{ApiError, Kube, Object, status::ApiResult};
+use naru_api::{ApiError, Object, status::ApiResult};
 use policy::{Level, LevelVersion};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -155,8 +154,7 @@ fn validate_namespace(
 /// Upstream: `EvaluatePodsInNamespace`.
 fn warnings_of_pods(admission: &Admission<'_>, rules: LevelVersion) -> Vec<String> {
     let namespace = admission.name;
-    let prefix = keys::of_namespace(&Pod::kind(), namespace);
-    let pods: Vec<Arc<Pod>> = admission.store.range(&prefix).filter_map(Object::arc).collect();
+    let pods: Vec<Arc<Pod>> = admission.list(namespace);
     let total = pods.len();
     let mut told: BTreeMap<String, (String, usize)> = BTreeMap::new();
     for pod in one_of_each_first(pods).into_iter().take(PODS_MAX) {
