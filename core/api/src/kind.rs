@@ -472,6 +472,11 @@ pub trait Strategy: Sync {
         None
     }
 
+    /// The OpenAPI schema of a kind that was defined at run time, by which its objects are merged.
+    fn open_api(&self) -> Option<&Value> {
+        None
+    }
+
     /// The kind that is stored, when it is another than this: an older version of the same kind,
     /// or an event of another group.
     fn storage_kind(&self) -> Option<KindRef> {

@@ -286,7 +286,6 @@ pub fn validate_annotations(
     annotations: Option<&BTreeMap<String, String>>,
     path: impl fmt::Display,
 ) -> Vec<FieldError> {
-    const BYTES_MAX: usize = 256 * 1024;
     let mut errors = Vec::new();
     let mut bytes = 0;
     for (key, value) in annotations.into_iter().flatten() {
@@ -295,8 +294,8 @@ pub fn validate_annotations(
             errors.push(FieldError::invalid(&path, key, &problem));
         }
     }
-    if bytes > BYTES_MAX {
-        errors.push(FieldError::too_long(&path, BYTES_MAX));
+    if bytes > names::ANNOTATIONS_BYTES_MAX {
+        errors.push(FieldError::too_long(&path, names::ANNOTATIONS_BYTES_MAX));
     }
     errors
 }

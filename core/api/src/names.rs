@@ -14,6 +14,9 @@ const NAME_MAX: usize = 63;
 const SUFFIX_LEN: usize = 5;
 const SUBDOMAIN_MAX: usize = 253;
 
+/// Bytes of all annotations of an object.
+pub const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+
 /// `count` random letters, as in the ends of pods' names.
 pub fn random_suffix(rng: &mut Rng, count: usize) -> String {
     (0..count).map(|_| letter(rng.below(ALPHANUMS.len() as u64))).collect()

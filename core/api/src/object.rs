@@ -1,10 +1,15 @@
 //! An object of any kind, typed inside.
 
+use crate::managed::{self, Ledger, Managers, Writer};
 use crate::{KindRef, StrategyRef, omitempty};
 use dyn_clone::DynClone;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    ManagedFieldsEntry, ObjectMeta, OwnerReference,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +49,11 @@ pub trait KubeObject: Any + DynClone + fmt::Debug + Send + Sync {
     }
     /// Whether `other` is of the same type and equal.
     fn equals(&self, other: &dyn KubeObject) -> bool;
+    /// What objects with the same fields have in common; `None` if that takes as long as working
+    /// out the fields.
+    fn shape(&self) -> Option<u128> {
+        None
+    }
 }
 
 impl<K: Kube> KubeObject for K {
@@ -67,26 +77,33 @@ impl<K: Kube> KubeObject for K {
     fn equals(&self, other: &dyn KubeObject) -> bool {
         (other as &dyn Any).downcast_ref::<K>().is_some_and(|other| self == other)
     }
+    fn shape(&self) -> Option<u128> {
+        managed::shape::of(self)
+    }
 }
 
-/// A shared object, copied when it is changed while others hold it.
+/// A shared object, copied when it is changed while others hold it. Who owns its fields is kept
+/// beside it (see [`managed`]) and not in its metadata.
 #[derive(Clone, Debug)]
-pub struct Object(Arc<dyn KubeObject>);
+pub struct Object {
+    content: Arc<dyn KubeObject>,
+    ledger: Option<Arc<Ledger>>,
+}
 
 impl Object {
     /// Wraps a typed object.
     pub fn new<K: KubeObject>(object: K) -> Self {
-        Object(Arc::new(object))
+        Object { content: Arc::new(object), ledger: None }
     }
 
     /// The kind's entry in the scheme.
     pub fn kind(&self) -> KindRef {
-        self.0.kind()
+        self.content.kind()
     }
 
     /// The object's metadata.
     pub fn meta(&self) -> &ObjectMeta {
-        self.0.meta()
+        self.content.meta()
     }
 
     /// The object's metadata, to change; copies the object if it is shared.
@@ -96,12 +113,13 @@ impl Object {
 
     /// The typed object, if it is a `K`.
     pub fn get<K: Kube>(&self) -> Option<&K> {
-        (&*self.0 as &dyn Any).downcast_ref::<K>()
+        (&*self.content as &dyn Any).downcast_ref::<K>()
     }
 
     /// The typed object, shared, if it is a `K`.
     pub fn arc<K: Kube>(&self) -> Option<Arc<K>> {
-        let any: Arc<dyn Any + Send + Sync> = Arc::clone(&self.0) as Arc<dyn Any + Send + Sync>;
+        let any: Arc<dyn Any + Send + Sync> =
+            Arc::clone(&self.content) as Arc<dyn Any + Send + Sync>;
         any.downcast::<K>().ok()
     }
 
@@ -110,14 +128,71 @@ impl Object {
         (self.make_mut() as &mut dyn Any).downcast_mut::<K>()
     }
 
-    /// The object as JSON, with `apiVersion` and `kind`.
-    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
-        self.0.to_json()
+    /// The object as JSON, with `apiVersion`, `kind` and `metadata.managedFields`.
+    pub fn to_json(&self) -> Result<Value, serde_json::Error> {
+        let mut json = self.content.to_json()?;
+        let managed = self.managed_fields();
+        if !managed.is_empty()
+            && let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            metadata.insert("managedFields".to_owned(), serde_json::to_value(managed)?);
+        }
+        Ok(json)
     }
 
-    /// The object as JSON text: always the same bytes for equal objects.
-    pub fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        self.0.to_json_bytes()
+    /// The object as JSON, without `metadata.managedFields`.
+    pub fn content_json(&self) -> Result<Value, serde_json::Error> {
+        self.content.to_json()
+    }
+
+    /// The same as text: always the same bytes for equal objects.
+    pub fn content_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        self.content.to_json_bytes()
+    }
+
+    /// `metadata.managedFields`: who owns which fields.
+    pub fn managed_fields(&self) -> Vec<ManagedFieldsEntry> {
+        self.managers().encode()
+    }
+
+    /// Who owns which fields.
+    pub fn managers(&self) -> Arc<Managers> {
+        match &self.ledger {
+            Some(ledger) => ledger.managers(&self.content),
+            None => Arc::default(),
+        }
+    }
+
+    /// Says who owns which fields.
+    pub fn set_managers(&mut self, managers: Arc<Managers>) {
+        self.ledger = (!managers.is_empty()).then(|| Arc::new(Ledger::known(managers)));
+    }
+
+    /// Notes that `writer` (`None`: nobody who owns fields) made this object of `before`, through
+    /// `kind`, at `now`.
+    pub fn note_write(
+        &mut self,
+        before: &Object,
+        writer: Option<&Writer>,
+        kind: &KindRef,
+        now: Timestamp,
+    ) {
+        let ledger = before.ledger.as_ref();
+        self.ledger = ledger.map(|l| Arc::new(l.after(&before.content, writer, kind, now)));
+    }
+
+    /// Whether notes wait to be worked out that `before` has too, so that the write from `before`
+    /// to this object is not noted yet.
+    pub fn is_unnoted(&self, before: &Object) -> bool {
+        match (&self.ledger, &before.ledger) {
+            (Some(mine), Some(before)) => Arc::ptr_eq(mine, before) && mine.waits(),
+            _ => false,
+        }
+    }
+
+    /// What objects with the same fields have in common.
+    pub fn shape(&self) -> Option<u128> {
+        self.content.shape()
     }
 
     /// `metadata.name`, or "" when it is not set.
@@ -161,7 +236,7 @@ impl Object {
     }
 
     fn make_mut(&mut self) -> &mut dyn KubeObject {
-        dyn_clone::arc_make_mut(&mut self.0)
+        dyn_clone::arc_make_mut(&mut self.content)
     }
 }
 
@@ -173,7 +248,7 @@ impl<K: Kube> From<K> for Object {
 
 impl PartialEq for Object {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.equals(&*other.0)
+        Arc::ptr_eq(&self.content, &other.content) || self.content.equals(&*other.content)
     }
 }
 

@@ -262,6 +262,21 @@ impl ApiError {
         self
     }
 
+    /// With these causes: reason, message, field.
+    pub(crate) fn with_causes(
+        mut self,
+        causes: impl Iterator<Item = (&'static str, String, String)>,
+    ) -> Self {
+        let cause = |(reason, message, field): (&str, String, String)| StatusCause {
+            field: Some(field),
+            message: Some(message),
+            reason: Some(reason.to_owned()),
+        };
+        let details = self.0.details.get_or_insert_default();
+        details.causes = Some(causes.map(cause).collect());
+        self
+    }
+
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         self.0.details = Some(StatusDetails {

@@ -40,7 +40,7 @@ impl Digest {
 }
 
 fn next(link: [u8; 32], change: &Change) -> [u8; 32] {
-    let value = match change.after.as_ref().map(|object| object.to_json_bytes()) {
+    let value = match change.after.as_ref().map(|object| object.content_bytes()) {
         Some(Ok(json)) => json,
         Some(Err(error)) => error.to_string().into_bytes(),
         None => b"deleted".to_vec(),
