@@ -1,6 +1,7 @@
 //! The native binary `naru`.
 
 mod run;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,11 +18,14 @@ struct Arguments {
 enum Command {
     /// Run a script of the terminal's language; `sleep 30` takes no time at all.
     Run(run::Run),
+    /// Serve the cluster's API over HTTP: to kubectl, client libraries, controllers.
+    Serve(serve::Serve),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Serve(serve) => serve.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("naru: {error}");

@@ -106,6 +106,12 @@ pub enum Connect {
         /// Whether the container has a terminal.
         tty: bool,
     },
+    /// Connect to a port in the pod's network namespace: bytes to it are the stream's input,
+    /// bytes from it its output.
+    PortForward {
+        /// The port.
+        port: u16,
+    },
 }
 
 /// Upstream: `v1.PodLogOptions`.

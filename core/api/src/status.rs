@@ -160,12 +160,13 @@ impl ApiError {
     /// The path is served, and not for this method.
     pub fn method_not_allowed() -> Self {
         const WHY: &str = "the server does not allow this method on the requested resource";
-        ApiError::new(405, "MethodNotAllowed", WHY)
+        ApiError::new(405, "MethodNotAllowed", WHY).about("", "", "")
     }
 
     /// The path is not served.
     pub fn no_such_path() -> Self {
-        ApiError::new(404, "NotFound", "the server could not find the requested resource")
+        const WHY: &str = "the server could not find the requested resource";
+        ApiError::new(404, "NotFound", WHY).about("", "", "")
     }
 
     /// The watch starts before what is kept.
@@ -218,7 +219,8 @@ impl ApiError {
         ApiError::invalid_as("meta.k8s.io", kind, "", causes)
     }
 
-    fn invalid_as(group: &str, kind: &str, name: &str, causes: &[FieldError]) -> Self {
+    /// The same, of a kind that is not in the scheme.
+    pub fn invalid_as(group: &str, kind: &str, name: &str, causes: &[FieldError]) -> Self {
         let mut texts: Vec<String> = Vec::new();
         for cause in causes {
             let text = format!("{}: {}", cause.field, cause.message);

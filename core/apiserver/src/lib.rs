@@ -20,6 +20,7 @@ mod metadata;
 mod patch;
 mod publish;
 mod read;
+pub mod rest;
 mod reviews;
 mod server;
 pub mod store;

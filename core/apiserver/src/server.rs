@@ -4,8 +4,9 @@ use crate::allocate::Allocators;
 use crate::authenticate::AuthenticationConfig;
 use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
+use crate::rest::RestState;
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
-use crate::streams::{StreamMark, Streams};
+use crate::streams::{self, StreamMark, Streams};
 use crate::watches::Watches;
 use crate::{authenticate, limits, reviews, subresource, table, versions};
 use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
@@ -34,6 +35,7 @@ pub struct ApiServer {
     kinds: Vec<KindRef>,
     /// Of the last answer.
     pub(crate) warnings: Vec<String>,
+    rest: RestState,
 }
 
 impl ApiServer {
@@ -43,6 +45,7 @@ impl ApiServer {
     pub fn new(rng: Rng) -> Self {
         let mut server = ApiServer {
             now: Time::ZERO,
+            rest: RestState::new(&rng),
             rng,
             store: Box::new(MemoryStore::default()),
             allocators: Allocators::default(),
@@ -78,6 +81,19 @@ impl ApiServer {
     /// can wait for [`ApiServer::PUBLISH_INTERVAL`].
     pub fn next_bookmark(&self) -> Option<Time> {
         self.watches.next_bookmark()
+    }
+
+    pub(crate) fn rest_state(&self) -> &RestState {
+        &self.rest
+    }
+
+    pub(crate) fn rest_state_mut(&mut self) -> &mut RestState {
+        &mut self.rest
+    }
+
+    /// How many watches are open.
+    pub(crate) fn watches_open(&self) -> usize {
+        self.watches.len()
     }
 
     /// The store, to read.
@@ -208,6 +224,20 @@ impl ApiServer {
         }
     }
 
+    /// May this stream be opened? Answers with its pod.
+    pub(crate) fn check_connect(&self, request: &ConnectRequest) -> ApiResult<Object> {
+        let (subresource, verb) = streams::subresource(&request.connect);
+        authenticate::require_name(&request.user)?;
+        let kind = Pod::kind();
+        let resource = Resource::of(&kind, &request.namespace, &request.pod);
+        self.authorize_connect(&request.user, verb, resource.subresource(subresource))?;
+        let object = self.find(&kind, &request.namespace, &request.pod)?;
+        if let Some(pod) = object.get::<Pod>() {
+            streams::check(pod, request)?;
+        }
+        Ok(object)
+    }
+
     fn dispatch(&mut self, request: &Request, op: Op) -> ApiResult<Response> {
         match (op, request.subresource) {
             (Op::Get, _) => {
@@ -299,20 +329,12 @@ impl ApiService for ApiServer {
     }
 
     fn connect(&mut self, request: ConnectRequest) -> ApiResult<StreamId> {
-        use naru_api::service::Connect;
-        let (subresource, verb) = match &request.connect {
-            Connect::Log(_) => ("log", "get"),
-            Connect::Exec { .. } => ("exec", "create"),
-            Connect::Attach { .. } => ("attach", "create"),
-        };
-        authenticate::require_name(&request.user)?;
+        let (subresource, verb) = streams::subresource(&request.connect);
+        let object = self.check_connect(&request)?;
         let kind = Pod::kind();
-        let resource = Resource::of(&kind, &request.namespace, &request.pod);
-        self.authorize_connect(&request.user, verb, resource.subresource(subresource))?;
         let subject = subject(&kind, &request.namespace, &request.pod);
         let subject: Arc<str> = format!("{subject}/{subresource}").into();
         let cause = self.causes.record(self.now, request.cause, &request.agent, verb, subject);
-        let object = self.find(&kind, &request.namespace, &request.pod)?;
         let Some(pod) = object.get::<Pod>() else {
             return Err(ApiError::not_found(&kind, &request.pod));
         };

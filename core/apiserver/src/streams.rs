@@ -42,19 +42,12 @@ impl Streams {
             let message = "too many requests, please try again later";
             return Err(ApiError::new(429, "TooManyRequests", message));
         }
-        request.container = container(pod, &request.container)?;
-        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-        let node = node.unwrap_or_default();
+        request.container = check(pod, &request)?;
+        let node = node_of(pod);
         let mut stream = Stream::default();
         if node.is_empty() {
-            match request.connect {
-                // A pod without a node has no logs: an empty answer.
-                Connect::Log(_) => stream.result = Some(Ok(0)),
-                Connect::Exec { .. } | Connect::Attach { .. } => {
-                    let message = format!("pod {} does not have a host assigned", request.pod);
-                    return Err(ApiError::bad_request(message));
-                }
-            }
+            // A pod without a node has no logs: an empty answer.
+            stream.result = Some(Ok(0));
         }
         self.last += 1;
         let id = StreamId(self.last);
@@ -108,6 +101,34 @@ impl Streams {
     pub(crate) fn take_ready(&mut self) -> Vec<String> {
         std::mem::take(&mut self.ready).into_iter().collect()
     }
+}
+
+/// The subresource that a stream goes to, and the verb of who opens it.
+pub(crate) fn subresource(connect: &Connect) -> (&'static str, &'static str) {
+    match connect {
+        Connect::Log(_) => ("log", "get"),
+        Connect::Exec { .. } => ("exec", "create"),
+        Connect::Attach { .. } => ("attach", "create"),
+        Connect::PortForward { .. } => ("portforward", "create"),
+    }
+}
+
+fn node_of(pod: &Pod) -> &str {
+    pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default()
+}
+
+/// Whether a stream to the pod can be asked for; gives the container that is meant.
+pub(crate) fn check(pod: &Pod, request: &ConnectRequest) -> ApiResult<String> {
+    let container = match request.connect {
+        // All containers of a pod share its network.
+        Connect::PortForward { .. } => String::new(),
+        _ => container(pod, &request.container)?,
+    };
+    if node_of(pod).is_empty() && !matches!(request.connect, Connect::Log(_)) {
+        let message = format!("pod {} does not have a host assigned", request.pod);
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(container)
 }
 
 /// The container that is meant, or what is wrong with it.

@@ -167,6 +167,11 @@ pub(crate) fn bookmark(kind: &Kind, revision: u64, ends_initial: bool) -> Option
 }
 
 impl Watches {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.watches.len()
+    }
+
     /// The latest watch that was opened.
     pub(crate) fn last(&self) -> WatchId {
         WatchId(self.last)

@@ -207,6 +207,19 @@ impl Cluster {
         }
     }
 
+    /// Lets somebody outside of the machine use the API server, at the present moment: a client
+    /// that came over HTTP. Watches and streams that it opens are its own to poll and to end.
+    pub fn outside<T>(&mut self, call: impl FnOnce(&mut ApiServer) -> T) -> T {
+        let before = self.api.stream_marks();
+        let result = call(&mut self.api);
+        let after = self.api.stream_marks();
+        for mark in after.iter().filter(|mark| !before.contains(mark)) {
+            self.plan_node(&mark.node);
+        }
+        self.settle();
+        result
+    }
+
     /// Does what a part has to do at its turn.
     fn turn(&mut self, at: Time, part: Part, turn: Turn) {
         if at > self.now {

@@ -359,6 +359,15 @@ impl Network {
         self.sockets.get(&socket).map(|socket| socket.flow).filter(|flow| *flow != FlowId(0))
     }
 
+    /// Says goodbye on a connection; what the other side still sends can be read.
+    pub fn shutdown(&mut self, socket: SockId, call: Call) {
+        self.set_now(call.now);
+        let Ok(tcp) = self.tcp(socket) else { return };
+        let mut out = Vec::new();
+        tcp.shutdown(call.now, &mut out);
+        self.send_segments(socket, out, call.cause);
+    }
+
     /// Closes any socket: a connection says goodbye to the other side.
     pub fn close(&mut self, socket: SockId, call: Call) {
         self.set_now(call.now);

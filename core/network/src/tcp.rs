@@ -197,10 +197,15 @@ impl Tcp {
         match self.state {
             State::SynSent | State::Closed => self.end(None),
             State::SynReceived => self.abort(out),
-            State::Open => {
-                self.fin.get_or_insert(self.una.max(1) + self.outgoing.len() as u64);
-                self.transmit(usize::MAX, now, out);
-            }
+            State::Open => self.shutdown(now, out),
+        }
+    }
+
+    /// The program has no more to send, but may go on reading.
+    pub fn shutdown(&mut self, now: Time, out: &mut Vec<Segment>) {
+        if self.state == State::Open {
+            self.fin.get_or_insert(self.una.max(1) + self.outgoing.len() as u64);
+            self.transmit(usize::MAX, now, out);
         }
     }
 

@@ -10,6 +10,7 @@ mod kindnet;
 mod kubelet;
 pub mod limits;
 mod node;
+mod portforward;
 mod programs;
 pub mod proxy;
 pub mod runtime;

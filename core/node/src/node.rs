@@ -243,7 +243,7 @@ impl Node {
     fn pump(&mut self, env: &mut Env<'_>) {
         if let Some(kubelet) = self.kubelet.controller().filter(|_| self.kubelet_runs) {
             let name = &self.config.name;
-            self.streams.pump(env.api, name, kubelet, &mut self.runtime, env.now);
+            self.streams.pump(env.api, name, kubelet, &mut self.runtime, env.net, env.now);
         }
     }
 

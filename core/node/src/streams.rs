@@ -1,13 +1,15 @@
-//! The kubelet's streams: logs, exec, attach.
+//! The kubelet's streams: logs, exec, attach, port-forward.
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/kubelet/kuberuntime/logs/logs.go`.
 
 use crate::kubelet::{ContainerRecord, Kubelet, first_reason};
 use crate::limits;
+use crate::portforward::{self, Forward};
 use crate::runtime::{ContainerId, ContainerState, ExecIo, LogLine, Output, Runtime, TapId};
 use k8s_openapi::api::core::v1::Pod;
 use naru_api::service::{Connect, ConnectRequest, KubeletStreams, LogOptions, Stream, StreamId};
 use naru_api::{ApiError, Kube};
+use naru_network::Network;
 use naru_shell::Pid;
 use naru_sim::Time;
 use std::collections::{BTreeMap, VecDeque};
@@ -22,6 +24,7 @@ const CHUNK: usize = 32 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Streams {
     sessions: BTreeMap<StreamId, Session>,
+    forwards: BTreeMap<StreamId, Forward>,
     retry_at: Option<Time>,
 }
 
@@ -59,25 +62,54 @@ impl Streams {
         node_name: &str,
         kubelet: &Kubelet,
         runtime: &mut Runtime,
+        network: &mut Network,
         now: Time,
     ) {
         for (id, request) in api.accept(node_name) {
-            let opened = if self.sessions.len() < limits::STREAMS_MAX {
-                open(&request, kubelet, runtime, now)
-            } else {
+            if api.stream(id).is_none() {
+                continue;
+            }
+            let opened = if self.sessions.len() + self.forwards.len() >= limits::STREAMS_MAX {
                 Err(ApiError::new(429, "TooManyRequests", "the kubelet has too many streams"))
+            } else if let Connect::PortForward { port } = request.connect {
+                let forward = Forward::open(&request, port, kubelet, runtime, network, now);
+                forward.map(|forward| self.forwards.insert(id, forward).is_some())
+            } else {
+                let session = open(&request, kubelet, runtime, now);
+                session.map(|session| self.sessions.insert(id, session).is_some())
             };
-            match (opened, api.stream(id)) {
-                (Ok(session), Some(_)) => drop(self.sessions.insert(id, session)),
-                (Err(error), Some(stream)) => stream.result = Some(Err(error)),
-                (_, None) => {}
+            if let (Err(error), Some(stream)) = (opened, api.stream(id)) {
+                stream.result = Some(Err(error));
             }
         }
         self.retry_at = None;
+        self.pump_forwards(api, network, now);
         let ids: Vec<StreamId> = self.sessions.keys().copied().collect();
         for id in ids {
             self.pump_one(api, id, runtime, now);
         }
+    }
+
+    fn pump_forwards(&mut self, api: &mut dyn KubeletStreams, network: &mut Network, now: Time) {
+        let retry_at = &mut self.retry_at;
+        self.forwards.retain(|id, forward| {
+            let Some(stream) = api.stream(*id).filter(|stream| !stream.client_gone) else {
+                forward.close(network, now);
+                return false;
+            };
+            match forward.pump(stream, network, now) {
+                portforward::Progress::Open => true,
+                portforward::Progress::Slow => {
+                    *retry_at = Some(now + SLOW_CLIENT);
+                    true
+                }
+                portforward::Progress::Done(result) => {
+                    stream.result = Some(result);
+                    forward.close(network, now);
+                    false
+                }
+            }
+        });
     }
 
     fn pump_one(
@@ -167,7 +199,7 @@ fn open(
             let io = container.stdio();
             Kind::Attach { tap: container.attach(), io, stdin: *stdin && container.config.stdin }
         }
-        Connect::Log(_) => return Err(not_found()),
+        Connect::Log(_) | Connect::PortForward { .. } => return Err(not_found()),
     };
     Ok(Session { container: id, kind })
 }

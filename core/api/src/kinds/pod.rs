@@ -17,7 +17,7 @@ use naru_sim::Time;
 static KIND: Kind = Names::new("", "v1", "Pod", "pods", "pod")
     .short(&["po"])
     .categories(&["all"])
-    .subresources(&["attach", "binding", "exec", "log", "status"])
+    .subresources(&["attach", "binding", "exec", "log", "portforward", "status"])
     .kind(&PodStrategy);
 
 impl Kube for Pod {

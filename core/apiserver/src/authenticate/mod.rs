@@ -64,6 +64,11 @@ impl ApiServer {
         self.authentication = Arc::new(config);
     }
 
+    /// Trusts one more token.
+    pub fn add_token(&mut self, token: StaticToken) {
+        Arc::make_mut(&mut self.authentication).tokens.push(token);
+    }
+
     /// Who shows these credentials, and as whom they act.
     pub(crate) fn who(&mut self, credentials: &Credentials) -> ApiResult<UserInfo> {
         let user = self.who_without_impersonation(credentials)?;

@@ -1,0 +1,198 @@
+//! Connections: from bytes to requests and back, within limits.
+
+use super::engine::{Command, Reply};
+use super::{guard, stream};
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use naru_api::ApiError;
+use naru_apiserver::rest::{self, BODY_BYTES_MAX, Head, HttpRequest, HttpResponse};
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::mpsc as thread;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Requests worked on at once; watches and streams do not count once they have begun.
+const REQUESTS_MAX: usize = 400;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bodies of at least so many bytes are compressed: upstream's `defaultGzipThresholdBytes`.
+const GZIP_BYTES_MIN: usize = 128 * 1024;
+/// Virtual time that one call may let pass: a year.
+const ADVANCE_MAX: f64 = 366.0 * 24.0 * 3600.0;
+
+/// A body of an answer.
+pub type Body = BoxBody<Bytes, Infallible>;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Front {
+    /// To the cluster's thread.
+    pub engine: thread::Sender<Command>,
+    /// Which names of this server are known.
+    pub names: guard::Names,
+    requests: Semaphore,
+}
+
+impl Front {
+    /// A front before the cluster's thread.
+    pub fn new(engine: thread::Sender<Command>, names: guard::Names) -> Self {
+        Front { engine, names, requests: Semaphore::new(REQUESTS_MAX) }
+    }
+
+    /// Asks the cluster's thread; an error says that it is gone.
+    pub async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, ApiError> {
+        let gone = || ApiError::new(503, "ServiceUnavailable", "the cluster has stopped");
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(command(reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+}
+
+/// Answers one request.
+pub async fn serve(
+    front: Arc<Front>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let Ok(_permit) = front.requests.try_acquire() else {
+        let message = "too many requests, please try again later";
+        let error = ApiError::new(429, "TooManyRequests", message);
+        return Ok(full(rest::error_response(&error), false));
+    };
+    if let Err(response) = front.names.check(&request) {
+        return Ok(full(response, false));
+    }
+    if request.uri().path() == "/naru/advance" {
+        return Ok(full(advance(&front, &request).await, false));
+    }
+    Ok(answer(&front, request).await)
+}
+
+async fn answer(front: &Arc<Front>, mut request: Request<Incoming>) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let gzip = accepts_gzip(&request);
+    let plain = match read(request).await {
+        Ok(plain) => plain,
+        Err(error) => return full(rest::error_response(&error), false),
+    };
+    let handshake = stream::Handshake::of(&plain);
+    let reply = front.ask(|reply| Command::Http(plain, reply)).await;
+    match reply {
+        Err(error) => full(rest::error_response(&error), false),
+        Ok(Reply::Full(response)) => full(response, gzip),
+        Ok(Reply::Endless(head, chunks)) => endless(head, chunks),
+        Ok(Reply::Command(session, wants)) => {
+            let front = Arc::clone(front);
+            handshake.accept(&stream::COMMAND_PROTOCOLS, move |protocol| {
+                tokio::spawn(stream::command(front, upgrade, protocol, session, wants));
+            })
+        }
+        Ok(Reply::PortForward(connect, ports)) => {
+            let front = Arc::clone(front);
+            handshake.accept(&stream::PORT_PROTOCOLS, move |protocol| {
+                tokio::spawn(stream::port_forward(front, upgrade, protocol, connect, ports));
+            })
+        }
+    }
+}
+
+/// `POST /naru/advance?seconds=N`.
+async fn advance(front: &Front, request: &Request<Incoming>) -> HttpResponse {
+    if request.method() != hyper::Method::POST {
+        return HttpResponse::text(405, "405 method not allowed: POST");
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let seconds = query.split('&').find_map(|pair| pair.strip_prefix("seconds="));
+    let seconds = seconds.and_then(|text| text.parse::<f64>().ok());
+    let Some(seconds) = seconds.filter(|seconds| (0.0..=ADVANCE_MAX).contains(seconds)) else {
+        let message = format!("400 seconds must be a number from 0 to {ADVANCE_MAX}");
+        return HttpResponse::text(400, &message);
+    };
+    let by = Duration::from_secs_f64(seconds);
+    match front.ask(|reply| Command::Advance(by, reply)).await {
+        Ok(()) => HttpResponse::text(200, "ok"),
+        Err(error) => rest::error_response(&error),
+    }
+}
+
+/// Reads a request whole.
+async fn read(request: Request<Incoming>) -> Result<HttpRequest, ApiError> {
+    let (parts, body) = request.into_parts();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+    // One byte more than may be: what is too long is told by the API server.
+    let body = Limited::new(body, BODY_BYTES_MAX + 1).collect();
+    let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            vec![0; BODY_BYTES_MAX + 1]
+        }
+        Ok(Err(error)) => return Err(ApiError::bad_request(error.to_string())),
+        Err(_) => {
+            let message = "the request's body did not come in time";
+            return Err(ApiError::new(408, "Timeout", message));
+        }
+    };
+    Ok(HttpRequest {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: headers.collect(),
+        body,
+        certificate: Vec::new(),
+    })
+}
+
+fn accepts_gzip(request: &Request<Incoming>) -> bool {
+    let values = request.headers().get_all(header::ACCEPT_ENCODING);
+    let gzip = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|value| value.split(',').any(|one| one.trim() == "gzip"))
+    };
+    values.iter().any(gzip)
+}
+
+/// A whole answer.
+pub fn full(response: HttpResponse, gzip: bool) -> Response<Body> {
+    let HttpResponse { mut head, mut body } = response;
+    if gzip && body.len() >= GZIP_BYTES_MIN && head.status == 200 {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        if encoder.write_all(&body).is_ok()
+            && let Ok(small) = encoder.finish()
+        {
+            body = small;
+            head = head.with("Content-Encoding", "gzip").with("Vary", "Accept-Encoding");
+        }
+    }
+    with_head(head, Full::new(Bytes::from(body)).boxed())
+}
+
+/// An answer that goes on as long as its chunks come.
+fn endless(head: Head, mut chunks: mpsc::Receiver<Bytes>) -> Response<Body> {
+    let stream = futures_util::stream::poll_fn(move |context| {
+        chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    });
+    with_head(head, BodyExt::boxed(StreamBody::new(stream)))
+}
+
+fn with_head(head: Head, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() =
+        StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in head.headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // A header that cannot be written is left out.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,208 @@
+//! Answers as bytes: objects, lists, tables, partial metadata, errors.
+//!
+//! Upstream: `apiserver/pkg/endpoints/handlers/response.go`, `responsewriters/writers.go`.
+
+use crate::rest::http::{Head, HttpResponse};
+use crate::rest::media::{Conversion, Encoding, Form};
+use naru_api::request::{ObjectList, Row, Table};
+use naru_api::{
+    ApiError, Cell, ColumnType, Object, Response, StrategyRef, status::ApiResult, yaml,
+};
+use serde_json::{Map, Value, json};
+
+/// What of its object a table's row carries: `includeObject`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum IncludeObject {
+    /// Nothing.
+    None,
+    /// Its metadata.
+    #[default]
+    Metadata,
+    /// All of it.
+    Object,
+}
+
+impl IncludeObject {
+    /// Reads the query parameter.
+    pub(crate) fn parse(text: &str) -> ApiResult<Self> {
+        match text {
+            "" | "Metadata" => Ok(IncludeObject::Metadata),
+            "None" => Ok(IncludeObject::None),
+            "Object" => Ok(IncludeObject::Object),
+            other => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: {}: must \
+                 be 'Metadata', 'Object', 'None', or empty",
+                naru_api::gofmt::quote(other)
+            ))),
+        }
+    }
+}
+
+/// An error as the client is sent it.
+pub fn error_response(error: &ApiError) -> HttpResponse {
+    let code = u16::try_from(error.code()).unwrap_or(500);
+    written(code, &status(error), &Form::default())
+}
+
+/// `metav1.Status` of an error, with the empty metadata that upstream writes.
+pub fn status(error: &ApiError) -> Value {
+    let mut json = serde_json::to_value(error.status()).unwrap_or_default();
+    if let Some(map) = json.as_object_mut() {
+        map.insert("metadata".to_owned(), json!({}));
+    }
+    json
+}
+
+/// A value as an answer of this form.
+pub(crate) fn written(code: u16, value: &Value, form: &Form) -> HttpResponse {
+    let body = match form.encoding {
+        Encoding::Yaml => yaml::print(value).into_bytes(),
+        Encoding::Json if form.pretty => pretty(value),
+        Encoding::Json => {
+            let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+            bytes.push(b'\n');
+            bytes
+        }
+    };
+    HttpResponse { head: Head::new(code, form.encoding.media_type()), body }
+}
+
+fn pretty(value: &Value) -> Vec<u8> {
+    // Two spaces, as Go's `MarshalIndent` is told to.
+    serde_json::to_vec_pretty(value).unwrap_or_default()
+}
+
+/// What the API server answered, in the form that was asked for.
+pub(crate) fn response(
+    response: &Response,
+    conversion: Option<&Conversion>,
+    include: IncludeObject,
+) -> ApiResult<Value> {
+    let partial = conversion.filter(|wanted| wanted.kind.starts_with("PartialObjectMetadata"));
+    match (response, partial) {
+        (Response::Object(one), None) => object(one),
+        (Response::Object(one), Some(wanted)) => Ok(partial_object(one, &wanted.version)),
+        (Response::List(list), None) => items(list),
+        (Response::List(list), Some(wanted)) => {
+            let item = |object| partial_object(object, &wanted.version);
+            Ok(json!({
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": format!("meta.k8s.io/{}", wanted.version),
+                "metadata": list_meta(list.revision, &list.continue_token, list.remaining),
+                "items": list.items.iter().map(item).collect::<Vec<_>>(),
+            }))
+        }
+        (Response::Status(done), _) => {
+            let mut json = serde_json::to_value(done).map_err(ApiError::internal)?;
+            if let Some(map) = json.as_object_mut() {
+                map.insert("metadata".to_owned(), json!({}));
+            }
+            Ok(json)
+        }
+        (Response::Table(shown), _) => {
+            let version = conversion.map_or("v1", |wanted| &wanted.version);
+            table(shown, version, include, true)
+        }
+    }
+}
+
+/// One object.
+pub(crate) fn object(object: &Object) -> ApiResult<Value> {
+    object.to_json().map_err(ApiError::internal)
+}
+
+/// A list. Its items say no kind, as upstream's do not, unless they are custom resources.
+fn items(list: &ObjectList) -> ApiResult<Value> {
+    let built_in = matches!(list.kind.strategy, StrategyRef::BuiltIn(_));
+    let item = |item: &Object| {
+        let mut json = object(item)?;
+        if let (Some(map), true) = (json.as_object_mut(), built_in) {
+            map.remove("apiVersion");
+            map.remove("kind");
+        }
+        Ok(json)
+    };
+    let items: ApiResult<Vec<Value>> = list.items.iter().map(item).collect();
+    Ok(json!({
+        "kind": format!("{}List", list.kind.kind),
+        "apiVersion": list.kind.api_version(),
+        "metadata": list_meta(list.revision, &list.continue_token, list.remaining),
+        "items": items?,
+    }))
+}
+
+fn list_meta(revision: u64, continue_token: &str, remaining: Option<u64>) -> Value {
+    let mut meta = Map::new();
+    meta.insert("resourceVersion".to_owned(), Value::from(revision.to_string()));
+    if !continue_token.is_empty() {
+        meta.insert("continue".to_owned(), Value::from(continue_token));
+        if let Some(remaining) = remaining {
+            meta.insert("remainingItemCount".to_owned(), Value::from(remaining));
+        }
+    }
+    Value::Object(meta)
+}
+
+fn partial_object(object: &Object, version: &str) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": format!("meta.k8s.io/{version}"),
+        "metadata": object.meta(),
+    })
+}
+
+/// A table. In a watch only the first one has `headers`.
+pub(crate) fn table(
+    table: &Table,
+    version: &str,
+    include: IncludeObject,
+    headers: bool,
+) -> ApiResult<Value> {
+    let column = |column: &naru_api::Column| {
+        json!({
+            "name": column.name,
+            "type": column_type(column.type_),
+            "format": column.format,
+            "description": column.description,
+            "priority": column.priority,
+        })
+    };
+    let columns = if headers {
+        Value::Array(table.columns.iter().map(column).collect())
+    } else {
+        Value::Null
+    };
+    let rows: ApiResult<Vec<Value>> =
+        table.rows.iter().map(|shown| row(shown, version, include)).collect();
+    Ok(json!({
+        "kind": "Table",
+        "apiVersion": format!("meta.k8s.io/{version}"),
+        "metadata": list_meta(table.revision, &table.continue_token, table.remaining),
+        "columnDefinitions": columns,
+        "rows": rows?,
+    }))
+}
+
+fn column_type(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::String => "string",
+        ColumnType::Integer => "integer",
+        ColumnType::Number => "number",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Date => "date",
+    }
+}
+
+fn row(row: &Row, version: &str, include: IncludeObject) -> ApiResult<Value> {
+    let cell = |cell: &Cell| match cell {
+        Cell::Text(text) => Value::from(text.as_str()),
+        Cell::Number(number) => Value::from(*number),
+        Cell::Bool(flag) => Value::from(*flag),
+    };
+    let shown = match include {
+        IncludeObject::None => Value::Null,
+        IncludeObject::Metadata => partial_object(&row.object, version),
+        IncludeObject::Object => object(&row.object)?,
+    };
+    Ok(json!({ "cells": row.cells.iter().map(cell).collect::<Vec<_>>(), "object": shown }))
+}

@@ -1,0 +1,257 @@
+//! The HTTP face of the API server: a request as text in, an answer as text out.
+//!
+//! Nothing here reads a socket or a clock: whoever has a connection (`naru serve`, a pod that
+//! calls `https://kubernetes.default`) reads an [`HttpRequest`], gives it to
+//! [`ApiServer::rest`], and writes the [`Answer`].
+//!
+//! Upstream: `apiserver/pkg/server`, `apiserver/pkg/endpoints`.
+
+mod body;
+mod connect;
+mod credentials;
+mod discovery;
+mod encode;
+mod exchange;
+mod health;
+mod http;
+mod info;
+mod media;
+mod metrics;
+mod not_found;
+mod query;
+mod resource;
+mod subresources;
+#[cfg(test)]
+mod tests;
+mod version;
+mod watch;
+
+pub use body::BODY_BYTES_MAX;
+pub use encode::{error_response, status};
+pub use http::{Answer, Head, HttpRequest, HttpResponse, StreamAnswer, Wants};
+pub use watch::{WatchOutput, Watching};
+
+use crate::{ApiServer, metadata};
+use exchange::Exchange;
+use info::RequestInfo;
+use metrics::{Metrics, Series};
+use naru_api::k8s_openapi::api::core::v1::Endpoints;
+use naru_api::{ApiError, ApiService, Kube, status::ApiResult};
+use naru_sim::Rng;
+use query::Query;
+use serde_json::json;
+use std::time::Duration;
+
+/// What the HTTP face keeps.
+#[derive(Clone, Debug)]
+pub(crate) struct RestState {
+    pub metrics: Metrics,
+    /// For what is told to clients and not stored, so that reading changes no history.
+    rng: Rng,
+}
+
+impl RestState {
+    pub(crate) fn new(rng: &Rng) -> Self {
+        RestState { metrics: Metrics::default(), rng: rng.fork("rest") }
+    }
+}
+
+impl ApiServer {
+    /// Answers one HTTP request.
+    pub fn rest(&mut self, request: &HttpRequest) -> Answer {
+        let audit_id = self.audit_id(request);
+        let path = http::unescape(&request.path, false);
+        let query = Query::parse(&request.query);
+        let info = path.map(|path| RequestInfo::new(&request.method, &path, query.flag("watch")));
+        let (mut answer, series) = match info {
+            Some(Ok(info)) => self.rest_known(request, info, query),
+            _ => {
+                let message = format!(
+                    "Internal Server Error: \"{}\": unable to determine kind and namespace from url",
+                    request.path
+                );
+                (Answer::Full(HttpResponse::text(500, &message)), Series::default())
+            }
+        };
+        let head = match &mut answer {
+            Answer::Full(response) => Some(&mut response.head),
+            Answer::Watch(head, _) | Answer::Log(head, _) => Some(head),
+            Answer::Stream(_) => None,
+        };
+        let code = head.as_ref().map_or(101, |head| head.status);
+        if let Some(head) = head {
+            head.headers.push(("Audit-Id", audit_id));
+            head.headers.push(("Cache-Control", "no-cache, private".to_owned()));
+        }
+        self.rest_state_mut().metrics.count(series, code, Duration::ZERO);
+        answer
+    }
+
+    /// Answers a request whose path could be taken apart.
+    fn rest_known(
+        &mut self,
+        request: &HttpRequest,
+        info: RequestInfo,
+        query: Query,
+    ) -> (Answer, Series) {
+        let series = series(&info, &query);
+        let user = match self.authenticate(&credentials::of(request)) {
+            Ok(user) => user,
+            Err(error) => return (Answer::Full(error_response(&error)), series),
+        };
+        let agent = exchange::program(request.header("user-agent"));
+        let x = Exchange { http: request, info, query, user, agent };
+        self.take_warnings();
+        let answer = if x.info.is_resource {
+            self.rest_resource(&x)
+        } else {
+            self.rest_path(&x).map(Answer::Full)
+        };
+        let mut answer = answer.unwrap_or_else(|error| Answer::Full(refusal(&x, &error)));
+        if let Answer::Full(response) = &mut answer {
+            for warning in self.take_warnings() {
+                response.head.headers.push(("Warning", warning_header(&warning)));
+            }
+        }
+        (answer, series)
+    }
+
+    /// Answers a request for something that is no resource.
+    fn rest_path(&mut self, x: &Exchange<'_>) -> ApiResult<HttpResponse> {
+        self.authorize_path(&x.user, x.info.verb, &x.info.path)?;
+        let path = x.info.path.trim_matches('/');
+        let first = path.split('/').next().unwrap_or_default();
+        if path.starts_with("api") && matches!(first, "api" | "apis") {
+            if x.info.verb != "get" {
+                return Err(ApiError::method_not_allowed());
+            }
+            return self.rest_discovery(x);
+        }
+        match (first, path) {
+            ("healthz" | "livez" | "readyz", _) => self.rest_health(x, first),
+            (_, "version") => Ok(encode::written(
+                200,
+                &version::version(),
+                &media::Form { pretty: true, ..media::Form::default() },
+            )),
+            (_, "metrics") => Ok(HttpResponse::new(
+                200,
+                "text/plain; version=0.0.4; charset=utf-8",
+                self.rest_metrics(),
+            )),
+            (_, "") => Ok(self.rest_index(x)),
+            _ => Err(not_found::page()),
+        }
+    }
+
+    /// `/`: every path that is served.
+    fn rest_index(&self, x: &Exchange<'_>) -> HttpResponse {
+        let mut paths: Vec<String> =
+            ["/.well-known/openid-configuration", "/api", "/apis", "/apis/"]
+                .map(str::to_owned)
+                .into();
+        for kind in self.kinds() {
+            let version = kind.api_version();
+            if kind.group.is_empty() {
+                paths.push(format!("/api/{version}"));
+            } else {
+                paths.push(format!("/apis/{}", kind.group));
+                paths.push(format!("/apis/{version}"));
+            }
+        }
+        const OTHERS: [&str; 8] = [
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/openid/v1/jwks",
+            "/readyz",
+            "/version",
+        ];
+        paths.extend(OTHERS.map(str::to_owned));
+        paths.sort();
+        paths.dedup();
+        let form = media::Form { pretty: true, ..media::Form::default() };
+        let _ = x;
+        encode::written(200, &json!({ "paths": paths }), &form)
+    }
+
+    /// Names a request in the audit log; a client may name it itself.
+    fn audit_id(&mut self, request: &HttpRequest) -> String {
+        match request.header("audit-id") {
+            "" => metadata::uid(&mut self.rest_state_mut().rng),
+            given => given.to_owned(),
+        }
+    }
+
+    pub(crate) fn rng_of_rest(&mut self) -> &mut Rng {
+        &mut self.rest_state_mut().rng
+    }
+
+    /// Where the API server says it can be reached: `172.18.0.2:6443`.
+    pub(crate) fn advertised(&self) -> String {
+        let found = self.find(&Endpoints::kind(), "default", "kubernetes").ok();
+        let subsets = found.as_ref().and_then(|found| found.get::<Endpoints>()?.subsets.as_ref());
+        let address = |subset: &naru_api::k8s_openapi::api::core::v1::EndpointSubset| {
+            let ip = subset.addresses.as_ref()?.first()?.ip.clone();
+            Some(format!("{ip}:{}", subset.ports.as_ref()?.first()?.port))
+        };
+        subsets.into_iter().flatten().find_map(address).unwrap_or_default()
+    }
+}
+
+/// An error in the form that its client understands.
+fn refusal(x: &Exchange<'_>, error: &ApiError) -> HttpResponse {
+    if not_found::is_page(error) {
+        return HttpResponse::text(404, error.message());
+    }
+    let code = u16::try_from(error.code()).unwrap_or(500);
+    let mut form = x.form(&[]).unwrap_or_default();
+    form.conversion = None;
+    let mut answer = encode::written(code, &status(error), &form);
+    if code == 403 {
+        answer.head = answer.head.with("X-Content-Type-Options", "nosniff");
+    }
+    let details = error.status().details.as_ref();
+    if let Some(seconds) = details.and_then(|details| details.retry_after_seconds) {
+        answer.head = answer.head.with("Retry-After", seconds.to_string());
+    } else if code == 429 {
+        answer.head = answer.head.with("Retry-After", "1");
+    }
+    answer
+}
+
+/// `299 - "…"`, RFC 7234. Upstream: `NewWarningHeader` in `apimachinery/pkg/util/net/http.go`.
+fn warning_header(text: &str) -> String {
+    let text: String = text.chars().filter(|char| !char.is_control()).collect();
+    format!("299 - \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// As what a request is counted.
+fn series(info: &RequestInfo, query: &Query) -> Series {
+    let verb = match (info.is_resource, info.verb) {
+        (_, "create") => "POST".to_owned(),
+        (_, "update") => "PUT".to_owned(),
+        (true, "patch") if query.get("force").is_some() => "APPLY".to_owned(),
+        (_, verb) => verb.to_ascii_uppercase(),
+    };
+    let scope = match info {
+        info if !info.is_resource => "",
+        info if !info.name.is_empty() => "resource",
+        info if !info.namespace.is_empty() => "namespace",
+        _ => "cluster",
+    };
+    if !info.is_resource {
+        return Series { verb, subresource: info.path.clone(), ..Series::default() };
+    }
+    Series {
+        verb,
+        group: info.group.clone(),
+        version: info.version.clone(),
+        resource: info.resource.clone(),
+        subresource: info.subresource.clone(),
+        scope,
+        dry_run: query.get("dryRun").is_some(),
+    }
+}

@@ -1,0 +1,215 @@
+//! The HTTP face from outside: requests and answers as a client sees them.
+
+use super::*;
+use crate::StaticToken;
+use naru_api::UserInfo;
+use naru_sim::Rng;
+use serde_json::Value;
+
+const TOKEN: &str = "secret";
+
+fn server() -> ApiServer {
+    let mut server = ApiServer::new(Rng::new(1));
+    let user = UserInfo::new("kubernetes-admin", &["system:masters"]);
+    server.add_token(StaticToken { token: TOKEN.to_owned(), user });
+    server
+}
+
+fn request(method: &str, target: &str, body: &str) -> HttpRequest {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    HttpRequest {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: vec![
+            header("authorization", "Bearer secret"),
+            header("content-type", "application/json"),
+            header("user-agent", "test/v1"),
+        ],
+        body: body.as_bytes().to_vec(),
+        ..HttpRequest::default()
+    }
+}
+
+fn full(answer: Answer) -> (u16, Value) {
+    match answer {
+        Answer::Full(response) => {
+            let json = serde_json::from_slice(&response.body)
+                .unwrap_or_else(|_| String::from_utf8_lossy(&response.body).into());
+            (response.head.status, json)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn call(server: &mut ApiServer, method: &str, target: &str, body: &str) -> (u16, Value) {
+    full(server.rest(&request(method, target, body)))
+}
+
+const CONFIG_MAP: &str =
+    r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"v"}}"#;
+const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+#[test]
+fn an_object_lives_and_dies() {
+    let mut server = server();
+    let (code, made) = call(&mut server, "POST", CONFIG_MAPS, CONFIG_MAP);
+    assert_eq!((code, &made["kind"], &made["data"]["k"]), (201, &"ConfigMap".into(), &"v".into()));
+    let one = format!("{CONFIG_MAPS}/a");
+    assert_eq!(call(&mut server, "GET", &one, "").1["metadata"]["uid"], made["metadata"]["uid"]);
+    let (_, list) = call(&mut server, "GET", CONFIG_MAPS, "");
+    assert_eq!(list["kind"], "ConfigMapList");
+    assert_eq!(list["items"][0]["metadata"]["name"], "a");
+    assert_eq!(list["items"][0]["kind"], Value::Null, "items say no kind");
+    let (code, status) = call(&mut server, "DELETE", &one, "");
+    assert_eq!((code, &status["status"]), (200, &"Success".into()));
+    assert_eq!(status["details"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(status["details"]["kind"], "configmaps");
+    let (code, status) = call(&mut server, "GET", &one, "");
+    assert_eq!((code, &status["reason"]), (404, &"NotFound".into()));
+    assert_eq!(status["metadata"], json!({}));
+}
+
+#[test]
+fn what_is_not_there_is_told_as_upstream_tells_it() {
+    const NOT_FOUND: &str = "the server could not find the requested resource";
+    const NOT_ALLOWED: &str = "the server does not allow this method on the requested resource";
+    let mut server = server();
+    let table = [
+        ("GET", "/nothing", 404, "404 page not found\n"),
+        ("GET", "/apis/nothing.example/v1/things", 404, "404 page not found\n"),
+        ("GET", "/apis/nothing.example", 404, "404 page not found\n"),
+        ("GET", "/api/v1/things", 404, NOT_FOUND),
+        ("GET", "/api/v1/namespaces/default/nodes", 404, NOT_FOUND),
+        ("GET", "/api/v1/pods/web", 404, NOT_FOUND),
+        ("GET", "/api/v1/namespaces/default/pods/web/nothing", 404, NOT_FOUND),
+        ("POST", "/api/v1/pods", 405, NOT_ALLOWED),
+        ("DELETE", "/api/v1/pods", 405, NOT_ALLOWED),
+        ("PUT", "/api/v1/namespaces/default/pods", 405, NOT_ALLOWED),
+        ("POST", "/api/v1/namespaces/default/pods/web", 405, NOT_ALLOWED),
+        ("TRACE", "/api/v1/namespaces/default/pods", 405, NOT_ALLOWED),
+        ("DELETE", "/api/v1/namespaces/default/pods/web/log", 405, NOT_ALLOWED),
+    ];
+    for (method, target, code, message) in table {
+        let (found, body) = call(&mut server, method, target, "");
+        let text = body["message"].as_str().or(body.as_str()).unwrap_or_default();
+        assert_eq!((found, text), (code, message), "{method} {target}");
+    }
+}
+
+#[test]
+fn bad_bodies_are_refused() {
+    let mut server = server();
+    let (code, status) = call(&mut server, "POST", CONFIG_MAPS, "{\"kind\": ");
+    assert_eq!(code, 400);
+    assert!(status["message"].as_str().unwrap().starts_with(
+        "the object provided is unrecognized (must be of type ConfigMap): couldn't get \
+         version/kind; json parse error: unexpected end of JSON input"
+    ));
+    let mut bad = request("POST", CONFIG_MAPS, CONFIG_MAP);
+    bad.headers[1].1 = "text/plain".to_owned();
+    assert_eq!(full(server.rest(&bad)).0, 415);
+    let mut huge = request("POST", CONFIG_MAPS, "");
+    huge.body = vec![b' '; BODY_BYTES_MAX + 1];
+    assert_eq!(full(server.rest(&huge)).0, 413);
+    let (code, status) = call(&mut server, "PATCH", &format!("{CONFIG_MAPS}/a"), "{}");
+    assert_eq!(code, 415);
+    assert!(status["message"].as_str().unwrap().contains("application/merge-patch+json"));
+}
+
+#[test]
+fn who_is_not_known_is_refused() {
+    let mut server = server();
+    let mut stranger = request("GET", "/api/v1/pods", "");
+    stranger.headers[0].1 = "Bearer other".to_owned();
+    let (code, status) = full(server.rest(&stranger));
+    assert_eq!((code, &status["message"]), (401, &"Unauthorized".into()));
+    stranger.headers.remove(0);
+    let (code, status) = full(server.rest(&stranger));
+    assert_eq!((code, &status["reason"]), (403, &"Forbidden".into()));
+}
+
+#[test]
+fn a_table_has_typed_columns_and_metadata_in_its_rows() {
+    let mut server = server();
+    call(&mut server, "POST", CONFIG_MAPS, CONFIG_MAP);
+    let mut wanted = request("GET", CONFIG_MAPS, "");
+    let accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+    wanted.headers.push(("accept".to_owned(), accept.to_owned()));
+    let (_, table) = full(server.rest(&wanted));
+    assert_eq!((&table["kind"], &table["apiVersion"]), (&"Table".into(), &"meta.k8s.io/v1".into()));
+    let name = &table["columnDefinitions"][0];
+    assert_eq!(
+        (&name["name"], &name["type"], &name["format"]),
+        (&"Name".into(), &"string".into(), &"name".into())
+    );
+    assert_eq!(table["rows"][0]["cells"][0], "a");
+    assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
+    wanted.query = "includeObject=Object".to_owned();
+    assert_eq!(full(server.rest(&wanted)).1["rows"][0]["object"]["data"]["k"], "v");
+}
+
+#[test]
+fn a_watch_tells_events_as_lines() {
+    let mut server = server();
+    let Answer::Watch(head, mut watching) =
+        server.rest(&request("GET", &format!("{CONFIG_MAPS}?watch=1&timeoutSeconds=30"), ""))
+    else {
+        panic!("no watch");
+    };
+    assert_eq!(head.status, 200);
+    assert_eq!(watching.poll(&mut server), WatchOutput::default());
+    call(&mut server, "POST", CONFIG_MAPS, CONFIG_MAP);
+    call(&mut server, "DELETE", &format!("{CONFIG_MAPS}/a"), "");
+    let output = watching.poll(&mut server);
+    let text = String::from_utf8(output.bytes).unwrap();
+    let kinds: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|event| event["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["ADDED", "DELETED"]);
+    assert!(!output.ended);
+    server.set_now(watching.until());
+    assert!(watching.poll(&mut server).ended);
+}
+
+#[test]
+fn discovery_has_two_forms() {
+    let mut server = server();
+    let (_, core) = call(&mut server, "GET", "/api/v1", "");
+    let names: Vec<&str> = core["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|row| row["name"].as_str())
+        .collect();
+    assert!(names.is_sorted() && names.contains(&"pods/log"), "{names:?}");
+    let mut wanted = request("GET", "/apis", "");
+    const TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    wanted.headers.push(("accept".to_owned(), format!("{TYPE},application/json")));
+    let Answer::Full(response) = server.rest(&wanted) else { panic!("not whole") };
+    assert_eq!(response.head.headers[0], ("Content-Type", TYPE.to_owned()));
+    let list: Value = serde_json::from_slice(&response.body).unwrap();
+    let mut apps = list["items"].as_array().unwrap().iter();
+    let apps = apps.find(|group| group["metadata"]["name"] == "apps").unwrap();
+    assert_eq!(apps["versions"][0]["version"], "v1");
+    let tag = response.head.headers.iter().find(|(name, _)| *name == "ETag").unwrap().1.clone();
+    wanted.headers.push(("if-none-match".to_owned(), tag));
+    assert_eq!(full(server.rest(&wanted)).0, 304);
+}
+
+#[test]
+fn health_is_told_in_upstreams_form() {
+    let mut server = server();
+    assert_eq!(call(&mut server, "GET", "/livez", ""), (200, "ok".into()));
+    let (_, text) = call(&mut server, "GET", "/readyz?verbose&exclude=etcd&exclude=x", "");
+    let text = text.as_str().unwrap();
+    assert!(text.starts_with("[+]ping ok\n[+]log ok\n[+]etcd excluded: ok\n"), "{text}");
+    const END: &str = "[+]shutdown ok\nwarn: some health checks cannot be excluded: no matches for \
+                       \"x\"\nreadyz check passed\n";
+    assert!(text.ends_with(END), "{text}");
+    assert_eq!(call(&mut server, "GET", "/livez/ping", ""), (200, "ok".into()));
+    assert_eq!(call(&mut server, "GET", "/livez/shutdown", "").0, 404);
+}
