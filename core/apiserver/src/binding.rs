@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/registry/core/pod/storage/storage.go` (`BindingREST`).
 
+use crate::admit::{self, Admission, Operation};
 use crate::{ApiServer, keys, subresource};
 use naru_api::k8s_openapi::api::core::v1::{Binding, Pod, PodCondition};
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -10,10 +11,31 @@ use naru_api::{ApiError, FieldError, Kube, Object, Request, pods, status::ApiRes
 use naru_sim::Time;
 
 impl ApiServer {
+    /// Assigns the pod that a binding names to a node: the resource `bindings`, from before there
+    /// were subresources.
+    ///
+    /// Upstream: `LegacyBindingREST`.
+    pub(crate) fn bind_by_body(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
+        let object = self.decode_as(&Binding::kind(), body)?;
+        let name = object.name().to_owned();
+        let request = Request { name, kind: Pod::kind(), ..request.clone() };
+        self.bind(&request, Body::Object(object))
+    }
+
     /// Assigns a pod to a node.
     pub(crate) fn bind(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
         let cause = self.record(request, "create", &request.name);
-        let object = self.decode_as(&Binding::kind(), body)?;
+        let mut object = self.decode_as(&Binding::kind(), body)?;
+        let admission = Admission {
+            store: &*self.store,
+            user: &request.user,
+            kind: &request.kind,
+            namespace: &request.namespace,
+            name: &request.name,
+            subresource: "binding",
+            operation: Operation::Create,
+        };
+        admit::mutate(&admission, &mut object, &mut self.rng)?;
         let Some(binding) = object.get::<Binding>() else {
             return Err(ApiError::bad_request("not a Binding object"));
         };

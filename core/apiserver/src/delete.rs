@@ -9,7 +9,7 @@ use crate::{ApiServer, keys, subresource};
 use naru_api::k8s_openapi::api::core::v1::Namespace;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Status, StatusDetails};
 use naru_api::request::{DeleteOptions, ListOptions, ObjectList, Propagation};
-use naru_api::{ApiError, Object, Request, Response, status::ApiResult, time};
+use naru_api::{ApiError, Kind, Object, Request, Response, status::ApiResult, time};
 use naru_sim::{CauseId, Time};
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl ApiServer {
             subresource: request.subresource,
             operation: Operation::Delete,
         })?;
-        check_preconditions(request, object, options)?;
+        check_preconditions(&request.kind, object, options)?;
         let mut next = object.clone();
         let outcome = match object.get::<Namespace>() {
             Some(_) => mark_namespace(&mut next, options, self.now),
@@ -99,12 +99,12 @@ impl ApiServer {
 /// The object must still be the one that the client means.
 ///
 /// Upstream: `BeforeDelete`.
-fn check_preconditions(
-    request: &Request,
+pub(crate) fn check_preconditions(
+    kind: &Kind,
     object: &Object,
     options: &DeleteOptions,
 ) -> ApiResult<()> {
-    let conflict = |why: String| Err(ApiError::conflict(&request.kind, object.name(), &why));
+    let conflict = |why: String| Err(ApiError::conflict(kind, object.name(), &why));
     match options.uid.as_deref() {
         Some(uid) if uid != object.uid() => {
             return conflict(format!(

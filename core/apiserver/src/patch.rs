@@ -6,6 +6,7 @@ use crate::ApiServer;
 use naru_api::patch::{self, PatchError};
 use naru_api::request::{Body, Patch};
 use naru_api::{ApiError, Object, Request, status::ApiResult};
+use serde_json::Value;
 
 impl ApiServer {
     /// Changes an object by a patch.
@@ -13,30 +14,28 @@ impl ApiServer {
         let cause = self.record(request, "patch", &request.name);
         let old = self.find(&request.kind, &request.namespace, &request.name)?;
         let json = old.to_json().map_err(ApiError::internal)?;
-        let changed = match patch {
-            Patch::Json(operations) => patch::json(json, operations),
-            Patch::Merge(changes) => Ok(patch::merge(json, changes)),
-            Patch::Strategic(changes) => patch::strategic(json, changes),
-            Patch::Apply { .. } => {
-                return Err(ApiError::new(
-                    415,
-                    "UnsupportedMediaType",
-                    "the server does not apply on its side yet",
-                ));
-            }
-        };
-        let changed = changed.map_err(refused)?;
-        let mut new = self.decode(request, Body::Json(changed))?;
-        if new.name() != request.name {
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({}) does not match the name on the URL ({})",
-                new.name(),
-                request.name
-            )));
-        }
+        let mut new = self.decode(request, Body::Json(changed(json, patch)?))?;
+        crate::update::check_name(request, &new)?;
         crate::metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
         self.replace(request, &old, new, cause)
     }
+}
+
+/// An object's JSON after a patch.
+pub(crate) fn changed(json: Value, patch: &Patch) -> ApiResult<Value> {
+    let changed = match patch {
+        Patch::Json(operations) => patch::json(json, operations),
+        Patch::Merge(changes) => Ok(patch::merge(json, changes)),
+        Patch::Strategic(changes) => patch::strategic(json, changes),
+        Patch::Apply { .. } => {
+            return Err(ApiError::new(
+                415,
+                "UnsupportedMediaType",
+                "the server does not apply on its side yet",
+            ));
+        }
+    };
+    changed.map_err(refused)
 }
 
 /// Of a patch that does not fit, upstream tells nothing more in the message.

@@ -9,7 +9,7 @@ use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
 use crate::watches::Watches;
 use crate::{authenticate, limits, reviews, subresource, table, versions};
-use naru_api::k8s_openapi::api::core::v1::{Event, Pod};
+use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
     ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
@@ -240,6 +240,10 @@ impl ApiServer {
 
     fn dispatch(&mut self, request: &Request, op: Op) -> ApiResult<Response> {
         match (op, request.subresource) {
+            (Op::Get, "scale") => self.get_scale(request).map(Response::Object),
+            (op @ (Op::Update(_) | Op::Patch(_)), "scale") => {
+                self.change_scale(request, op).map(Response::Object)
+            }
             (Op::Get, _) => {
                 self.record(request, "get", &request.name);
                 self.get(request).map(Response::Object)
@@ -251,13 +255,15 @@ impl ApiServer {
             (Op::Create(body), "") if reviews::answers(&request.kind) => {
                 self.review(request, body).map(Response::Object)
             }
+            (Op::Create(body), "") if request.kind == Binding::kind() => {
+                self.bind_by_body(request, body).map(Response::Status)
+            }
             (Op::Create(body), "") => self.create(request, body).map(Response::Object),
             (Op::Create(body), "token") => self.create_token(request, body).map(Response::Object),
             (Op::Create(body), "binding") => self.bind(request, body).map(Response::Status),
-            (Op::Update(body), "" | "status" | "finalize") => {
-                self.update(request, body).map(Response::Object)
-            }
-            (Op::Patch(patch), "" | "status") => self.patch(request, &patch).map(Response::Object),
+            (Op::Create(body), "eviction") => self.evict(request, body).map(Response::Status),
+            (Op::Update(body), _) => self.update(request, body).map(Response::Object),
+            (Op::Patch(patch), _) => self.patch(request, &patch).map(Response::Object),
             (Op::Delete(options), "") => self.delete(request, &options),
             (Op::DeleteCollection(options, list), "") => {
                 self.delete_collection(request, &options, &list).map(Response::List)

@@ -16,13 +16,7 @@ impl ApiServer {
     pub(crate) fn update(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
         let cause = self.record(request, "update", &request.name);
         let mut new = self.decode(request, body)?;
-        if new.name() != request.name {
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({}) does not match the name on the URL ({})",
-                new.name(),
-                request.name
-            )));
-        }
+        check_name(request, &new)?;
         metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
         match self.find(&request.kind, &request.namespace, &request.name) {
             Ok(old) => self.replace(request, &old, new, cause),
@@ -107,6 +101,18 @@ impl ApiServer {
         }
         Ok(())
     }
+}
+
+/// A body is about the object that the path names.
+pub(crate) fn check_name(request: &Request, new: &Object) -> ApiResult<()> {
+    if new.name() == request.name {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "the name of the object ({}) does not match the name on the URL ({})",
+        new.name(),
+        request.name
+    )))
 }
 
 fn admission<'a>(store: &'a dyn Store, request: &'a Request, old: &'a Object) -> Admission<'a> {

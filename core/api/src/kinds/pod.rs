@@ -6,7 +6,7 @@
 
 use super::cells;
 use super::typed::{Typed, keep};
-use crate::podspec::{defaults, validation};
+use crate::podspec::{defaults, subresources, validation};
 use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, duration, pods, qos};
 use k8s_openapi::api::core::v1::{
     ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus,
@@ -17,7 +17,17 @@ use naru_sim::Time;
 static KIND: Kind = Names::new("", "v1", "Pod", "pods", "pod")
     .short(&["po"])
     .categories(&["all"])
-    .subresources(&["attach", "binding", "exec", "log", "portforward", "status"])
+    .subresources(&[
+        "attach",
+        "binding",
+        "ephemeralcontainers",
+        "eviction",
+        "exec",
+        "log",
+        "portforward",
+        "resize",
+        "status",
+    ])
     .kind(&PodStrategy);
 
 impl Kube for Pod {
@@ -70,7 +80,9 @@ impl Typed for PodStrategy {
     }
 
     fn prepare_for_update(&self, new: &mut Pod, old: &Pod, subresource: &str) {
-        if subresource == "status" {
+        if matches!(subresource, "ephemeralcontainers" | "resize") {
+            subresources::keep(new, old, subresource);
+        } else if subresource == "status" {
             keep(&mut new.spec, &old.spec);
             keep(&mut new.metadata.owner_references, &old.metadata.owner_references);
             let qos = old.status.as_ref().and_then(|status| status.qos_class.clone());
@@ -85,20 +97,28 @@ impl Typed for PodStrategy {
     }
 
     fn validate(&self, pod: &Pod) -> Vec<FieldError> {
-        match &pod.spec {
-            Some(spec) => validation::pod_spec(spec, &Path::new("spec")),
-            None => vec![FieldError::required("spec.containers", "")],
+        let Some(spec) = &pod.spec else {
+            return vec![FieldError::required("spec.containers", "")];
+        };
+        let mut errors = validation::pod_spec(spec, &Path::new("spec"));
+        if spec.ephemeral_containers.as_ref().is_some_and(|all| !all.is_empty()) {
+            let field = "spec.ephemeralContainers";
+            errors.push(FieldError::forbidden(field, "cannot be set on create"));
         }
+        errors
     }
 
     fn validate_update(&self, new: &Pod, old: &Pod, subresource: &str) -> Vec<FieldError> {
-        if !subresource.is_empty() || new.spec == old.spec {
+        let (Some(spec), Some(before)) = (&new.spec, &old.spec) else { return Vec::new() };
+        if subresource == "status" || spec == before {
             return Vec::new();
         }
-        let mut errors = Typed::validate(self, new);
-        if let (Some(new), Some(old)) = (&new.spec, &old.spec) {
-            errors.extend(validate_spec_update(new, old));
-        }
+        let mut errors = validation::pod_spec(spec, &Path::new("spec"));
+        errors.extend(match subresource {
+            "ephemeralcontainers" => subresources::validate_ephemeral_containers(spec, old),
+            "resize" => subresources::validate_resize(spec, old),
+            _ => validate_spec_update(spec, before),
+        });
         errors
     }
 

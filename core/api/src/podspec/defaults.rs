@@ -4,7 +4,8 @@
 
 use crate::quantity;
 use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, EnvVar, Pod, PodSpec, Probe, ResourceRequirements, Volume,
+    Container, EmptyDirVolumeSource, EnvVar, EphemeralContainer, Pod, PodSpec, Probe,
+    ResourceRequirements, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
@@ -58,12 +59,27 @@ pub fn set_pod_spec(spec: &mut PodSpec) {
     spec.volumes.iter_mut().flatten().for_each(set_volume);
     spec.containers.iter_mut().for_each(set_container);
     spec.init_containers.iter_mut().flatten().for_each(set_container);
+    spec.ephemeral_containers.iter_mut().flatten().for_each(set_ephemeral_container);
+}
+
+fn set_ephemeral_container(container: &mut EphemeralContainer) {
+    text(&mut container.image_pull_policy, pull_policy(container.image.as_deref()));
+    text(&mut container.termination_message_path, "/dev/termination-log");
+    text(&mut container.termination_message_policy, "File");
+    for port in container.ports.iter_mut().flatten() {
+        text(&mut port.protocol, "TCP");
+    }
+    container.resources.get_or_insert_default();
+    container.env.iter_mut().flatten().for_each(set_env);
+}
+
+/// What has no version is looked for each time.
+fn pull_policy(image: Option<&str>) -> &'static str {
+    if image_tag(image.unwrap_or_default()) == Some("latest") { "Always" } else { "IfNotPresent" }
 }
 
 fn set_container(container: &mut Container) {
-    let image = container.image.as_deref().unwrap_or_default();
-    let policy = if image_tag(image) == Some("latest") { "Always" } else { "IfNotPresent" };
-    text(&mut container.image_pull_policy, policy);
+    text(&mut container.image_pull_policy, pull_policy(container.image.as_deref()));
     text(&mut container.termination_message_path, "/dev/termination-log");
     text(&mut container.termination_message_policy, "File");
     for port in container.ports.iter_mut().flatten() {

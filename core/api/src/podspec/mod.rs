@@ -1,4 +1,5 @@
 //! Pod specs, in pods and in templates: defaults and validation.
 
 pub mod defaults;
+pub mod subresources;
 pub mod validation;

@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod list;
 mod streams;
+mod subresources;
 mod update;
 mod versions;
 mod watch;

@@ -10,8 +10,8 @@ use crate::names;
 use crate::quantity::Amount;
 use crate::{FieldError, Path};
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec,
-    PodTemplateSpec, Probe, Toleration, Volume, VolumeMount,
+    Container, ContainerPort, EnvVar, EphemeralContainer, HTTPGetAction, Lifecycle,
+    LifecycleHandler, PodSpec, PodTemplateSpec, Probe, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
@@ -46,6 +46,7 @@ pub fn pod_spec(spec: &PodSpec, path: &Path<'_>) -> Errors {
     let volumes = volumes(spec.volumes.as_deref().unwrap_or_default(), path, &mut errors);
     containers(spec, &volumes, path, &mut errors);
     init_containers(spec, &volumes, path, &mut errors);
+    ephemeral_containers(spec, &volumes, path, &mut errors);
     policies(spec, path, &mut errors);
     errors.extend(labels::validate(spec.node_selector.as_ref(), path.child("nodeSelector")));
     spec_names(spec, path, &mut errors);
@@ -214,6 +215,93 @@ fn init_containers(
         for (field, _) in fields.into_iter().filter(|(_, set)| *set) {
             errors.push(FieldError::forbidden(item.child(field), DETAIL));
         }
+    }
+}
+
+/// Upstream: `validateEphemeralContainers`.
+fn ephemeral_containers(
+    spec: &PodSpec,
+    volumes: &BTreeSet<String>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
+    const DETAIL: &str = "cannot be set for an Ephemeral Container";
+    let list = path.child("ephemeralContainers");
+    let others = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let others: BTreeSet<&str> = others.map(|container| container.name.as_str()).collect();
+    let mut names = others.clone();
+    for (index, ephemeral) in spec.ephemeral_containers.iter().flatten().enumerate() {
+        let item = list.index(index);
+        let container = as_container(ephemeral);
+        common(&container, volumes, &item, errors);
+        if !names.insert(&ephemeral.name) {
+            errors.push(FieldError::duplicate(item.child("name"), &ephemeral.name));
+        }
+        let target = ephemeral.target_container_name.as_deref().unwrap_or_default();
+        if !target.is_empty() && !others.contains(target) {
+            errors.push(FieldError::not_found(item.child("targetContainerName"), target));
+        }
+        let resources = container.resources.unwrap_or_default();
+        let fields = [
+            ("ports", container.ports.is_some_and(|ports| !ports.is_empty())),
+            ("resources", resources.requests.is_some() || resources.limits.is_some()),
+            ("livenessProbe", container.liveness_probe.is_some()),
+            ("readinessProbe", container.readiness_probe.is_some()),
+            ("startupProbe", container.startup_probe.is_some()),
+            ("lifecycle", container.lifecycle.is_some()),
+        ];
+        for (field, _) in fields.into_iter().filter(|(_, set)| *set) {
+            errors.push(FieldError::forbidden(item.child(field), DETAIL));
+        }
+        let mounts = item.child("volumeMounts");
+        for (index, mount) in ephemeral.volume_mounts.iter().flatten().enumerate() {
+            let paths = [("subPath", &mount.sub_path), ("subPathExpr", &mount.sub_path_expr)];
+            for (field, _) in paths.into_iter().filter(|(_, path)| path.is_some()) {
+                errors.push(FieldError::forbidden(mounts.index(index).child(field), DETAIL));
+            }
+        }
+    }
+}
+
+/// What an ephemeral container has in common with the others.
+fn as_container(ephemeral: &EphemeralContainer) -> Container {
+    let EphemeralContainer {
+        args,
+        command,
+        env,
+        env_from,
+        image,
+        image_pull_policy,
+        lifecycle,
+        liveness_probe,
+        name,
+        ports,
+        readiness_probe,
+        resources,
+        startup_probe,
+        termination_message_path,
+        termination_message_policy,
+        volume_mounts,
+        ..
+    } = ephemeral.clone();
+    Container {
+        args,
+        command,
+        env,
+        env_from,
+        image,
+        image_pull_policy,
+        lifecycle,
+        liveness_probe,
+        name,
+        ports,
+        readiness_probe,
+        resources,
+        startup_probe,
+        termination_message_path,
+        termination_message_policy,
+        volume_mounts,
+        ..Container::default()
     }
 }
 

@@ -7,8 +7,11 @@ mod policy;
 
 use super::{Admission, Operation};
 use checks::{Subject, Violation};
-use naru_api::k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use naru_api::k8s_openapi::api::core::v1::{Namespace, Pod, PodSpec, PodTemplateSpec};
+use naru_api::k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use naru_api::k8s_openapi::api::batch::v1::{CronJob, Job};
+use naru_api::k8s_openapi::api::core::v1::{
+    Namespace, Pod, PodSpec, PodTemplate, PodTemplateSpec, ReplicationController,
+};
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::{ApiError, Object, status::ApiResult};
 use policy::{Level, LevelVersion};
@@ -44,12 +47,22 @@ pub(super) fn validate(
 /// What a workload makes its pods from.
 fn template(object: &Object) -> Option<&PodTemplateSpec> {
     if let Some(set) = object.get::<ReplicaSet>() {
-        return set.spec.as_ref()?.template.as_ref();
+        set.spec.as_ref()?.template.as_ref()
+    } else if let Some(deployment) = object.get::<Deployment>() {
+        Some(&deployment.spec.as_ref()?.template)
+    } else if let Some(set) = object.get::<DaemonSet>() {
+        Some(&set.spec.as_ref()?.template)
+    } else if let Some(set) = object.get::<StatefulSet>() {
+        Some(&set.spec.as_ref()?.template)
+    } else if let Some(job) = object.get::<Job>() {
+        Some(&job.spec.as_ref()?.template)
+    } else if let Some(job) = object.get::<CronJob>() {
+        Some(&job.spec.as_ref()?.job_template.spec.as_ref()?.template)
+    } else if let Some(controller) = object.get::<ReplicationController>() {
+        controller.spec.as_ref()?.template.as_ref()
+    } else {
+        object.get::<PodTemplate>()?.template.as_ref()
     }
-    if let Some(deployment) = object.get::<Deployment>() {
-        return Some(&deployment.spec.as_ref()?.template);
-    }
-    Some(&object.get::<DaemonSet>()?.spec.as_ref()?.template)
 }
 
 fn validate_pod(admission: &Admission<'_>, pod: &Pod, warnings: &mut Vec<String>) -> ApiResult<()> {

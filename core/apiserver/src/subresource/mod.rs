@@ -2,6 +2,9 @@
 //!
 //! Upstream: `apiserver/pkg/endpoints/installer.go`, which asks each storage what it can do.
 
+mod eviction;
+mod scale;
+
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 
 /// What may be done to a subresource, as RBAC names it.
