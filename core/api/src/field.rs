@@ -101,8 +101,7 @@ impl FieldError {
 
     /// `Too many: 21: must have at most 20 items`.
     pub fn too_many(field: impl Display, count: usize, max: i64) -> Self {
-        let items = if max == 1 { "item" } else { "items" };
-        let message = format!("Too many: {count}: must have at most {max} {items}");
+        let message = format!("Too many: {count}: must have at most {max} items");
         Self::new("FieldValueTooMany", field, message)
     }
 

@@ -278,6 +278,29 @@ pub fn canonical(text: &str) -> Result<String, QuantityError> {
     text.parse::<Amount>().map(|amount| amount.to_string())
 }
 
+/// A quantity as Go's `%#v` writes its struct, which some of upstream's messages show.
+pub fn go_syntax(quantity: &Quantity) -> String {
+    let text = Amount::of(quantity).to_string();
+    let (value, scale, format) = go_parts(&text).unwrap_or((0, 0, "DecimalSI"));
+    format!(
+        "resource.Quantity{{i:resource.int64Amount{{value:{value}, scale:{scale}}}, \
+         d:resource.infDecAmount{{Dec:(*inf.Dec)(nil)}}, s:\"{text}\", Format:\"{format}\"}}"
+    )
+}
+
+/// Number, power of ten and format of a text in canonical form.
+fn go_parts(text: &str) -> Option<(i64, i32, &'static str)> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let (_, suffix) = digits.split_at_checked(end)?;
+    let number: i64 = text.strip_suffix(suffix)?.parse().ok()?;
+    Some(match interpret(suffix)? {
+        (Scale::Two(bits), _) => (number.checked_shl(bits)?, 0, "BinarySI"),
+        (Scale::Ten(power), Format::Exponent) => (number, power, "DecimalExponent"),
+        (Scale::Ten(power), _) => (number, power, "DecimalSI"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

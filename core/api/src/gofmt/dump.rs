@@ -5,7 +5,8 @@
 //! immutable`.
 
 use super::{POINTER, quote};
-use crate::quantity::Amount;
+use crate::quantity;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::{self, Write};
@@ -153,20 +154,7 @@ fn map(
 /// A quantity with what Go keeps of it: value, power of ten, text and form.
 fn quantity(json: Option<&Value>, out: &mut String) -> fmt::Result {
     let text = json.and_then(Value::as_str).unwrap_or_default();
-    let amount: Amount = text.parse().unwrap_or_default();
-    let whole = Amount::from_units(amount.value()) == amount;
-    let (value, scale) = if whole { (amount.value(), 0) } else { (amount.milli_value(), -3) };
-    let format = match text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-') {
-        suffix if suffix.ends_with('i') => "BinarySI",
-        suffix if suffix.starts_with('e') => "DecimalExponent",
-        _ => "DecimalSI",
-    };
-    write!(
-        out,
-        "resource.Quantity{{i:resource.int64Amount{{value:{value}, scale:{scale}}}, \
-         d:resource.infDecAmount{{Dec:(*inf.Dec)(nil)}}, s:{}, Format:\"{format}\"}}",
-        quote(text)
-    )
+    out.write_str(&quantity::go_syntax(&Quantity(text.to_owned())))
 }
 
 #[cfg(test)]

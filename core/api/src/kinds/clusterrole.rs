@@ -44,6 +44,11 @@ impl Typed for ClusterRoleStrategy {
         }
         for (index, selector) in selectors.iter().enumerate() {
             errors.extend(labels::validate_selector(selector, &list.index(index)));
+            if labels::Selector::from_label_selector(Some(selector)).is_err() {
+                // Upstream shows the selector that it could not make.
+                let detail = "invalid label selector.";
+                errors.push(FieldError::invalid(list.index(index), "null", detail));
+            }
         }
         errors
     }

@@ -3,13 +3,15 @@
 //! Upstream: `pkg/registry/storage/csidriver/strategy.go`, `SetDefaults_CSIDriver`,
 //! `ValidateCSIDriver`, `printCSIDriver`.
 
-use super::cells;
 use super::typed::Typed;
-use crate::{Cell, Column, Kind, KindRef, Kube, Names};
-use k8s_openapi::api::storage::v1::CSIDriver;
+use super::{cells, storage};
+use crate::gofmt::quote_all;
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path};
+use k8s_openapi::api::storage::v1::{CSIDriver, TokenRequest};
 use naru_sim::Time;
+use std::collections::BTreeSet;
 
-static KIND: Kind = Names::new("storage.k8s.io", "v1", "CSIDriver", "csidrivers", "csidriver")
+static KIND: Kind = Names::new(storage::GROUP, "v1", "CSIDriver", "csidrivers", "csidriver")
     .cluster_scoped()
     .kind(&CSIDriverStrategy);
 
@@ -64,6 +66,43 @@ impl Typed for CSIDriverStrategy {
         }
     }
 
+    fn validate(&self, driver: &CSIDriver) -> Vec<FieldError> {
+        let spec = &driver.spec;
+        let path = Path::new("spec");
+        let mut errors = Vec::new();
+        const POLICIES: &[&str] = &["File", "None", "ReadWriteOnceWithFSType"];
+        let policy = spec.fs_group_policy.as_deref().unwrap_or_default();
+        if !POLICIES.contains(&policy) {
+            let field = path.child("fsGroupPolicy");
+            errors.push(FieldError::not_supported(field, policy, POLICIES));
+        }
+        let requests = spec.token_requests.as_deref().unwrap_or_default();
+        validate_tokens(requests, &path.child("tokenRequests"), &mut errors);
+        const MODES: &[&str] = &["Persistent", "Ephemeral"];
+        let modes = spec.volume_lifecycle_modes.iter().flatten();
+        for mode in modes.filter(|mode| !MODES.contains(&mode.as_str())) {
+            let field = path.child("volumeLifecycleModes");
+            errors.push(FieldError::not_supported(field, mode, MODES));
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &CSIDriver, old: &CSIDriver, _: &str) -> Vec<FieldError> {
+        let mut errors = Typed::validate(self, new);
+        let detail = "field is immutable";
+        if new.spec.attach_required != old.spec.attach_required {
+            let value = new.spec.attach_required.unwrap_or(true);
+            // The field has another name in this message only.
+            errors.push(FieldError::invalid_raw("spec.attachedRequired", value, detail));
+        }
+        if new.spec.volume_lifecycle_modes != old.spec.volume_lifecycle_modes {
+            let modes = new.spec.volume_lifecycle_modes.as_deref().unwrap_or_default();
+            let value = format!("[]storage.VolumeLifecycleMode{{{}}}", quote_all(modes));
+            errors.push(FieldError::invalid_raw("spec.volumeLifecycleModes", value, detail));
+        }
+        errors
+    }
+
     fn cells(&self, driver: &CSIDriver, now: Time) -> Vec<Cell> {
         let spec = &driver.spec;
         let audiences = spec.token_requests.as_ref().map(|requests| {
@@ -81,5 +120,31 @@ impl Typed for CSIDriverStrategy {
             cells::or_none(Some(&modes)),
             cells::age(&driver.metadata, now),
         ]
+    }
+}
+
+/// Each audience once, and none for less than ten minutes.
+fn validate_tokens(requests: &[TokenRequest], list: &Path<'_>, errors: &mut Vec<FieldError>) {
+    const SECONDS_MIN: i64 = 10 * 60;
+    const SECONDS_MAX: i64 = 1 << 32;
+    let mut audiences = BTreeSet::new();
+    for (index, request) in requests.iter().enumerate() {
+        let item = list.index(index);
+        if !audiences.insert(&request.audience) {
+            errors.push(FieldError::duplicate(item.child("audience"), &request.audience));
+            continue;
+        }
+        let field = item.child("expirationSeconds");
+        let detail = match request.expiration_seconds {
+            Some(seconds) if seconds < SECONDS_MIN => {
+                "may not specify a duration less than 10 minutes"
+            }
+            Some(seconds) if seconds > SECONDS_MAX => {
+                "may not specify a duration larger than 2^32 seconds"
+            }
+            _ => continue,
+        };
+        let seconds = request.expiration_seconds.unwrap_or(0);
+        errors.push(FieldError::invalid_raw(field, seconds, detail));
     }
 }

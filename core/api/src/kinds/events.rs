@@ -126,7 +126,7 @@ fn from_core(event: core::Event) -> Event {
             count: series.count.unwrap_or(0),
             last_observed_time: series
                 .last_observed_time
-                .unwrap_or_else(|| MicroTime(jiff::Timestamp::UNIX_EPOCH)),
+                .unwrap_or(MicroTime(jiff::Timestamp::UNIX_EPOCH)),
         }),
         type_: event.type_,
     }

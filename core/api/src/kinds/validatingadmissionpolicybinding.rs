@@ -7,7 +7,6 @@ use super::typed::Typed;
 use super::{cells, webhook};
 use crate::{Cell, Column, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::admissionregistration::v1::{ParamRef, ValidatingAdmissionPolicyBinding};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use naru_sim::Time;
 
 static KIND: Kind = Names::new(
@@ -79,26 +78,6 @@ fn param_text(param: &ParamRef) -> Option<String> {
     match (given(&param.name), given(&param.namespace)) {
         (Some(name), Some(namespace)) => Some(format!("{namespace}/{name}")),
         (Some(name), None) => Some(format!("*/{name}")),
-        (None, _) => param.selector.as_ref().map(go_text),
+        (None, _) => param.selector.as_ref().map(super::go_label_selector),
     }
-}
-
-/// A selector as Go's generated `String` writes it, which is what upstream prints here.
-fn go_text(selector: &LabelSelector) -> String {
-    let labels = selector.match_labels.iter().flatten();
-    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}: {value},")).collect();
-    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
-        format!(
-            "LabelSelectorRequirement{{Key:{},Operator:{},Values:[{}],}},",
-            expression.key,
-            expression.operator,
-            expression.values.as_deref().unwrap_or_default().join(" ")
-        )
-    });
-    format!(
-        "&LabelSelector{{MatchLabels:map[string]string{{{}}},\
-         MatchExpressions:[]LabelSelectorRequirement{{{}}},}}",
-        labels.concat(),
-        expressions.collect::<String>()
-    )
 }

@@ -3,9 +3,9 @@
 //! Upstream: `pkg/apis/autoscaling/validation/validation.go`.
 
 use crate::kinds::workload;
-use crate::podspec::validation::{all_invalid, not_negative_quantity, resources};
+use crate::podspec::validation::{all_invalid, not_negative_quantity};
 use crate::quantity::Amount;
-use crate::{FieldError, Path, names};
+use crate::{FieldError, Path, names, resourcenames};
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler,
     MetricIdentifier, MetricSpec, MetricTarget,
@@ -175,7 +175,7 @@ fn source(spec: &MetricSpec, which: &str, path: &Path<'_>, errors: &mut Errors) 
         if source.name.is_empty() {
             errors.push(FieldError::required(field, "must specify a resource name"));
         } else {
-            resources::container_resource_name(&source.name, &field, errors);
+            errors.extend(resourcenames::validate_container(&source.name, &field));
         }
         let field = path.child("container");
         if source.container.is_empty() {

@@ -3,7 +3,7 @@
 //! Upstream: `pkg/apis/core/validation/validation.go`. The fields of features that are not
 //! simulated are not checked.
 
-pub(crate) mod resources;
+mod resources;
 
 use crate::labels;
 use crate::names;
@@ -574,7 +574,7 @@ fn http_get(get: &HTTPGetAction, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn tolerations(toleration: &Toleration, item: &Path<'_>, errors: &mut Errors) {
+pub(crate) fn tolerations(toleration: &Toleration, item: &Path<'_>, errors: &mut Errors) {
     let key = toleration.key.as_deref().unwrap_or_default();
     let operator = toleration.operator.as_deref().unwrap_or_default();
     let value = toleration.value.as_deref().unwrap_or_default();

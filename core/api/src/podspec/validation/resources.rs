@@ -3,10 +3,11 @@
 //! Upstream: `pkg/apis/core/v1/validation/validation.go`, `ValidateContainerResourceRequirements` in
 //! `pkg/apis/core/validation/validation.go`.
 
-use super::{Errors, NOT_NEGATIVE, all_invalid};
+use super::Errors;
 use crate::quantity::Amount;
-use crate::{FieldError, Path, names};
+use crate::{FieldError, Path, resourcenames};
 use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// What is wrong with requests and limits.
 ///
@@ -18,13 +19,13 @@ pub(super) fn requirements(
 ) {
     let list = path.child("limits");
     for (name, quantity) in requirements.limits.iter().flatten() {
-        resource(name, Amount::of(quantity), &list.key(name), errors);
+        resource(name, quantity, &list.key(name), errors);
     }
     let list = path.child("requests");
     for (name, quantity) in requirements.requests.iter().flatten() {
         let field = list.key(name);
         let request = Amount::of(quantity);
-        resource(name, request, &field, errors);
+        resource(name, quantity, &field, errors);
         let limit = requirements.limits.as_ref().and_then(|limits| limits.get(name));
         if let Some(limit) = limit.map(Amount::of).filter(|limit| request > *limit) {
             // The path of this one names the list, not the entry.
@@ -34,20 +35,7 @@ pub(super) fn requirements(
     }
 }
 
-pub(crate) fn container_resource_name(name: &str, field: &Path<'_>, errors: &mut Errors) {
-    resource(name, Amount::ZERO, field, errors);
-}
-
-fn resource(name: &str, amount: Amount, field: &Path<'_>, errors: &mut Errors) {
-    all_invalid(names::qualified_name(name), name, field, errors);
-    const KNOWN: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
-    if !name.contains('/') && !KNOWN.contains(&name) && !name.starts_with("hugepages-") {
-        let detail = "must be a standard resource type or fully qualified";
-        errors.push(FieldError::invalid(field, name, detail));
-        let detail = "must be a standard resource for containers";
-        errors.push(FieldError::invalid(field, name, detail));
-    }
-    if amount < Amount::ZERO {
-        errors.push(FieldError::invalid(field, &amount.to_string(), NOT_NEGATIVE));
-    }
+fn resource(name: &str, quantity: &Quantity, field: &Path<'_>, errors: &mut Errors) {
+    errors.extend(resourcenames::validate_container(name, field));
+    errors.extend(resourcenames::validate_amount(name, quantity, field));
 }
