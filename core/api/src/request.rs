@@ -31,6 +31,13 @@ impl UserInfo {
             groups: groups.iter().map(|group| Arc::from(*group)).collect(),
         }
     }
+
+    /// A service account, in the groups that it has by its name.
+    pub fn service_account(namespace: &str, name: &str) -> Self {
+        let of_namespace = format!("system:serviceaccounts:{namespace}");
+        let groups = ["system:serviceaccounts", of_namespace.as_str(), "system:authenticated"];
+        UserInfo::new(&format!("system:serviceaccount:{namespace}:{name}"), &groups)
+    }
 }
 
 /// One request: who, why, on what, what.

@@ -25,6 +25,8 @@ pub struct Process<C> {
 #[derive(Clone, Debug)]
 struct Slot<C> {
     controller: C,
+    /// As whom it writes; watches are the process's own.
+    user: UserInfo,
     actor: Arc<str>,
     queue: WorkQueue,
     recorder: EventRecorder,
@@ -57,10 +59,21 @@ impl<C: Controller> Process<C> {
         self.with_recorder(controller, recorder)
     }
 
+    /// Adds a controller that asks as a user of its own. What it watches is watched by the
+    /// process, whose controllers share their caches.
+    pub fn with_user(self, controller: C, user: UserInfo) -> Self {
+        let mut process = self.with(controller);
+        if let Some(slot) = process.controllers.last_mut() {
+            slot.user = user;
+        }
+        process
+    }
+
     /// Adds a controller with this recorder.
     pub fn with_recorder(mut self, controller: C, recorder: EventRecorder) -> Self {
         self.controllers.push(Slot {
             actor: controller.name().into(),
+            user: self.user.clone(),
             controller,
             queue: WorkQueue::default(),
             recorder,
@@ -169,7 +182,7 @@ impl<C: Controller> Process<C> {
             let mut context = Context {
                 now,
                 cache: &self.cache,
-                client: Client::new(api, &self.user, &slot.actor, cause),
+                client: Client::new(api, &slot.user, &slot.actor, cause),
                 rng: &mut self.rng,
                 recorder: &mut slot.recorder,
             };

@@ -2,20 +2,21 @@
 
 use crate::agenda::Part;
 use crate::cluster::admin;
+use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile};
 use crate::workstation::Workstation;
-use crate::{Cluster, programs};
+use crate::{Cluster, kubeconfig, programs};
 use ipnet::{IpNet, Ipv4Net};
-use k8s_openapi::api::core::v1::{Node as NodeObject, Pod};
+use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use naru_api::request::{Body, Op};
 use naru_api::status::ApiResult;
 use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
-use naru_apiserver::ApiServer;
+use naru_apiserver::{ApiServer, AuthenticationConfig, AuthorizationMode};
 use naru_client::{Process, Reconcile};
-use naru_controllers::RootCaPublisher;
+use naru_controllers::{RootCaPublisher, TokensController};
 use naru_network::{Link, Network, Route, TopologyError};
 use naru_node::{Node, NodeConfig};
-use naru_pki::{Authority, PrivateKey, Validity};
+use naru_pki::PkiError;
 use naru_scheduler::Scheduler;
 use naru_sim::{Rng, Time};
 use std::sync::Arc;
@@ -23,6 +24,12 @@ use std::time::Duration;
 
 /// Where the API server listens.
 const API_SERVER_PORT: i32 = 6443;
+
+/// The namespace of the control plane.
+const SYSTEM: &str = "kube-system";
+
+/// Roles and bindings of kubeadm.
+const KUBEADM_POLICY: &str = include_str!("../../../assets/rbac/kubeadm.policy");
 
 /// Virtual time that a new cluster has behind it at least: nobody sits before one in its first
 /// second.
@@ -57,6 +64,12 @@ pub enum BootError {
     Process(Arc<str>, String),
 }
 
+impl From<PkiError> for BootError {
+    fn from(error: PkiError) -> Self {
+        BootError::Certificates(error.to_string())
+    }
+}
+
 impl From<TopologyError> for BootError {
     fn from(error: TopologyError) -> Self {
         BootError::Network(error)
@@ -66,21 +79,40 @@ impl From<TopologyError> for BootError {
 /// Switches a cluster on and lets it run until its own pods are ready.
 pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
     let rng = Rng::new(seed);
-    let mut api = ApiServer::new(rng.fork("kube-apiserver"));
+    let pki = ClusterPki::new(&rng)?;
+    let mut api = api_server(&profile, &rng, &pki)?;
     let mut net = Network::new(rng.fork("network"));
     install(&mut api, &profile)?;
-    let workstation = Workstation::new(&profile, &mut net, &rng)?;
+    let admin = pki.client(profile.admin(), Time::ZERO)?;
+    let kubeconfig = kubeconfig::text(&profile, &pki, &admin);
+    let workstation = Workstation::new(&profile, &kubeconfig, &mut net, &rng)?;
     let mut nodes = Vec::new();
     for (index, machine) in profile.nodes.iter().enumerate() {
         let node = Node::new(node_config(machine), programs::in_containers(), &rng, &mut net);
         cable(&mut net, &workstation, &profile, machine, &node, index)?;
         nodes.push(node);
     }
-    let mut cluster = Cluster::assemble(profile, rng, api, net, nodes, workstation);
+    let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
     start_control_plane(&mut cluster)?;
     start_nodes(&mut cluster);
     wait_until_ready(&mut cluster);
     Ok(cluster)
+}
+
+/// An API server with the flags that kubeadm gives it, and its first roles.
+fn api_server(profile: &Profile, rng: &Rng, pki: &ClusterPki) -> Result<ApiServer, BootError> {
+    let mut api = ApiServer::new(rng.fork("kube-apiserver"));
+    api.set_authentication(AuthenticationConfig {
+        client_ca: Some(pki.authority().certificate().clone()),
+        service_accounts: Some(pki.service_accounts().clone()),
+        tokens: Vec::new(),
+    });
+    api.set_authorization_mode(AuthorizationMode::NodeRbac);
+    api.install_bootstrap_policy().map_err(manifest_error)?;
+    for policy in [KUBEADM_POLICY, profile.policy] {
+        api.install_policy(policy).map_err(manifest_error)?;
+    }
+    Ok(api)
 }
 
 /// Makes the objects that are there from the start.
@@ -159,12 +191,18 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
         user("system:kube-controller-manager"),
         &cluster.rng,
     );
-    for controller in naru_controllers::controller_manager() {
-        manager = manager.with(controller);
+    let signer = cluster.pki.service_accounts().clone();
+    let root_ca = cluster.pki.authority().certificate().to_pem();
+    // As upstream, it makes the tokens of service accounts by its own right.
+    let tokens: Box<dyn Reconcile<()>> = Box::new(TokensController::new(signer, &root_ca));
+    manager = manager.with(tokens);
+    let mut controllers = naru_controllers::controller_manager();
+    controllers.push(Box::new(RootCaPublisher::new(&root_ca)));
+    for controller in controllers {
+        let account = naru_controllers::service_account(controller.name()).to_owned();
+        make_account(&mut cluster.api, &account)?;
+        manager = manager.with_user(controller, UserInfo::service_account(SYSTEM, &account));
     }
-    let root_ca = certificate_authority(&cluster.rng)?.certificate().to_pem();
-    let publisher: Box<dyn Reconcile<()>> = Box::new(RootCaPublisher::new(&root_ca));
-    manager = manager.with(publisher);
     let scheduler: Box<dyn Reconcile<()>> = Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, host));
     let scheduler =
         Process::new("kube-scheduler", user("system:kube-scheduler"), &cluster.rng).with(scheduler);
@@ -179,13 +217,21 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     Ok(())
 }
 
-/// The cluster's certificate authority, as kubeadm makes it: for ten years.
-fn certificate_authority(rng: &Rng) -> Result<Authority, BootError> {
-    const LASTS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-    let mut rng = rng.fork("pki");
-    let key = PrivateKey::generate(&mut rng);
-    Authority::new("kubernetes", key, Validity::starting(Time::ZERO, LASTS), &mut rng)
-        .map_err(|error| BootError::Certificates(error.to_string()))
+/// Makes the service account as which a controller works, as kube-controller-manager does before
+/// it starts one.
+///
+/// Upstream: `getOrCreateServiceAccount` in `controller-manager/pkg/clientbuilder`.
+fn make_account(api: &mut ApiServer, name: &str) -> Result<(), BootError> {
+    let mut account = ServiceAccount::default();
+    account.metadata.name = Some(name.to_owned());
+    account.metadata.namespace = Some(SYSTEM.to_owned());
+    let body = Body::Object(Object::new(account));
+    let request = create(ServiceAccount::kind(), SYSTEM.to_owned(), body);
+    match api.handle(request) {
+        // Some work as the same one.
+        Err(error) if !error.is_already_exists() => Err(manifest_error(error)),
+        _ => Ok(()),
+    }
 }
 
 fn start_nodes(cluster: &mut Cluster) {

@@ -1,6 +1,7 @@
 //! The machine: its parts, and time.
 
 use crate::agenda::{Agenda, Part, Turn};
+use crate::pki::ClusterPki;
 use crate::profile::Profile;
 use crate::viewer::Viewer;
 use crate::workstation::Workstation;
@@ -24,6 +25,7 @@ pub struct Cluster {
     pub(crate) profile: Profile,
     pub(crate) now: Time,
     pub(crate) rng: Rng,
+    pub(crate) pki: ClusterPki,
     pub(crate) api: ApiServer,
     pub(crate) net: Network,
     pub(crate) control: Vec<Process<Box<dyn Reconcile<()>>>>,
@@ -53,6 +55,7 @@ impl Cluster {
     pub(crate) fn assemble(
         profile: Profile,
         rng: Rng,
+        pki: ClusterPki,
         api: ApiServer,
         net: Network,
         nodes: Vec<Node>,
@@ -62,6 +65,7 @@ impl Cluster {
             profile,
             now: Time::ZERO,
             rng,
+            pki,
             api,
             net,
             control: Vec::new(),
@@ -136,6 +140,11 @@ impl Cluster {
     /// The profile it was started with.
     pub fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Its keys and certificates.
+    pub fn pki(&self) -> &ClusterPki {
+        &self.pki
     }
 
     /// What happened, and why.
@@ -381,7 +390,7 @@ impl Cluster {
     }
 }
 
-/// Who the learner is.
+/// Who looks on, and who set the cluster up: kubeadm's `super-admin.conf`, which no role limits.
 pub(crate) fn admin() -> UserInfo {
-    UserInfo::new("kubernetes-admin", &["kubeadm:cluster-admins", "system:authenticated"])
+    UserInfo::new("kubernetes-super-admin", &["system:masters", "system:authenticated"])
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod inspect;
 mod kubeconfig;
 mod packets;
+mod pki;
 mod profile;
 mod programs;
 mod terminal;
@@ -17,6 +18,7 @@ mod workstation;
 
 pub use boot::BootError;
 pub use cluster::Cluster;
+pub use pki::{ClusterPki, KeyPair};
 pub use profile::{NodeProfile, Profile};
 pub use terminal::ExecResult;
 pub use workstation::{FinishedCommand, JobId, JobOutput, TerminalId};

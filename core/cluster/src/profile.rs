@@ -1,6 +1,7 @@
 //! Boot profiles: which machines there are, and what is installed on them.
 
 use ipnet::{IpNet, Ipv4Net};
+use naru_pki::Subject;
 use std::net::Ipv4Addr;
 
 /// A kind of cluster that one can start with.
@@ -16,6 +17,8 @@ pub struct Profile {
     pub host_ip: Ipv4Addr,
     /// Bits of the prefix of that network.
     pub prefix: u8,
+    /// Roles and bindings beyond those of kubeadm, in the format of `assets/rbac`.
+    pub policy: &'static str,
     /// Manifests that are there from the start, in YAML.
     pub manifests: &'static [&'static str],
     /// Replicas of CoreDNS.
@@ -56,6 +59,14 @@ impl Profile {
         Ipv4Net::new(ip, self.prefix).unwrap_or_else(|_| Ipv4Net::from(ip)).into()
     }
 
+    /// The learner, as the certificate in their kubeconfig names them.
+    pub fn admin(&self) -> Subject {
+        match self.name {
+            "minikube" => Subject::new("minikube-user", &["system:masters"]),
+            _ => Subject::new("kubernetes-admin", &["kubeadm:cluster-admins"]),
+        }
+    }
+
     /// The addresses of the machines where the control plane runs.
     pub fn control_plane_ips(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.nodes.iter().filter(|node| node.control_plane).map(|node| node.ip)
@@ -89,6 +100,7 @@ fn kind() -> Profile {
         ],
         host_ip: Ipv4Addr::new(172, 18, 0, 1),
         prefix: 16,
+        policy: include_str!("../../../assets/rbac/kind.policy"),
         manifests: &[
             include_str!("../../../assets/manifests/kube-proxy.yaml"),
             include_str!("../../../assets/manifests/kindnet.yaml"),
@@ -116,6 +128,7 @@ fn minikube() -> Profile {
         }],
         host_ip: Ipv4Addr::new(192, 168, 49, 1),
         prefix: 24,
+        policy: include_str!("../../../assets/rbac/minikube.policy"),
         manifests: &[include_str!("../../../assets/manifests/kube-proxy.yaml")],
         coredns_replicas: 1,
     }

@@ -1,7 +1,7 @@
 //! The learner's own machine: terminals, scripts, a home directory, kubectl.
 
 use crate::profile::Profile;
-use crate::{BootError, kubeconfig, programs};
+use crate::{BootError, programs};
 use naru_api::ApiService;
 use naru_apiserver::ApiServer;
 use naru_network::{Call, Network, NsId};
@@ -82,11 +82,16 @@ impl Workstation {
     const UID: u32 = 1000;
 
     /// A machine with its home and its tools.
-    pub fn new(profile: &Profile, net: &mut Network, rng: &Rng) -> Result<Self, BootError> {
+    pub fn new(
+        profile: &Profile,
+        kubeconfig: &str,
+        net: &mut Network,
+        rng: &Rng,
+    ) -> Result<Self, BootError> {
         let namespace = net.add_namespace(Self::NAMESPACE);
         net.add_bridge(namespace, Self::BRIDGE)?;
         net.add_address(namespace, Self::BRIDGE, profile.address(profile.host_ip))?;
-        let mut kernel = Kernel::new(files(profile)?, programs::on_workstation(), "naru");
+        let mut kernel = Kernel::new(files(kubeconfig)?, programs::on_workstation(), "naru");
         kernel.set_next_pid(1000);
         Ok(Workstation {
             kernel,
@@ -341,20 +346,20 @@ fn plain(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn files(profile: &Profile) -> Result<Vfs, BootError> {
+fn files(kubeconfig: &str) -> Result<Vfs, BootError> {
     let mut fs = Vfs::new();
-    lay_files(&mut fs, profile).map_err(|error| BootError::Files(error.to_string()))?;
+    lay_files(&mut fs, kubeconfig).map_err(|error| BootError::Files(error.to_string()))?;
     Ok(fs)
 }
 
-fn lay_files(fs: &mut Vfs, profile: &Profile) -> Result<(), Errno> {
+fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
     install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
     fs.mkdir_all("/usr/local/bin")?;
     fs.install("/usr/local/bin/kubectl", "kubectl")?;
     fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
     let kube = format!("{}/.kube", Workstation::HOME);
     fs.mkdir_all(&kube)?;
-    fs.write(&format!("{kube}/config"), kubeconfig::text(profile).as_bytes())?;
+    fs.write(&format!("{kube}/config"), kubeconfig.as_bytes())?;
     for path in [Workstation::HOME, &kube, &format!("{kube}/config")] {
         fs.chown(path, Workstation::UID, Workstation::UID)?;
     }

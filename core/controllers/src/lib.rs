@@ -3,6 +3,7 @@
 //! A controller sees the cluster through its cache and changes it through its client; none knows
 //! of another.
 
+mod clusterroleaggregation;
 mod controller_ref;
 mod daemonset;
 mod deployment;
@@ -21,9 +22,11 @@ mod serviceaccount;
 mod services;
 mod storage_protection;
 mod tainteviction;
+mod tokens;
 mod util;
 mod victims;
 
+pub use clusterroleaggregation::ClusterRoleAggregationController;
 pub use daemonset::DaemonSetsController;
 pub use deployment::DeploymentController;
 pub use endpoints::EndpointsController;
@@ -38,13 +41,15 @@ pub use rootca::RootCaPublisher;
 pub use serviceaccount::ServiceAccountsController;
 pub use storage_protection::{PvProtectionController, PvcProtectionController};
 pub use tainteviction::TaintEvictionController;
+pub use tokens::TokensController;
 
 use naru_client::Reconcile;
 
 /// Every controller that kube-controller-manager runs, but for those that need to be told
-/// something: [`RootCaPublisher`] needs the cluster's certificate.
+/// something: [`RootCaPublisher`] and [`TokensController`] need the cluster's keys.
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
+        Box::new(ClusterRoleAggregationController),
         Box::new(DaemonSetsController::default()),
         Box::new(DeploymentController::default()),
         Box::new(EndpointsController::default()),
@@ -60,4 +65,33 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(ServiceAccountsController),
         Box::new(TaintEvictionController::default()),
     ]
+}
+
+/// The service account of `kube-system` as which a controller works: its upstream name, but for
+/// those whose account is older than the name.
+///
+/// Upstream: the names that `cmd/kube-controller-manager/app` asks its client builder for.
+pub fn service_account(controller: &str) -> &str {
+    match controller {
+        "certificatesigningrequest-approving-controller"
+        | "certificatesigningrequest-cleaner-controller"
+        | "certificatesigningrequest-signing-controller" => "certificate-controller",
+        "daemonset-controller" => "daemon-set-controller",
+        "endpoint-slice-controller" => "endpointslice-controller",
+        "endpointslice-mirroring-controller" => "endpointslicemirroring-controller",
+        "endpoints-controller" => "endpoint-controller",
+        "garbage-collector-controller" => "generic-garbage-collector",
+        "horizontal-pod-autoscaler-controller" => "horizontal-pod-autoscaler",
+        "node-lifecycle-controller" | "taint-eviction-controller" => "node-controller",
+        "persistentvolume-attach-detach-controller" => "attachdetach-controller",
+        "persistentvolume-binder-controller" => "persistent-volume-binder",
+        "persistentvolume-expander-controller" => "expand-controller",
+        "persistentvolume-protection-controller" => "pv-protection-controller",
+        "persistentvolumeclaim-protection-controller" => "pvc-protection-controller",
+        "pod-garbage-collector-controller" => "pod-garbage-collector",
+        "replicationcontroller-controller" => "replication-controller",
+        "root-ca-certificate-publisher-controller" => "root-ca-cert-publisher",
+        "serviceaccount-controller" => "service-account-controller",
+        name => name,
+    }
 }

@@ -4,7 +4,7 @@
 
 use crate::cmd;
 use crate::command::{Command, Invocation};
-use crate::context::{Console, Context};
+use crate::context::{Console, Context, Login};
 use crate::flags::{self, Flag, Parsed};
 use crate::mapper;
 use naru_api::KindRef;
@@ -39,7 +39,8 @@ impl Completer for KubectlCompleter {
         let invocation = understand(words);
         let mut console = Console::default();
         let cause = sys.cause();
-        let mut cx = Context::new(sys, &mut console, &invocation, &[], cause);
+        let mut login = Login::default();
+        let mut cx = Context::new(sys, &mut console, &invocation, &[], cause, &mut login);
         let mut found = candidates(&mut cx, words, current);
         found.retain(|candidate| candidate.starts_with(current));
         found

@@ -7,7 +7,9 @@ use crate::flags::Parsed;
 use crate::process::{Next, Outcome, Task};
 use naru_api::request::{Body, DeleteOptions, ListOptions, ObjectList, Patch, Table};
 use naru_api::service::{Connect, ConnectRequest, StreamId, WatchRequest};
-use naru_api::{ApiError, ApiService, KindRef, Object, Op, Request, Response, UserInfo, WatchId};
+use naru_api::{
+    ApiError, ApiService, Credentials, KindRef, Object, Op, Request, Response, UserInfo, WatchId,
+};
 use naru_shell::{Errno, Fd, Sys};
 use naru_sim::{CauseId, Time};
 use serde_json::Value;
@@ -108,7 +110,12 @@ pub struct Context<'a> {
     /// Standard input, for commands that read all of it before they start.
     pub stdin: &'a [u8],
     cause: CauseId,
+    login: &'a mut Login,
 }
+
+/// What is shown to the API server, once it was read from the kubeconfig.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Login(Option<Arc<Credentials>>);
 
 impl<'a> Context<'a> {
     pub(crate) fn new(
@@ -117,8 +124,9 @@ impl<'a> Context<'a> {
         invocation: &'a Invocation,
         stdin: &'a [u8],
         cause: CauseId,
+        login: &'a mut Login,
     ) -> Self {
-        Context { sys, console, invocation, stdin, cause }
+        Context { sys, console, invocation, stdin, cause, login }
     }
 
     /// The flags.
@@ -229,16 +237,19 @@ impl<'a> Context<'a> {
         Ok(self.api()?.kinds())
     }
 
-    fn user(&self) -> UserInfo {
-        match self.flags().text("as") {
-            "" => UserInfo::new("kubernetes-admin", &["system:masters", "system:authenticated"]),
-            name => {
-                let groups = self.flags().list("as-group");
-                let groups: Vec<&str> =
-                    groups.iter().map(String::as_str).chain(["system:authenticated"]).collect();
-                UserInfo::new(name, &groups)
+    /// As whom the API server knows the user of the kubeconfig.
+    fn user(&mut self) -> Result<UserInfo> {
+        let credentials = match &self.login.0 {
+            Some(credentials) => Arc::clone(credentials),
+            None => {
+                let config = self.config()?;
+                let flags = &self.invocation.flags;
+                Arc::new(crate::credentials::load(self.sys, &config, flags)?)
             }
-        }
+        };
+        let user = self.api()?.authenticate(&credentials)?;
+        self.login.0 = Some(credentials);
+        Ok(user)
     }
 
     /// The field manager: `kubectl-create`.
@@ -250,6 +261,7 @@ impl<'a> Context<'a> {
     }
 
     fn send(&mut self, ask: Ask<'_>) -> Result<Response> {
+        let user = self.user()?;
         let request = Request {
             cause: self.cause,
             namespace: if ask.kind.namespaced { ask.namespace.to_owned() } else { String::new() },
@@ -257,7 +269,7 @@ impl<'a> Context<'a> {
             subresource: ask.subresource,
             table: ask.table,
             dry_run: ask.dry_run == DryRun::Server,
-            ..Request::new(self.user(), self.agent(), ask.kind.clone(), ask.op)
+            ..Request::new(user, self.agent(), ask.kind.clone(), ask.op)
         };
         let response = self.api()?.handle(request);
         for warning in self.api()?.take_warnings() {
@@ -396,11 +408,12 @@ impl<'a> Context<'a> {
         options: ListOptions,
         from: Option<u64>,
     ) -> Result<WatchId> {
+        let user = self.user()?;
         let request = WatchRequest {
             namespace: if kind.namespaced { namespace.to_owned() } else { String::new() },
             options,
             from,
-            ..WatchRequest::new(self.user(), self.agent(), kind.clone())
+            ..WatchRequest::new(user, self.agent(), kind.clone())
         };
         Ok(self.api()?.watch(request)?)
     }
@@ -421,7 +434,7 @@ impl<'a> Context<'a> {
         connect: Connect,
     ) -> Result<StreamId> {
         let request = ConnectRequest {
-            user: self.user(),
+            user: self.user()?,
             agent: self.agent(),
             cause: self.cause,
             namespace: namespace.to_owned(),

@@ -11,6 +11,7 @@ pub mod complete;
 pub mod config;
 pub mod containers;
 pub mod context;
+mod credentials;
 pub mod datasources;
 pub mod describe;
 pub mod failure;

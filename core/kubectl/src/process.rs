@@ -1,7 +1,7 @@
 //! The process `kubectl`: reads its arguments, runs a command, waits where the command waits.
 
 use crate::command::{self, Invocation};
-use crate::context::{Console, Context};
+use crate::context::{Console, Context, Login};
 use crate::failure::{Failure, Result};
 use dyn_clone::DynClone;
 use naru_shell::{Errno, Program, Signal, Step, Sys};
@@ -40,6 +40,7 @@ dyn_clone::clone_trait_object!(Task);
 pub(crate) struct Kubectl {
     state: State,
     console: Console,
+    login: Login,
     cause: CauseId,
     /// When the program is loaded and has read its configuration.
     ready_at: Option<Time>,
@@ -106,7 +107,7 @@ impl Kubectl {
         invocation: &'a Invocation,
         stdin: &'a [u8],
     ) -> Context<'a> {
-        Context::new(sys, &mut self.console, invocation, stdin, self.cause)
+        Context::new(sys, &mut self.console, invocation, stdin, self.cause, &mut self.login)
     }
 
     /// Reads the arguments. `None`: go on at once; `Some`: wait until then.

@@ -280,8 +280,7 @@ fn proxy_process(config: &NodeConfig, rng: &Rng) -> Process<KubeProxy> {
 }
 
 fn kindnet_process(config: &NodeConfig, rng: &Rng) -> Process<Kindnet> {
-    let groups = ["system:serviceaccounts", "system:authenticated"];
-    let user = UserInfo::new("system:serviceaccount:kube-system:kindnet", &groups);
+    let user = UserInfo::service_account("kube-system", "kindnet");
     Process::new("kindnetd", user, rng).with(Kindnet::new(&config.name))
 }
 

@@ -370,10 +370,8 @@ fn open(
 }
 
 fn open_watch(api: &mut dyn ApiService, kind: KindRef) -> Option<Watch> {
-    let name = "system:serviceaccount:kube-system:coredns";
-    let groups =
-        ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
-    let request = WatchRequest::new(UserInfo::new(name, &groups), "coredns".into(), kind.clone());
+    let user = UserInfo::service_account("kube-system", "coredns");
+    let request = WatchRequest::new(user, "coredns".into(), kind.clone());
     let id = api.watch(request).ok()?;
     Some(Watch { kind, id, listed: false })
 }

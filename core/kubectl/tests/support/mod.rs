@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 use naru_api::service::KubeletStreams;
-use naru_api::{ApiService, WatchId};
-use naru_apiserver::ApiServer;
+use naru_api::{ApiService, UserInfo, WatchId};
+use naru_apiserver::{ApiServer, AuthenticationConfig, StaticToken};
 use naru_shell::{
     Kernel, NetStack, Pid, PipeId, ProcessSpec, ProcessStatus, Program, ProgramTable, Stdio, Step,
     Sys, Vfs, World,
@@ -13,6 +13,10 @@ use naru_shell::{
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Who has the token that the API server knows.
+const KUBECONFIG: &str = "{current-context: c, contexts: [{name: c, context: {user: admin}}], \
+                          users: [{name: admin, user: {token: admin}}]}";
 
 struct Programs;
 
@@ -94,7 +98,12 @@ impl Machine {
         fs.install("/usr/bin/kubectl", "kubectl").unwrap();
         fs.install("/usr/bin/complete", "complete").unwrap();
         let rng = Rng::new(7);
+        fs.mkdir_all("/root/.kube").unwrap();
+        fs.write("/root/.kube/config", KUBECONFIG.as_bytes()).unwrap();
         let mut api = ApiServer::new(rng.fork("apiserver"));
+        let admin = UserInfo::new("kubernetes-admin", &["system:masters"]);
+        let tokens = vec![StaticToken { token: "admin".to_owned(), user: admin }];
+        api.set_authentication(AuthenticationConfig { tokens, ..AuthenticationConfig::default() });
         // Long after the start, so that ages can be told.
         let now = Time::from_secs(1_000);
         api.set_now(now);

@@ -90,17 +90,11 @@ impl KubeProxy {
 
     /// The program as it runs on a node, with the user that kubeadm gives it.
     pub fn process(node: ProxyConfig, rng: &Rng) -> Process<KubeProxy> {
-        let name = "system:serviceaccount:kube-system:kube-proxy";
-        let groups = [
-            "system:serviceaccounts",
-            "system:serviceaccounts:kube-system",
-            "system:authenticated",
-        ];
+        let user = UserInfo::service_account("kube-system", "kube-proxy");
         let style = EventStyle::EventsV1 { action: "StartKubeProxy" };
         let recorder = EventRecorder::new(NAME, Some(node.name.clone()), style);
         let rng = rng.fork(&node.name);
-        Process::new(NAME, UserInfo::new(name, &groups), &rng)
-            .with_recorder(KubeProxy::new(node), recorder)
+        Process::new(NAME, user, &rng).with_recorder(KubeProxy::new(node), recorder)
     }
 
     /// Makes up the rules of one service anew; tells which chains it no longer has.

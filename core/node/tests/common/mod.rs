@@ -5,14 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, ServiceAccount};
 use naru_api::request::{Body, DeleteOptions, ListOptions, Op, Request, Response};
 use naru_api::service::{Connect, ConnectRequest, LogOptions, StreamId};
 use naru_api::status::ApiResult;
 use naru_api::{ApiError, ApiService, KindRef, Kube, Object, UserInfo};
-use naru_apiserver::ApiServer;
+use naru_apiserver::{ApiServer, AuthenticationConfig};
 use naru_network::{Call, Link, Network, NsId, Route};
 use naru_node::{Env, NamespaceStack, Node, NodeConfig};
+use naru_pki::{PrivateKey, jwt};
 use naru_shell::{Errno, NetStack};
 use naru_sim::{CauseId, Rng, Time};
 use serde_json::{Value, json};
@@ -35,6 +36,11 @@ impl Machine {
         let rng = Rng::new(7);
         let mut net = Network::new(rng.fork("network"));
         let mut api = ApiServer::new(rng.fork("api"));
+        let key = PrivateKey::generate(&mut rng.fork("sa"));
+        api.set_authentication(AuthenticationConfig {
+            service_accounts: Some(jwt::Signer::new(key)),
+            ..AuthenticationConfig::default()
+        });
         let outside = net.add_namespace("outside");
         net.add_bridge(outside, "br0").unwrap();
         net.add_address(outside, "br0", "172.18.0.1/16".parse().unwrap()).unwrap();
@@ -67,13 +73,15 @@ impl Machine {
             node.start(&mut env).unwrap();
         }
         let mut machine = Machine { api, net, nodes, outside, now: Time::ZERO };
-        machine.publish_root_ca();
+        machine.prepare_namespaces();
         machine
     }
 
-    /// Makes what every pod mounts, as a controller does.
-    fn publish_root_ca(&mut self) {
+    /// Makes what every pod mounts, as controllers do.
+    fn prepare_namespaces(&mut self) {
         for namespace in ["default", "kube-system"] {
+            let op = Op::Create(Body::Json(json!({"metadata": {"name": "default"}})));
+            self.request_in(namespace, ServiceAccount::kind(), "", op).unwrap();
             let op = Op::Create(Body::Json(json!({
                 "metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "the CA"}
             })));

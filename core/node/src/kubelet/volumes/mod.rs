@@ -19,6 +19,7 @@ use naru_shell::{Tree, Vfs};
 use naru_sim::Time;
 use payload::{File, Payload};
 use std::collections::BTreeMap;
+use token::Tokens;
 
 /// A volume that is set up.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ type Files = Vec<(String, Vec<u8>)>;
 #[derive(Clone, Debug, Default)]
 pub struct PodVolumes {
     ready: BTreeMap<String, Ready>,
+    tokens: Tokens,
 }
 
 /// What volumes are made from.
@@ -69,10 +71,11 @@ impl PodVolumes {
             if self.ready.contains_key(&volume.name) {
                 continue;
             }
-            let ready = set_up(volume, sources, &mut runtime.volumes).map_err(|why| {
-                let name = &volume.name;
-                SetUpError(format!("MountVolume.SetUp failed for volume \"{name}\" : {why}"))
-            })?;
+            let ready =
+                set_up(volume, sources, &mut self.tokens, &mut runtime.volumes).map_err(|why| {
+                    let name = &volume.name;
+                    SetUpError(format!("MountVolume.SetUp failed for volume \"{name}\" : {why}"))
+                })?;
             self.ready.insert(volume.name.clone(), ready);
         }
         Ok(())
@@ -88,7 +91,7 @@ impl PodVolumes {
         for volume in spec.volumes.iter().flatten() {
             let Some(ready) = self.ready.get_mut(&volume.name) else { continue };
             let Some(before) = &ready.payload else { continue };
-            if let Ok(Some(after)) = payload_of(volume, sources)
+            if let Ok(Some(after)) = payload_of(volume, sources, &mut self.tokens)
                 && *before != after
             {
                 runtime.volumes.set_tree(ready.id, after.write(sources.now));
@@ -148,6 +151,7 @@ impl PodVolumes {
 fn set_up(
     volume: &Volume,
     sources: &mut Sources<'_, '_>,
+    tokens: &mut Tokens,
     volumes: &mut Volumes,
 ) -> Result<Ready, String> {
     if let Some(empty) = &volume.empty_dir {
@@ -162,7 +166,7 @@ fn set_up(
         let id = host_path(host, volumes)?;
         return Ok(Ready { id, payload: None, lasting: true });
     }
-    match payload_of(volume, sources)? {
+    match payload_of(volume, sources, tokens)? {
         Some(payload) => {
             let id = volumes.add(payload.write(sources.now));
             Ok(Ready { id, payload: Some(payload), lasting: false })
@@ -199,7 +203,11 @@ fn host_path(source: &HostPathVolumeSource, volumes: &mut Volumes) -> Result<Vol
 }
 
 /// The files of a volume that is made from objects; `None` for another kind of volume.
-fn payload_of(volume: &Volume, sources: &mut Sources<'_, '_>) -> Result<Option<Payload>, String> {
+fn payload_of(
+    volume: &Volume,
+    sources: &mut Sources<'_, '_>,
+    tokens: &mut Tokens,
+) -> Result<Option<Payload>, String> {
     if let Some(source) = &volume.config_map {
         let mut payload = Payload::new(source.default_mode);
         add_config_map(
@@ -225,7 +233,7 @@ fn payload_of(volume: &Volume, sources: &mut Sources<'_, '_>) -> Result<Option<P
     if let Some(source) = &volume.projected {
         let mut payload = Payload::new(source.default_mode);
         for projection in source.sources.iter().flatten() {
-            add_projection(&mut payload, sources, projection)?;
+            add_projection(&mut payload, sources, tokens, projection)?;
         }
         return Ok(Some(payload));
     }
@@ -235,6 +243,7 @@ fn payload_of(volume: &Volume, sources: &mut Sources<'_, '_>) -> Result<Option<P
 fn add_projection(
     payload: &mut Payload,
     sources: &mut Sources<'_, '_>,
+    tokens: &mut Tokens,
     projection: &VolumeProjection,
 ) -> Result<(), String> {
     if let Some(ConfigMapProjection { name, items, optional }) = &projection.config_map {
@@ -247,7 +256,7 @@ fn add_projection(
         add_fields(payload, sources, source.items.as_deref())?;
     }
     if let Some(source) = &projection.service_account_token {
-        let token = token::token(sources.pod, source, sources.now);
+        let token = tokens.get(source, sources)?;
         payload.add(&source.path, token.into_bytes(), None);
     }
     Ok(())

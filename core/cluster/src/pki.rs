@@ -1,0 +1,82 @@
+//! The keys and certificates of a cluster, as kubeadm makes them.
+//!
+//! Upstream: `cmd/kubeadm/app/phases/certs`, `cmd/kubeadm/app/phases/kubeconfig`.
+
+use naru_pki::{
+    Authority, Certificate, ExtendedUsage, PkiError, PrivateKey, Subject, Template, Validity, jwt,
+};
+use naru_sim::{Rng, Time};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long the authority lasts.
+const AUTHORITY_LASTS: Duration = Duration::from_secs(10 * YEAR.as_secs());
+
+/// A key and its certificate.
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// The key.
+    pub key: PrivateKey,
+}
+
+/// What a control plane keeps in `/etc/kubernetes/pki`.
+#[derive(Clone, Debug)]
+pub struct ClusterPki {
+    authority: Authority,
+    service_accounts: jwt::Signer,
+    rng: Rng,
+}
+
+impl ClusterPki {
+    /// The keys of a new cluster.
+    pub fn new(rng: &Rng) -> Result<Self, PkiError> {
+        let mut rng = rng.fork("pki");
+        let key = PrivateKey::generate(&mut rng);
+        let validity = Validity::starting(Time::ZERO, AUTHORITY_LASTS);
+        Ok(ClusterPki {
+            authority: Authority::new("kubernetes", key, validity, &mut rng)?,
+            service_accounts: jwt::Signer::new(PrivateKey::generate(&mut rng)),
+            rng,
+        })
+    }
+
+    /// `ca.crt` and `ca.key`.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// `sa.key`: what signs the tokens of service accounts.
+    pub fn service_accounts(&self) -> &jwt::Signer {
+        &self.service_accounts
+    }
+
+    /// A client certificate, as `admin.conf` has one.
+    pub fn client(&self, subject: Subject, now: Time) -> Result<KeyPair, PkiError> {
+        let usages = &[ExtendedUsage::ClientAuth];
+        self.issue(Template { subject, usages, ..Template::default() }, now)
+    }
+
+    /// `apiserver.crt` and `apiserver.key`, for these names and addresses.
+    pub fn serving(
+        &self,
+        dns_names: &[&str],
+        ip_addresses: &[IpAddr],
+        now: Time,
+    ) -> Result<KeyPair, PkiError> {
+        let subject = Subject::new("kube-apiserver", &[]);
+        let usages = &[ExtendedUsage::ServerAuth];
+        self.issue(Template { subject, dns_names, ip_addresses, usages }, now)
+    }
+
+    /// The same template gives the same key, whatever was issued before.
+    fn issue(&self, template: Template<'_>, now: Time) -> Result<KeyPair, PkiError> {
+        let mut rng = self.rng.fork(&template.subject.common_name);
+        let key = PrivateKey::generate(&mut rng);
+        let validity = Validity::starting(now, YEAR);
+        let certificate = self.authority.issue(&template, &key, validity, &mut rng)?;
+        Ok(KeyPair { certificate, key })
+    }
+}
