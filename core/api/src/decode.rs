@@ -109,7 +109,7 @@ impl Place {
 }
 
 /// What Go calls a value's type.
-fn type_of(value: &Value) -> &'static str {
+pub(crate) fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

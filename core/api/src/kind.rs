@@ -1,6 +1,7 @@
 //! What the API server knows of a kind.
 
-use crate::{FieldError, Object, UserInfo};
+use crate::custom::{CustomRules, WeakKind};
+use crate::{FieldError, Object, UserInfo, gofmt};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
 use serde_json::Value;
@@ -236,6 +237,21 @@ impl KindRef {
         KindRef(Repr::Custom(Arc::new(kind)))
     }
 
+    /// A kind whose strategy knows the kind itself.
+    pub fn custom_cyclic(make: impl FnOnce(&WeakKind) -> Kind) -> Self {
+        KindRef(Repr::Custom(Arc::new_cyclic(make)))
+    }
+
+    /// The kind that a strategy knows as its own, as long as anybody holds it.
+    pub fn upgrade(kind: &WeakKind) -> Option<Self> {
+        kind.upgrade().map(|kind| KindRef(Repr::Custom(kind)))
+    }
+
+    /// Whether both are one and the same definition.
+    pub fn is_identical(&self, other: &KindRef) -> bool {
+        std::ptr::eq::<Kind>(&**self, &**other)
+    }
+
     /// Whether `other` is the same version of the same kind. Equality does not ask for the
     /// version: versions of a kind are one kind, whose objects are stored once.
     pub fn is_same_version(&self, other: &KindRef) -> bool {
@@ -366,8 +382,12 @@ pub enum Cell {
     Text(String),
     /// A whole number.
     Number(i64),
+    /// A number with a fraction.
+    Float(f64),
     /// `true` or `false`.
     Bool(bool),
+    /// Nothing.
+    Null,
 }
 
 impl std::fmt::Display for Cell {
@@ -375,7 +395,9 @@ impl std::fmt::Display for Cell {
         match self {
             Cell::Text(text) => f.write_str(text),
             Cell::Number(number) => number.fmt(f),
+            Cell::Float(number) => f.write_str(&gofmt::float(*number)),
             Cell::Bool(flag) => flag.fmt(f),
+            Cell::Null => Ok(()),
         }
     }
 }
@@ -546,5 +568,10 @@ pub trait Strategy: Sync {
     /// Whether selectors may name this field.
     fn knows_field(&self, path: &str) -> bool {
         self.field_labels().contains(&path)
+    }
+
+    /// The rules that a CustomResourceDefinition makes.
+    fn custom(&self) -> Option<&CustomRules> {
+        None
     }
 }

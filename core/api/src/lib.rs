@@ -5,8 +5,10 @@
 
 pub mod credentials;
 pub mod cron;
+pub mod custom;
 pub mod decode;
 pub mod duration;
+mod dynamic;
 mod field;
 pub mod fields;
 pub mod gofmt;
@@ -41,6 +43,7 @@ pub mod timezone;
 pub mod yaml;
 
 pub use credentials::Credentials;
+pub use dynamic::DynamicObject;
 pub use field::{FieldError, Path};
 pub use k8s_openapi;
 pub use kind::{

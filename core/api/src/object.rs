@@ -235,6 +235,21 @@ impl Object {
         self.kind().strategy.clone()
     }
 
+    /// The same object with other content, its fields still owned by whom they were.
+    pub(crate) fn with_content<K: KubeObject>(&self, content: K) -> Self {
+        Object { content: Arc::new(content), ledger: self.ledger.clone() }
+    }
+
+    /// The object itself, of whatever type.
+    pub(crate) fn any(&self) -> &dyn Any {
+        &*self.content
+    }
+
+    /// The object itself, of whatever type, to change; copies the object if it is shared.
+    pub(crate) fn any_mut(&mut self) -> &mut dyn Any {
+        self.make_mut()
+    }
+
     fn make_mut(&mut self) -> &mut dyn KubeObject {
         dyn_clone::arc_make_mut(&mut self.content)
     }

@@ -53,6 +53,12 @@ impl ApiError {
         self.0.message.as_deref().unwrap_or_default()
     }
 
+    /// The same with other words for people.
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = Some(message.into());
+        self
+    }
+
     /// Whether the object is not there.
     pub fn is_not_found(&self) -> bool {
         self.reason() == "NotFound"

@@ -3,7 +3,7 @@
 //! Upstream: `apiserver/pkg/endpoints/handlers/create.go`, `transformDecodeError` in
 //! `apiserver/pkg/endpoints/handlers/rest.go`.
 
-use crate::{ApiServer, limits};
+use crate::{ApiServer, limits, versions};
 use naru_api::request::Body;
 use naru_api::{ApiError, Kind, KindRef, Object, Request, scheme, status::ApiResult};
 use serde_json::Value;
@@ -17,7 +17,7 @@ impl ApiServer {
     /// An object that must be of `kind`, with defaults.
     pub(crate) fn decode_as(&self, kind: &KindRef, body: Body) -> ApiResult<Object> {
         let mut object = match body {
-            Body::Object(object) => object,
+            Body::Object(object) => versions::view(kind, &object).into_owned(),
             Body::Json(json) => decode_json(kind, json)?,
         };
         if !object.kind().is_same_version(kind) {

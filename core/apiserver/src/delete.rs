@@ -5,7 +5,7 @@
 //! `pkg/registry/core/namespace/storage/storage.go`.
 
 use crate::admit::{self, Admission, Operation};
-use crate::{ApiServer, keys, subresource};
+use crate::{ApiServer, crd, keys, subresource};
 use naru_api::k8s_openapi::api::core::v1::Namespace;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Status, StatusDetails};
 use naru_api::request::{DeleteOptions, ListOptions, ObjectList, Propagation};
@@ -78,9 +78,12 @@ impl ApiServer {
         })?;
         check_preconditions(&request.kind, object, options)?;
         let mut next = object.clone();
-        let outcome = match object.get::<Namespace>() {
-            Some(_) => mark_namespace(&mut next, options, self.now),
-            None => mark(&mut next, options, self.now),
+        let outcome = if object.get::<Namespace>().is_some() {
+            mark_namespace(&mut next, options, self.now)
+        } else if crd::mark(&mut next, self.now) {
+            Outcome::Later
+        } else {
+            mark(&mut next, options, self.now)
         };
         let key = keys::of_object(&request.kind, object.namespace(), object.name());
         match outcome {

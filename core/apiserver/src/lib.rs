@@ -10,6 +10,7 @@ mod authorize;
 mod binding;
 mod compact;
 mod continue_token;
+mod crd;
 mod create;
 mod decode;
 mod delete;

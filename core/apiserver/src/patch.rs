@@ -8,10 +8,18 @@ use naru_api::request::{Body, Patch};
 use naru_api::{ApiError, Object, Request, status::ApiResult};
 use serde_json::Value;
 
+/// Custom resources have no merge keys.
+const NO_STRATEGIC: &str = "the body of the request was in an unknown format - accepted media \
+    types include: application/json-patch+json, application/merge-patch+json, \
+    application/apply-patch+yaml";
+
 impl ApiServer {
     /// Changes an object by a patch.
     pub(crate) fn patch(&mut self, request: &Request, patch: &Patch) -> ApiResult<Object> {
         let cause = self.record(request, "patch", &request.name);
+        if matches!(patch, Patch::Strategic(_)) && request.kind.strategy.custom().is_some() {
+            return Err(ApiError::new(415, "UnsupportedMediaType", NO_STRATEGIC));
+        }
         let old = self.find(&request.kind, &request.namespace, &request.name)?;
         let json = old.to_json().map_err(ApiError::internal)?;
         let mut new = self.decode(request, Body::Json(changed(json, patch)?))?;

@@ -4,6 +4,7 @@ use crate::allocate::Allocators;
 use crate::authenticate::AuthenticationConfig;
 use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
+use crate::crd::{self, Definitions};
 use crate::rest::RestState;
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
@@ -32,7 +33,8 @@ pub struct ApiServer {
     compactor: Compactor,
     streams: Streams,
     causes: CauseLog,
-    kinds: Vec<KindRef>,
+    pub(crate) definitions: Definitions,
+    pub(crate) kinds: Vec<KindRef>,
     /// Of the last answer.
     pub(crate) warnings: Vec<String>,
     rest: RestState,
@@ -55,6 +57,7 @@ impl ApiServer {
             compactor: Compactor::default(),
             streams: Streams::default(),
             causes: CauseLog::default(),
+            definitions: Definitions::default(),
             kinds: scheme::built_in(),
             warnings: Vec::new(),
         };
@@ -201,6 +204,7 @@ impl ApiServer {
             other => ApiError::internal(other),
         })?;
         self.allocators.observe(&change);
+        self.definitions.observe(&change);
         self.authorizer.observe(&change);
         self.watches.tell(&change);
         Ok(change)
@@ -212,9 +216,13 @@ impl ApiServer {
         self.authorize_request(request)?;
         let kind = &*request.kind;
         let verbs = match request.subresource {
+            "" if kind.strategy.custom().is_some() => return crd::check_verb(kind, &request.op),
             "" => &*kind.verbs,
             subresource if kind.subresources.contains(&subresource) => {
                 subresource::verbs(subresource)
+            }
+            _ if kind.strategy.custom().is_some() => {
+                return Err(ApiError::not_found(kind, &request.name));
             }
             _ => return Err(ApiError::no_such_path()),
         };
@@ -295,6 +303,7 @@ impl ApiService for ApiServer {
 
     fn handle(&mut self, mut request: Request) -> ApiResult<Response> {
         self.warnings.clear();
+        request.kind = self.served(&request.kind)?;
         self.warnings.extend(request.kind.strategy.deprecation().map(str::to_owned));
         let (verb, earlier) = (request.op.verb(), self.causes.last());
         let result = self.check(&request).and_then(|()| {
@@ -303,6 +312,7 @@ impl ApiService for ApiServer {
             self.dispatch(&request, op)
         });
         self.conclude(&request, verb, earlier, &result);
+        self.follow_definitions();
         Ok(match result? {
             Response::Object(object) if request.table => {
                 Response::Table(table::of_object(&object, self.now))
@@ -314,7 +324,8 @@ impl ApiService for ApiServer {
         })
     }
 
-    fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId> {
+    fn watch(&mut self, mut request: WatchRequest) -> ApiResult<WatchId> {
+        request.kind = self.served(&request.kind)?;
         authenticate::require_name(&request.user)?;
         let resource = Resource::of(&request.kind, &request.namespace, "");
         self.authorize_many(&request.user, "watch", resource, &request.options)?;

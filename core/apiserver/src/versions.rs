@@ -32,6 +32,9 @@ pub(crate) fn to_storage(object: Object) -> Object {
 
 /// A stored object as one of `kind`.
 pub(crate) fn view<'a>(kind: &KindRef, object: &'a Object) -> Cow<'a, Object> {
+    if let Some(rules) = kind.strategy.custom() {
+        return rules.read(kind, object).map_or(Cow::Borrowed(object), Cow::Owned);
+    }
     if kind.strategy.storage_kind().is_some() {
         Cow::Owned(kind.strategy.from_storage(object.clone()))
     } else {

@@ -80,7 +80,8 @@ impl Filter {
         labels: labels::Selector,
         fields: fields::Selector,
     ) -> Self {
-        let stored = kind.strategy.storage_kind().is_none();
+        // Custom resources are read as they are defined now.
+        let stored = kind.strategy.storage_kind().is_none() && kind.strategy.custom().is_none();
         let everything = stored && labels.is_everything() && fields.is_everything();
         Filter { kind, namespace, labels, fields, everything }
     }
@@ -288,6 +289,16 @@ impl Watches {
     /// Ends every watch's knowledge: each is told to list again.
     pub(crate) fn expire_all(&mut self) {
         for (id, watch) in &mut self.watches {
+            watch.expire();
+            if !std::mem::replace(&mut watch.ready, true) {
+                self.ready.push(*id);
+            }
+        }
+    }
+
+    /// Ends the watches of a kind.
+    pub(crate) fn expire(&mut self, kind: &KindRef) {
+        for (id, watch) in self.watches.iter_mut().filter(|(_, watch)| watch.filter.kind == *kind) {
             watch.expire();
             if !std::mem::replace(&mut watch.ready, true) {
                 self.ready.push(*id);

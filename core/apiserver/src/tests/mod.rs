@@ -1,6 +1,7 @@
 //! The request chain, from outside.
 
 mod auth;
+mod crd;
 mod create;
 mod delete;
 mod list;
