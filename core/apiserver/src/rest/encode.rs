@@ -197,6 +197,8 @@ fn row(row: &Row, version: &str, include: IncludeObject) -> ApiResult<Value> {
     let cell = |cell: &Cell| match cell {
         Cell::Text(text) => Value::from(text.as_str()),
         Cell::Number(number) => Value::from(*number),
+        Cell::Float(number) => json!(number),
+        Cell::Null => Value::Null,
         Cell::Bool(flag) => Value::from(*flag),
     };
     let shown = match include {
