@@ -9,6 +9,7 @@ pub mod custom;
 pub mod decode;
 pub mod duration;
 mod dynamic;
+pub mod etcd;
 mod field;
 pub mod fields;
 pub mod gofmt;

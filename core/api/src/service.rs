@@ -1,6 +1,7 @@
 //! The API server as its clients see it.
 
 use crate::credentials::Credentials;
+use crate::etcd::Etcd;
 use crate::request::{ListOptions, Request, Response, UserInfo};
 use crate::status::ApiResult;
 use crate::{ApiError, KindRef, Object};
@@ -216,6 +217,12 @@ pub trait ApiService {
 
     /// Discovery: the kinds that are served, in upstream's order of groups.
     fn kinds(&self) -> Vec<KindRef>;
+
+    /// The store behind the API server, for those who may reach it past the API server: `etcdctl`
+    /// on a control-plane node.
+    fn etcd(&mut self) -> Option<&mut dyn Etcd> {
+        None
+    }
 
     /// Where causes are written down.
     fn causes(&mut self) -> &mut CauseLog;

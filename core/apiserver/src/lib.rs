@@ -14,6 +14,7 @@ mod crd;
 mod create;
 mod decode;
 mod delete;
+mod etcd;
 mod keys;
 pub mod limits;
 pub mod list_options;

@@ -10,6 +10,7 @@ use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
 use crate::watches::Watches;
 use crate::{authenticate, limits, reviews, subresource, table, versions};
+use naru_api::etcd::Etcd;
 use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
@@ -32,7 +33,7 @@ pub struct ApiServer {
     pub(crate) watches: Watches,
     compactor: Compactor,
     streams: Streams,
-    causes: CauseLog,
+    pub(crate) causes: CauseLog,
     pub(crate) definitions: Definitions,
     pub(crate) kinds: Vec<KindRef>,
     /// Of the last answer.
@@ -198,7 +199,12 @@ impl ApiServer {
         self.commit(&object.kind(), object.name(), transaction).map(drop)
     }
 
-    fn commit(&mut self, kind: &Kind, name: &str, transaction: Transaction) -> ApiResult<Change> {
+    pub(crate) fn commit(
+        &mut self,
+        kind: &Kind,
+        name: &str,
+        transaction: Transaction,
+    ) -> ApiResult<Change> {
         let change = self.store.commit(transaction).map_err(|error| match error {
             StoreError::Changed => ApiError::stale(kind, name),
             other => ApiError::internal(other),
@@ -368,6 +374,10 @@ impl ApiService for ApiServer {
 
     fn kinds(&self) -> Vec<KindRef> {
         self.kinds.clone()
+    }
+
+    fn etcd(&mut self) -> Option<&mut dyn Etcd> {
+        Some(self)
     }
 
     fn causes(&mut self) -> &mut CauseLog {

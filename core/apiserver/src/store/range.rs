@@ -29,7 +29,7 @@ impl KeyRange {
     }
 
     /// The keys from `start` on.
-    pub fn from(start: &str) -> Self {
+    pub fn all_from(start: &str) -> Self {
         KeyRange { start: start.to_owned(), end: None }
     }
 
@@ -99,7 +99,7 @@ mod tests {
             (KeyRange::key("/a"), "/a/b", false),
             (KeyRange::between("/a", "/c"), "/b", true),
             (KeyRange::between("/a", "/c"), "/c", false),
-            (KeyRange::from("/b"), "/c", true),
+            (KeyRange::all_from("/b"), "/c", true),
             (KeyRange::prefix("/a/").starting_at("/a/c".to_owned()), "/a/b", false),
         ];
         for (range, key, wanted) in table {
