@@ -5,7 +5,7 @@ use crate::cluster::admin;
 use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile};
 use crate::workstation::Workstation;
-use crate::{Cluster, kubeconfig, programs};
+use crate::{Cluster, etcd_pki, kubeconfig, programs};
 use ipnet::{IpNet, Ipv4Net};
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use naru_api::request::{Body, Op};
@@ -88,7 +88,8 @@ pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
     let workstation = Workstation::new(&profile, &kubeconfig, &mut net, &rng)?;
     let mut nodes = Vec::new();
     for (index, machine) in profile.nodes.iter().enumerate() {
-        let node = Node::new(node_config(machine), programs::in_containers(), &rng, &mut net);
+        let node =
+            Node::new(node_config(machine, &rng)?, programs::in_containers(), &rng, &mut net);
         cable(&mut net, &workstation, &profile, machine, &node, index)?;
         nodes.push(node);
     }
@@ -152,15 +153,22 @@ fn manifest_error(error: impl std::fmt::Display) -> BootError {
     BootError::Manifest(error.to_string())
 }
 
-fn node_config(machine: &NodeProfile) -> NodeConfig {
-    NodeConfig {
+fn node_config(machine: &NodeProfile, rng: &Rng) -> Result<NodeConfig, BootError> {
+    let mut files = Vec::new();
+    if machine.control_plane {
+        let mut rng = rng.fork("etcd-pki");
+        files = etcd_pki::files(machine.name, machine.ip, &mut rng)
+            .map_err(|error| BootError::Certificates(error.to_string()))?;
+    }
+    Ok(NodeConfig {
+        files,
         control_plane: machine.control_plane,
         tainted: machine.tainted,
         name: machine.name.to_owned(),
         internal_ip: machine.ip,
         pod_cidr: machine.pod_cidr.to_string(),
         ..NodeConfig::default()
-    }
+    })
 }
 
 /// Plugs a node into the network on which the learner's machine is the gateway.

@@ -5,6 +5,7 @@
 mod agenda;
 mod boot;
 mod cluster;
+mod etcd_pki;
 mod inspect;
 mod kubeconfig;
 mod packets;

@@ -31,6 +31,8 @@ pub struct NodeConfig {
     pub cluster_domain: String,
     /// `spec.providerID`: `kind://docker/kind/worker`; "" for none.
     pub provider_id: String,
+    /// Files that its pods may mount, by their paths: certificates of the control plane.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 impl Default for NodeConfig {
@@ -50,6 +52,7 @@ impl Default for NodeConfig {
             cluster_dns: Ipv4Addr::new(10, 96, 0, 10),
             cluster_domain: "cluster.local".to_owned(),
             provider_id: String::new(),
+            files: Vec::new(),
         }
     }
 }

@@ -6,7 +6,8 @@ use super::mirror::HASH;
 use crate::NodeConfig;
 use crate::images::sha256_hex;
 use k8s_openapi::api::core::v1::{
-    Container, Pod, PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile, Toleration,
+    Container, HostPathVolumeSource, Pod, PodSecurityContext, PodSpec, ResourceRequirements,
+    SeccompProfile, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -17,16 +18,28 @@ pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
     let ip = config.internal_ip;
     let name = &config.name;
     let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let etcd_pki = "/etc/kubernetes/pki/etcd";
     let mut etcd = own(&["etcd"]);
     etcd.extend([
         format!("--advertise-client-urls=https://{ip}:2379"),
-        "--cert-file=/etc/kubernetes/pki/etcd/server.crt".to_owned(),
+        format!("--cert-file={etcd_pki}/server.crt"),
         "--client-cert-auth=true".to_owned(),
         "--data-dir=/var/lib/etcd".to_owned(),
+        "--experimental-initial-corrupt-check=true".to_owned(),
+        "--experimental-watch-progress-notify-interval=5s".to_owned(),
         format!("--initial-advertise-peer-urls=https://{ip}:2380"),
         format!("--initial-cluster={name}=https://{ip}:2380"),
+        format!("--key-file={etcd_pki}/server.key"),
         format!("--listen-client-urls=https://127.0.0.1:2379,https://{ip}:2379"),
+        "--listen-metrics-urls=http://127.0.0.1:2381".to_owned(),
+        format!("--listen-peer-urls=https://{ip}:2380"),
         format!("--name={name}"),
+        format!("--peer-cert-file={etcd_pki}/peer.crt"),
+        "--peer-client-cert-auth=true".to_owned(),
+        format!("--peer-key-file={etcd_pki}/peer.key"),
+        format!("--peer-trusted-ca-file={etcd_pki}/ca.crt"),
+        "--snapshot-count=10000".to_owned(),
+        format!("--trusted-ca-file={etcd_pki}/ca.crt"),
     ]);
     let mut apiserver = own(&["kube-apiserver"]);
     apiserver.push(format!("--advertise-address={ip}"));
@@ -57,12 +70,38 @@ pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
         "--kubeconfig=/etc/kubernetes/scheduler.conf",
         "--leader-elect=true",
     ]);
+    let mut etcd =
+        pod(config, "etcd", "registry.k8s.io/etcd:3.5.21-0", etcd, ("100m", Some("100Mi")));
+    mount(&mut etcd, &[("etcd-data", "/var/lib/etcd"), ("etcd-certs", "/etc/kubernetes/pki/etcd")]);
     vec![
-        pod(config, "etcd", "registry.k8s.io/etcd:3.5.21-0", etcd, ("100m", Some("100Mi"))),
+        etcd,
         component(config, apiserver, "250m"),
         component(config, manager, "200m"),
         component(config, scheduler, "100m"),
     ]
+}
+
+/// Lets a pod's container see directories of the node.
+fn mount(pod: &mut Pod, directories: &[(&str, &str)]) {
+    let Some(spec) = &mut pod.spec else { return };
+    for (name, path) in directories {
+        let source = HostPathVolumeSource {
+            path: (*path).to_owned(),
+            type_: Some("DirectoryOrCreate".to_owned()),
+        };
+        spec.volumes.get_or_insert_default().push(Volume {
+            name: (*name).to_owned(),
+            host_path: Some(source),
+            ..Volume::default()
+        });
+        for container in &mut spec.containers {
+            container.volume_mounts.get_or_insert_default().push(VolumeMount {
+                name: (*name).to_owned(),
+                mount_path: (*path).to_owned(),
+                ..VolumeMount::default()
+            });
+        }
+    }
 }
 
 fn component(config: &NodeConfig, command: Vec<String>, cpu: &str) -> Pod {

@@ -77,7 +77,7 @@ impl Runtime {
     ) -> Self {
         Runtime {
             images: ImageStore::preloaded(),
-            volumes: Volumes::default(),
+            volumes: Volumes::with_files(&config.files),
             programs,
             cni: Cni::new(config, host, network),
             host,

@@ -42,6 +42,24 @@ pub struct Volumes {
 }
 
 impl Volumes {
+    /// The volumes of a node that has these files, each in a directory of the node itself.
+    pub fn with_files(files: &[(String, Vec<u8>)]) -> Self {
+        let mut folders: BTreeMap<&str, Vfs> = BTreeMap::new();
+        for (path, bytes) in files {
+            let Some((folder, name)) = path.rsplit_once('/') else { continue };
+            let fs = folders.entry(folder).or_insert_with(|| Vfs::from(Tree::new()));
+            // An empty directory takes what a profile puts into it.
+            let written = fs.write(&format!("/{name}"), bytes);
+            debug_assert!(written.is_ok());
+        }
+        let mut volumes = Volumes::default();
+        for (folder, fs) in folders {
+            let id = volumes.add_host_path(folder);
+            volumes.set_tree(id, fs.into_tree());
+        }
+        volumes
+    }
+
     /// A new volume with these files.
     pub fn add(&mut self, tree: Tree) -> VolumeId {
         self.last += 1;
