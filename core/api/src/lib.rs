@@ -14,6 +14,7 @@ mod field;
 pub mod fields;
 pub mod gofmt;
 pub mod intstr;
+pub mod ip;
 pub mod json;
 pub mod jsonpath;
 mod kind;

@@ -102,6 +102,23 @@ pub fn dns1123_subdomain(name: &str) -> Vec<String> {
     errors
 }
 
+/// What is wrong with a host with a star before its first dot: `*.example.com`.
+///
+/// Upstream: `IsWildcardDNS1123Subdomain`.
+pub fn wildcard_dns1123_subdomain(name: &str) -> Vec<String> {
+    let mut errors = too_long(name, SUBDOMAIN_MAX);
+    if !name.strip_prefix("*.").is_some_and(is_dns1123_subdomain) {
+        errors.push(regex_error(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS \
+             subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and \
+             end with an alphanumeric character",
+            &format!("\\*\\.{DNS1123_SUBDOMAIN_FMT}"),
+            &["*.example.com"],
+        ));
+    }
+    errors
+}
+
 /// What is wrong with a name that must only fit into a path: RBAC's names.
 ///
 /// Upstream: `IsValidPathSegmentName` in `apimachinery/pkg/api/validation/path/name.go`.
@@ -312,6 +329,9 @@ fn too_long(text: &str, max: usize) -> Vec<String> {
 }
 
 fn regex_error(message: &str, regex: &str, examples: &[&str]) -> String {
+    if examples.is_empty() {
+        return format!("{message} (regex used for validation is '{regex}')");
+    }
     let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
     let examples = examples.join(" or ");
     format!("{message} (e.g. {examples}regex used for validation is '{regex}')")
