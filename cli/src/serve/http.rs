@@ -1,7 +1,7 @@
 //! Connections: from bytes to requests and back, within limits.
 
 use super::engine::{Command, Reply};
-use super::{guard, stream};
+use super::{guard, protobuf, stream};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http_body_util::combinators::BoxBody;
@@ -142,14 +142,37 @@ async fn read(request: Request<Incoming>) -> Result<HttpRequest, ApiError> {
             return Err(ApiError::new(408, "Timeout", message));
         }
     };
-    Ok(HttpRequest {
+    let mut request = HttpRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: headers.collect(),
         body,
         certificate: Vec::new(),
-    })
+    };
+    read_protobuf(&mut request)?;
+    Ok(request)
+}
+
+/// Turns a body of protobuf into JSON. One of a kind that is not known stays as it is, and is
+/// refused for its type.
+fn read_protobuf(request: &mut HttpRequest) -> Result<(), ApiError> {
+    let of_type = |(name, value): &&mut (String, String)| {
+        name == "content-type" && value.starts_with(protobuf::MEDIA_TYPE)
+    };
+    let Some((_, content_type)) = request.headers.iter_mut().find(of_type) else { return Ok(()) };
+    match protobuf::to_json(&request.body) {
+        Ok(json) => {
+            request.body = json.to_string().into_bytes();
+            "application/json".clone_into(content_type);
+            Ok(())
+        }
+        Err(protobuf::Unreadable::UnknownKind) => Ok(()),
+        Err(protobuf::Unreadable::Malformed) => {
+            let message = "provided data does not appear to be a protobuf message";
+            Err(ApiError::bad_request(message))
+        }
+    }
 }
 
 fn accepts_gzip(request: &Request<Incoming>) -> bool {

@@ -21,7 +21,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
 
 /// The text: one cluster, one user with a token.
 pub fn text(name: &str, server: &str, ca_pem: &str, token: &str) -> String {
-    let ca = base64(ca_pem.as_bytes());
+    let ca = super::base64::encode(ca_pem.as_bytes());
     format!(
         "apiVersion: v1\n\
          kind: Config\n\
@@ -34,31 +34,4 @@ pub fn text(name: &str, server: &str, ca_pem: &str, token: &str) -> String {
          users:\n\
          - name: {name}\n  user:\n    token: {token}\n"
     )
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place) & 63) as usize;
-            text.push(if place > chunk.len() { '=' } else { char::from(DIGITS[digit]) });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_padded() {
-        for (text, want) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v")] {
-            assert_eq!(base64(text.as_bytes()), want);
-        }
-    }
 }

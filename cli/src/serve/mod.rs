@@ -1,11 +1,14 @@
 //! `naru serve`: the cluster's API over HTTP, for real clients.
 
+mod base64;
 mod clock;
 mod engine;
 mod guard;
 mod http;
 mod kubeconfig;
 mod listen;
+mod openapi;
+mod protobuf;
 mod stream;
 mod tls;
 
@@ -77,6 +80,8 @@ impl Serve {
         let mut cluster = self.cluster()?;
         let user = UserInfo::new("kubernetes-admin", &["kubeadm:cluster-admins"]);
         cluster.outside(|api| api.add_token(StaticToken { token: token.clone(), user }));
+        let schemas = openapi::schemas()?;
+        cluster.outside(|api| api.set_openapi(schemas));
         let name = cluster.profile().context;
         let server = format!("https://{}", reachable(address));
         let text = kubeconfig::text(name, &server, &identity.ca_pem, &token);

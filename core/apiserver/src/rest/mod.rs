@@ -18,6 +18,7 @@ mod info;
 mod media;
 mod metrics;
 mod not_found;
+mod openapi;
 mod query;
 mod resource;
 mod subresources;
@@ -29,6 +30,7 @@ mod watch;
 pub use body::BODY_BYTES_MAX;
 pub use encode::{error_response, status};
 pub use http::{Answer, Head, HttpRequest, HttpResponse, StreamAnswer, Wants};
+pub use openapi::Schemas;
 pub use watch::{WatchOutput, Watching};
 
 use crate::{ApiServer, metadata};
@@ -38,6 +40,7 @@ use metrics::{Metrics, Series};
 use naru_api::k8s_openapi::api::core::v1::Endpoints;
 use naru_api::{ApiError, ApiService, Kube, status::ApiResult};
 use naru_sim::Rng;
+use openapi::OpenApi;
 use query::Query;
 use serde_json::json;
 use std::time::Duration;
@@ -48,11 +51,16 @@ pub(crate) struct RestState {
     pub metrics: Metrics,
     /// For what is told to clients and not stored, so that reading changes no history.
     rng: Rng,
+    pub openapi: OpenApi,
 }
 
 impl RestState {
     pub(crate) fn new(rng: &Rng) -> Self {
-        RestState { metrics: Metrics::default(), rng: rng.fork("rest") }
+        RestState {
+            metrics: Metrics::default(),
+            rng: rng.fork("rest"),
+            openapi: OpenApi::default(),
+        }
     }
 }
 
@@ -129,6 +137,7 @@ impl ApiServer {
         }
         match (first, path) {
             ("healthz" | "livez" | "readyz", _) => self.rest_health(x, first),
+            ("openapi", _) => self.rest_openapi(x),
             (_, "version") => Ok(encode::written(
                 200,
                 &version::version(),
