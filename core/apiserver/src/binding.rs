@@ -18,7 +18,8 @@ impl ApiServer {
     pub(crate) fn bind_by_body(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
         let object = self.decode_as(&Binding::kind(), body)?;
         let name = object.name().to_owned();
-        let request = Request { name, kind: Pod::kind(), ..request.clone() };
+        let request =
+            Request { name, kind: Pod::kind(), subresource: "binding", ..request.clone() };
         self.bind(&request, Body::Object(object))
     }
 
@@ -26,15 +27,7 @@ impl ApiServer {
     pub(crate) fn bind(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
         let cause = self.record(request, "create", &request.name);
         let mut object = self.decode_as(&Binding::kind(), body)?;
-        let admission = Admission {
-            store: &*self.store,
-            user: &request.user,
-            kind: &request.kind,
-            namespace: &request.namespace,
-            name: &request.name,
-            subresource: "binding",
-            operation: Operation::Create,
-        };
+        let admission = Admission::new(&*self.store, &self.authorizer, request, Operation::Create);
         admit::mutate(&admission, &mut object, &mut self.rng)?;
         let Some(binding) = object.get::<Binding>() else {
             return Err(ApiError::bad_request("not a Binding object"));

@@ -43,16 +43,10 @@ impl ApiServer {
         cause: CauseId,
     ) -> ApiResult<Object> {
         let name = object.name().to_owned();
-        let mut admission = Admission {
-            store: &*self.store,
-            user: &request.user,
-            kind: &request.kind,
-            namespace: &request.namespace,
-            // To plug-ins that change objects, a name that is generated is not known yet.
-            name: prefix.unwrap_or(&name),
-            subresource: "",
-            operation: Operation::Create,
-        };
+        let mut admission =
+            Admission::new(&*self.store, &self.authorizer, request, Operation::Create);
+        // To plug-ins that change objects, a name that is generated is not known yet.
+        admission.name = prefix.unwrap_or(&name);
         admit::mutate(&admission, &mut object, &mut self.rng)?;
         admission.name = &name;
         self.check_escalation(request, &object, None)?;

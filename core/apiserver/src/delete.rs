@@ -67,15 +67,9 @@ impl ApiServer {
         options: &DeleteOptions,
         cause: CauseId,
     ) -> ApiResult<(Object, bool)> {
-        admit::admit_deletion(&Admission {
-            store: &*self.store,
-            user: &request.user,
-            kind: &request.kind,
-            namespace: object.namespace(),
-            name: object.name(),
-            subresource: request.subresource,
-            operation: Operation::Delete,
-        })?;
+        let admission = Admission::new(&*self.store, &self.authorizer, request, Operation::Delete);
+        let (namespace, name) = (object.namespace(), object.name());
+        admit::admit_deletion(&Admission { namespace, name, ..admission })?;
         check_preconditions(&request.kind, object, options)?;
         let mut next = object.clone();
         let outcome = if object.get::<Namespace>().is_some() {

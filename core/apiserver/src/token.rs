@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/registry/core/serviceaccount/storage/token.go`.
 
+use crate::admit::{self, Admission, Operation};
 use crate::authenticate::{Claims, ISSUER};
 use crate::{ApiServer, keys, metadata};
 use naru_api::k8s_openapi::api::authentication::v1::{
@@ -26,6 +27,8 @@ impl ApiServer {
     pub(crate) fn create_token(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
         self.record(request, "create", &request.name);
         let mut object = self.decode_as(&TokenRequest::kind(), body)?;
+        let admission = Admission::new(&*self.store, &self.authorizer, request, Operation::Create);
+        admit::mutate(&admission, &mut object, &mut self.rng)?;
         let account = self.find(&request.kind, &request.namespace, &request.name)?;
         let kind = TokenRequest::kind();
         let Some(wanted) = object.edit::<TokenRequest>() else {

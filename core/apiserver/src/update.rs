@@ -4,7 +4,6 @@
 //! `apiserver/pkg/registry/rest/update.go`.
 
 use crate::admit::{self, Admission, Operation};
-use crate::store::Store;
 use crate::{ApiServer, create, keys, metadata, versions};
 use naru_api::k8s_openapi::api::core::v1::{Namespace, Service};
 use naru_api::request::Body;
@@ -47,7 +46,9 @@ impl ApiServer {
             return Ok(versions::view(&request.kind, &object).into_owned());
         }
         check_uid(request, old, &new)?;
-        admit::mutate(&admission(&*self.store, request, old), &mut new, &mut self.rng)?;
+        let operation = Operation::Update(old);
+        let admission = Admission::new(&*self.store, &self.authorizer, request, operation);
+        admit::mutate(&admission, &mut new, &mut self.rng)?;
         check_version(request, old, &new)?;
         self.check_escalation(request, &new, Some(old))?;
         self.keep(request, old, &mut new)?;
@@ -60,7 +61,7 @@ impl ApiServer {
         if request.subresource.is_empty() {
             create::warn(&mut self.warnings, strategy.warnings(&new, Some(old)));
         }
-        let admission = admission(&*self.store, request, old);
+        let admission = Admission::new(&*self.store, &self.authorizer, request, operation);
         admit::validate(&admission, &new, &mut self.warnings)?;
         let charged = admit::charge(&admission, &new, self.now)?;
         // What changes nothing is not written.
@@ -113,18 +114,6 @@ pub(crate) fn check_name(request: &Request, new: &Object) -> ApiResult<()> {
         new.name(),
         request.name
     )))
-}
-
-fn admission<'a>(store: &'a dyn Store, request: &'a Request, old: &'a Object) -> Admission<'a> {
-    Admission {
-        store,
-        user: &request.user,
-        kind: &request.kind,
-        namespace: &request.namespace,
-        name: &request.name,
-        subresource: request.subresource,
-        operation: Operation::Update(old),
-    }
 }
 
 /// Whether an update may make the object: of a whole object, where the kind allows it.

@@ -5,7 +5,7 @@ use crate::cluster::admin;
 use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile};
 use crate::workstation::Workstation;
-use crate::{Cluster, etcd_pki, kubeconfig, programs};
+use crate::{Cluster, etcd_pki, kubeconfig, markcontrolplane, programs};
 use ipnet::{IpNet, Ipv4Net};
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use naru_api::request::{Body, Op};
@@ -96,6 +96,7 @@ pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
     let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
     start_control_plane(&mut cluster)?;
     start_nodes(&mut cluster);
+    markcontrolplane::mark(&mut cluster, Time::ZERO + BOOT_TIME_MAX);
     wait_until_ready(&mut cluster);
     Ok(cluster)
 }

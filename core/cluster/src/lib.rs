@@ -8,6 +8,7 @@ mod cluster;
 mod etcd_pki;
 mod inspect;
 mod kubeconfig;
+mod markcontrolplane;
 mod packets;
 mod pki;
 mod profile;

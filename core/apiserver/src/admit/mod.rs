@@ -7,10 +7,12 @@
 //! Upstream: `pkg/kubeapiserver/options/plugins.go` (`AllOrderedPlugins`), with what kubeadm
 //! switches on beyond the defaults: `NodeRestriction`.
 
+mod certificates;
 mod default_class;
 mod default_toleration_seconds;
 mod limit_ranger;
 mod namespace_lifecycle;
+mod node_restriction;
 mod persistent_volume_claim_resize;
 mod pod_security;
 mod priority;
@@ -20,15 +22,17 @@ mod service_account;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
+use crate::authorize::Authorizer;
 use crate::keys;
 use crate::store::Store;
-use naru_api::{ApiError, Kind, Kube, Object, UserInfo, status::ApiResult};
+use naru_api::{ApiError, Kind, Kube, Object, Request, UserInfo, status::ApiResult};
 use naru_sim::{Rng, Time};
 use std::sync::Arc;
 
 /// What a plug-in is shown.
 pub(crate) struct Admission<'a> {
     pub(crate) store: &'a dyn Store,
+    pub(crate) authorizer: &'a Authorizer,
     pub(crate) user: &'a UserInfo,
     pub(crate) kind: &'a Kind,
     pub(crate) namespace: &'a str,
@@ -44,6 +48,27 @@ pub(crate) enum Operation<'a> {
     Create,
     Update(&'a Object),
     Delete,
+}
+
+impl<'a> Admission<'a> {
+    /// Of a request on the one object that its path names.
+    pub(crate) fn new(
+        store: &'a dyn Store,
+        authorizer: &'a Authorizer,
+        request: &'a Request,
+        operation: Operation<'a>,
+    ) -> Self {
+        Admission {
+            store,
+            authorizer,
+            user: &request.user,
+            kind: &request.kind,
+            namespace: &request.namespace,
+            name: &request.name,
+            subresource: request.subresource,
+            operation,
+        }
+    }
 }
 
 impl Admission<'_> {
@@ -94,6 +119,7 @@ pub(crate) fn mutate(
     namespace_lifecycle::admit(admission)?;
     limit_ranger::mutate(admission, object)?;
     service_account::mutate(admission, object, rng)?;
+    node_restriction::admit(admission, Some(object))?;
     taint_nodes_by_condition::mutate(admission, object);
     priority::mutate(admission, object)?;
     default_toleration_seconds::mutate(admission, object);
@@ -116,7 +142,7 @@ pub(crate) fn validate(
     priority::validate(admission, object)?;
     persistent_volume_claim_resize::validate(admission, object)?;
     runtime_class::validate(admission, object)?;
-    Ok(())
+    certificates::validate(admission, object)
 }
 
 /// What the request is charged to: quotas as they shall be written with it.
@@ -130,5 +156,6 @@ pub(crate) fn charge(
 
 /// Asks every plug-in that cares whether an object may be deleted.
 pub(crate) fn admit_deletion(admission: &Admission<'_>) -> ApiResult<()> {
-    namespace_lifecycle::admit(admission)
+    namespace_lifecycle::admit(admission)?;
+    node_restriction::admit(admission, None)
 }

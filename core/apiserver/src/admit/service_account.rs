@@ -176,22 +176,43 @@ fn check_mirror(admission: &Admission<'_>, spec: &PodSpec) -> ApiResult<()> {
     if !spec.service_account_name.as_deref().unwrap_or_default().is_empty() {
         return refuse("reference service accounts");
     }
-    let volumes = || spec.volumes.iter().flatten();
-    let projections = || {
-        let projected = volumes().filter_map(|volume| volume.projected.as_ref());
-        projected.flat_map(|projected| projected.sources.iter().flatten())
-    };
-    let secrets = spec.image_pull_secrets.as_ref().is_some_and(|all| !all.is_empty())
-        || volumes().any(|volume| volume.secret.is_some())
-        || projections().any(|projection| projection.secret.is_some())
-        || containers(spec).any(|(_, container)| secret_of_env(container).next().is_some());
-    if secrets {
+    if refers_to_secrets(spec) {
         return refuse("reference secrets");
     }
-    if projections().any(|projection| projection.service_account_token.is_some()) {
+    if projections(spec).any(|projection| projection.service_account_token.is_some()) {
         return refuse("use ServiceAccountToken volume projections");
     }
     Ok(())
+}
+
+fn projections(spec: &PodSpec) -> impl Iterator<Item = &VolumeProjection> {
+    let volumes = spec.volumes.iter().flatten();
+    let projected = volumes.filter_map(|volume| volume.projected.as_ref());
+    projected.flat_map(|projected| projected.sources.iter().flatten())
+}
+
+/// Upstream: `VisitPodSecretNames`.
+pub(super) fn refers_to_secrets(spec: &PodSpec) -> bool {
+    spec.image_pull_secrets.as_ref().is_some_and(|all| !all.is_empty())
+        || spec.volumes.iter().flatten().any(|volume| volume.secret.is_some())
+        || projections(spec).any(|projection| projection.secret.is_some())
+        || containers(spec).any(|(_, container)| secret_of_env(container).next().is_some())
+}
+
+/// Upstream: `VisitPodConfigmapNames`.
+pub(super) fn refers_to_config_maps(spec: &PodSpec) -> bool {
+    let in_env = |container: &Container| {
+        let mut sources = container.env_from.iter().flatten();
+        let mut variables = container.env.iter().flatten();
+        sources.any(|source| source.config_map_ref.is_some())
+            || variables.any(|variable| {
+                let value = variable.value_from.as_ref();
+                value.is_some_and(|value| value.config_map_key_ref.is_some())
+            })
+    };
+    spec.volumes.iter().flatten().any(|volume| volume.config_map.is_some())
+        || projections(spec).any(|projection| projection.config_map.is_some())
+        || containers(spec).any(|(_, container)| in_env(container))
 }
 
 /// Every container and what messages call it.

@@ -32,15 +32,7 @@ impl ApiServer {
                 "name in URL does not match name in Eviction object",
             ));
         }
-        let admission = Admission {
-            store: &*self.store,
-            user: &request.user,
-            kind: &request.kind,
-            namespace: &request.namespace,
-            name: &request.name,
-            subresource: request.subresource,
-            operation: Operation::Create,
-        };
+        let admission = Admission::new(&*self.store, &self.authorizer, request, Operation::Create);
         admit::mutate(&admission, &mut object, &mut self.rng)?;
         let asked = object.get::<Eviction>().and_then(|eviction| eviction.delete_options.clone());
         let options = options(asked.as_ref());

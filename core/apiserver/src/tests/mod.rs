@@ -1,5 +1,6 @@
 //! The request chain, from outside.
 
+mod admission;
 mod auth;
 mod crd;
 mod create;

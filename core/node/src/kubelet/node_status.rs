@@ -28,7 +28,6 @@ pub fn initial_node(config: &NodeConfig, images: &ImageStore, now: Time, rng: &m
     ]);
     let mut taints = Vec::new();
     if config.control_plane {
-        labels.insert("node-role.kubernetes.io/control-plane".to_owned(), String::new());
         let excluded = "node.kubernetes.io/exclude-from-external-load-balancers";
         labels.insert(excluded.to_owned(), String::new());
     }
