@@ -61,6 +61,7 @@ impl Front {
 /// Answers one request.
 pub async fn serve(
     front: Arc<Front>,
+    certificate: Arc<[u8]>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let Ok(_permit) = front.requests.try_acquire() else {
@@ -74,14 +75,18 @@ pub async fn serve(
     if request.uri().path() == "/naru/advance" {
         return Ok(full(advance(&front, &request).await, false));
     }
-    Ok(answer(&front, request).await)
+    Ok(answer(&front, &certificate, request).await)
 }
 
-async fn answer(front: &Arc<Front>, mut request: Request<Incoming>) -> Response<Body> {
+async fn answer(
+    front: &Arc<Front>,
+    certificate: &[u8],
+    mut request: Request<Incoming>,
+) -> Response<Body> {
     let upgrade = hyper::upgrade::on(&mut request);
     let gzip = accepts_gzip(&request);
     let plain = match read(request).await {
-        Ok(plain) => plain,
+        Ok(plain) => HttpRequest { certificate: certificate.to_vec(), ..plain },
         Err(error) => return full(rest::error_response(&error), false),
     };
     let handshake = stream::Handshake::of(&plain);

@@ -62,18 +62,22 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, tls_only: bool, fr
     let Ok(Ok(1)) = timeout(HEAD_TIMEOUT, stream.peek(&mut first)).await else { return };
     if first == [TLS_HANDSHAKE] {
         if let Ok(Ok(stream)) = timeout(HEAD_TIMEOUT, acceptor.accept(stream)).await {
-            exchange(stream, front).await;
+            let shown = stream.get_ref().1.peer_certificates().and_then(|all| all.first());
+            let certificate = shown.map(|shown| shown.to_vec()).unwrap_or_default();
+            exchange(stream, front, certificate.into()).await;
         }
     } else if !tls_only {
-        exchange(stream, front).await;
+        exchange(stream, front, Arc::default()).await;
     }
 }
 
-async fn exchange<S>(stream: S, front: Arc<Front>)
+async fn exchange<S>(stream: S, front: Arc<Front>, certificate: Arc<[u8]>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = service_fn(move |request| http::serve(Arc::clone(&front), request));
+    let service = service_fn(move |request| {
+        http::serve(Arc::clone(&front), Arc::clone(&certificate), request)
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

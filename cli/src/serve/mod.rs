@@ -9,8 +9,10 @@ mod kubeconfig;
 mod listen;
 mod openapi;
 mod protobuf;
+mod spdy;
 mod stream;
 mod tls;
+mod tunnel;
 
 use clap::Args;
 use clock::{Clock, Speed};
@@ -19,13 +21,17 @@ use http::Front;
 use naru_api::UserInfo;
 use naru_apiserver::StaticToken;
 use naru_cluster::{Cluster, Profile};
+use naru_sim::Time;
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc as thread;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Virtual time that a new cluster has behind it.
+const BOOT_TIME: Duration = Duration::from_secs(60);
 
 /// Arguments of `naru serve`.
 #[derive(Args)]
@@ -75,23 +81,24 @@ impl Serve {
         let listener = tokio::net::TcpListener::bind(self.listen).await?;
         let address = listener.local_addr()?;
         let names = self.names(address.ip());
-        let identity = tls::identity(names)?;
         let token = tls::random_token()?;
         let mut cluster = self.cluster()?;
+        let tls = tls::config(cluster.pki(), &names, wall_time())?;
         let user = UserInfo::new("kubernetes-admin", &["kubeadm:cluster-admins"]);
         cluster.outside(|api| api.add_token(StaticToken { token: token.clone(), user }));
         let schemas = openapi::schemas()?;
         cluster.outside(|api| api.set_openapi(schemas));
         let name = cluster.profile().context;
         let server = format!("https://{}", reachable(address));
-        let text = kubeconfig::text(name, &server, &identity.ca_pem, &token);
+        let authority = cluster.pki().authority().certificate().to_pem();
+        let text = kubeconfig::text(name, &server, &authority, &token);
         kubeconfig::write(&self.kubeconfig, &text)?;
         let front = Arc::new(Front::new(self.start(cluster)?, self.guard()));
         println!("Serving {name} at {server}");
         println!("kubectl --kubeconfig {} get nodes", self.kubeconfig.display());
         let tls_only = self.tls || self.allow_remote;
         tokio::select! {
-            () = listen::accept(listener, identity.config, tls_only, front) => Ok(()),
+            () = listen::accept(listener, tls, tls_only, front) => Ok(()),
             result = tokio::signal::ctrl_c() => Ok(result?),
         }
     }
@@ -99,7 +106,9 @@ impl Serve {
     fn cluster(&self) -> Result<Cluster, Box<dyn Error>> {
         // Who can guess the seed can guess the cluster's keys.
         let seed = if self.allow_remote { random_seed()? } else { self.seed };
-        Ok(Cluster::new(&self.profile, seed)?)
+        // Clients tell ages by their own calendar; by hand, history shall be the same each time.
+        let start = if self.manual { Time::ZERO } else { wall_time() - BOOT_TIME };
+        Ok(Cluster::starting(&self.profile, seed, start)?)
     }
 
     /// Starts the thread that owns the cluster.
@@ -146,6 +155,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(_) => SocketAddr::from(([127, 0, 0, 1], address.port())),
         IpAddr::V6(_) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
     }
+}
+
+/// Now, by the calendar of this machine.
+fn wall_time() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let epoch = Duration::from_secs(Time::EPOCH_UNIX_SECONDS.unsigned_abs());
+    Time::ZERO + since.saturating_sub(epoch)
 }
 
 fn random_seed() -> Result<u64, Box<dyn Error>> {

@@ -7,6 +7,7 @@
 
 use super::engine::{Command, Output, Session};
 use super::http::{Body, Front, full};
+use super::tunnel;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::Response;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 /// For exec and attach, best first.
 pub const COMMAND_PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// For port-forward, best first.
-pub const PORT_PROTOCOLS: [&str; 1] = ["v4.channel.k8s.io"];
+pub const PORT_PROTOCOLS: [&str; 2] = [tunnel::PROTOCOL, "v4.channel.k8s.io"];
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -39,7 +41,8 @@ const CLOSE: u8 = 255;
 /// Bytes of one message.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// A WebSocket connection.
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// What a client wrote to begin WebSocket.
 #[derive(Clone, Debug)]
@@ -106,6 +109,13 @@ async fn send(socket: &mut Socket, channel: u8, bytes: &[u8]) -> Result<(), Erro
     socket.send(Message::Binary(message.into())).await
 }
 
+/// Says goodbye: all went as it should.
+pub async fn close(socket: &mut Socket) {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    // A client that is gone needs no goodbye.
+    let _ = socket.close(Some(frame)).await;
+}
+
 /// The channel and the bytes of a message; `None` for one that has none.
 fn receive(message: Message) -> Option<(u8, Bytes)> {
     let bytes = match message {
@@ -147,7 +157,7 @@ pub async fn command(
                 Some(Output::End(result)) => {
                     let status = exit_status(&result).to_string();
                     let _ = send(&mut socket, ERROR, status.as_bytes()).await;
-                    let _ = socket.close(None).await;
+                    close(&mut socket).await;
                     return;
                 }
                 None => return,
@@ -216,11 +226,14 @@ pub async fn connect(
 pub async fn port_forward(
     front: Arc<Front>,
     upgrade: OnUpgrade,
-    _protocol: &'static str,
+    protocol: &'static str,
     request: Box<ConnectRequest>,
     ports: Vec<u16>,
 ) {
     let Some(mut socket) = socket(upgrade).await else { return };
+    if protocol == tunnel::PROTOCOL {
+        return tunnel::run(front, socket, request).await;
+    }
     let (sender, mut outputs) = mpsc::channel::<(u8, Bytes)>(16);
     let mut streams = Vec::new();
     for (index, port) in ports.iter().enumerate() {
@@ -255,7 +268,7 @@ pub async fn port_forward(
                 }
                 // Every connection is over.
                 None => {
-                    let _ = socket.close(None).await;
+                    close(&mut socket).await;
                     return;
                 }
             },

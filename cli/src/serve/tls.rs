@@ -1,49 +1,41 @@
-//! The server's certificate, made anew at each start.
+//! TLS: the server's certificate, which the cluster's own authority signs, and the clients'.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use naru_cluster::ClusterPki;
+use naru_sim::Time;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What a server and its clients need to trust each other.
-#[derive(Debug)]
-pub struct Identity {
-    /// For the server.
-    pub config: Arc<ServerConfig>,
-    /// The authority's certificate, for the client's kubeconfig.
-    pub ca_pem: String,
-}
-
-/// Makes an authority and a certificate for these names and addresses.
-pub fn identity(names: Vec<String>) -> Result<Identity, Box<dyn Error>> {
-    let mut ca = CertificateParams::new(Vec::new())?;
-    ca.distinguished_name.push(DnType::CommonName, "kubernetes");
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-    let ca_key = KeyPair::generate()?;
-    let ca_certificate = ca.self_signed(&ca_key)?;
-    let issuer = Issuer::new(ca, ca_key);
-
-    let mut server = CertificateParams::new(names)?;
-    server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
-    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    server.use_authority_key_identifier_extension = true;
-    let key = KeyPair::generate()?;
-    let certificate = server.signed_by(&key, &issuer)?;
-
-    let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+/// The server's side of TLS, with a certificate for these names and addresses that is valid from
+/// the moment `now`.
+pub fn config(
+    pki: &ClusterPki,
+    names: &[String],
+    now: Time,
+) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
+    let (addresses, names): (Vec<_>, Vec<_>) = names
+        .iter()
+        .map(|name| name.parse::<IpAddr>().map_err(|_| name.as_str()))
+        .partition(Result::is_ok);
+    let addresses: Vec<IpAddr> = addresses.into_iter().flatten().collect();
+    let names: Vec<&str> = names.into_iter().filter_map(Result::err).collect();
+    let pair = pki.serving(&names, &addresses, now)?;
+    let certificate = CertificateDer::from(pair.certificate.to_der());
+    let key = PrivateKeyDer::from_pem_slice(pair.key.to_pem().as_bytes())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let anyone = Arc::new(AnyClient::new(&provider));
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], private)?;
+        .with_client_cert_verifier(anyone)
+        .with_single_cert(vec![certificate], key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Identity { config: Arc::new(config), ca_pem: ca_certificate.pem() })
+    Ok(Arc::new(config))
 }
 
 /// Random bytes of the operating system, as hexadecimal digits.
@@ -52,4 +44,58 @@ pub fn random_token() -> Result<String, Box<dyn Error>> {
     let provider = rustls::crypto::ring::default_provider();
     provider.secure_random.fill(&mut bytes).map_err(|_| "no randomness to be had")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Lets clients show a certificate, whoever signed it: that they have its key is checked here,
+/// and who they are by the API server, as upstream's does with a 401.
+#[derive(Debug)]
+struct AnyClient {
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl AnyClient {
+    fn new(provider: &CryptoProvider) -> Self {
+        AnyClient { algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
 }

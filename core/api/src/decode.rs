@@ -173,8 +173,11 @@ impl Strict<'_, '_> {
     }
 
     fn time(&self) -> Result<String, DecodeError> {
-        let Value::String(text) = self.value else {
-            return Err(self.mismatch("string"));
+        let text = match self.value {
+            Value::String(text) => text,
+            // Go's zero time, which it writes as null where it does not leave it out.
+            Value::Null => return Ok("0001-01-01T00:00:00Z".to_owned()),
+            _ => return Err(self.mismatch("string")),
         };
         text.parse::<jiff::Timestamp>().map(|_| text.clone()).map_err(|_| {
             DecodeError(format!(

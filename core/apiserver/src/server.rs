@@ -46,8 +46,13 @@ impl ApiServer {
     /// makes itself: the namespaces default, kube-node-lease, kube-public, kube-system, and the
     /// system's priority classes.
     pub fn new(rng: Rng) -> Self {
+        ApiServer::starting(rng, Time::ZERO)
+    }
+
+    /// The same, at the moment `now`.
+    pub fn starting(rng: Rng, now: Time) -> Self {
         let mut server = ApiServer {
-            now: Time::ZERO,
+            now,
             rest: RestState::new(&rng),
             rng,
             store: Box::new(MemoryStore::default()),

@@ -76,14 +76,14 @@ impl From<TopologyError> for BootError {
     }
 }
 
-/// Switches a cluster on and lets it run until its own pods are ready.
-pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
+/// Switches a cluster on at the moment `start` and lets it run until its own pods are ready.
+pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootError> {
     let rng = Rng::new(seed);
-    let pki = ClusterPki::new(&rng)?;
-    let mut api = api_server(&profile, &rng, &pki)?;
+    let pki = ClusterPki::new(&rng, start)?;
+    let mut api = api_server(&profile, &rng, &pki, start)?;
     let mut net = Network::new(rng.fork("network"));
     install(&mut api, &profile)?;
-    let admin = pki.client(profile.admin(), Time::ZERO)?;
+    let admin = pki.client(profile.admin(), start)?;
     let kubeconfig = kubeconfig::text(&profile, &pki, &admin);
     let workstation = Workstation::new(&profile, &kubeconfig, &mut net, &rng)?;
     let mut nodes = Vec::new();
@@ -94,16 +94,22 @@ pub fn boot(profile: Profile, seed: u64) -> Result<Cluster, BootError> {
         nodes.push(node);
     }
     let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
+    cluster.set_now(start);
     start_control_plane(&mut cluster)?;
     start_nodes(&mut cluster);
-    markcontrolplane::mark(&mut cluster, Time::ZERO + BOOT_TIME_MAX);
-    wait_until_ready(&mut cluster);
+    markcontrolplane::mark(&mut cluster, start + BOOT_TIME_MAX);
+    wait_until_ready(&mut cluster, start);
     Ok(cluster)
 }
 
 /// An API server with the flags that kubeadm gives it, and its first roles.
-fn api_server(profile: &Profile, rng: &Rng, pki: &ClusterPki) -> Result<ApiServer, BootError> {
-    let mut api = ApiServer::new(rng.fork("kube-apiserver"));
+fn api_server(
+    profile: &Profile,
+    rng: &Rng,
+    pki: &ClusterPki,
+    start: Time,
+) -> Result<ApiServer, BootError> {
+    let mut api = ApiServer::starting(rng.fork("kube-apiserver"), start);
     api.set_authentication(AuthenticationConfig {
         client_ca: Some(pki.authority().certificate().clone()),
         service_accounts: Some(pki.service_accounts().clone()),
@@ -253,9 +259,9 @@ fn start_nodes(cluster: &mut Cluster) {
 }
 
 /// Lets time pass until every node and every pod that the profile asked for is ready.
-fn wait_until_ready(cluster: &mut Cluster) {
-    cluster.advance(Time::ZERO + BOOT_TIME_MIN, u64::MAX);
-    while cluster.now() < Time::ZERO + BOOT_TIME_MAX && !is_ready(cluster) {
+fn wait_until_ready(cluster: &mut Cluster, start: Time) {
+    cluster.advance(start + BOOT_TIME_MIN, u64::MAX);
+    while cluster.now() < start + BOOT_TIME_MAX && !is_ready(cluster) {
         cluster.advance(cluster.now() + Duration::from_secs(1), u64::MAX);
     }
 }

@@ -47,9 +47,14 @@ impl Cluster {
 
     /// A cluster of this profile, switched on and left alone until its own pods are ready.
     pub fn new(profile: &str, seed: u64) -> Result<Cluster, BootError> {
+        Cluster::starting(profile, seed, Time::ZERO)
+    }
+
+    /// The same, switched on at the moment `start`: for clients with a calendar of their own.
+    pub fn starting(profile: &str, seed: u64, start: Time) -> Result<Cluster, BootError> {
         let profile = Profile::by_name(profile)
             .ok_or_else(|| BootError::UnknownProfile { name: profile.to_owned() })?;
-        boot::boot(profile, seed)
+        boot::boot(profile, seed, start)
     }
 
     pub(crate) fn assemble(
@@ -384,7 +389,7 @@ impl Cluster {
         self.watch_owners.extend(ids.into_iter().map(|id| (id, part)));
     }
 
-    fn set_now(&mut self, now: Time) {
+    pub(crate) fn set_now(&mut self, now: Time) {
         self.now = now;
         self.api.set_now(now);
     }

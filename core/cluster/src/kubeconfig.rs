@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn is_yaml_with_the_admins_certificate() {
         let profile = Profile::by_name("kind").unwrap();
-        let pki = ClusterPki::new(&Rng::new(1)).unwrap();
+        let pki = ClusterPki::new(&Rng::new(1), Time::ZERO).unwrap();
         let admin = pki.client(Subject::new("kubernetes-admin", &[]), Time::ZERO).unwrap();
         let config = naru_api::yaml::parse(&text(&profile, &pki, &admin)).unwrap();
         assert_eq!(config["current-context"], "kind-kind");

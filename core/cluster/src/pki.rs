@@ -31,11 +31,11 @@ pub struct ClusterPki {
 }
 
 impl ClusterPki {
-    /// The keys of a new cluster.
-    pub fn new(rng: &Rng) -> Result<Self, PkiError> {
+    /// The keys of a cluster that is new at the moment `now`.
+    pub fn new(rng: &Rng, now: Time) -> Result<Self, PkiError> {
         let mut rng = rng.fork("pki");
         let key = PrivateKey::generate(&mut rng);
-        let validity = Validity::starting(Time::ZERO, AUTHORITY_LASTS);
+        let validity = Validity::starting(now, AUTHORITY_LASTS);
         Ok(ClusterPki {
             authority: Authority::new("kubernetes", key, validity, &mut rng)?,
             service_accounts: jwt::Signer::new(PrivateKey::generate(&mut rng)),

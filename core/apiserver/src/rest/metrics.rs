@@ -3,7 +3,8 @@
 //! Upstream: `apiserver/pkg/endpoints/metrics/metrics.go`, `apiserver/pkg/storage/etcd3/metrics`.
 
 use crate::ApiServer;
-use naru_api::{ApiService, KindRef};
+use naru_api::k8s_openapi::api::core::v1::Namespace;
+use naru_api::{ApiService, KindRef, Kube};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -147,7 +148,10 @@ impl ApiServer {
             "gauge",
             "[STABLE] Start time of the process since unix epoch in seconds.",
         );
-        let started = naru_sim::Time::ZERO.unix_micros() / 1_000_000;
+        // The first thing that an API server does is to make its namespaces.
+        let namespace = self.find(&Namespace::kind(), "", "kube-system");
+        let started = namespace.ok().and_then(|found| found.meta().creation_timestamp.clone());
+        let started = started.map_or(0, |time| time.0.as_second());
         out.sample("process_start_time_seconds", "", started);
         out.0
     }
