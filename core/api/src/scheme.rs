@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Upstream: `DefaultGenericAPIServicePriorities` in `pkg/controlplane/apiserver/aggregator.go`
 /// and `apiServicePriorities` in `cmd/kube-apiserver/app/aggregator.go`.
 pub fn built_in() -> Vec<KindRef> {
-    [core(), workloads(), access(), network(), extension(), machinery()].concat()
+    [core(), aggregation(), workloads(), access(), network(), extension(), machinery()].concat()
 }
 
 fn core() -> Vec<KindRef> {
@@ -36,6 +36,12 @@ fn core() -> Vec<KindRef> {
         ServiceAccount::kind(),
         Service::kind(),
     ]
+}
+
+/// `apiregistration.k8s.io`, which tells of all others and comes first.
+fn aggregation() -> Vec<KindRef> {
+    use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+    vec![APIService::kind()]
 }
 
 /// `apps`, `events.k8s.io`.

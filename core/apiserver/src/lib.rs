@@ -5,6 +5,7 @@
 
 mod admit;
 mod allocate;
+mod apiservices;
 mod authenticate;
 mod authorize;
 mod binding;

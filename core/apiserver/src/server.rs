@@ -1,6 +1,7 @@
 //! The API server itself: what its clients and the cluster call.
 
 use crate::allocate::Allocators;
+use crate::apiservices::Aggregation;
 use crate::authenticate::AuthenticationConfig;
 use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
@@ -35,6 +36,7 @@ pub struct ApiServer {
     streams: Streams,
     pub(crate) causes: CauseLog,
     pub(crate) definitions: Definitions,
+    pub(crate) aggregation: Aggregation,
     pub(crate) kinds: Vec<KindRef>,
     /// Of the last answer.
     pub(crate) warnings: Vec<String>,
@@ -64,11 +66,13 @@ impl ApiServer {
             streams: Streams::default(),
             causes: CauseLog::default(),
             definitions: Definitions::default(),
+            aggregation: Aggregation::default(),
             kinds: scheme::built_in(),
             warnings: Vec::new(),
         };
         server.make_namespaces();
         server.make_priority_classes();
+        server.register_groups(CauseId::ROOT);
         server
     }
 
@@ -216,6 +220,7 @@ impl ApiServer {
         })?;
         self.allocators.observe(&change);
         self.definitions.observe(&change);
+        self.aggregation.observe(&change);
         self.authorizer.observe(&change);
         self.watches.tell(&change);
         Ok(change)
@@ -324,6 +329,7 @@ impl ApiService for ApiServer {
         });
         self.conclude(&request, verb, earlier, &result);
         self.follow_definitions();
+        self.follow_apiservices();
         Ok(match result? {
             Response::Object(object) if request.table => {
                 Response::Table(table::of_object(&object, self.now))

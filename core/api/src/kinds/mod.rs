@@ -1,5 +1,6 @@
 //! One file for each kind: its names, defaults, validation and columns.
 
+pub mod apiservice;
 pub mod authentication;
 pub mod authorization;
 pub mod binding;

@@ -111,7 +111,7 @@ impl ApiServer {
         let found = self.store.get(&keys::of_object(&kind, "", name));
         let Some(definition) = found.and_then(|object| object.arc::<CustomResourceDefinition>())
         else {
-            self.withdraw(name);
+            self.withdraw(name, cause);
             self.look_at_group(name, cause);
             return Ok(());
         };
@@ -120,7 +120,7 @@ impl ApiServer {
             self.look_at_group(name, cause);
             return Ok(());
         }
-        self.serve(&definition);
+        self.serve(&definition, cause);
         if !self.establish_definition(&step)? {
             self.finalize_definition(&step)?;
         }
@@ -128,7 +128,7 @@ impl ApiServer {
     }
 
     /// Serves what a definition defines, as it is now.
-    fn serve(&mut self, definition: &Arc<CustomResourceDefinition>) {
+    fn serve(&mut self, definition: &Arc<CustomResourceDefinition>, cause: CauseId) {
         let name = definition.metadata.name.clone().unwrap_or_default();
         if !is_true(definition, "NamesAccepted") && !is_true(definition, "Established") {
             return;
@@ -152,14 +152,14 @@ impl ApiServer {
         }
         let served = Served { definition: Arc::clone(definition), kinds };
         self.definitions.served.insert(name, served);
-        self.list_kinds();
+        self.list_kinds(cause);
     }
 
     /// Serves a definition's kinds no more.
-    fn withdraw(&mut self, name: &str) {
+    fn withdraw(&mut self, name: &str, cause: CauseId) {
         self.end_watches(name);
         if self.definitions.served.remove(name).is_some() {
-            self.list_kinds();
+            self.list_kinds(cause);
         }
     }
 
@@ -172,7 +172,7 @@ impl ApiServer {
     }
 
     /// Tells anew which kinds there are: the built-in ones, then the others by group and version.
-    fn list_kinds(&mut self) {
+    fn list_kinds(&mut self, cause: CauseId) {
         let mut custom: Vec<&KindRef> =
             self.definitions.served.values().flat_map(|served| &served.kinds).collect();
         custom.sort_by(|a, b| {
@@ -181,6 +181,7 @@ impl ApiServer {
         });
         self.kinds = scheme::built_in();
         self.kinds.extend(custom.into_iter().cloned());
+        self.register_groups(cause);
     }
 
     /// Looks at the other definitions of a group again: names may have become free.

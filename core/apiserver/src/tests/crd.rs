@@ -1,11 +1,15 @@
 //! CustomResourceDefinitions and their objects.
 
 use super::Client;
+use naru_api::k8s_openapi::api::core::v1::{Endpoints, Service};
 use naru_api::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use naru_api::k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
+use naru_api::kinds::apiservice::available;
 use naru_api::request::{Body, DeleteOptions, ListOptions, Patch, Table};
 use naru_api::service::WatchRequest;
 use naru_api::{
-    ApiError, ApiService, KindRef, Object, Op, Request, Response, UserInfo, WatchEventType, scheme,
+    ApiError, ApiService, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEventType,
+    scheme,
 };
 use serde_json::{Value, json};
 
@@ -309,4 +313,67 @@ fn every_version_is_one_kind() {
     assert_eq!(&*events[0].object.kind().version, "v1");
     let stored = crontabs.0.server.store().range("/registry/stable.example.com/").next().unwrap();
     assert_eq!(&*stored.kind().version, "v1");
+}
+
+#[test]
+fn every_group_is_registered() {
+    let mut crontabs = Crontabs::new(definition());
+    let rows = |crontabs: &mut Crontabs| -> Vec<String> {
+        let request = crontabs.0.request(APIService::kind(), "", Op::List(ListOptions::default()));
+        match crontabs.0.server.handle(Request { table: true, ..request }).unwrap() {
+            Response::Table(table) => table
+                .rows
+                .iter()
+                .map(|row| row.cells.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let all = rows(&mut crontabs);
+    assert!(all.contains(&"v1. Local True 0s".to_owned()), "{all:?}");
+    assert!(all.contains(&"v2.autoscaling Local True 0s".to_owned()));
+    assert!(all.contains(&"v1.stable.example.com Local True 0s".to_owned()));
+    let name = "crontabs.stable.example.com";
+    crontabs.0.delete::<CustomResourceDefinition>(name, DeleteOptions::default()).unwrap();
+    assert!(!rows(&mut crontabs).iter().any(|row| row.contains("stable.example.com")));
+}
+
+#[test]
+fn a_service_of_another_server_is_looked_after() {
+    let mut client = Client::new();
+    let registered = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100,
+            "versionPriority": 100, "insecureSkipTLSVerify": true,
+            "service": {"name": "metrics-server", "namespace": "default"}}});
+    client.create::<APIService>(registered).unwrap();
+    let condition = |client: &mut Client| {
+        let found = client.get::<APIService>("v1beta1.metrics.k8s.io").unwrap();
+        let found = available(found.get().unwrap()).unwrap().clone();
+        (found.status, found.reason.unwrap(), found.message.unwrap())
+    };
+    let wrong =
+        |reason: &str, message: &str| ("False".to_owned(), reason.to_owned(), message.to_owned());
+    let place = "service/metrics-server in \"default\"";
+    let message = format!("{place} is not present");
+    assert_eq!(condition(&mut client), wrong("ServiceNotFound", &message));
+    let service = |port: i32| {
+        json!({"metadata": {"name": "metrics-server"},
+        "spec": {"ports": [{"name": "https", "port": port}]}})
+    };
+    client.create::<Service>(service(80)).unwrap();
+    let message = format!("{place} is not listening on port 443");
+    assert_eq!(condition(&mut client), wrong("ServicePortError", &message));
+    client.delete::<Service>("metrics-server", DeleteOptions::default()).unwrap();
+    client.create::<Service>(service(443)).unwrap();
+    let message = format!("cannot find endpoints for {place}");
+    assert_eq!(condition(&mut client), wrong("EndpointsNotFound", &message));
+    client.create::<Endpoints>(json!({"metadata": {"name": "metrics-server"}})).unwrap();
+    let message = format!("endpoints for {place} have no addresses with port name \"https\"");
+    assert_eq!(condition(&mut client), wrong("MissingEndpoints", &message));
+    let subsets = json!([{"addresses": [{"ip": "10.244.0.2"}],
+        "ports": [{"name": "https", "port": 4443}]}]);
+    client.patch::<Endpoints>("metrics-server", Patch::Merge(json!({"subsets": subsets}))).unwrap();
+    let passed = ("True".to_owned(), "Passed".to_owned(), "all checks passed".to_owned());
+    assert_eq!(condition(&mut client), passed);
 }
