@@ -9,6 +9,7 @@ use crate::quantity;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// A struct as `%#v` writes it. `type_` is Go's name of it: one of those in the table here.
@@ -51,6 +52,8 @@ core.PodSpec Volumes:[]core.Volume InitContainers:[]core.Container Containers:[]
 core.PodTemplateSpec ObjectMeta@metadata:v1.ObjectMeta Spec:core.PodSpec
 core.ResourceClaim Name:string Request:string
 core.ResourceRequirements Limits:core.ResourceList Requests:core.ResourceList Claims:[]core.ResourceClaim
+core.SeccompProfile Type:string LocalhostProfile:*string
+core.SecurityContext Capabilities:*core.Capabilities Privileged:*bool SELinuxOptions:*core.SELinuxOptions WindowsOptions:*core.WindowsSecurityContextOptions RunAsUser:*int64 RunAsGroup:*int64 RunAsNonRoot:*bool ReadOnlyRootFilesystem:*bool AllowPrivilegeEscalation:*bool ProcMount:*core.ProcMountType SeccompProfile:*core.SeccompProfile AppArmorProfile:*core.AppArmorProfile
 core.Toleration Key:string Operator:string Value:string Effect:string TolerationSeconds:*int64
 core.TopologySpreadConstraint MaxSkew:int TopologyKey:string WhenUnsatisfiable:string LabelSelector:*v1.LabelSelector MinDomains:*int32 NodeAffinityPolicy:*core.NodeInclusionPolicy NodeTaintsPolicy:*core.NodeInclusionPolicy MatchLabelKeys:[]string
 core.Volume Name:string VolumeSource:+core.VolumeSource
@@ -99,15 +102,51 @@ fn write(type_: &str, json: Option<&Value>, out: &mut String) -> fmt::Result {
 }
 
 fn field(field: &str, json: Option<&Value>, out: &mut String) -> fmt::Result {
-    let (name, type_) = field.split_once(':').unwrap_or((field, "string"));
+    let field = parse(field);
+    write!(out, "{}:", field.name)?;
+    match field.inline {
+        true => write(field.type_, json, out),
+        false => write(field.type_, json.and_then(|json| json.get(&field.key)), out),
+    }
+}
+
+/// A field of a struct.
+pub(super) struct Field<'t> {
+    /// As Go names it.
+    pub(super) name: Cow<'t, str>,
+    /// As JSON names it.
+    pub(super) key: String,
+    /// Go's name of its type; "" when it is not known.
+    pub(super) type_: &'t str,
+    /// Whether its own fields stand beside it in JSON.
+    pub(super) inline: bool,
+}
+
+/// A field of the table.
+fn parse(text: &str) -> Field<'_> {
+    let (name, type_) = text.split_once(':').unwrap_or((text, "string"));
     let (name, key) = match name.split_once('@') {
         Some((name, key)) => (name, key.to_owned()),
         None => (name, json_name(name)),
     };
-    write!(out, "{name}:")?;
-    match type_.strip_prefix('+') {
-        Some(inline) => write(inline, json, out),
-        None => write(type_, json.and_then(|json| json.get(key)), out),
+    let inline = type_.strip_prefix('+');
+    Field { name: name.into(), key, type_: inline.unwrap_or(type_), inline: inline.is_some() }
+}
+
+/// A field of which only its name in JSON is known.
+pub(super) fn field_of(key: &str) -> Field<'_> {
+    let mut name = key.to_owned();
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    Field { name: name.into(), key: key.to_owned(), type_: "", inline: false }
+}
+
+/// The fields of a struct; of one that is not in the table those that two objects have.
+pub(super) fn fields_of<'v>(type_: &str, old: &'v Value, new: &'v Value) -> Vec<Field<'v>> {
+    match fields(type_) {
+        Some(fields) => fields.split(' ').map(parse).collect(),
+        None => super::diff::json_fields(old, new),
     }
 }
 

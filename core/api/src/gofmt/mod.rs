@@ -1,7 +1,9 @@
 //! Texts as Go's `fmt` and `strconv` write them, since upstream's messages are made by these.
 
+mod diff;
 mod dump;
 
+pub use diff::diff;
 pub use dump::dump;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -98,8 +98,11 @@ impl Typed for CronJobs {
         let mut warnings =
             if old.is_none() { workload::warn_name(&object.metadata) } else { Vec::new() };
         let Some(spec) = &object.spec else { return warnings };
-        if let Some(spec) = &spec.job_template.spec {
-            warnings.extend(job::spec_warnings(spec, "spec.jobTemplate.spec"));
+        let changed = old.is_none_or(|old| old.spec != object.spec);
+        if let Some(spec) = spec.job_template.spec.as_ref().filter(|_| changed) {
+            let path = Path::new("spec");
+            let path = path.child("jobTemplate");
+            warnings.extend(job::spec_warnings(spec, &path.child("spec")));
         }
         if old.is_some() && spec.schedule.contains("TZ") {
             // The path is upstream's own slip.

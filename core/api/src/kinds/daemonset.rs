@@ -122,6 +122,17 @@ impl Typed for DaemonSetStrategy {
         errors
     }
 
+    fn warnings(&self, object: &DaemonSet, old: Option<&DaemonSet>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(spec) = &object.spec {
+            let changed = old.is_none_or(|old| old.spec != object.spec);
+            let path = Path::new("spec");
+            let path = path.child("template");
+            warnings.extend(workload::warn_template(&spec.template, changed, &path));
+        }
+        warnings
+    }
+
     fn cells(&self, object: &DaemonSet, now: Time) -> Vec<Cell> {
         let none = (DaemonSetSpec::default(), DaemonSetStatus::default());
         let spec = object.spec.as_ref().unwrap_or(&none.0);

@@ -126,6 +126,18 @@ impl Typed for Deployments {
         true
     }
 
+    fn warnings(&self, object: &Deployment, old: Option<&Deployment>) -> Vec<String> {
+        let mut warnings =
+            if old.is_none() { workload::warn_name(&object.metadata) } else { Vec::new() };
+        if let Some(spec) = &object.spec {
+            let changed = old.is_none_or(|old| old.spec != object.spec);
+            let path = Path::new("spec");
+            let path = path.child("template");
+            warnings.extend(workload::warn_template(&spec.template, changed, &path));
+        }
+        warnings
+    }
+
     fn cells(&self, object: &Deployment, now: Time) -> Vec<Cell> {
         let none = (DeploymentSpec::default(), DeploymentStatus::default());
         let spec = object.spec.as_ref().unwrap_or(&none.0);

@@ -6,10 +6,10 @@
 
 use super::cells;
 use super::typed::{Typed, keep};
-use crate::podspec::{defaults, subresources, validation};
-use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, duration, pods, qos};
+use crate::podspec::{defaults, subresources, validation, warnings};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, duration, pods, qos};
 use k8s_openapi::api::core::v1::{
-    ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus,
+    ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodSpec, PodStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use naru_sim::Time;
@@ -25,6 +25,7 @@ static KIND: Kind = Names::new("", "v1", "Pod", "pods", "pod")
         "exec",
         "log",
         "portforward",
+        "proxy",
         "resize",
         "status",
     ])
@@ -75,51 +76,71 @@ impl Typed for PodStrategy {
         pod.status = Some(PodStatus {
             phase: Some("Pending".to_owned()),
             qos_class: pod.spec.as_ref().map(|spec| qos::class(spec).to_owned()),
+            conditions: scheduling_gated(pod).map(|condition| vec![condition]),
             ..PodStatus::default()
         });
+        let labels = pod.metadata.labels.as_ref();
+        if let Some(spec) = &mut pod.spec {
+            drop_disabled(spec);
+            defaults::match_label_keys(spec, labels);
+        }
     }
 
     fn prepare_for_update(&self, new: &mut Pod, old: &Pod, subresource: &str) {
-        if matches!(subresource, "ephemeralcontainers" | "resize") {
-            subresources::keep(new, old, subresource);
-        } else if subresource == "status" {
-            keep(&mut new.spec, &old.spec);
-            keep(&mut new.metadata.owner_references, &old.metadata.owner_references);
-            let qos = old.status.as_ref().and_then(|status| status.qos_class.clone());
-            let status = new.status.get_or_insert_default();
-            status.qos_class = status.qos_class.take().or(qos);
-        } else {
-            keep(&mut new.status, &old.status);
-            if new.spec != old.spec {
-                new.metadata.generation = old.metadata.generation.map(|old| old + 1);
+        match subresource {
+            "status" => {
+                keep(&mut new.spec, &old.spec);
+                keep(&mut new.metadata.owner_references, &old.metadata.owner_references);
+                let qos = old.status.as_ref().and_then(|status| status.qos_class.clone());
+                let status = new.status.get_or_insert_default();
+                status.qos_class = status.qos_class.take().or(qos);
+                return;
             }
+            "ephemeralcontainers" | "resize" => {
+                subresources::keep(new, old, subresource);
+                return;
+            }
+            _ => {}
+        }
+        keep(&mut new.status, &old.status);
+        if new.spec != old.spec {
+            if let Some(spec) = &mut new.spec {
+                drop_disabled(spec);
+            }
+            new.metadata.generation = old.metadata.generation.map(|old| old + 1);
         }
     }
 
     fn validate(&self, pod: &Pod) -> Vec<FieldError> {
-        let Some(spec) = &pod.spec else {
-            return vec![FieldError::required("spec.containers", "")];
-        };
-        let mut errors = validation::pod_spec(spec, &Path::new("spec"));
-        if spec.ephemeral_containers.as_ref().is_some_and(|all| !all.is_empty()) {
-            let field = "spec.ephemeralContainers";
-            errors.push(FieldError::forbidden(field, "cannot be set on create"));
-        }
-        errors
+        validation::create(pod)
     }
 
     fn validate_update(&self, new: &Pod, old: &Pod, subresource: &str) -> Vec<FieldError> {
-        let (Some(spec), Some(before)) = (&new.spec, &old.spec) else { return Vec::new() };
-        if subresource == "status" || spec == before {
+        match subresource {
+            "status" | "binding" => Vec::new(),
+            "ephemeralcontainers" | "resize" => {
+                let mut errors = validation::metadata_and_spec(new);
+                if let Some(spec) = &new.spec {
+                    errors.extend(match subresource {
+                        "resize" => subresources::validate_resize(spec, old),
+                        _ => subresources::validate_ephemeral_containers(spec, old),
+                    });
+                }
+                errors
+            }
+            _ if new.spec == old.spec && new.metadata.annotations == old.metadata.annotations => {
+                Vec::new()
+            }
+            _ => validation::update(new, old),
+        }
+    }
+
+    fn warnings(&self, pod: &Pod, old: Option<&Pod>) -> Vec<String> {
+        // What did not change was warned of before.
+        if old.is_some_and(|old| old.spec == pod.spec) {
             return Vec::new();
         }
-        let mut errors = validation::pod_spec(spec, &Path::new("spec"));
-        errors.extend(match subresource {
-            "ephemeralcontainers" => subresources::validate_ephemeral_containers(spec, old),
-            "resize" => subresources::validate_resize(spec, old),
-            _ => validate_spec_update(spec, before),
-        });
-        errors
+        warnings::pod(pod)
     }
 
     fn default_grace_period_seconds(&self, pod: &Pod) -> i64 {
@@ -164,47 +185,32 @@ impl Typed for PodStrategy {
     }
 }
 
-/// Only a few fields of a pod's spec may change.
+/// Why a pod behind gates is not scheduled.
 ///
-/// Upstream: `ValidatePodUpdate`, whose message goes on with a diff of Go's structs.
-fn validate_spec_update(new: &PodSpec, old: &PodSpec) -> Vec<FieldError> {
-    const COUNT: &str = "pod updates may not add or remove containers";
-    if new.containers.len() != old.containers.len() {
-        return vec![FieldError::forbidden("spec.containers", COUNT)];
+/// Upstream: `applySchedulingGatedCondition`.
+fn scheduling_gated(pod: &Pod) -> Option<PodCondition> {
+    let gates = pod.spec.as_ref()?.scheduling_gates.as_ref()?;
+    (!gates.is_empty()).then(|| PodCondition {
+        type_: "PodScheduled".to_owned(),
+        status: "False".to_owned(),
+        reason: Some("SchedulingGated".to_owned()),
+        message: Some("Scheduling is blocked due to non-empty scheduling gates".to_owned()),
+        ..PodCondition::default()
+    })
+}
+
+/// Clears the fields whose feature gates are off: `DynamicResourceAllocation`,
+/// `PodLevelResources`, `ContainerStopSignals`, `ImageVolume`.
+fn drop_disabled(spec: &mut PodSpec) {
+    spec.resource_claims = None;
+    spec.resources = None;
+    let inits = spec.init_containers.iter_mut().flatten();
+    for lifecycle in spec.containers.iter_mut().chain(inits).flat_map(|c| &mut c.lifecycle) {
+        lifecycle.stop_signal = None;
     }
-    let inits = |spec: &PodSpec| spec.init_containers.as_ref().map_or(0, Vec::len);
-    if inits(new) != inits(old) {
-        return vec![FieldError::forbidden("spec.initContainers", COUNT)];
+    for volume in spec.volumes.iter_mut().flatten() {
+        volume.image = None;
     }
-    let mut errors = Vec::new();
-    let had = old.tolerations.as_deref().unwrap_or_default();
-    let have = new.tolerations.as_deref().unwrap_or_default();
-    if !had.iter().all(|toleration| have.contains(toleration)) {
-        let detail = "existing toleration can not be modified except its tolerationSeconds";
-        errors.push(FieldError::forbidden("spec.tolerations", detail));
-    }
-    let mut munged = new.clone();
-    let images = |spec: &mut PodSpec| {
-        let inits = spec.init_containers.iter_mut().flatten();
-        for container in spec.containers.iter_mut().chain(inits) {
-            container.image = None;
-        }
-        spec.active_deadline_seconds = None;
-        spec.tolerations = None;
-        spec.scheduling_gates = None;
-    };
-    let mut before = old.clone();
-    images(&mut munged);
-    images(&mut before);
-    if munged != before {
-        let detail = "pod updates may not change fields other than \
-                      `spec.containers[*].image`,`spec.initContainers[*].image`,\
-                      `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing \
-                      tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 \
-                      if it was previously negative)";
-        errors.push(FieldError::forbidden("spec", detail));
-    }
-    errors
 }
 
 fn readiness_gates(pod: &Pod) -> String {

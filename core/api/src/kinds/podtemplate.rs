@@ -53,6 +53,12 @@ impl Typed for PodTemplates {
         errors
     }
 
+    fn warnings(&self, object: &PodTemplate, old: Option<&PodTemplate>) -> Vec<String> {
+        let Some(template) = &object.template else { return Vec::new() };
+        let changed = old.is_none_or(|old| old.template != object.template);
+        workload::warn_template(template, changed, &Path::new("template"))
+    }
+
     fn cells(&self, object: &PodTemplate, _now: Time) -> Vec<Cell> {
         let labels = object.template.as_ref().and_then(workload::template_labels);
         let mut cells = vec![cells::name(&object.metadata)];

@@ -112,6 +112,18 @@ impl Typed for ReplicaSetStrategy {
         true
     }
 
+    fn warnings(&self, object: &ReplicaSet, old: Option<&ReplicaSet>) -> Vec<String> {
+        let mut warnings =
+            if old.is_none() { workload::warn_name(&object.metadata) } else { Vec::new() };
+        if let Some(template) = object.spec.as_ref().and_then(|spec| spec.template.as_ref()) {
+            let changed = old.is_none_or(|old| old.spec != object.spec);
+            let path = Path::new("spec");
+            let path = path.child("template");
+            warnings.extend(workload::warn_template(template, changed, &path));
+        }
+        warnings
+    }
+
     fn cells(&self, object: &ReplicaSet, now: Time) -> Vec<Cell> {
         let none = (ReplicaSetSpec::default(), ReplicaSetStatus::default());
         let spec = object.spec.as_ref().unwrap_or(&none.0);

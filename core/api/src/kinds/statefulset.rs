@@ -114,16 +114,20 @@ impl Typed for StatefulSets {
         errors
     }
 
-    fn warnings(&self, object: &StatefulSet, _old: Option<&StatefulSet>) -> Vec<String> {
-        let limit = object.spec.as_ref().and_then(|spec| spec.revision_history_limit);
-        match limit.filter(|limit| *limit < 0) {
-            None => Vec::new(),
-            Some(_) => vec![
+    fn warnings(&self, object: &StatefulSet, old: Option<&StatefulSet>) -> Vec<String> {
+        let Some(spec) = &object.spec else { return Vec::new() };
+        let changed = old.is_none_or(|old| old.spec != object.spec);
+        let path = Path::new("spec");
+        let mut warnings =
+            workload::warn_template(&spec.template, changed, &path.child("template"));
+        if spec.revision_history_limit.is_some_and(|limit| limit < 0) {
+            warnings.push(
                 "spec.revisionHistoryLimit: a negative value retains all historical revisions; a \
                  value >= 0 is recommended"
                     .to_owned(),
-            ],
+            );
         }
+        warnings
     }
 
     fn scale(&self, object: &StatefulSet) -> Option<Scale> {

@@ -202,6 +202,15 @@ pub(crate) fn warn_name(meta: &ObjectMeta) -> Vec<String> {
     )]
 }
 
+/// What is unwise in a template at `path`, of an object that is new or has changed.
+pub(crate) fn warn_template(
+    template: &PodTemplateSpec,
+    changed: bool,
+    path: &Path<'_>,
+) -> Vec<String> {
+    if changed { crate::podspec::warnings::template(template, path) } else { Vec::new() }
+}
+
 /// The cells of `Containers`, `Images` and `Selector`.
 pub(crate) fn wide_cells(
     template: Option<&PodTemplateSpec>,

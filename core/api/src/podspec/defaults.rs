@@ -4,10 +4,11 @@
 
 use crate::quantity;
 use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, EnvVar, EphemeralContainer, Pod, PodSpec, Probe,
-    ResourceRequirements, Volume,
+    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, EnvVar, EphemeralContainer,
+    HTTPGetAction, Pod, PodAffinityTerm, PodSpec, Probe, ResourceRequirements, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
 use std::collections::BTreeMap;
 
 /// Mode 0644 of files in volumes.
@@ -60,10 +61,45 @@ pub fn set_pod_spec(spec: &mut PodSpec) {
     spec.containers.iter_mut().for_each(set_container);
     spec.init_containers.iter_mut().flatten().for_each(set_container);
     spec.ephemeral_containers.iter_mut().flatten().for_each(set_ephemeral_container);
+    canonical(&mut spec.overhead);
+}
+
+/// Writes what `matchLabelKeys` and `mismatchLabelKeys` stand for into the selectors of a new pod's
+/// affinity: the pod's own values of these labels.
+///
+/// Upstream: `mutatePodAffinity` in `pkg/registry/core/pod/strategy.go`.
+pub fn match_label_keys(spec: &mut PodSpec, labels: Option<&BTreeMap<String, String>>) {
+    let (Some(affinity), Some(labels)) = (&mut spec.affinity, labels) else { return };
+    let mut terms: Vec<&mut PodAffinityTerm> = Vec::new();
+    if let Some(pods) = &mut affinity.pod_affinity {
+        terms.extend(pods.required_during_scheduling_ignored_during_execution.iter_mut().flatten());
+        let preferred = pods.preferred_during_scheduling_ignored_during_execution.iter_mut();
+        terms.extend(preferred.flatten().map(|term| &mut term.pod_affinity_term));
+    }
+    if let Some(pods) = &mut affinity.pod_anti_affinity {
+        terms.extend(pods.required_during_scheduling_ignored_during_execution.iter_mut().flatten());
+        let preferred = pods.preferred_during_scheduling_ignored_during_execution.iter_mut();
+        terms.extend(preferred.flatten().map(|term| &mut term.pod_affinity_term));
+    }
+    for term in terms {
+        let Some(selector) = &mut term.label_selector else { continue };
+        let lists = [("In", &term.match_label_keys), ("NotIn", &term.mismatch_label_keys)];
+        for (operator, keys) in lists {
+            for key in keys.iter().flatten() {
+                let Some(value) = labels.get(key) else { continue };
+                selector.match_expressions.get_or_insert_default().push(LabelSelectorRequirement {
+                    key: key.clone(),
+                    operator: operator.to_owned(),
+                    values: Some(vec![value.clone()]),
+                });
+            }
+        }
+    }
 }
 
 fn set_ephemeral_container(container: &mut EphemeralContainer) {
-    text(&mut container.image_pull_policy, pull_policy(container.image.as_deref()));
+    let image = container.image.as_deref().unwrap_or_default();
+    text(&mut container.image_pull_policy, pull_policy(image));
     text(&mut container.termination_message_path, "/dev/termination-log");
     text(&mut container.termination_message_policy, "File");
     for port in container.ports.iter_mut().flatten() {
@@ -73,13 +109,13 @@ fn set_ephemeral_container(container: &mut EphemeralContainer) {
     container.env.iter_mut().flatten().for_each(set_env);
 }
 
-/// What has no version is looked for each time.
-fn pull_policy(image: Option<&str>) -> &'static str {
-    if image_tag(image.unwrap_or_default()) == Some("latest") { "Always" } else { "IfNotPresent" }
+fn pull_policy(image: &str) -> &'static str {
+    if image_tag(image) == Some("latest") { "Always" } else { "IfNotPresent" }
 }
 
 fn set_container(container: &mut Container) {
-    text(&mut container.image_pull_policy, pull_policy(container.image.as_deref()));
+    let image = container.image.as_deref().unwrap_or_default();
+    text(&mut container.image_pull_policy, pull_policy(image));
     text(&mut container.termination_message_path, "/dev/termination-log");
     text(&mut container.termination_message_policy, "File");
     for port in container.ports.iter_mut().flatten() {
@@ -95,6 +131,10 @@ fn set_container(container: &mut Container) {
         &mut container.startup_probe,
     ];
     probes.into_iter().flatten().for_each(set_probe);
+    if let Some(lifecycle) = &mut container.lifecycle {
+        let hooks = [&mut lifecycle.post_start, &mut lifecycle.pre_stop];
+        hooks.into_iter().flatten().flat_map(|hook| &mut hook.http_get).for_each(set_http_get);
+    }
 }
 
 fn set_env(env: &mut EnvVar) {
@@ -109,12 +149,20 @@ fn set_probe(probe: &mut Probe) {
     number(&mut probe.period_seconds, 10);
     number(&mut probe.success_threshold, 1);
     number(&mut probe.failure_threshold, 3);
-    if let Some(get) = &mut probe.http_get {
-        text(&mut get.path, "/");
-        text(&mut get.scheme, "HTTP");
-    }
+    probe.http_get.iter_mut().for_each(set_http_get);
     if let Some(grpc) = &mut probe.grpc {
         grpc.service.get_or_insert_default();
+    }
+}
+
+fn set_http_get(get: &mut HTTPGetAction) {
+    text(&mut get.path, "/");
+    text(&mut get.scheme, "HTTP");
+}
+
+fn set_downward_api(files: Option<&mut Vec<DownwardAPIVolumeFile>>) {
+    for field in files.into_iter().flatten().flat_map(|file| &mut file.field_ref) {
+        text(&mut field.api_version, "v1");
     }
 }
 
@@ -131,6 +179,12 @@ fn set_volume(volume: &mut Volume) {
     }
     if let Some(source) = &mut volume.downward_api {
         source.default_mode.get_or_insert(FILE_MODE);
+        set_downward_api(source.items.as_mut());
+    }
+    set_cloud_volume(volume);
+    let template = volume.ephemeral.as_mut().and_then(|it| it.volume_claim_template.as_mut());
+    if let Some(template) = template {
+        text(&mut template.spec.volume_mode, "Filesystem");
     }
     if let Some(source) = &mut volume.host_path {
         source.type_.get_or_insert_default();
@@ -141,7 +195,31 @@ fn set_volume(volume: &mut Volume) {
             if let Some(token) = &mut projection.service_account_token {
                 token.expiration_seconds.get_or_insert(3600);
             }
+            if let Some(downward) = &mut projection.downward_api {
+                set_downward_api(downward.items.as_mut());
+            }
         }
+    }
+}
+
+fn set_cloud_volume(volume: &mut Volume) {
+    if let Some(source) = &mut volume.iscsi {
+        text(&mut source.iscsi_interface, "default");
+    }
+    if let Some(source) = &mut volume.rbd {
+        text(&mut source.pool, "rbd");
+        text(&mut source.user, "admin");
+        text(&mut source.keyring, "/etc/ceph/keyring");
+    }
+    if let Some(source) = &mut volume.azure_disk {
+        text(&mut source.caching_mode, "ReadWrite");
+        text(&mut source.kind, "Shared");
+        text(&mut source.fs_type, "ext4");
+        source.read_only.get_or_insert(false);
+    }
+    if let Some(source) = &mut volume.scale_io {
+        text(&mut source.storage_mode, "ThinProvisioned");
+        text(&mut source.fs_type, "xfs");
     }
 }
 

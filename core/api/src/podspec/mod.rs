@@ -1,5 +1,6 @@
-//! Pod specs, in pods and in templates: defaults and validation.
+//! Pod specs, in pods and in templates: defaults, validation and warnings.
 
 pub mod defaults;
 pub mod subresources;
 pub mod validation;
+pub mod warnings;

@@ -6,7 +6,7 @@
 
 use crate::quantity::Amount;
 use crate::resources::List;
-use crate::{FieldError, Path, qos};
+use crate::{FieldError, Path, gofmt, qos};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -71,11 +71,13 @@ pub fn validate_ephemeral_containers(new: &PodSpec, old: &Pod) -> Vec<FieldError
     for old in had {
         let mut all = new.ephemeral_containers.iter().flatten();
         let what = match all.find(|container| container.name == old.name) {
-            None => "removed",
-            Some(new) if new != old => "changed",
+            None => "removed\n".to_owned(),
+            Some(new) if new != old => {
+                format!("changed\n{}", gofmt::diff("core.EphemeralContainer", old, new))
+            }
             Some(_) => continue,
         };
-        let detail = format!("existing ephemeral containers \"{}\" may not be {what}\n", old.name);
+        let detail = format!("existing ephemeral containers \"{}\" may not be {what}", old.name);
         errors.push(FieldError::forbidden("spec.ephemeralContainers", &detail));
     }
     errors

@@ -13,7 +13,7 @@ pub(super) use validation::job_spec;
 use super::typed::{Typed, keep};
 use super::{cells, workload};
 use crate::podspec::defaults::text;
-use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, duration};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, duration};
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use naru_sim::Time;
@@ -96,8 +96,9 @@ impl Typed for Jobs {
     fn warnings(&self, object: &Job, old: Option<&Job>) -> Vec<String> {
         let mut warnings =
             if old.is_none() { workload::warn_name(&object.metadata) } else { Vec::new() };
-        if let Some(spec) = &object.spec {
-            warnings.extend(spec_warnings(spec, "spec"));
+        let changed = old.is_none_or(|old| old.spec != object.spec);
+        if let Some(spec) = object.spec.as_ref().filter(|_| changed) {
+            warnings.extend(spec_warnings(spec, &Path::new("spec")));
         }
         warnings
     }
@@ -174,16 +175,19 @@ fn generate_selector(object: &mut Job) {
 /// What a client is told of a job's spec at `path`.
 ///
 /// Upstream: `WarningsForJobSpec` in `pkg/api/job/warnings.go`.
-pub(super) fn spec_warnings(spec: &JobSpec, path: &str) -> Option<String> {
+pub(super) fn spec_warnings(spec: &JobSpec, path: &Path<'_>) -> Vec<String> {
     let indexed = spec.completion_mode.as_deref() == Some("Indexed");
     let many = spec.completions.unwrap_or(0) > 100_000 && spec.parallelism.unwrap_or(0) > 10_000;
-    (indexed && many).then(|| {
-        format!(
+    let mut warnings = Vec::new();
+    if indexed && many {
+        warnings.push(format!(
             "{path}: In Indexed Jobs with a number of completions higher than 10^5 and a \
              parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes \
              when a big number of indexes fail"
-        )
-    })
+        ));
+    }
+    warnings.extend(workload::warn_template(&spec.template, true, &path.child("template")));
+    warnings
 }
 
 /// Whether a condition of the job is true.
