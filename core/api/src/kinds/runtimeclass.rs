@@ -88,7 +88,7 @@ fn validate_scheduling(scheduling: &Scheduling, path: &Path<'_>, errors: &mut Ve
     // This path is twice as deep upstream.
     let deeper = list.child("tolerations");
     for (index, toleration) in tolerations.iter().enumerate() {
-        validation::tolerations(toleration, &deeper.index(index), errors);
+        validation::toleration(toleration, &deeper.index(index), errors);
     }
     let mut seen = BTreeSet::new();
     for (index, found) in tolerations.iter().enumerate() {

@@ -289,7 +289,8 @@ mod tests {
         assert_eq!((spec.containers[0].name.as_str(), new.metadata.generation), ("a", Some(2)));
         let told = validate_ephemeral_containers(spec, &old);
         let text = "Forbidden: existing ephemeral containers \"d\" may not be changed\n";
-        assert_eq!(told.iter().map(|e| e.message.as_str()).collect::<Vec<_>>(), [text]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].message.starts_with(text));
         let none = PodSpec::default();
         let told = validate_ephemeral_containers(&none, &old);
         assert!(told[0].message.ends_with("\"d\" may not be removed\n"));

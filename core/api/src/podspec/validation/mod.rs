@@ -19,6 +19,7 @@ mod volumes;
 mod tests;
 
 pub(crate) use os::visit;
+pub(crate) use scheduling::toleration;
 pub use update::update;
 
 use crate::quantity::Amount;

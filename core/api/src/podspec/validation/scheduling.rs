@@ -296,7 +296,8 @@ pub(super) fn tolerations(tolerations: &[Toleration], list: &Path<'_>, errors: &
     }
 }
 
-fn toleration(toleration: &Toleration, item: &Path<'_>, errors: &mut Errors) {
+/// What is wrong with a toleration.
+pub(crate) fn toleration(toleration: &Toleration, item: &Path<'_>, errors: &mut Errors) {
     let key = toleration.key.as_deref().unwrap_or_default();
     let operator = toleration.operator.as_deref().unwrap_or_default();
     let value = toleration.value.as_deref().unwrap_or_default();

@@ -389,15 +389,15 @@ fn requests_and_limits() {
         (
             resources(json!({"requests": {"gpu": "1"}})),
             &[
-                "spec.containers[0].resources.requests[gpu]: Invalid value: \"gpu\": must be a \
+                "spec.containers[0].resources.requests[gpu]: Invalid value: gpu: must be a \
                  standard resource type or fully qualified",
-                "spec.containers[0].resources.requests[gpu]: Invalid value: \"gpu\": must be a \
+                "spec.containers[0].resources.requests[gpu]: Invalid value: gpu: must be a \
                  standard resource for containers",
             ],
         ),
         (
             resources(json!({"requests": {"storage": "1"}})),
-            &["spec.containers[0].resources.requests[storage]: Invalid value: \"storage\": must \
+            &["spec.containers[0].resources.requests[storage]: Invalid value: storage: must \
                be a standard resource for containers"],
         ),
         (
