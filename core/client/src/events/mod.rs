@@ -1,0 +1,262 @@
+//! Events about objects, with upstream's counting of repetitions.
+//!
+//! Upstream: `staging/src/k8s.io/client-go/tools/record` and `tools/events`.
+
+mod correlator;
+mod lru;
+mod series;
+
+use crate::Client;
+use correlator::{Correlator, Keys};
+use k8s_openapi::api::core::v1::{Event, EventSeries, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::request::Patch;
+use naru_api::status::ApiResult;
+use naru_api::time::{meta_time, micro_time};
+use naru_api::{Object, time};
+use naru_sim::{Rng, Time};
+use series::{Known, SeriesCache, Verdict};
+use std::sync::Arc;
+
+/// Whether an event tells of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventType {
+    /// All is well.
+    Normal,
+    /// Something needs attention.
+    Warning,
+}
+
+impl EventType {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EventType::Normal => "Normal",
+            EventType::Warning => "Warning",
+        }
+    }
+}
+
+/// Which API the component writes its events by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventStyle {
+    /// `v1`: first and last time, source.
+    Core,
+    /// `events.k8s.io/v1`: eventTime and this action (the scheduler's `Binding`, …).
+    EventsV1 {
+        /// What the component was doing.
+        action: &'static str,
+    },
+}
+
+/// Writes a component's events. What repeats is counted, combined or dropped as upstream does it.
+#[derive(Clone, Debug)]
+pub struct EventRecorder {
+    component: String,
+    host: Option<String>,
+    style: EventStyle,
+    correlator: Correlator,
+    series: SeriesCache,
+}
+
+impl EventRecorder {
+    /// A recorder of a component, on a node or not.
+    pub fn new(component: impl Into<String>, host: Option<String>, style: EventStyle) -> Self {
+        EventRecorder {
+            component: component.into(),
+            host,
+            style,
+            correlator: Correlator::default(),
+            series: SeriesCache::default(),
+        }
+    }
+
+    /// Writes an event about an object, or counts up the one that says the same.
+    pub fn record(
+        &mut self,
+        client: &mut Client<'_>,
+        rng: &mut Rng,
+        about: &Object,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+    ) {
+        self.record_about(client, rng, object_reference(about, None), kind, reason, message);
+    }
+
+    /// Writes an event about a part of an object: `spec.containers{web}`.
+    pub fn record_about(
+        &mut self,
+        client: &mut Client<'_>,
+        rng: &mut Rng,
+        about: ObjectReference,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+    ) {
+        let mut event = self.event(client.now(), rng, about, kind, reason, message);
+        match self.style {
+            EventStyle::Core => self.write_core(client, &mut event),
+            EventStyle::EventsV1 { .. } => self.write_series(client, &event),
+        }
+    }
+
+    /// An event that cannot be written is given up: nobody waits for it.
+    fn write_core(&mut self, client: &mut Client<'_>, event: &mut Event) {
+        let now = client.now();
+        let message = event.message.clone().unwrap_or_default();
+        let name = event.metadata.name.clone().unwrap_or_default();
+        let keys = keys(event);
+        let Some(verdict) = self.correlator.judge(&keys, &message, &name, now) else { return };
+        let written = verdict.event;
+        let namespace = event.metadata.namespace.clone().unwrap_or_default();
+        if verdict.combined {
+            event.message = Some(format!("(combined from similar events): {message}"));
+        }
+        if verdict.again {
+            let patch = serde_json::json!({
+                "count": written.count,
+                "lastTimestamp": time::rfc3339(Some(&meta_time(now))),
+                "message": event.message,
+            });
+            let patch = Patch::Strategic(patch);
+            let done = client.patch::<Event>(&namespace, &written.name, "", patch);
+            if !done.is_err_and(|error| error.is_not_found()) {
+                return;
+            }
+            // Its hour is over and the event is gone: it is written anew.
+        }
+        event.metadata.name = Some(written.name);
+        event.count = Some(written.count);
+        event.first_timestamp = Some(meta_time(written.first));
+        let _ = client.create(event.clone());
+    }
+
+    fn write_series(&mut self, client: &mut Client<'_>, event: &Event) {
+        let now = client.now();
+        for known in self.series.due(now) {
+            let _ = patch_series(client, &known);
+        }
+        let new = || Known {
+            namespace: event.metadata.namespace.clone().unwrap_or_default(),
+            name: event.metadata.name.clone().unwrap_or_default(),
+            last: now,
+            count: 1,
+        };
+        match self.series.judge(&isomorphic_key(event), new, now) {
+            Verdict::Create => drop(client.create(event.clone())),
+            Verdict::Count => {}
+            Verdict::Begin(known) => {
+                if patch_series(client, &known).is_err_and(|error| error.is_not_found()) {
+                    let mut event = event.clone();
+                    event.metadata.name = Some(known.name);
+                    event.series = Some(EventSeries {
+                        count: Some(known.count),
+                        last_observed_time: Some(micro_time(known.last)),
+                    });
+                    let _ = client.create(event);
+                }
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        now: Time,
+        rng: &mut Rng,
+        about: ObjectReference,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+    ) -> Event {
+        let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        // Upstream's suffix is the time in nanoseconds; two events of one microsecond must differ.
+        let nanos = now.unix_micros().saturating_mul(1_000) + rng.below(1_000) as i64;
+        let name = format!("{}.{nanos:x}", about.name.as_deref().unwrap_or_default());
+        let mut event = Event {
+            metadata: ObjectMeta {
+                name: Some(name),
+                namespace: Some(namespace),
+                ..ObjectMeta::default()
+            },
+            involved_object: about,
+            type_: Some(kind.as_str().to_owned()),
+            reason: Some(reason.to_owned()),
+            message: Some(message.to_owned()),
+            reporting_component: Some(self.component.clone()),
+            reporting_instance: self.host.clone(),
+            ..Event::default()
+        };
+        match self.style {
+            EventStyle::Core => {
+                event.source = Some(EventSource {
+                    component: Some(self.component.clone()),
+                    host: self.host.clone(),
+                });
+                event.first_timestamp = Some(meta_time(now));
+                event.last_timestamp = Some(meta_time(now));
+                event.count = Some(1);
+            }
+            EventStyle::EventsV1 { action } => {
+                event.event_time = Some(micro_time(now));
+                event.action = Some(action.to_owned());
+            }
+        }
+        event
+    }
+}
+
+fn patch_series(client: &mut Client<'_>, known: &Known) -> ApiResult<Arc<Event>> {
+    let last = serde_json::to_value(micro_time(known.last)).unwrap_or_default();
+    let series = serde_json::json!({"count": known.count, "lastObservedTime": last});
+    let patch = Patch::Strategic(serde_json::json!({ "series": series }));
+    client.patch::<Event>(&known.namespace, &known.name, "", patch)
+}
+
+/// Upstream: `getSpamKey`, `EventAggregatorByReasonFunc` and `getEventKey`; a recorder has just one
+/// source.
+fn keys(event: &Event) -> Keys {
+    let about = &event.involved_object;
+    let object =
+        [&about.kind, &about.namespace, &about.name, &about.uid, &about.api_version, &event.type_];
+    let spam = join(&object);
+    let similar = join(&[&Some(spam.clone()), &event.reason]);
+    let same = join(&[&Some(similar.clone()), &about.field_path, &event.message]);
+    Keys { spam, similar, same }
+}
+
+/// Upstream: `getKey` in `client-go/tools/events/event_broadcaster.go`. The message is not in it.
+fn isomorphic_key(event: &Event) -> String {
+    let about = &event.involved_object;
+    join(&[
+        &event.type_,
+        &event.action,
+        &event.reason,
+        &about.api_version,
+        &about.kind,
+        &about.namespace,
+        &about.name,
+        &about.uid,
+        &about.resource_version,
+        &about.field_path,
+    ])
+}
+
+fn join(parts: &[&Option<String>]) -> String {
+    let parts: Vec<&str> = parts.iter().map(|part| part.as_deref().unwrap_or_default()).collect();
+    parts.join("\0")
+}
+
+/// A reference to an object, or to a part of it.
+pub fn object_reference(object: &Object, field_path: Option<String>) -> ObjectReference {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ObjectReference {
+        api_version: Some(object.kind().api_version()),
+        kind: Some(object.kind().kind.to_string()),
+        name: some(object.name()),
+        namespace: some(object.namespace()),
+        uid: some(object.uid()),
+        resource_version: object.meta().resource_version.clone(),
+        field_path,
+    }
+}
