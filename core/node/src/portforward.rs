@@ -116,7 +116,8 @@ impl Forward {
 }
 
 fn failure(port: u16, sandbox: &str, why: &str) -> ApiError {
-    ApiError::internal(format!("error forwarding port {port} to pod {sandbox}, uid : {why}"))
+    let message = format!("error forwarding port {port} to pod {sandbox}, uid : {why}");
+    ApiError::new(500, "InternalError", message)
 }
 
 fn not_connected(port: u16, sandbox: &str, error: NetError) -> String {

@@ -64,6 +64,23 @@ pub fn key_id(key: &PublicKey) -> String {
     base64::encode_url(&Sha256::digest(key.to_der()))
 }
 
+/// A public key as a JSON Web Key (RFC 7517).
+pub fn jwk(key: &PublicKey) -> Value {
+    // Its DER ends with the point: 4, and two numbers of 32 bytes.
+    let der = key.to_der();
+    let (_, point) = der.split_at(der.len().saturating_sub(64));
+    let (x, y) = point.split_at(point.len() / 2);
+    serde_json::json!({
+        "use": "sig",
+        "kty": "EC",
+        "kid": key_id(key),
+        "crv": "P-256",
+        "alg": "ES256",
+        "x": base64::encode_url(x),
+        "y": base64::encode_url(y),
+    })
+}
+
 /// The claims of a token, without any trust in them; `None` if it is no token.
 pub fn unverified_claims(token: &str) -> Option<Value> {
     let (_, claims, _) = parts(token)?;

@@ -19,6 +19,7 @@ mod media;
 mod metrics;
 mod not_found;
 mod openapi;
+mod openid;
 mod query;
 mod resource;
 mod subresources;
@@ -89,7 +90,9 @@ impl ApiServer {
         let code = head.as_ref().map_or(101, |head| head.status);
         if let Some(head) = head {
             head.headers.push(("Audit-Id", audit_id));
-            head.headers.push(("Cache-Control", "no-cache, private".to_owned()));
+            if !head.headers.iter().any(|(name, _)| *name == "Cache-Control") {
+                head.headers.push(("Cache-Control", "no-cache, private".to_owned()));
+            }
         }
         self.rest_state_mut().metrics.count(series, code, Duration::ZERO);
         answer
@@ -138,6 +141,8 @@ impl ApiServer {
         match (first, path) {
             ("healthz" | "livez" | "readyz", _) => self.rest_health(x, first),
             ("openapi", _) => self.rest_openapi(x),
+            (_, ".well-known/openid-configuration") => self.rest_openid_configuration(),
+            (_, "openid/v1/jwks") => self.rest_key_set(),
             (_, "version") => Ok(encode::written(
                 200,
                 &version::version(),
@@ -148,13 +153,13 @@ impl ApiServer {
                 "text/plain; version=0.0.4; charset=utf-8",
                 self.rest_metrics(),
             )),
-            (_, "") => Ok(self.rest_index(x)),
+            (_, "") => Ok(self.rest_index()),
             _ => Err(not_found::page()),
         }
     }
 
     /// `/`: every path that is served.
-    fn rest_index(&self, x: &Exchange<'_>) -> HttpResponse {
+    fn rest_index(&self) -> HttpResponse {
         let mut paths: Vec<String> =
             ["/.well-known/openid-configuration", "/api", "/apis", "/apis/"]
                 .map(str::to_owned)
@@ -182,7 +187,6 @@ impl ApiServer {
         paths.sort();
         paths.dedup();
         let form = media::Form { pretty: true, ..media::Form::default() };
-        let _ = x;
         encode::written(200, &json!({ "paths": paths }), &form)
     }
 

@@ -33,13 +33,19 @@ const LISTING: &[&str] = &[
 ];
 const WRITING: &[&str] = &["dryRun", "fieldManager", "fieldValidation"];
 const PATCHING: &[&str] = &["dryRun", "fieldManager", "fieldValidation", "force"];
-const DELETING: &[&str] =
-    &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"];
+const DELETING: &[&str] = &[
+    "dryRun",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "orphanDependents",
+    "propagationPolicy",
+];
 const DELETING_MANY: &[&str] = &[
     "continue",
     "dryRun",
     "fieldSelector",
     "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
     "labelSelector",
     "limit",
     "orphanDependents",
@@ -161,18 +167,21 @@ impl Place<'_> {
 
     fn operation_id(&self, action: &Action, path: &str, tail: &str) -> String {
         let scope = if path.contains("{namespace}") { "Namespaced" } else { "" };
-        let capital = |text: &str| {
+        let capital = |text: &str| -> String {
             let mut chars = text.chars();
-            chars
-                .next()
-                .map(|first| first.to_uppercase().chain(chars).collect())
-                .unwrap_or_default()
+            let first = chars.next().into_iter().flat_map(char::to_uppercase);
+            first.chain(chars).collect()
         };
-        let subresource: String = capital(self.subresource);
-        let verb = action.verb.replace("deletecollection", "deleteCollection");
+        let subresource = capital(self.subresource);
+        let connects = matches!(self.subresource, "attach" | "exec" | "portforward" | "proxy");
+        let (verb, how) = match action.verb {
+            _ if connects => ("connect", capital(action.method)),
+            "deletecollection" => ("delete", "Collection".to_owned()),
+            verb => (verb, String::new()),
+        };
         let (group, kind) = (group_name(self.kind), &self.kind.kind);
-        let version: String = capital(&self.kind.version);
-        format!("{verb}{group}{version}{scope}{kind}{subresource}{tail}")
+        let version = capital(&self.kind.version);
+        format!("{verb}{group}{version}{how}{scope}{kind}{subresource}{tail}")
     }
 
     fn body(&self, action: &Action) -> Option<Value> {
@@ -262,6 +271,9 @@ fn query(name: &str) -> Value {
         }
         "force" => ("boolean", "take over fields of other managers; for apply only"),
         "gracePeriodSeconds" => ("integer", "how long to wait before the object is deleted"),
+        "ignoreStoreReadErrorWithClusterBreakingPotential" => {
+            ("boolean", "delete an object that cannot be read; unsafe")
+        }
         "labelSelector" => ("string", "select objects by labels"),
         "limit" => ("integer", "objects in one answer at most"),
         "orphanDependents" => ("boolean", "deprecated: use propagationPolicy"),

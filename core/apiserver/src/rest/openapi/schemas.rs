@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 pub(super) fn all(built_in: &Schemas, kinds: &[KindRef]) -> Map<String, Value> {
     let mut schemas = built_in.0.clone();
     scalars(&mut schemas);
+    schemas.iter_mut().for_each(|(name, schema)| normalize(name, schema));
     for kind in kinds {
         let name = names::of(kind);
         if let Some(schema) = kind.strategy.open_api() {
@@ -44,6 +45,42 @@ fn scalars(schemas: &mut Map<String, Value>) {
         schema.insert("oneOf".to_owned(), json!([{ "type": "string" }, { "type": other }]));
         if let Some(format) = format {
             schema.insert("format".to_owned(), json!(format));
+        }
+    }
+}
+
+/// Writes what `k8s-openapi` says in other words as upstream says it.
+fn normalize(name: &str, schema: &mut Value) {
+    // Types whose name may be missing, which Rust's types do not let be so.
+    const MAY_BE_NAMELESS: [&str; 8] = [
+        "ConfigMapEnvSource",
+        "ConfigMapKeySelector",
+        "ConfigMapProjection",
+        "ConfigMapVolumeSource",
+        "LocalObjectReference",
+        "SecretEnvSource",
+        "SecretKeySelector",
+        "SecretProjection",
+    ];
+    let Some(map) = schema.as_object_mut() else { return };
+    let short = name.rsplit('.').next().unwrap_or_default();
+    let nameless = MAY_BE_NAMELESS.contains(&short);
+    let is_kind = map.get("properties").is_some_and(|fields| fields.get("kind").is_some());
+    if let Some(Value::Array(required)) = map.get_mut("required") {
+        required.retain(|field| !(is_kind && field == "metadata" || nameless && field == "name"));
+        if required.is_empty() {
+            map.remove("required");
+        }
+    }
+    let fields = map.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(|fields| fields.values_mut()) {
+        for inner in ["items", "additionalProperties"] {
+            if let Some(inner) = field.get_mut(inner)
+                && inner.get("$ref").is_some()
+            {
+                let reference = inner.take();
+                *inner = json!({ "allOf": [reference], "default": {} });
+            }
         }
     }
 }
