@@ -83,6 +83,39 @@ pub fn warnings(text: &str, field: &Path<'_>) -> Vec<String> {
     Vec::new()
 }
 
+/// Why an address cannot be an endpoint.
+///
+/// Upstream: `ValidateEndpointIP`.
+pub fn validate_endpoint(text: &str, field: &Path<'_>) -> Vec<FieldError> {
+    let invalid = |detail: &str| FieldError::invalid(field, text, detail);
+    let Some(ip) = parse(text).map(|ip| ip.to_canonical()) else {
+        return vec![invalid("must be a valid IP address")];
+    };
+    let (local, local_multicast) = match ip {
+        IpAddr::V4(ip) => (ip.is_link_local(), matches!(ip.octets(), [224, 0, 0, _])),
+        IpAddr::V6(ip) => {
+            let first = ip.segments()[0];
+            (first & 0xffc0 == 0xfe80, first & 0xff0f == 0xff02)
+        }
+    };
+    let mut errors = Vec::new();
+    if ip.is_unspecified() {
+        errors.push(invalid(&format!("may not be unspecified ({text})")));
+    }
+    if ip.is_loopback() {
+        errors.push(invalid("may not be in the loopback range (127.0.0.0/8, ::1/128)"));
+    }
+    if local {
+        errors.push(invalid("may not be in the link-local range (169.254.0.0/16, fe80::/10)"));
+    }
+    if local_multicast {
+        errors.push(invalid(
+            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+        ));
+    }
+    errors
+}
+
 fn is_mapped(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some())
 }

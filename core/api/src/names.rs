@@ -119,6 +119,31 @@ pub fn wildcard_dns1123_subdomain(name: &str) -> Vec<String> {
     errors
 }
 
+/// What is wrong with a name that must be whole up to its domain: `web.example.com`.
+///
+/// Upstream: `IsFullyQualifiedDomainName`.
+pub fn fully_qualified(name: &str, field: &Path<'_>) -> Vec<FieldError> {
+    if name.is_empty() {
+        return vec![FieldError::required(field, "")];
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let problems = dns1123_subdomain(name);
+    if !problems.is_empty() {
+        return vec![FieldError::invalid(field, name, &problems.join(","))];
+    }
+    if !name.contains('.') {
+        let detail = "should be a domain with at least two segments separated by dots";
+        return vec![FieldError::invalid(field, name, detail)];
+    }
+    let labels = name.split('.').map(|label| (label, dns1123_label(label)));
+    let mut bad = labels.filter(|(_, problems)| !problems.is_empty());
+    let first = bad.next();
+    first
+        .map(|(label, why)| FieldError::invalid(field, label, &why.join(",")))
+        .into_iter()
+        .collect()
+}
+
 /// What is wrong with a name that must only fit into a path: RBAC's names.
 ///
 /// Upstream: `IsValidPathSegmentName` in `apimachinery/pkg/api/validation/path/name.go`.

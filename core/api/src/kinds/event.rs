@@ -4,7 +4,8 @@
 
 use super::cells;
 use super::typed::Typed;
-use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, duration};
+use crate::podspec::validation::all_invalid;
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, duration, names};
 use k8s_openapi::api::core::v1::Event;
 use naru_sim::Time;
 
@@ -55,14 +56,7 @@ impl Typed for EventStrategy {
     const ALLOW_CREATE_ON_UPDATE: bool = true;
 
     fn validate(&self, event: &Event) -> Vec<FieldError> {
-        let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
-        let involved = event.involved_object.namespace.as_deref().unwrap_or_default();
-        let cluster_scoped = involved.is_empty() && namespace == "default";
-        if involved == namespace || cluster_scoped {
-            return Vec::new();
-        }
-        let detail = "does not match event.namespace";
-        vec![FieldError::invalid("involvedObject.namespace", involved, detail)]
+        validate(event, "reportingComponent")
     }
 
     fn cells(&self, event: &Event, now: Time) -> Vec<Cell> {
@@ -116,6 +110,53 @@ impl Typed for EventStrategy {
             _ => None,
         }
     }
+}
+
+/// What is wrong with an event, whichever group's; the field of the reporter has two names.
+///
+/// Upstream: `legacyValidateEvent` in `pkg/apis/core/validation/events.go`.
+pub(super) fn validate(event: &Event, reporter: &str) -> Vec<FieldError> {
+    const TEXT_MAX: usize = 128;
+    const NOTE_MAX: usize = 1024;
+    let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+    let involved = event.involved_object.namespace.as_deref().unwrap_or_default();
+    let mut errors = Vec::new();
+    let mismatched = match (event.event_time.is_some(), involved) {
+        (false, "") => !matches!(namespace, "" | "default"),
+        (false, involved) => involved != namespace,
+        (true, "") => !matches!(namespace, "default" | "kube-system"),
+        (true, _) => false,
+    };
+    if mismatched {
+        let detail = "does not match event.namespace";
+        errors.push(FieldError::invalid("involvedObject.namespace", involved, detail));
+    }
+    if event.event_time.is_none() {
+        return errors;
+    }
+    let controller = event.reporting_component.as_deref().unwrap_or_default();
+    let field = Path::new(reporter);
+    if controller.is_empty() {
+        errors.push(FieldError::required(field, ""));
+    }
+    all_invalid(names::qualified_name(controller), controller, &field, &mut errors);
+    let texts = [
+        ("reportingInstance", &event.reporting_instance, true, TEXT_MAX),
+        ("action", &event.action, true, TEXT_MAX),
+        ("reason", &event.reason, true, TEXT_MAX),
+        ("message", &event.message, false, NOTE_MAX),
+    ];
+    for (field, text, needed, max) in texts {
+        let text = text.as_deref().unwrap_or_default();
+        if needed && text.is_empty() {
+            errors.push(FieldError::required(field, ""));
+        }
+        if text.len() > max {
+            let detail = format!("can have at most {max} characters");
+            errors.push(FieldError::invalid(field, "", &detail));
+        }
+    }
+    errors
 }
 
 /// `pod/web`.

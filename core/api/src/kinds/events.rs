@@ -3,7 +3,7 @@
 //! Upstream: `pkg/apis/events/v1/conversion.go`, `pkg/registry/core/event/strategy.go`.
 
 use super::typed::Typed;
-use crate::{Cell, Column, Kind, KindRef, Kube, Names, Object};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Object};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -40,6 +40,59 @@ impl Typed for EventStrategy {
     ];
 
     const ALLOW_CREATE_ON_UPDATE: bool = true;
+
+    fn validate(&self, event: &Event) -> Vec<FieldError> {
+        let stored = to_core(event.clone());
+        let mut errors = super::event::validate(&stored, "reportingController");
+        if let Some(series) = &event.series
+            && series.count < 2
+        {
+            errors.push(FieldError::invalid("series.count", "", "should be at least 2"));
+        }
+        if event.event_time.is_none() {
+            errors.push(FieldError::required("eventTime", ""));
+        }
+        let type_ = event.type_.as_deref().unwrap_or_default();
+        if !matches!(type_, "Normal" | "Warning") {
+            let detail = format!("has invalid value: {type_}");
+            errors.push(FieldError::invalid("type", "", &detail));
+        }
+        let source = stored.source.unwrap_or_default();
+        let old = [
+            ("firstTimestamp", stored.first_timestamp.is_some()),
+            ("lastTimestamp", stored.last_timestamp.is_some()),
+            ("count", stored.count.unwrap_or(0) != 0),
+            ("source", source.component.or(source.host).is_some()),
+        ];
+        for (field, _) in old.into_iter().filter(|(_, set)| *set) {
+            errors.push(FieldError::invalid(field, "", "needs to be unset"));
+        }
+        errors
+    }
+
+    /// Only the series of an event changes.
+    fn validate_update(&self, new: &Event, old: &Event, _: &str) -> Vec<FieldError> {
+        let mut errors = super::event::validate(&to_core(new.clone()), "reportingController");
+        if new.series != old.series && new.series.as_ref().is_some_and(|series| series.count < 2) {
+            errors.push(FieldError::invalid("series.count", "", "should be at least 2"));
+        }
+        let texts = [
+            ("reason", &new.reason, &old.reason),
+            ("message", &new.note, &old.note),
+            ("type", &new.type_, &old.type_),
+            ("action", &new.action, &old.action),
+            ("reportingController", &new.reporting_controller, &old.reporting_controller),
+            ("reportingInstance", &new.reporting_instance, &old.reporting_instance),
+        ];
+        for (field, new, old) in texts {
+            let (new, old) = (new.as_deref(), old.as_deref());
+            let (new, old) = (new.unwrap_or_default(), old.unwrap_or_default());
+            if new != old {
+                errors.push(FieldError::invalid(field, new, "field is immutable"));
+            }
+        }
+        errors
+    }
 
     fn storage_kind(&self) -> Option<KindRef> {
         Some(core::Event::kind())

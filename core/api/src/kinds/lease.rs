@@ -25,6 +25,18 @@ impl Typed for LeaseStrategy {
     const COLUMNS: &'static [Column] =
         &[Column::new("Name"), Column::new("Holder"), Column::new("Age")];
 
+    const ALLOW_CREATE_ON_UPDATE: bool = true;
+
+    const ALLOW_UNCONDITIONAL_UPDATE: bool = false;
+
+    fn prepare_for_create(&self, lease: &mut Lease) {
+        drop_disabled(lease);
+    }
+
+    fn prepare_for_update(&self, new: &mut Lease, _: &Lease, _: &str) {
+        drop_disabled(new);
+    }
+
     fn validate(&self, lease: &Lease) -> Vec<FieldError> {
         let Some(spec) = &lease.spec else { return Vec::new() };
         let mut errors = Vec::new();
@@ -42,5 +54,13 @@ impl Typed for LeaseStrategy {
     fn cells(&self, lease: &Lease, now: Time) -> Vec<Cell> {
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
         vec![cells::name(&lease.metadata), cells::text(holder), cells::age(&lease.metadata, now)]
+    }
+}
+
+/// Drops what only CoordinatedLeaderElection, which is off, would keep.
+fn drop_disabled(lease: &mut Lease) {
+    if let Some(spec) = &mut lease.spec {
+        spec.strategy = None;
+        spec.preferred_holder = None;
     }
 }

@@ -4,7 +4,7 @@
 
 use super::cells;
 use super::typed::{Typed, keep};
-use crate::{Cell, Column, Kind, KindRef, Kube, Names, names};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, names};
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 use naru_sim::Time;
 
@@ -33,11 +33,13 @@ impl Typed for NamespaceStrategy {
     const COLUMNS: &'static [Column] =
         &[Column::new("Name"), Column::new("Status"), Column::new("Age")];
 
-    const RETURNS_DELETED: bool = true;
-
     const FIELDS: &'static [&'static str] = &["status.phase"];
 
+    const RETURNS_DELETED: bool = true;
+
     fn default(&self, namespace: &mut Namespace) {
+        let status = namespace.status.get_or_insert_default();
+        status.phase.get_or_insert_with(|| "Active".to_owned());
         if let Some(name) = namespace.metadata.name.clone().filter(|name| !name.is_empty()) {
             let labels = namespace.metadata.labels.get_or_insert_default();
             labels.insert(NAME_LABEL.to_owned(), name);
@@ -72,6 +74,39 @@ impl Typed for NamespaceStrategy {
         names::dns1123_label(name)
     }
 
+    fn validate(&self, namespace: &Namespace) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        for finalizer in finalizers(namespace) {
+            validate_finalizer(finalizer, "spec.finalizers", &mut errors);
+        }
+        errors
+    }
+
+    fn validate_update(&self, new: &Namespace, _: &Namespace, sub: &str) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let deleted = new.metadata.deletion_timestamp.is_some();
+        let phase = new.status.as_ref().and_then(|status| status.phase.as_deref());
+        let phase = phase.unwrap_or_default();
+        match sub {
+            "status" if deleted && phase != "Terminating" => {
+                let detail = "may only be 'Terminating' if `deletionTimestamp` is not empty";
+                errors.push(FieldError::invalid("status.Phase", phase, detail));
+            }
+            "status" if !deleted && phase != "Active" => {
+                let detail = "may only be 'Active' if `deletionTimestamp` is empty";
+                errors.push(FieldError::invalid("status.Phase", phase, detail));
+            }
+            "finalize" => {
+                for (index, finalizer) in finalizers(new).iter().enumerate() {
+                    let field = format!("spec.finalizers[{index}]");
+                    validate_finalizer(finalizer, &field, &mut errors);
+                }
+            }
+            _ => {}
+        }
+        errors
+    }
+
     fn cells(&self, namespace: &Namespace, now: Time) -> Vec<Cell> {
         let status = namespace.status.as_ref();
         vec![
@@ -83,5 +118,19 @@ impl Typed for NamespaceStrategy {
 
     fn field(&self, namespace: &Namespace, path: &str) -> Option<String> {
         (path == "status.phase").then(|| namespace.status.as_ref()?.phase.clone())?
+    }
+}
+
+fn finalizers(namespace: &Namespace) -> &[String] {
+    namespace.spec.as_ref().and_then(|spec| spec.finalizers.as_deref()).unwrap_or_default()
+}
+
+fn validate_finalizer(name: &str, field: &str, errors: &mut Vec<FieldError>) {
+    const STANDARD: [&str; 3] = [FINALIZER, "orphan", "foregroundDeletion"];
+    let problems = names::qualified_name(name);
+    errors.extend(problems.iter().map(|why| FieldError::invalid(field, name, why)));
+    if !name.contains('/') && !STANDARD.contains(&name) {
+        let detail = "name is neither a standard finalizer name nor is it fully qualified";
+        errors.push(FieldError::invalid(field, name, detail));
     }
 }

@@ -4,16 +4,19 @@
 
 use super::cells;
 use super::typed::{Typed, keep};
+use crate::gofmt::{quote, quote_all};
+use crate::ip::{self, Cidr};
 use crate::podspec::defaults::canonical;
-use crate::{Cell, Column, Kind, KindRef, Kube, Names};
-use k8s_openapi::api::core::v1::{Node, NodeStatus};
+use crate::podspec::validation::{all_invalid, one_of};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, names, resourcenames};
+use k8s_openapi::api::core::v1::{Node, NodeStatus, Taint};
 use naru_sim::Time;
 use std::collections::BTreeSet;
 
 static KIND: Kind = Names::new("", "v1", "Node", "nodes", "node")
     .short(&["no"])
     .cluster_scoped()
-    .subresources(&["status"])
+    .subresources(&["proxy", "status"])
     .kind(&NodeStrategy);
 
 impl Kube for Node {
@@ -43,7 +46,15 @@ impl Typed for NodeStrategy {
     const FIELDS: &'static [&'static str] = &["spec.unschedulable"];
 
     fn default(&self, node: &mut Node) {
-        node.spec.get_or_insert_default();
+        let spec = node.spec.get_or_insert_default();
+        if let Some(range) = spec.pod_cidr.clone().filter(|range| !range.is_empty()) {
+            let first = spec.pod_cidrs.as_ref().and_then(|ranges| ranges.first());
+            if first != Some(&range) {
+                spec.pod_cidrs = Some(vec![range]);
+            }
+        } else {
+            spec.pod_cidr = spec.pod_cidrs.as_ref().and_then(|ranges| ranges.first().cloned());
+        }
         if let Some(status) = &mut node.status {
             canonical(&mut status.capacity);
             canonical(&mut status.allocatable);
@@ -59,6 +70,55 @@ impl Typed for NodeStrategy {
         } else {
             keep(&mut new.status, &old.status);
         }
+    }
+
+    fn validate(&self, node: &Node) -> Vec<FieldError> {
+        let spec = node.spec.clone().unwrap_or_default();
+        let mut errors = Vec::new();
+        let metadata = Path::new("metadata");
+        // Taints are in the metadata of these messages only.
+        let taints = spec.taints.as_deref().unwrap_or_default();
+        validate_taints(taints, &metadata.child("taints"), &mut errors);
+        validate_resources(node, &mut errors);
+        validate_ranges(spec.pod_cidrs.as_deref().unwrap_or_default(), &mut errors);
+        errors
+    }
+
+    fn validate_update(&self, new: &Node, old: &Node, _: &str) -> Vec<FieldError> {
+        let mut errors = Typed::validate(self, new);
+        let status = new.status.clone().unwrap_or_default();
+        let mut seen = BTreeSet::new();
+        for (index, address) in status.addresses.iter().flatten().enumerate() {
+            if !seen.insert((&address.type_, &address.address)) {
+                let value = format!(
+                    "core.NodeAddress{{Type:{}, Address:{}}}",
+                    quote(&address.type_),
+                    quote(&address.address)
+                );
+                let field = format!("status.addresses[{index}]");
+                errors.push(FieldError::duplicate_raw(field, value));
+            }
+        }
+        errors.extend(validate_spec_change(new, old));
+        errors
+    }
+
+    fn warnings(&self, node: &Node, _: Option<&Node>) -> Vec<String> {
+        let spec = node.spec.clone().unwrap_or_default();
+        let mut warnings = Vec::new();
+        if spec.config_source.is_some() {
+            warnings.push("spec.configSource: the feature is removed".to_owned());
+        }
+        if spec.external_id.is_some_and(|id| !id.is_empty()) {
+            let text = "spec.externalID: this field is deprecated, and is unused by Kubernetes";
+            warnings.push(text.to_owned());
+        }
+        let path = Path::new("spec");
+        let list = path.child("podCIDRs");
+        for (index, range) in spec.pod_cidrs.iter().flatten().enumerate() {
+            warnings.extend(ip::cidr_warnings(range, &list.index(index)));
+        }
+        warnings
     }
 
     fn cells(&self, node: &Node, now: Time) -> Vec<Cell> {
@@ -86,6 +146,79 @@ impl Typed for NodeStrategy {
         let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable);
         (path == "spec.unschedulable").then(|| unschedulable.unwrap_or(false).to_string())
     }
+}
+
+fn validate_taints(taints: &[Taint], list: &Path<'_>, errors: &mut Vec<FieldError>) {
+    const EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
+    let mut seen = BTreeSet::new();
+    for (index, taint) in taints.iter().enumerate() {
+        let item = list.index(index);
+        all_invalid(names::qualified_name(&taint.key), &taint.key, &item.child("key"), errors);
+        let value = taint.value.as_deref().unwrap_or_default();
+        let problems = names::label_value(value);
+        if !problems.is_empty() {
+            errors.push(FieldError::invalid(item.child("value"), value, &problems.join(";")));
+        }
+        one_of(Some(&taint.effect), EFFECTS, &item.child("effect"), errors);
+        if !seen.insert((&taint.effect, &taint.key)) {
+            let value = format!(
+                "core.Taint{{Key:{}, Value:{}, Effect:{}, TimeAdded:<nil>}}",
+                quote(&taint.key),
+                quote(value),
+                quote(&taint.effect)
+            );
+            let detail = "taints must be unique by key and effect pair";
+            errors.push(FieldError::duplicate_raw(item, format!("{value}: {detail}")));
+        }
+    }
+}
+
+fn validate_resources(node: &Node, errors: &mut Vec<FieldError>) {
+    let Some(status) = &node.status else { return };
+    let path = Path::new("status");
+    for (field, list) in [("capacity", &status.capacity), ("allocatable", &status.allocatable)] {
+        let field = path.child(field);
+        for (name, quantity) in list.iter().flatten() {
+            errors.extend(resourcenames::validate_amount(name, quantity, &field.child(name)));
+        }
+    }
+}
+
+fn validate_ranges(ranges: &[String], errors: &mut Vec<FieldError>) {
+    let path = Path::new("spec");
+    let list = path.child("podCIDRs");
+    for (index, range) in ranges.iter().enumerate() {
+        errors.extend(ip::validate_cidr_lenient(range, &list.index(index)));
+    }
+    let family = |range: &String| Cidr::parse(range).map(|range| range.ip.to_canonical().is_ipv6());
+    let dual = matches!(ranges, [one, two] if family(one) != family(two));
+    if ranges.len() > 1 && !dual {
+        let value = format!("[]string{{{}}}", quote_all(ranges));
+        let detail = "may specify no more than one CIDR for each IP family";
+        errors.push(FieldError::invalid_raw(list, value, detail));
+    }
+}
+
+/// What a node was given stays.
+fn validate_spec_change(new: &Node, old: &Node) -> Vec<FieldError> {
+    let (is, was) = (new.spec.clone().unwrap_or_default(), old.spec.clone().unwrap_or_default());
+    let changed = |is: Option<&String>, was: Option<&String>| {
+        was.is_some_and(|was| !was.is_empty()) && is != was
+    };
+    let mut errors = Vec::new();
+    let ranges = was.pod_cidrs.as_ref().filter(|ranges| !ranges.is_empty());
+    if ranges.is_some() && is.pod_cidrs.as_ref() != ranges {
+        let detail = "node updates may not change podCIDR except from \"\" to valid";
+        errors.push(FieldError::forbidden("spec.podCIDRs", detail));
+    }
+    if changed(is.provider_id.as_ref(), was.provider_id.as_ref()) {
+        let detail = "node updates may not change providerID except from \"\" to valid";
+        errors.push(FieldError::forbidden("spec.providerID", detail));
+    }
+    if is.external_id != was.external_id {
+        errors.push(FieldError::forbidden("spec.externalID", "may not be updated"));
+    }
+    errors
 }
 
 /// `Ready`, `NotReady,SchedulingDisabled`, `Unknown`.

@@ -14,6 +14,8 @@ use naru_sim::Time;
 
 static KIND: Kind = Names::new("", "v1", "Secret", "secrets", "secret").kind(&SecretStrategy);
 
+/// Names the service account of a token.
+const ACCOUNT: &str = "kubernetes.io/service-account.name";
 /// Bytes of all values.
 const DATA_BYTES_MAX: usize = 1024 * 1024;
 
@@ -68,6 +70,7 @@ impl Typed for SecretStrategy {
         for key in needed.iter().filter(|key| !has(key)) {
             errors.push(FieldError::required(path.key(key), ""));
         }
+        validate_contents(secret, &mut errors);
         errors
     }
 
@@ -90,6 +93,22 @@ impl Typed for SecretStrategy {
         errors
     }
 
+    fn warnings(&self, secret: &Secret, _: Option<&Secret>) -> Vec<String> {
+        let is_pem = |key: &str| {
+            let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+            bytes.is_some_and(|bytes| bytes.0.windows(11).any(|part| part == b"-----BEGIN "))
+        };
+        let tls = secret.type_.as_deref() == Some("kubernetes.io/tls");
+        // Only whether there is a certificate and a key, not whether they belong together.
+        match (tls, is_pem("tls.crt"), is_pem("tls.key")) {
+            (true, false, _) => {
+                vec!["tls: failed to find any PEM data in certificate input".to_owned()]
+            }
+            (true, true, false) => vec!["tls: failed to find any PEM data in key input".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     fn cells(&self, secret: &Secret, now: Time) -> Vec<Cell> {
         vec![
             cells::name(&secret.metadata),
@@ -101,6 +120,65 @@ impl Typed for SecretStrategy {
 
     fn field(&self, secret: &Secret, path: &str) -> Option<String> {
         (path == "type").then(|| secret.type_.clone())?
+    }
+}
+
+/// What types of secrets ask of their contents.
+fn validate_contents(secret: &Secret, errors: &mut Vec<FieldError>) {
+    let path = Path::new("data");
+    let bytes = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
+    match secret.type_.as_deref().unwrap_or_default() {
+        "kubernetes.io/service-account-token" => {
+            let annotations = secret.metadata.annotations.as_ref();
+            let account = annotations.and_then(|annotations| annotations.get(ACCOUNT));
+            if account.is_none_or(String::is_empty) {
+                let metadata = Path::new("metadata");
+                let annotations = metadata.child("annotations");
+                errors.push(FieldError::required(annotations.key(ACCOUNT), ""));
+            }
+        }
+        "kubernetes.io/ssh-auth" => {
+            if bytes("ssh-privatekey").is_some_and(|key| key.0.is_empty()) {
+                errors.push(FieldError::required(path.key("ssh-privatekey"), ""));
+            }
+        }
+        type_ @ ("kubernetes.io/dockercfg" | "kubernetes.io/dockerconfigjson") => {
+            let key = match type_ {
+                "kubernetes.io/dockercfg" => ".dockercfg",
+                _ => ".dockerconfigjson",
+            };
+            let Some(bytes) = bytes(key) else { return };
+            if let Some(why) = json_problem(&bytes.0) {
+                let shown = "<secret contents redacted>";
+                errors.push(FieldError::invalid(path.key(key), shown, &why));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Why bytes are no JSON object, in the words of Go's decoder for the usual reasons.
+fn json_problem(bytes: &[u8]) -> Option<String> {
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(serde_json::Value::Object(_) | serde_json::Value::Null) => None,
+        Ok(value) => {
+            let found = match value {
+                serde_json::Value::Array(_) => "array",
+                serde_json::Value::String(_) => "string",
+                serde_json::Value::Bool(_) => "bool",
+                _ => "number",
+            };
+            Some(format!(
+                "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+            ))
+        }
+        Err(error) if error.is_eof() => Some("unexpected end of JSON input".to_owned()),
+        Err(error) => {
+            let column = error.column().saturating_sub(1);
+            let line = bytes.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
+            let found = line.and_then(|line| line.get(column)).copied().map_or(' ', char::from);
+            Some(format!("invalid character '{found}' looking for beginning of value"))
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 static KIND: Kind = Names::new("", "v1", "Service", "services", "service")
     .short(&["svc"])
     .categories(&["all"])
-    .subresources(&["status"])
+    .subresources(&["proxy", "status"])
     .kind(&ServiceStrategy);
 
 impl Kube for Service {
@@ -45,9 +45,11 @@ impl Typed for ServiceStrategy {
         Column::wide("Selector"),
     ];
 
+    const FIELDS: &'static [&'static str] = &["spec.clusterIP", "spec.type"];
+
     const RETURNS_DELETED: bool = true;
 
-    const FIELDS: &'static [&'static str] = &["spec.clusterIP", "spec.type"];
+    const ALLOW_CREATE_ON_UPDATE: bool = true;
 
     fn default(&self, service: &mut Service) {
         set_defaults(service.spec.get_or_insert_default());

@@ -29,6 +29,20 @@ impl Typed for ServiceAccountStrategy {
 
     const RETURNS_DELETED: bool = true;
 
+    fn warnings(&self, account: &ServiceAccount, old: Option<&ServiceAccount>) -> Vec<String> {
+        const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
+        let has = |account: &ServiceAccount| {
+            account.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(ENFORCE))
+        };
+        if !has(account) || old.is_some_and(has) {
+            return Vec::new();
+        }
+        vec![format!(
+            "metadata.annotations[{ENFORCE}]: deprecated in v1.32+; prefer separate namespaces to \
+             isolate access to mounted secrets"
+        )]
+    }
+
     fn cells(&self, account: &ServiceAccount, now: Time) -> Vec<Cell> {
         let secrets = account.secrets.as_ref().map_or(0, Vec::len);
         let age = cells::age(&account.metadata, now);
