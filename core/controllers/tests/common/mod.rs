@@ -286,7 +286,7 @@ fn heartbeat(context: &mut Context<'_>) -> Result<Action, Error> {
     let cache = context.cache;
     for node in cache.list::<Node>("").filter(|node| !is_silent(node)) {
         let name = node.metadata.name.clone().unwrap();
-        let lease = Lease {
+        let mut lease = Lease {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
                 namespace: Some("kube-node-lease".to_owned()),
@@ -297,7 +297,8 @@ fn heartbeat(context: &mut Context<'_>) -> Result<Action, Error> {
                 ..LeaseSpec::default()
             }),
         };
-        if context.client.get::<Lease>("kube-node-lease", &name).is_ok() {
+        if let Ok(held) = context.client.get::<Lease>("kube-node-lease", &name) {
+            lease.metadata.resource_version = held.metadata.resource_version.clone();
             context.client.update(lease)?;
         } else {
             context.client.create(lease)?;
