@@ -243,8 +243,7 @@ impl<'a> Context<'a> {
             Some(credentials) => Arc::clone(credentials),
             None => {
                 let config = self.config()?;
-                let flags = &self.invocation.flags;
-                Arc::new(crate::credentials::load(self.sys, &config, flags)?)
+                Arc::new(crate::credentials::load(self.sys, &config, self.invocation)?)
             }
         };
         let user = self.api()?.authenticate(&credentials)?;
@@ -354,6 +353,19 @@ impl<'a> Context<'a> {
     ) -> Result<()> {
         let op = Op::Create(Body::Json(object));
         self.send(Ask { subresource, ..Ask::new(kind, namespace, name, op) }).map(drop)
+    }
+
+    /// Asks for a subresource that is answered and not stored: a token.
+    pub fn request_subresource(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+        object: Value,
+    ) -> Result<Object> {
+        let op = Op::Create(Body::Json(object));
+        self.send_for_object(Ask { subresource, ..Ask::new(kind, namespace, name, op) })
     }
 
     /// Replaces an object.

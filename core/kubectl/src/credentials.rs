@@ -3,6 +3,7 @@
 //! Upstream: `getAuthInfo` and `getUserIdentificationPartialConfig` in
 //! `k8s.io/client-go/tools/clientcmd/client_config.go`, `validateAuthInfo`.
 
+use crate::command::Invocation;
 use crate::config::Config;
 use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
@@ -13,8 +14,12 @@ use naru_shell::Sys;
 use serde_json::{Map, Value};
 
 /// What is shown to the API server.
-pub fn load(sys: &mut dyn Sys, config: &Config, flags: &Parsed) -> Result<Credentials> {
-    let (name, required) = user_name(config, flags);
+pub fn load(sys: &mut dyn Sys, config: &Config, invocation: &Invocation) -> Result<Credentials> {
+    let flags = &invocation.flags;
+    // `create rolebinding --user` means somebody else.
+    let own = crate::flags::find(&[invocation.command().flags], "user").is_some();
+    let explicit = if own { "" } else { flags.text("user") };
+    let (name, required) = user_name(config, flags, explicit);
     let empty = Map::new();
     let user = match config.entry("users", &name) {
         Some(user) => user,
@@ -40,8 +45,8 @@ pub fn load(sys: &mut dyn Sys, config: &Config, flags: &Parsed) -> Result<Creden
 }
 
 /// The user of `--user` or of the context, and whether it must be there.
-fn user_name(config: &Config, flags: &Parsed) -> (String, bool) {
-    match flags.text("user") {
+fn user_name(config: &Config, flags: &Parsed, explicit: &str) -> (String, bool) {
+    match explicit {
         "" => {
             let context = config.entry("contexts", config.context_name(flags));
             let name = context.and_then(|context| context.get("user")?.as_str());

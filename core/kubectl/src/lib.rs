@@ -20,6 +20,7 @@ pub mod generate;
 pub mod help;
 pub mod mapper;
 pub mod podsfor;
+pub mod policyrules;
 pub mod printers;
 pub mod process;
 pub mod session;

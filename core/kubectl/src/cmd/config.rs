@@ -29,7 +29,7 @@ pub static COMMAND: Command = Command {
         &unavailable::CONFIG_SET,
         &SET_CONTEXT,
         &unavailable::CONFIG_SET_CLUSTER,
-        &unavailable::CONFIG_SET_CREDENTIALS,
+        &super::config_credentials::COMMAND,
         &unavailable::CONFIG_UNSET,
         &USE_CONTEXT,
         &VIEW,

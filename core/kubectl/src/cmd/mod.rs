@@ -4,9 +4,11 @@ pub mod annotate;
 pub mod apiresources;
 pub mod apply;
 pub mod attach;
+pub mod auth;
 pub mod clusterinfo;
 pub mod common;
 pub mod config;
+mod config_credentials;
 pub mod create;
 pub mod create_configmap;
 pub mod create_cronjob;
@@ -17,9 +19,12 @@ pub mod create_namespace;
 pub mod create_poddisruptionbudget;
 pub mod create_priorityclass;
 pub mod create_quota;
+pub mod create_role;
+pub mod create_rolebinding;
 pub mod create_secret;
 pub mod create_service;
 pub mod create_serviceaccount;
+pub mod create_token;
 pub mod delete;
 pub mod describe;
 pub mod drain;
@@ -121,7 +126,7 @@ const TROUBLESHOOTING: &[&Command] = &[
     &unavailable::PORT_FORWARD,
     &unavailable::PROXY,
     &unavailable::CP,
-    &unavailable::AUTH,
+    &auth::COMMAND,
     &unavailable::DEBUG,
     &events::COMMAND,
 ];

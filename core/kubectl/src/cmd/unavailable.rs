@@ -6,8 +6,11 @@ const fn missing(usage: &'static str, short: &'static str) -> Command {
     Command { usage, short, missing: true, ..Command::EMPTY }
 }
 
-/// `kubectl auth`
-pub static AUTH: Command = missing("auth", "Inspect authorization");
+/// `kubectl auth reconcile`
+pub static AUTH_RECONCILE: Command = missing(
+    "reconcile -f FILENAME",
+    "Reconciles rules for RBAC role, role binding, cluster role, and cluster role binding objects",
+);
 
 /// `kubectl autoscale`
 pub static AUTOSCALE: Command = missing(
@@ -46,12 +49,6 @@ pub static CONFIG_SET_CLUSTER: Command = missing(
     "Set a cluster entry in kubeconfig",
 );
 
-/// `kubectl config set-credentials`
-pub static CONFIG_SET_CREDENTIALS: Command = missing(
-    "set-credentials NAME [--client-certificate=path/to/certfile] [--client-key=path/to/keyfile] [--token=bearer_token] [--username=basic_user] [--password=basic_password] [--auth-provider=provider_name] [--auth-provider-arg=key=value] [--exec-command=exec_command] [--exec-api-version=exec_api_version] [--exec-arg=arg] [--exec-env=key=value]",
-    "Set a user entry in kubeconfig",
-);
-
 /// `kubectl config unset`
 pub static CONFIG_UNSET: Command =
     missing("unset PROPERTY_NAME", "Unset an individual value in a kubeconfig file");
@@ -61,34 +58,6 @@ pub static CP: Command = missing(
     "cp <file-spec-src> <file-spec-dest>",
     "Copy files and directories to and from containers",
 );
-
-/// `kubectl create clusterrole`
-pub static CREATE_CLUSTERROLE: Command = missing(
-    "clusterrole NAME --verb=verb --resource=resource.group [--resource-name=resourcename] [--dry-run=server|client|none]",
-    "Create a cluster role",
-);
-
-/// `kubectl create clusterrolebinding`
-pub static CREATE_CLUSTERROLEBINDING: Command = missing(
-    "clusterrolebinding NAME --clusterrole=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]",
-    "Create a cluster role binding for a particular cluster role",
-);
-
-/// `kubectl create role`
-pub static CREATE_ROLE: Command = missing(
-    "role NAME --verb=verb --resource=resource.group/subresource [--resource-name=resourcename] [--dry-run=server|client|none]",
-    "Create a role with single rule",
-);
-
-/// `kubectl create rolebinding`
-pub static CREATE_ROLEBINDING: Command = missing(
-    "rolebinding NAME --clusterrole=NAME|--role=NAME [--user=username] [--group=groupname] [--serviceaccount=namespace:serviceaccountname] [--dry-run=server|client|none]",
-    "Create a role binding for a particular role or cluster role",
-);
-
-/// `kubectl create token`
-pub static CREATE_TOKEN: Command =
-    missing("token SERVICE_ACCOUNT_NAME", "Request a service account token");
 
 /// `kubectl debug`
 pub static DEBUG: Command = missing(

@@ -15,6 +15,7 @@ mod node;
 pub mod page;
 mod pod;
 pub mod podtemplate;
+mod rbac;
 mod replicaset;
 mod secret;
 mod service;
@@ -48,6 +49,13 @@ pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Res
         "Endpoints" => endpoints::describe(&mut page, &json, events.as_ref()),
         "EndpointSlice.discovery.k8s.io" => {
             endpointslice::describe(&mut page, &json, events.as_ref());
+        }
+        "Role.rbac.authorization.k8s.io" | "ClusterRole.rbac.authorization.k8s.io" => {
+            rbac::describe_role(&mut page, &json);
+        }
+        "RoleBinding.rbac.authorization.k8s.io"
+        | "ClusterRoleBinding.rbac.authorization.k8s.io" => {
+            rbac::describe_binding(&mut page, &json);
         }
         _ => generic::describe(&mut page, &json, events.as_ref()),
     }
