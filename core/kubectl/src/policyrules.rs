@@ -123,13 +123,13 @@ mod tests {
             json!({"verbs": ["get", "post"], "nonResourceURLs": ["/healthz"]}),
         ];
         let wanted = [
-            "\t[/healthz]\t[]\t[get]",
-            "secrets\t[]\t[a]\t[get]",
-            "secrets\t[]\t[b]\t[get]",
+            "pods\t[]\t[]\t[get list watch]",
             "deployments/scale\t[]\t[]\t[get list]",
             "deployments.apps/scale\t[]\t[]\t[get list]",
             "pods.apps\t[]\t[]\t[get list]",
-            "pods\t[]\t[]\t[get list watch]",
+            "\t[/healthz]\t[]\t[get]",
+            "secrets\t[]\t[a]\t[get]",
+            "secrets\t[]\t[b]\t[get]",
             "\t[/healthz]\t[]\t[post]",
         ];
         assert_eq!(rows(&rules), wanted);

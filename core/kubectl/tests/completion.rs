@@ -14,7 +14,7 @@ fn completes_what_upstream_completes() {
         ("kubectl g", "get"),
         ("kubectl rollout re", "restart resume"),
         ("kubectl create dep", "deployment"),
-        ("kubectl get po", "pods"),
+        ("kubectl get po", "poddisruptionbudgets.policy pods podtemplates"),
         (
             "kubectl get pods,ser",
             "pods,serviceaccounts pods,servicecidrs.networking.k8s.io pods,services",
