@@ -4,6 +4,7 @@
 //! `pkg/registry/customresource/{strategy,status_strategy,validator,etcd}.go` and
 //! `tableconvertor/tableconvertor.go`.
 
+use crate::decode::DecodeError;
 use crate::jsonpath::{JsonPath, text_of};
 use crate::kinds::customresourcedefinition::{is_true, schema_of};
 use crate::structural::{self, Schema, embedded, listtype, prune, validate};
@@ -387,6 +388,12 @@ impl Strategy for CustomRules {
         let told: Vec<String> =
             unknown.iter().map(|path| format!("unknown field {}", gofmt::quote(path))).collect();
         Err(format!("strict decoding error: {}", told.join(", ")))
+    }
+
+    fn read(&self, json: Value) -> Result<(Object, Vec<String>), DecodeError> {
+        let (object, unknown) = self.decode_leniently(json)?;
+        let tell = |path: String| format!("unknown field {}", gofmt::quote(&path));
+        Ok((object, unknown.into_iter().map(tell).collect()))
     }
 
     fn default(&self, object: &mut Object) {

@@ -26,23 +26,57 @@ pub fn decode<T: DeserializeOwned>(json: &Value) -> Result<T, String> {
 /// Reads a `T` and tells the paths of the fields that it does not have. The error is Go's: the
 /// first value of a wrong type.
 pub fn decode_leniently<T: DeserializeOwned>(json: &Value) -> Result<(T, Vec<String>), String> {
+    read(json).map_err(|error| error.text)
+}
+
+/// The same, with the place of the first value of a wrong type.
+pub fn read<T: DeserializeOwned>(json: &Value) -> Result<(T, Vec<String>), DecodeError> {
     let mut place = Place::default();
-    let object = T::deserialize(Strict { place: &mut place, value: json }).map_err(|e| e.0)?;
+    let object = T::deserialize(Strict { place: &mut place, value: json })?;
     if !place.forgettable {
         return Ok((object, place.unknown));
     }
     let mut again = Place { forgetting: true, ..Place::default() };
-    let object = T::deserialize(Strict { place: &mut again, value: json }).map_err(|e| e.0)?;
+    let object = T::deserialize(Strict { place: &mut again, value: json })?;
     Ok((object, place.unknown))
 }
 
-/// An error whose text is complete.
-#[derive(Clone, Debug)]
-struct DecodeError(String);
+/// Why JSON is no object of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// All of it, in Go's words.
+    pub text: String,
+    /// Where a value of a wrong type stands; `None` if something else is wrong.
+    pub misfit: Option<Box<Misfit>>,
+}
+
+/// A value of a wrong type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// `spec.containers[0].image`.
+    pub path: String,
+    /// What it is, as Go's decoder calls it: `number`, `string`, `object`.
+    pub found: String,
+    /// Go's type that was wanted: `int32`, `[]v1.Container`.
+    pub wanted: String,
+}
+
+impl Misfit {
+    /// What Go's decoder calls a value's type.
+    pub fn type_of(value: &Value) -> &'static str {
+        type_of(value)
+    }
+}
+
+impl From<String> for DecodeError {
+    fn from(text: String) -> Self {
+        DecodeError { text, misfit: None }
+    }
+}
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -50,7 +84,7 @@ impl std::error::Error for DecodeError {}
 
 impl serde::de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        DecodeError(message.to_string())
+        DecodeError::from(message.to_string())
     }
 }
 
@@ -88,10 +122,15 @@ impl Place {
 
     /// `json: cannot unmarshal string into Go struct field PodSpec.spec.nodeName of type int32`.
     fn mismatch(&self, found: &str, wanted: &str) -> DecodeError {
+        let misfit =
+            Misfit { path: self.path(), found: found.to_owned(), wanted: wanted.to_owned() };
+        let text = self.mismatch_text(found, wanted);
+        DecodeError { text, misfit: Some(Box::new(misfit)) }
+    }
+
+    fn mismatch_text(&self, found: &str, wanted: &str) -> String {
         let Some(owner) = self.structs.last() else {
-            return DecodeError(format!(
-                "json: cannot unmarshal {found} into Go value of type {wanted}"
-            ));
+            return format!("json: cannot unmarshal {found} into Go value of type {wanted}");
         };
         let names: Vec<&str> = self
             .steps
@@ -102,9 +141,9 @@ impl Place {
             })
             .collect();
         let path = names.join(".");
-        DecodeError(format!(
+        format!(
             "json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}"
-        ))
+        )
     }
 }
 
@@ -180,7 +219,7 @@ impl Strict<'_, '_> {
             _ => return Err(self.mismatch("string")),
         };
         text.parse::<jiff::Timestamp>().map(|_| text.clone()).map_err(|_| {
-            DecodeError(format!(
+            DecodeError::from(format!(
                 "parsing time {0} as \"2006-01-02T15:04:05Z07:00\": cannot parse {0} as \"2006\"",
                 crate::gofmt::quote(text)
             ))
@@ -247,9 +286,10 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
             return Err(self.mismatch("[]uint8"));
         };
         visitor.visit_str(text).map_err(|error: DecodeError| {
-            let offset = error.0.rsplit("offset ").next().unwrap_or_default().trim_end_matches('.');
+            let offset =
+                error.text.rsplit("offset ").next().unwrap_or_default().trim_end_matches('.');
             let offset = offset.parse().unwrap_or(text.len());
-            DecodeError(format!("illegal base64 data at input byte {offset}"))
+            DecodeError::from(format!("illegal base64 data at input byte {offset}"))
         })
     }
 
@@ -432,7 +472,7 @@ struct Probe<'o>(&'o mut String);
 impl Probe<'_> {
     fn found<V>(self, name: &str) -> Result<V, DecodeError> {
         self.0.push_str(name);
-        Err(DecodeError(String::new()))
+        Err(DecodeError::from(String::new()))
     }
 }
 

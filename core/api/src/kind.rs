@@ -1,6 +1,7 @@
 //! What the API server knows of a kind.
 
 use crate::custom::{CustomRules, WeakKind};
+use crate::decode::DecodeError;
 use crate::{FieldError, Object, UserInfo, gofmt};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
@@ -439,6 +440,12 @@ impl From<usize> for Cell {
 pub trait Strategy: Sync {
     /// Reads an object from JSON. The error is the decoder's own text.
     fn decode(&self, json: Value) -> Result<Object, String>;
+
+    /// Reads an object from JSON as [`Strategy::decode`] does, but lets fields pass that the kind
+    /// does not have, and tells them: `unknown field "spec.foo"`.
+    fn read(&self, json: Value) -> Result<(Object, Vec<String>), DecodeError> {
+        self.decode(json).map(|object| (object, Vec::new())).map_err(DecodeError::from)
+    }
 
     /// Fills in the defaults of the API version.
     fn default(&self, _object: &mut Object) {}

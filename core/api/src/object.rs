@@ -181,13 +181,23 @@ impl Object {
         self.ledger = ledger.map(|l| Arc::new(l.after(&before.content, writer, kind, now)));
     }
 
-    /// Whether notes wait to be worked out that `before` has too, so that the write from `before`
-    /// to this object is not noted yet.
+    /// Whether who owns which fields waits to be worked out from notes.
+    pub fn has_notes(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| ledger.waits())
+    }
+
+    /// Whether `before` has the same notes, so that the write from `before` to this object is not
+    /// noted yet.
     pub fn is_unnoted(&self, before: &Object) -> bool {
         match (&self.ledger, &before.ledger) {
-            (Some(mine), Some(before)) => Arc::ptr_eq(mine, before) && mine.waits(),
+            (Some(mine), Some(before)) => Arc::ptr_eq(mine, before),
             _ => false,
         }
+    }
+
+    /// Takes over who owns which fields from the same object in another version.
+    pub fn inherit_owners(&mut self, other: &Object) {
+        self.ledger.clone_from(&other.ledger);
     }
 
     /// What objects with the same fields have in common.

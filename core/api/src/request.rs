@@ -65,8 +65,11 @@ pub struct Request {
     pub dry_run: bool,
     /// Who is written into `metadata.managedFields`; "" is the program of `agent`.
     pub field_manager: Arc<str>,
-    /// What becomes of fields that the kind does not have.
+    /// What becomes of fields that the kind does not have, and of those that are there twice.
     pub field_validation: FieldValidation,
+    /// What a strict reader of the body's text has against it: see
+    /// [`crate::json::Document::duplicates`].
+    pub duplicates: Vec<String>,
     /// How fresh the answer to a get must be at least; "" is the latest.
     pub resource_version: String,
 }
@@ -87,6 +90,7 @@ impl Request {
             dry_run: false,
             field_manager: Arc::default(),
             field_validation: FieldValidation::default(),
+            duplicates: Vec::new(),
             resource_version: String::new(),
         }
     }

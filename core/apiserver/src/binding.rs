@@ -16,7 +16,7 @@ impl ApiServer {
     ///
     /// Upstream: `LegacyBindingREST`.
     pub(crate) fn bind_by_body(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
-        let object = self.decode_as(&Binding::kind(), body)?;
+        let object = self.decode_as(request, &Binding::kind(), body)?;
         let name = object.name().to_owned();
         let request =
             Request { name, kind: Pod::kind(), subresource: "binding", ..request.clone() };
@@ -26,7 +26,7 @@ impl ApiServer {
     /// Assigns a pod to a node.
     pub(crate) fn bind(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
         let cause = self.record(request, "create", &request.name);
-        let mut object = self.decode_as(&Binding::kind(), body)?;
+        let mut object = self.decode_as(request, &Binding::kind(), body)?;
         let admission = Admission::new(&*self.store, &self.authorizer, request, Operation::Create);
         admit::mutate(&admission, &mut object, &mut self.rng)?;
         let Some(binding) = object.get::<Binding>() else {

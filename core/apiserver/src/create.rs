@@ -26,6 +26,7 @@ impl ApiServer {
         }
         let decoded = self.decode(request, body).and_then(|mut object| {
             let prefix = self.name(request, object.meta_mut())?;
+            self.own_new(request, &mut object)?;
             Ok((object, prefix))
         });
         let name = decoded.as_ref().map_or("", |(object, _)| object.name()).to_owned();
@@ -34,7 +35,8 @@ impl ApiServer {
         self.create_named(request, object, prefix.as_deref(), cause)
     }
 
-    /// Makes an object that has its name; `prefix`: what it was generated from.
+    /// Makes an object that has its name and its owners; `prefix`: what the name was generated
+    /// from.
     pub(crate) fn create_named(
         &mut self,
         request: &Request,

@@ -3,22 +3,33 @@
 //! Upstream: `apiserver/pkg/endpoints/handlers/create.go`, `transformDecodeError` in
 //! `apiserver/pkg/endpoints/handlers/rest.go`.
 
-use crate::{ApiServer, limits, versions};
-use naru_api::request::Body;
+use crate::{ApiServer, create, limits, versions};
+use naru_api::decode::DecodeError;
+use naru_api::request::{Body, FieldValidation};
 use naru_api::{ApiError, Kind, KindRef, Object, Request, scheme, status::ApiResult};
 use serde_json::Value;
 
 impl ApiServer {
     /// The object of a request, with defaults.
-    pub(crate) fn decode(&self, request: &Request, body: Body) -> ApiResult<Object> {
-        self.decode_as(&request.kind, body)
+    pub(crate) fn decode(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
+        self.decode_as(request, &request.kind, body)
     }
 
-    /// An object that must be of `kind`, with defaults.
-    pub(crate) fn decode_as(&self, kind: &KindRef, body: Body) -> ApiResult<Object> {
+    /// An object of a request that must be of `kind`, with defaults.
+    pub(crate) fn decode_as(
+        &mut self,
+        request: &Request,
+        kind: &KindRef,
+        body: Body,
+    ) -> ApiResult<Object> {
         let mut object = match body {
             Body::Object(object) => versions::view(kind, &object).into_owned(),
-            Body::Json(json) => decode_json(kind, json)?,
+            Body::Json(json) => {
+                let (object, unknown) = decode_json(kind, json)?;
+                let strict = request.duplicates.iter().cloned().chain(unknown).collect();
+                self.judge(request, strict).map_err(|text| unreadable(kind, &text))?;
+                object
+            }
         };
         if !object.kind().is_same_version(kind) {
             return Err(ApiError::bad_request(format!(
@@ -31,9 +42,31 @@ impl ApiServer {
         kind.strategy.default(&mut object);
         Ok(object)
     }
+
+    /// Does with unknown and doubled fields what the request asks for. The error is the text of
+    /// the refusal.
+    pub(crate) fn judge(&mut self, request: &Request, fields: Vec<String>) -> Result<(), String> {
+        match request.field_validation {
+            _ if fields.is_empty() => {}
+            FieldValidation::Ignore => {}
+            FieldValidation::Warn => create::warn(&mut self.warnings, fields),
+            FieldValidation::Strict => {
+                return Err(format!("strict decoding error: {}", fields.join(", ")));
+            }
+        }
+        Ok(())
+    }
 }
 
-fn decode_json(kind: &Kind, json: Value) -> ApiResult<Object> {
+/// The body is of the right kind, and cannot be read.
+fn unreadable(kind: &Kind, why: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "{} in version \"{}\" cannot be handled as a {}: {why}",
+        kind.kind, kind.version, kind.kind
+    ))
+}
+
+fn decode_json(kind: &Kind, json: Value) -> ApiResult<(Object, Vec<String>)> {
     check_size(&json)?;
     let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default();
     let (given_kind, given_version) = (text("kind"), text("apiVersion"));
@@ -78,21 +111,21 @@ fn wrong_kind(kind: &Kind, given: &str, api_version: &str) -> ApiError {
     ))
 }
 
-fn decode_stated(kind: &Kind, mut json: Value) -> ApiResult<Object> {
+fn decode_stated(kind: &Kind, json: Value) -> ApiResult<(Object, Vec<String>)> {
+    read(kind, json).map_err(|error| unreadable(kind, &error.text))
+}
+
+/// Reads an object of `kind`, whatever kind it says to be; tells unknown fields.
+pub(crate) fn read(kind: &Kind, mut json: Value) -> Result<(Object, Vec<String>), DecodeError> {
     if let Some(map) = json.as_object_mut() {
         map.insert("kind".to_owned(), Value::from(&*kind.kind));
         map.insert("apiVersion".to_owned(), Value::from(kind.api_version()));
     }
-    kind.strategy.decode(json).map_err(|error| {
-        ApiError::bad_request(format!(
-            "{} in version \"{}\" cannot be handled as a {}: {error}",
-            kind.kind, kind.version, kind.kind
-        ))
-    })
+    kind.strategy.read(json)
 }
 
 /// Refuses what is larger than etcd takes.
-fn check_size(json: &Value) -> ApiResult<()> {
+pub(crate) fn check_size(json: &Value) -> ApiResult<()> {
     struct Counter(usize);
     impl std::io::Write for Counter {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -19,6 +19,7 @@ mod etcd;
 mod keys;
 pub mod limits;
 pub mod list_options;
+mod managed;
 mod metadata;
 mod patch;
 mod publish;

@@ -13,6 +13,7 @@ use crate::watches::Watches;
 use crate::{authenticate, limits, reviews, subresource, table, versions};
 use naru_api::etcd::Etcd;
 use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
+use naru_api::managed::Shapes;
 use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
 use naru_api::{
     ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
@@ -32,6 +33,7 @@ pub struct ApiServer {
     pub(crate) authentication: Arc<AuthenticationConfig>,
     pub(crate) authorizer: Authorizer,
     pub(crate) watches: Watches,
+    pub(crate) shapes: Shapes,
     compactor: Compactor,
     streams: Streams,
     pub(crate) causes: CauseLog,
@@ -62,6 +64,7 @@ impl ApiServer {
             authentication: Arc::default(),
             authorizer: Authorizer::default(),
             watches: Watches::default(),
+            shapes: Shapes::default(),
             compactor: Compactor::default(),
             streams: Streams::default(),
             causes: CauseLog::default(),
@@ -190,7 +193,14 @@ impl ApiServer {
         cause: CauseId,
     ) -> ApiResult<Object> {
         let asked = object.kind();
-        let object = versions::to_storage(object);
+        let mut object = versions::to_storage(object);
+        // A write of which nobody was named is nobody's, and not the last writer's.
+        if object.has_notes()
+            && let Some(before) = self.store.get(&key)
+            && object.is_unnoted(&before)
+        {
+            object.note_write(&before, None, &asked, self.timestamp());
+        }
         let lasts = Duration::from_secs(limits::EVENT_TTL_SECONDS);
         let expires = object.get::<Event>().map(|_| self.now + lasts);
         let name = object.name().to_owned();

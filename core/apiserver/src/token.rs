@@ -26,7 +26,7 @@ impl ApiServer {
     /// Signs a token for a service account.
     pub(crate) fn create_token(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
         self.record(request, "create", &request.name);
-        let mut object = self.decode_as(&TokenRequest::kind(), body)?;
+        let mut object = self.decode_as(request, &TokenRequest::kind(), body)?;
         let admission = Admission::new(&*self.store, &self.authorizer, request, Operation::Create);
         admit::mutate(&admission, &mut object, &mut self.rng)?;
         let account = self.find(&request.kind, &request.namespace, &request.name)?;

@@ -4,7 +4,7 @@
 //! `apiserver/pkg/registry/rest/update.go`.
 
 use crate::admit::{self, Admission, Operation};
-use crate::{ApiServer, create, keys, metadata, versions};
+use crate::{ApiServer, create, keys, managed, metadata, versions};
 use naru_api::k8s_openapi::api::core::v1::{Namespace, Service};
 use naru_api::request::Body;
 use naru_api::{ApiError, FieldError, Kind, Object, Request, status::ApiResult};
@@ -14,16 +14,23 @@ impl ApiServer {
     /// Replaces an object.
     pub(crate) fn update(&mut self, request: &Request, body: Body) -> ApiResult<Object> {
         let cause = self.record(request, "update", &request.name);
+        // What a client wrote is told exactly; what a component did is noted.
+        let exact = matches!(body, Body::Json(_)) && versions::by_stored_rules(request).is_none();
         let mut new = self.decode(request, body)?;
         check_name(request, &new)?;
         metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
         match self.find(&request.kind, &request.namespace, &request.name) {
+            Ok(old) if exact => {
+                self.own_update(request, &old, &mut new)?;
+                self.replace_owned(request, &old, new, cause)
+            }
             Ok(old) => self.replace(request, &old, new, cause),
             Err(error) if !error.is_not_found() => Err(error),
             Err(_) if upserts(request) => {
                 self.authorize(request, "create")?;
                 let inner = versions::by_stored_rules(request);
-                let new = versions::to_storage(new);
+                let mut new = versions::to_storage(new);
+                self.own_new(inner.as_ref().unwrap_or(request), &mut new)?;
                 let made =
                     self.create_named(inner.as_ref().unwrap_or(request), new, None, cause)?;
                 Ok(versions::view(&request.kind, &made).into_owned())
@@ -32,7 +39,7 @@ impl ApiServer {
         }
     }
 
-    /// Writes `new` over `old` by the rules of the kind and the subresource.
+    /// Writes `new` over `old` by the rules of the kind and the subresource, and notes who did.
     pub(crate) fn replace(
         &mut self,
         request: &Request,
@@ -45,6 +52,23 @@ impl ApiServer {
             let object = self.replace(&inner, &stored, versions::to_storage(new), cause)?;
             return Ok(versions::view(&request.kind, &object).into_owned());
         }
+        if new.meta().managed_fields.is_some() {
+            new.meta_mut().managed_fields = None;
+        }
+        let writer = managed::writer(request);
+        new.note_write(old, Some(&writer), &request.kind, self.timestamp());
+        self.replace_owned(request, old, new, cause)
+    }
+
+    /// Writes `new`, of which it is told who owns what, over `old` by the rules of the kind and
+    /// the subresource.
+    pub(crate) fn replace_owned(
+        &mut self,
+        request: &Request,
+        old: &Object,
+        mut new: Object,
+        cause: CauseId,
+    ) -> ApiResult<Object> {
         check_uid(request, old, &new)?;
         let operation = Operation::Update(old);
         let admission = Admission::new(&*self.store, &self.authorizer, request, operation);
@@ -65,8 +89,8 @@ impl ApiServer {
         admit::validate(&admission, &new, &mut self.warnings)?;
         let charged = admit::charge(&admission, &new, self.now)?;
         // What changes nothing is not written.
-        if new == *old {
-            return Ok(new);
+        if new == *old && (new.has_notes() || new.managers().same_fields(&old.managers())) {
+            return Ok(old.clone());
         }
         if request.dry_run {
             return Ok(new);
@@ -104,21 +128,26 @@ impl ApiServer {
     }
 }
 
-/// A body is about the object that the path names.
-pub(crate) fn check_name(request: &Request, new: &Object) -> ApiResult<()> {
-    if new.name() == request.name {
-        return Ok(());
-    }
-    Err(ApiError::bad_request(format!(
-        "the name of the object ({}) does not match the name on the URL ({})",
-        new.name(),
-        request.name
-    )))
-}
-
 /// Whether an update may make the object: of a whole object, where the kind allows it.
 fn upserts(request: &Request) -> bool {
     request.subresource.is_empty() && request.kind.strategy.allow_create_on_update()
+}
+
+/// The name of the object must be that of the path.
+///
+/// Upstream: `checkName` in `apiserver/pkg/endpoints/handlers/rest.go`.
+pub(crate) fn check_name(request: &Request, new: &Object) -> ApiResult<()> {
+    match new.name() {
+        name if name == request.name => Ok(()),
+        "" => Err(ApiError::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            request.name
+        ))),
+        name => Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.name
+        ))),
+    }
 }
 
 fn check_uid(request: &Request, old: &Object, new: &Object) -> ApiResult<()> {

@@ -27,7 +27,12 @@ pub(crate) fn by_stored_rules(request: &Request) -> Option<Request> {
 /// An object as it is to be stored.
 pub(crate) fn to_storage(object: Object) -> Object {
     let strategy = object.strategy();
-    if strategy.storage_kind().is_some() { strategy.to_storage(object) } else { object }
+    if strategy.storage_kind().is_none() {
+        return object;
+    }
+    let mut stored = strategy.to_storage(object.clone());
+    stored.inherit_owners(&object);
+    stored
 }
 
 /// A stored object as one of `kind`.
@@ -36,7 +41,9 @@ pub(crate) fn view<'a>(kind: &KindRef, object: &'a Object) -> Cow<'a, Object> {
         return rules.read(kind, object).map_or(Cow::Borrowed(object), Cow::Owned);
     }
     if kind.strategy.storage_kind().is_some() {
-        Cow::Owned(kind.strategy.from_storage(object.clone()))
+        let mut view = kind.strategy.from_storage(object.clone());
+        view.inherit_owners(object);
+        Cow::Owned(view)
     } else {
         Cow::Borrowed(object)
     }

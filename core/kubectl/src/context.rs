@@ -5,7 +5,9 @@ use crate::config::Config;
 use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
 use crate::process::{Next, Outcome, Task};
-use naru_api::request::{Body, DeleteOptions, ListOptions, ObjectList, Patch, Table};
+use naru_api::request::{
+    Body, DeleteOptions, FieldValidation, ListOptions, ObjectList, Patch, Table,
+};
 use naru_api::service::{Connect, ConnectRequest, StreamId, WatchRequest};
 use naru_api::{
     ApiError, ApiService, Credentials, KindRef, Object, Op, Request, Response, UserInfo, WatchId,
@@ -251,11 +253,39 @@ impl<'a> Context<'a> {
         Ok(user)
     }
 
-    /// The field manager: `kubectl-create`.
+    /// The program, as causes tell it: `kubectl-create`.
     fn agent(&self) -> Arc<str> {
         match self.flags().text("field-manager") {
             "" => format!("kubectl-{}", self.invocation.command().name()).into(),
             manager => manager.into(),
+        }
+    }
+
+    /// Who owns the fields that are written: `--field-manager`, or the program's name.
+    ///
+    /// Upstream: `GetApplyFieldManagerFlag`, and the user agent.
+    pub fn field_manager(&self) -> Arc<str> {
+        let flags = self.flags();
+        match flags.text("field-manager") {
+            "" => "kubectl".into(),
+            _ if flags.is("server-side") && !flags.changed("field-manager") => "kubectl".into(),
+            manager => manager.into(),
+        }
+    }
+
+    /// What the server shall do about unknown fields: `--validate`; commands that do not have it
+    /// leave it to the server.
+    ///
+    /// Upstream: `GetValidationDirective`.
+    fn field_validation(&self) -> FieldValidation {
+        match self.flags().text("validate") {
+            "" | "warn" => FieldValidation::Warn,
+            "ignore" => FieldValidation::Ignore,
+            "strict" => FieldValidation::Strict,
+            other => match crate::flags::parse_bool(other) {
+                Ok(false) => FieldValidation::Ignore,
+                _ => FieldValidation::Strict,
+            },
         }
     }
 
@@ -268,6 +298,8 @@ impl<'a> Context<'a> {
             subresource: ask.subresource,
             table: ask.table,
             dry_run: ask.dry_run == DryRun::Server,
+            field_manager: self.field_manager(),
+            field_validation: self.field_validation(),
             ..Request::new(user, self.agent(), ask.kind.clone(), ask.op)
         };
         let response = self.api()?.handle(request);

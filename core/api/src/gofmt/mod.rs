@@ -121,6 +121,22 @@ pub fn bad_value(value: &Value) -> String {
     }
 }
 
+/// A JSON value as `%v` writes it once Go has decoded it: `map[a:1 b:[x y]]`.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" "))
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name}:{}", plain(value)));
+            format!("map[{}]", fields.collect::<Vec<_>>().join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// A JSON value as `%#v` writes it once Go has decoded it: `map[string]interface {}{"a":1}`.
 pub fn syntax(value: &Value) -> String {
     match value {

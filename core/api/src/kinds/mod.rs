@@ -65,6 +65,7 @@ pub mod volumeattachment;
 mod webhook;
 mod workload;
 
+use crate::decode::DecodeError;
 use crate::{Cell, Kube, Object};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value;
@@ -72,6 +73,13 @@ use serde_json::Value;
 /// Reads a typed object from JSON.
 pub(crate) fn decode_as<K: Kube>(json: Value) -> Result<Object, String> {
     crate::decode::decode::<K>(&json).map(Object::new)
+}
+
+/// Reads a typed object from JSON, and tells what it does not know.
+pub(crate) fn read_as<K: Kube>(json: Value) -> Result<(Object, Vec<String>), DecodeError> {
+    let (object, unknown) = crate::decode::read::<K>(&json)?;
+    let tell = |field: String| format!("unknown field \"{field}\"");
+    Ok((Object::new(object), unknown.into_iter().map(tell).collect()))
 }
 
 /// The cells of [`crate::DEFAULT_COLUMNS`].

@@ -1,6 +1,7 @@
 //! What the kinds share that are asked and answered, and never stored: reviews and token requests.
 
-use super::decode_as;
+use super::{decode_as, read_as};
+use crate::decode::DecodeError;
 use crate::{FieldError, Kube, Object, Strategy};
 use serde_json::Value;
 
@@ -22,6 +23,10 @@ impl<K: Kube> Review<K> {
 impl<K: Kube> Strategy for Review<K> {
     fn decode(&self, json: Value) -> Result<Object, String> {
         decode_as::<K>(json)
+    }
+
+    fn read(&self, json: Value) -> Result<(Object, Vec<String>), DecodeError> {
+        read_as::<K>(json)
     }
 
     fn default(&self, object: &mut Object) {

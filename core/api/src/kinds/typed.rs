@@ -1,5 +1,6 @@
 //! A strategy written for the kind's own type.
 
+use crate::decode::DecodeError;
 use crate::{Cell, Column, FieldError, KindRef, Kube, Object, Strategy, UserInfo, names};
 use k8s_openapi::api::autoscaling::v1::Scale;
 use naru_sim::Time;
@@ -122,6 +123,10 @@ pub trait Typed: Sync {
 impl<T: Typed> Strategy for T {
     fn decode(&self, json: Value) -> Result<Object, String> {
         super::decode_as::<T::Object>(json)
+    }
+
+    fn read(&self, json: Value) -> Result<(Object, Vec<String>), DecodeError> {
+        super::read_as::<T::Object>(json)
     }
 
     fn default(&self, object: &mut Object) {

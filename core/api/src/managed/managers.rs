@@ -349,7 +349,7 @@ pub fn fields_of_new(scope: &Scope<'_>, object: &Value) -> FieldSet {
 }
 
 /// The empty object of a kind: Go's encoder writes some of its fields.
-pub(super) fn empty(scope: &Scope<'_>) -> Value {
+pub fn empty(scope: &Scope<'_>) -> Value {
     let mut empty = json!({"apiVersion": &*scope.api_version, "kind": scope.kind});
     omitempty::complete(&mut empty);
     empty

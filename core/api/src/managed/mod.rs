@@ -42,10 +42,12 @@ mod walk;
 pub use apply::{Applied, Conflict, apply, misfit, refused};
 pub use element::{PathElement, Scalar};
 pub use ledger::{Ledger, Writer};
-pub use managers::{MANAGER_BYTES_MAX, Manager, Managers, Operation, Owned, Scope, fields_of_new};
+pub use managers::{
+    MANAGER_BYTES_MAX, Manager, Managers, Operation, Owned, Scope, empty, fields_of_new,
+};
 pub use set::{FieldSet, Path};
 pub use shape::Shapes;
-pub use walk::{Comparison, compare, fields_of, merge, problems, remove};
+pub use walk::{Comparison, compare, fields_of, merge, place, problems, remove};
 
 use crate::Kind;
 use crate::schema::Node;

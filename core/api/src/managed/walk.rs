@@ -459,3 +459,24 @@ fn check(node: Node<'_>, value: &Value, path: &mut String, found: &mut Vec<Strin
         _ => {}
     }
 }
+
+/// The place that a decoder calls `spec.containers[0].image`, with items as field sets name them:
+/// `.spec.containers[name="web"].image`; and the value there.
+pub fn place<'v>(mut node: Node<'_>, mut value: &'v Value, path: &str) -> (String, &'v Value) {
+    let mut shown = String::new();
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        let (name, indices) = part.split_once('[').unwrap_or((part, ""));
+        shown.push('.');
+        shown.push_str(name);
+        node = node.field(name).0;
+        value = value.get(name).unwrap_or(&Value::Null);
+        for index in indices.split(['[', ']']).filter_map(|index| index.parse().ok()) {
+            let index: usize = index;
+            value = value.get(index).unwrap_or(&Value::Null);
+            let step = element(&node.list(), value).unwrap_or(PathElement::Index(index));
+            shown.push_str(&step.to_string());
+            node = node.item();
+        }
+    }
+    (shown, value)
+}

@@ -1,11 +1,12 @@
 //! Patches of JSON: merge (RFC 7386), operations (RFC 6902) and Kubernetes' strategic merge.
 
-mod merge_keys;
 mod operations;
+#[cfg(test)]
+mod rules;
 mod strategic;
 mod three_way;
 
-pub use operations::json;
+pub use operations::{OPERATIONS_MAX, json};
 pub use strategic::strategic;
 pub use three_way::three_way;
 
@@ -20,6 +21,9 @@ pub enum PatchError {
     /// It can be read and does not fit the object.
     #[error("{0}")]
     DoesNotApply(String),
+    /// It breaks a rule that upstream does not count as the client's mistake.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// RFC 7386: a null deletes, an object is merged, everything else replaces.

@@ -4,139 +4,329 @@
 //! Upstream: `apimachinery/pkg/util/strategicpatch/patch.go`.
 
 use super::PatchError;
-use super::merge_keys::{Strategy, of_list};
+use crate::gofmt::plain;
+use crate::schema::{Merge, Node};
 use serde_json::{Map, Value};
+use std::mem::discriminant;
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
-const DELETE_FROM: &str = "$deleteFromPrimitiveList/";
-const ORDER: &str = "$setElementOrder/";
+const DELETE_FROM: &str = "$deleteFromPrimitiveList";
+const ORDER: &str = "$setElementOrder";
 
-/// Merges `patch` into `target`, an object of a built-in kind.
-pub fn strategic(target: Value, patch: &Value) -> Result<Value, PatchError> {
+type Fields = Map<String, Value>;
+
+/// Merges `patch` into `target`, an object of the schema `node`.
+pub fn strategic(node: Node<'_>, target: Value, patch: &Value) -> Result<Value, PatchError> {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {
-            merge_map(target, patch, "").map(Value::Object)
+            merge_map(node, target, patch).map(Value::Object)
         }
-        _ => Err(PatchError::Malformed("expected a map in the patch".to_owned())),
+        (_, other) => Err(PatchError::Malformed(format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            crate::decode::Misfit::type_of(other)
+        ))),
     }
 }
 
-fn malformed(text: impl Into<String>) -> PatchError {
-    PatchError::Malformed(text.into())
+fn malformed(text: &str) -> PatchError {
+    PatchError::Malformed(text.to_owned())
 }
 
-fn merge_map(
-    mut target: Map<String, Value>,
-    patch: &Map<String, Value>,
-    name: &str,
-) -> Result<Map<String, Value>, PatchError> {
-    match patch.get(DIRECTIVE).map(|directive| directive.as_str().unwrap_or_default()) {
-        None | Some("merge") => {}
-        Some("replace") => return Ok(without_directives(patch)),
-        Some("delete") => return Ok(Map::new()),
-        Some(_) => {
-            return Err(malformed(format!(
-                "unknown patch type found: {}",
-                patch.get(DIRECTIVE).unwrap_or(&Value::Null)
-            )));
+fn failed(text: impl Into<String>) -> PatchError {
+    PatchError::Failed(text.into())
+}
+
+fn bad_order() -> PatchError {
+    malformed("invalid patch format of setElementOrder list")
+}
+
+fn merge_map(node: Node<'_>, mut target: Fields, patch: &Fields) -> Result<Fields, PatchError> {
+    match patch.get(DIRECTIVE) {
+        None => {}
+        Some(directive) if directive == "replace" => {
+            let mut patch = patch.clone();
+            patch.remove(DIRECTIVE);
+            return Ok(patch);
         }
+        Some(directive) if directive == "delete" => return Ok(Fields::new()),
+        Some(directive) => return Err(unknown_directive(directive, patch)),
     }
     if let Some(kept) = patch.get(RETAIN_KEYS) {
-        let kept = kept.as_array().ok_or_else(|| malformed("$retainKeys is not a list"))?;
-        target.retain(|key, _| kept.iter().any(|name| name == key));
+        retain_keys(&mut target, patch, kept)?;
+    }
+    let mut done = Vec::new();
+    for (key, order) in patch.iter().filter(|(key, _)| key.starts_with(ORDER)) {
+        let field = field_of(key).ok_or_else(bad_order)?;
+        if set_order(node, &mut target, patch, field, order)? {
+            done.push(field);
+        }
     }
     for (key, change) in patch {
-        if key == DIRECTIVE || key == RETAIN_KEYS || key.starts_with(ORDER) {
+        if key == RETAIN_KEYS || key.starts_with(ORDER) || done.contains(&key.as_str()) {
             continue;
         }
-        if let Some(field) = key.strip_prefix(DELETE_FROM) {
-            delete_values(&mut target, field, change);
+        if key.starts_with(DELETE_FROM) {
+            let field =
+                field_of(key).ok_or_else(|| malformed("invalid patch format of primitive list"))?;
+            delete_values(&mut target, field, change)?;
             continue;
         }
-        let merged = match (target.remove(key), change) {
-            (_, Value::Null) => continue,
-            (Some(Value::Object(old)), Value::Object(change)) => {
-                Value::Object(merge_map(old, change, key)?)
-            }
-            (Some(Value::Array(old)), Value::Array(changes)) => {
-                let order = patch.get(&format!("{ORDER}{key}")).and_then(Value::as_array);
-                Value::Array(merge_list(old, changes, of_list(name, key), order, key)?)
-            }
-            (_, change) => clean(change),
-        };
-        target.insert(key.clone(), merged);
+        let merged = merge_field(node, key, target.remove(key), change)?;
+        if let Some(merged) = merged {
+            target.insert(key.clone(), merged);
+        }
     }
     Ok(target)
 }
 
-fn delete_values(target: &mut Map<String, Value>, field: &str, values: &Value) {
-    let values = values.as_array().map(Vec::as_slice).unwrap_or_default();
-    if let Some(Value::Array(list)) = target.get_mut(field) {
-        list.retain(|value| !values.contains(value));
+/// The field of `$setElementOrder/field`.
+fn field_of(directive: &str) -> Option<&str> {
+    let (prefix, field) = directive.split_once('/')?;
+    matches!(prefix, ORDER | DELETE_FROM).then_some(field)
+}
+
+fn unknown_directive(directive: &Value, patch: &Fields) -> PatchError {
+    let (directive, patch) = (plain(directive), plain(&Value::Object(patch.clone())));
+    failed(format!("unknown patch type: {directive} in map: {patch}"))
+}
+
+fn merge_field(
+    node: Node<'_>,
+    field: &str,
+    old: Option<Value>,
+    change: &Value,
+) -> Result<Option<Value>, PatchError> {
+    let patch = node.patch(field);
+    Ok(match (old, change) {
+        (_, Value::Null) => None,
+        (Some(Value::Object(_)), Value::Object(_)) if patch.replace => Some(change.clone()),
+        (Some(Value::Object(old)), Value::Object(change)) => {
+            Some(Value::Object(merge_map(node.field(field).0, old, change)?))
+        }
+        (Some(Value::Array(old)), Value::Array(changes)) => match patch.merge {
+            Some(merge) => {
+                let items = node.field(field).0.item();
+                Some(Value::Array(merge_list(items, old, changes, merge)?))
+            }
+            None => Some(change.clone()),
+        },
+        (Some(old), change) if discriminant(&old) == discriminant(change) => Some(change.clone()),
+        (_, change) => without_directives(&without_nulls(change)),
+    })
+}
+
+/// Only the named keys stay, and the patch may have no others.
+fn retain_keys(target: &mut Fields, patch: &Fields, kept: &Value) -> Result<(), PatchError> {
+    let bad = || malformed("invalid patch format of retainKeys");
+    let kept = kept.as_array().ok_or_else(bad)?;
+    let is_kept = |key: &str| kept.iter().any(|name| name == key);
+    let is_directive =
+        |key: &str| key == RETAIN_KEYS || key.starts_with(DELETE_FROM) || key.starts_with(ORDER);
+    let stray =
+        |(key, value): (&String, &Value)| !value.is_null() && !is_directive(key) && !is_kept(key);
+    if patch.iter().any(stray) {
+        return Err(bad());
+    }
+    target.retain(|key, _| is_kept(key));
+    Ok(())
+}
+
+fn delete_values(target: &mut Fields, field: &str, values: &Value) -> Result<(), PatchError> {
+    let Some(Value::Array(list)) = target.get_mut(field) else {
+        if values.is_null() {
+            target.remove(field);
+        }
+        return Ok(());
+    };
+    match values {
+        Value::Null => drop(target.remove(field)),
+        Value::Array(values) => {
+            if is_of_maps(list, values)? {
+                return Err(failed("cannot merge lists without merge key for "));
+            }
+            list.retain(|value| !values.contains(value));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Merges a list and puts it into the order that the patch asks for: whether it did.
+fn set_order(
+    node: Node<'_>,
+    target: &mut Fields,
+    patch: &Fields,
+    field: &str,
+    order: &Value,
+) -> Result<bool, PatchError> {
+    let list = |value: Option<&Value>| match value {
+        None => Ok(None),
+        Some(Value::Array(list)) => Ok(Some(list.clone())),
+        Some(other) => {
+            let kind = go_type(other);
+            Err(failed(format!("expected a []interface {{}}, but received a {kind}")))
+        }
+    };
+    let order = list(Some(order))?.unwrap_or_default();
+    let (old, changes) = (list(target.get(field))?, list(patch.get(field))?);
+    let strategy = node.patch(field);
+    let key = match strategy.merge {
+        Some(Merge::ByKey(key)) => Some(key),
+        _ => None,
+    };
+    check_order(changes.as_deref().unwrap_or_default(), &order, key)?;
+    let before = old.clone().unwrap_or_default();
+    let none = [old.as_deref(), changes.as_deref()].into_iter().flatten().all(<[Value]>::is_empty);
+    if none && (old.is_some() || changes.is_some()) {
+        return Err(failed("no elements in any of the given slices"));
+    }
+    let merged = match (old, changes) {
+        (None, None) => return Ok(false),
+        (Some(old), None) => old,
+        (None, Some(changes)) => changes.iter().filter_map(without_directives).collect(),
+        (Some(old), Some(changes)) => match strategy.merge {
+            Some(merge) => merge_list(node.field(field).0.item(), old, &changes, merge)?,
+            None => changes,
+        },
+    };
+    target.insert(field.to_owned(), Value::Array(ordered(merged, &before, &order, key)?));
+    Ok(true)
+}
+
+fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "%!s(<nil>)",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
+/// The items of a patch must stand in the order that it asks for.
+fn check_order(changes: &[Value], order: &[Value], key: Option<&str>) -> Result<(), PatchError> {
+    if order.is_empty() || changes.is_empty() {
+        return Ok(());
+    }
+    let deletes =
+        |change: &&Value| key.is_some() && change.get(DIRECTIVE) == Some(&"delete".into());
+    let mut rest = changes.iter().filter(|change| !deletes(change)).peekable();
+    let mut wanted = order.iter();
+    while let Some(change) = rest.peek() {
+        if change.get(DIRECTIVE).is_some() && wanted.len() > 0 {
+            rest.next();
+            continue;
+        }
+        let Some(named) = wanted.next() else {
+            return Err(failed(format!(
+                "The order in patch list:\n{}\n doesn't match {ORDER} list:\n{}\n",
+                plain(&Value::from(changes)),
+                plain(&Value::from(order))
+            )));
+        };
+        if same(named, change, key) {
+            rest.next();
+        }
+    }
+    Ok(())
+}
+
+/// Whether two items of a list are one: by their key, or by their value.
+fn same(a: &Value, b: &Value, key: Option<&str>) -> bool {
+    match key {
+        Some(key) => a.get(key).is_some() && a.get(key) == b.get(key),
+        None => a == b,
     }
 }
 
 fn merge_list(
+    item: Node<'_>,
     old: Vec<Value>,
     changes: &[Value],
-    strategy: Strategy,
-    order: Option<&Vec<Value>>,
-    name: &str,
+    merge: Merge,
 ) -> Result<Vec<Value>, PatchError> {
-    match strategy {
-        Strategy::Replace => Ok(changes.iter().map(clean).collect()),
-        Strategy::Union => {
+    if old.is_empty() && changes.is_empty() {
+        return Ok(old);
+    }
+    let maps = is_of_maps(&old, changes)?;
+    match merge {
+        Merge::ByKey(key) if maps => merge_items(item, old, changes, key),
+        Merge::Union if maps => Err(failed("cannot merge lists without merge key for ")),
+        _ => {
             let before = old.clone();
-            let mut list = old;
-            for value in changes {
+            let mut list: Vec<Value> = Vec::with_capacity(old.len() + changes.len());
+            for value in old.iter().chain(changes) {
                 if !list.contains(value) {
                     list.push(value.clone());
                 }
             }
-            Ok(ordered(list, &before, order, |a, b| a == b))
-        }
-        Strategy::ByKey(key) => {
-            let before = old.clone();
-            let list = merge_items(old, changes, key, name)?;
-            Ok(ordered(list, &before, order, |a, b| {
-                a.get(key).is_some() && a.get(key) == b.get(key)
-            }))
+            ordered(list, &before, changes, None)
         }
     }
 }
 
+/// Whether lists hold maps. All items must be of one type.
+fn is_of_maps(one: &[Value], other: &[Value]) -> Result<bool, PatchError> {
+    let mut items = one.iter().chain(other);
+    let Some(first) = items.next() else { return Ok(false) };
+    if first.is_array() {
+        let text = "lists of lists are not supported".to_owned();
+        return Err(PatchError::DoesNotApply(text));
+    }
+    if items.any(|item| go_type(item) != go_type(first)) {
+        return Err(failed("list element types are not identical"));
+    }
+    Ok(first.is_object())
+}
+
+fn no_key(item: &Value, key: &str) -> PatchError {
+    failed(format!("map: {} does not contain declared merge key: {key}", plain(item)))
+}
+
 fn merge_items(
+    node: Node<'_>,
     mut list: Vec<Value>,
     changes: &[Value],
     key: &str,
-    name: &str,
 ) -> Result<Vec<Value>, PatchError> {
-    let directive = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str).map(str::to_owned);
-    if changes.iter().any(|item| directive(item).as_deref() == Some("replace")) {
-        let kept = changes.iter().filter(|item| directive(item).is_none());
-        return Ok(kept.map(clean).collect());
-    }
+    let mut rest = Vec::new();
+    let mut replaces = false;
     for item in changes {
-        let id = item.get(key).ok_or_else(|| {
-            malformed(format!("map: {} does not contain declared merge key: {key}", go_text(item)))
-        })?;
-        let place = list.iter().position(|old| old.get(key) == Some(id));
-        match (directive(item).as_deref(), place) {
-            (Some("delete"), Some(place)) => drop(list.remove(place)),
-            (Some("delete"), None) => {}
-            (_, Some(place)) => {
-                if let (Some(Value::Object(old)), Value::Object(change)) =
-                    (list.get(place).cloned(), item)
-                    && let Some(slot) = list.get_mut(place)
-                {
-                    *slot = Value::Object(merge_map(old, change, name)?);
-                }
+        match item.get(DIRECTIVE) {
+            None => rest.push(item.clone()),
+            Some(directive) if directive == "delete" => {
+                let id = item.get(key).ok_or_else(|| no_key(item, key))?;
+                list.retain(|old| old.get(key) != Some(id));
             }
-            (_, None) => list.push(clean(item)),
+            Some(directive) if directive == "replace" => replaces = true,
+            Some(directive) if directive == "merge" => {
+                return Err(failed("merging lists cannot yet be specified in the patch"));
+            }
+            Some(directive) => {
+                let none = Fields::new();
+                return Err(unknown_directive(directive, item.as_object().unwrap_or(&none)));
+            }
         }
     }
-    Ok(list)
+    if replaces {
+        list = std::mem::take(&mut rest);
+    }
+    let before = list.clone();
+    for item in &rest {
+        let id = item.get(key).ok_or_else(|| no_key(item, key))?;
+        let place = list.iter_mut().find(|old| old.get(key) == Some(id));
+        match (place, item) {
+            (Some(place), Value::Object(change)) => {
+                let Value::Object(old) = place.take() else { continue };
+                *place = Value::Object(merge_map(node, old, change)?);
+            }
+            _ => list.push(item.clone()),
+        }
+    }
+    ordered(list, &before, &rest, Some(key))
 }
 
 /// Puts a merged list into the order that the patch asks for. Items that the patch does not name
@@ -144,66 +334,85 @@ fn merge_items(
 fn ordered(
     list: Vec<Value>,
     before: &[Value],
-    order: Option<&Vec<Value>>,
-    same: impl Fn(&Value, &Value) -> bool,
-) -> Vec<Value> {
-    let Some(order) = order else { return list };
-    let rank = |item: &Value| order.iter().position(|named| same(named, item));
-    let (mut named, others): (Vec<Value>, Vec<Value>) =
-        list.into_iter().partition(|item| rank(item).is_some());
-    named.sort_by_key(rank);
-    let was = |item: &Value| before.iter().position(|old| same(old, item));
-    let mut result = Vec::new();
+    order: &[Value],
+    key: Option<&str>,
+) -> Result<Vec<Value>, PatchError> {
+    if let Some(key) = key
+        && let Some(item) = list.iter().chain(order).find(|item| item.get(key).is_none())
+    {
+        return Err(no_key(item, key));
+    }
+    let place = |among: &[Value], item: &Value| among.iter().position(|o| same(o, item, key));
+    let (mut named, mut others): (Vec<Value>, Vec<Value>) =
+        list.into_iter().partition(|item| place(order, item).is_some());
+    named.sort_by_key(|item| place(order, item));
+    sort_by(&mut others, |item| place(before, item));
+    let mut result = Vec::with_capacity(named.len() + others.len());
     let mut others = others.into_iter().peekable();
     for item in named {
-        while let Some(other) = others.next_if(|other| match (was(&item), was(other)) {
-            (Some(item), Some(other)) => other < item,
-            _ => false,
-        }) {
+        while let Some(other) =
+            others.next_if(|other| match (place(before, &item), place(before, other)) {
+                (Some(item), Some(other)) => other < item,
+                _ => false,
+            })
+        {
             result.push(other);
         }
         result.push(item);
     }
     result.extend(others);
-    result
+    Ok(result)
 }
 
-/// A value without the patch's directives and nulls.
-fn clean(value: &Value) -> Value {
+/// Sorts items by their places; those without one come out as upstream's comparison, which calls
+/// each of them less than any other, leaves them: backwards.
+fn sort_by(items: &mut [Value], place: impl Fn(&Value) -> Option<usize>) {
+    /// Go's stable sort goes by insertion up to here.
+    const BLOCK: usize = 20;
+    if items.len() > BLOCK || items.iter().all(|item| place(item).is_some()) {
+        items.sort_by_key(place);
+        return;
+    }
+    let less = |a: &Value, b: &Value| match (place(a), place(b)) {
+        (Some(a), Some(b)) => a < b,
+        _ => true,
+    };
+    for end in 1..items.len() {
+        let mut at = end;
+        while at > 0
+            && let Some([before, item]) = items.get(at - 1..=at)
+            && less(item, before)
+        {
+            items.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
+fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(without_directives(map)),
-        Value::Array(list) => Value::Array(list.iter().map(clean).collect()),
+        Value::Object(map) => {
+            let some = map.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(some.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
         value => value.clone(),
     }
 }
 
-fn without_directives(map: &Map<String, Value>) -> Map<String, Value> {
-    let directive = |key: &str| {
-        key == DIRECTIVE
-            || key == RETAIN_KEYS
-            || key.starts_with(ORDER)
-            || key.starts_with(DELETE_FROM)
-    };
-    map.iter()
-        .filter(|(key, value)| !directive(key) && !value.is_null())
-        .map(|(key, value)| (key.clone(), clean(value)))
-        .collect()
-}
-
-/// A value as Go's `%v` writes it.
-fn go_text(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(list) => {
-            format!("[{}]", list.iter().map(go_text).collect::<Vec<_>>().join(" "))
-        }
+/// A value that is new, without what is a directive itself; `None` if all of it is.
+fn without_directives(value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Object(map) if map.contains_key(DIRECTIVE) => return None,
         Value::Object(map) => {
-            let entries = map.iter().map(|(key, value)| format!("{key}:{}", go_text(value)));
-            format!("map[{}]", entries.collect::<Vec<_>>().join(" "))
+            let kept = map
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), without_directives(value)?)));
+            Value::Object(kept.collect())
         }
-        value => value.to_string(),
-    }
+        Value::Array(items) => Value::Array(items.iter().filter_map(without_directives).collect()),
+        value => value.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -264,7 +473,7 @@ mod tests {
                 "finalizers are united and deleted from",
                 json!({"metadata": {"finalizers": ["a", "b"]}}),
                 json!({"metadata": {"finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"]}}),
-                json!({"metadata": {"finalizers": ["b", "c"]}}),
+                json!({"metadata": {"finalizers": ["c", "b"]}}),
             ),
             (
                 "a map is replaced by directive",
@@ -293,18 +502,26 @@ mod tests {
             ),
         ];
         for (what, target, patch, result) in table {
-            assert_eq!(strategic(target, &patch), Ok(result), "{what}");
+            let node = match what {
+                what if what.starts_with("a service") => Node::built_in("", "v1", "Service"),
+                what if what.contains("map") || what.contains("keys") => {
+                    Node::built_in("apps", "v1", "Deployment")
+                }
+                _ => Node::built_in("", "v1", "Pod"),
+            };
+            assert_eq!(strategic(node, target, &patch), Ok(result), "{what}");
         }
     }
 
     #[test]
     fn errors() {
+        let pod = Node::built_in("", "v1", "Pod");
         let target = json!({"spec": {"containers": [{"name": "a"}]}});
         let patch = json!({"spec": {"containers": [{"image": "b"}]}});
-        let error = strategic(target.clone(), &patch).unwrap_err();
+        let error = strategic(pod, target.clone(), &patch).unwrap_err();
         let text = "map: map[image:b] does not contain declared merge key: name";
         assert_eq!(error.to_string(), text);
-        assert!(strategic(target.clone(), &json!([])).is_err());
-        assert!(strategic(target, &json!({"spec": {"$patch": "twist"}})).is_err());
+        assert!(strategic(pod, target.clone(), &json!([])).is_err());
+        assert!(strategic(pod, target, &json!({"spec": {"$patch": "twist"}})).is_err());
     }
 }

@@ -3,20 +3,25 @@
 //!
 //! Upstream: `strategicpatch.CreateThreeWayMergePatch`.
 
-use super::merge_keys::{Strategy, of_list};
+use crate::schema::{Merge, Node};
 use serde_json::{Map, Value};
 
 /// What leads from `current` to `modified`, and takes away what `original`, the configuration
-/// before, had and `modified` has not. Empty when there is nothing to do.
-pub fn three_way(original: &Value, modified: &Value, current: &Value) -> Map<String, Value> {
+/// before, had and `modified` has not, all of the schema `node`. Empty when there is nothing to do.
+pub fn three_way(
+    node: Node<'_>,
+    original: &Value,
+    modified: &Value,
+    current: &Value,
+) -> Map<String, Value> {
     let none = Map::new();
     let fields = |value: &Value| value.as_object().unwrap_or(&none).clone();
-    objects("", &fields(original), &fields(modified), &fields(current))
+    objects(node, &fields(original), &fields(modified), &fields(current))
 }
 
 type Fields = Map<String, Value>;
 
-fn objects(field: &str, original: &Fields, modified: &Fields, current: &Fields) -> Fields {
+fn objects(node: Node<'_>, original: &Fields, modified: &Fields, current: &Fields) -> Fields {
     let mut patch = Fields::new();
     for name in original.keys().filter(|name| modified.get(*name).is_none_or(Value::is_null)) {
         patch.insert(name.clone(), Value::Null);
@@ -27,14 +32,15 @@ fn objects(field: &str, original: &Fields, modified: &Fields, current: &Fields) 
             (wanted, Some(live)) if wanted == live && wanted == before => {}
             (Value::Object(wanted), Some(Value::Object(live))) => {
                 let none = Fields::new();
-                let changes = objects(name, before.as_object().unwrap_or(&none), wanted, live);
+                let below = node.field(name).0;
+                let changes = objects(below, before.as_object().unwrap_or(&none), wanted, live);
                 if !changes.is_empty() {
                     patch.insert(name.clone(), Value::Object(changes));
                 }
             }
             (Value::Array(wanted), Some(Value::Array(live))) => {
                 let before = before.as_array().map(Vec::as_slice).unwrap_or_default();
-                lists(field, name, before, wanted, live, &mut patch);
+                lists(node, name, before, wanted, live, &mut patch);
             }
             (wanted, live) if live != Some(wanted) => {
                 patch.insert(name.clone(), wanted.clone());
@@ -46,17 +52,17 @@ fn objects(field: &str, original: &Fields, modified: &Fields, current: &Fields) 
 }
 
 fn lists(
-    parent: &str,
+    node: Node<'_>,
     name: &str,
     original: &[Value],
     modified: &[Value],
     current: &[Value],
     patch: &mut Fields,
 ) {
-    match of_list(parent, name) {
-        Strategy::Replace if modified == current => {}
-        Strategy::Replace => drop(patch.insert(name.to_owned(), Value::from(modified.to_vec()))),
-        Strategy::Union => {
+    match node.patch(name).merge {
+        None if modified == current => {}
+        None => drop(patch.insert(name.to_owned(), Value::from(modified.to_vec()))),
+        Some(Merge::Union) => {
             let missing = |from: &[Value], of: &[Value]| -> Vec<Value> {
                 of.iter().filter(|item| !from.contains(item)).cloned().collect()
             };
@@ -68,8 +74,8 @@ fn lists(
                 patch.insert(format!("$deleteFromPrimitiveList/{name}"), Value::from(removed));
             }
         }
-        Strategy::ByKey(key) => {
-            let items = keyed(name, key, original, modified, current);
+        Some(Merge::ByKey(key)) => {
+            let items = keyed(node.field(name).0.item(), key, original, modified, current);
             if !items.is_empty() {
                 patch.insert(name.to_owned(), Value::from(items));
             }
@@ -78,7 +84,7 @@ fn lists(
 }
 
 fn keyed(
-    name: &str,
+    node: Node<'_>,
     key: &str,
     original: &[Value],
     modified: &[Value],
@@ -95,7 +101,7 @@ fn keyed(
             continue;
         };
         let before = find(original, id).unwrap_or_default();
-        let mut change = objects(name, &before, wanted, &live);
+        let mut change = objects(node, &before, wanted, &live);
         if let Some(id) = id.filter(|_| !change.is_empty()) {
             change.insert(key.to_owned(), id.clone());
             changes.push(Value::Object(change));
@@ -143,11 +149,12 @@ mod tests {
                 json!({"spec": {"containers": [{"$patch": "delete", "name": "b"}]}}),
             ),
         ];
+        let pod = Node::built_in("", "v1", "Pod");
         for (original, modified, current, patch) in table {
-            let made = Value::Object(three_way(&original, &modified, &current));
+            let made = Value::Object(three_way(pod, &original, &modified, &current));
             assert_eq!(made, patch);
-            let changed = super::super::strategic(current, &made).unwrap();
-            let again = three_way(&modified, &modified, &changed);
+            let changed = super::super::strategic(pod, current, &made).unwrap();
+            let again = three_way(pod, &modified, &modified, &changed);
             assert!(again.is_empty(), "{again:?}");
         }
     }

@@ -165,7 +165,12 @@ impl<'a> Node<'a> {
         if let Some(schema) = kind.strategy.open_api() {
             return Node::Root(schema);
         }
-        built_in::of(&kind.group, &kind.version, &kind.kind).map_or(Node::DEDUCED, Node::BuiltIn)
+        Node::built_in(&kind.group, &kind.version, &kind.kind)
+    }
+
+    /// The schema of a built-in kind's objects.
+    pub fn built_in(group: &str, version: &str, kind: &str) -> Node<'static> {
+        built_in::of(group, version, kind).map_or(Node::DEDUCED, Node::BuiltIn)
     }
 
     /// The schema of a field, and whether the field is a struct's (and not just a map's key).
@@ -265,7 +270,7 @@ mod tests {
     use serde_json::json;
 
     fn deployment() -> Node<'static> {
-        Node::BuiltIn(built_in::of("apps", "v1", "Deployment").unwrap())
+        Node::built_in("apps", "v1", "Deployment")
     }
 
     fn at<'a>(node: Node<'a>, path: &[&str]) -> Node<'a> {

@@ -1,10 +1,12 @@
 //! Bodies: from bytes to JSON, with the complaints of Go's decoders.
 //!
-//! Upstream: `transformDecodeError` in `apiserver/pkg/endpoints/handlers/rest.go`.
+//! Upstream: `transformDecodeError` in `apiserver/pkg/endpoints/handlers/rest.go`,
+//! `sigs.k8s.io/yaml`.
 
 use crate::rest::http::hex;
 use crate::rest::media::Encoding;
-use naru_api::{ApiError, json, status::ApiResult, yaml};
+use naru_api::json::{self, Document};
+use naru_api::{ApiError, status::ApiResult, yaml};
 use serde_json::Value;
 
 /// Bytes of a request's body: `--max-request-body-bytes`, 3 MiB.
@@ -22,10 +24,10 @@ pub(crate) fn check_size(body: &[u8]) -> ApiResult<()> {
 }
 
 /// The body of an object of `kind`.
-pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<Value> {
-    let why = match value(body, encoding) {
-        Ok(value @ Value::Object(_)) => return Ok(value),
-        Ok(other) => not_an_object(&other),
+pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<Document> {
+    let why = match document(body, encoding) {
+        Ok(document) if document.value.is_object() => return Ok(document),
+        Ok(other) => not_an_object(&other.value),
         Err(why) => why,
     };
     let shown = body.get(..SUMMARY_BYTES).unwrap_or(body);
@@ -42,12 +44,13 @@ pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<V
 }
 
 /// Any JSON or YAML value, or what is wrong with it.
-pub(crate) fn value(body: &[u8], encoding: Encoding) -> Result<Value, String> {
+pub(crate) fn document(body: &[u8], encoding: Encoding) -> Result<Document, String> {
     match encoding {
-        Encoding::Json => json::parse(body).map_err(|error| error.to_string()),
+        Encoding::Json => json::read(body).map_err(|error| error.to_string()),
         Encoding::Yaml => {
             let text = std::str::from_utf8(body).map_err(|_| "yaml: invalid UTF-8".to_owned())?;
-            yaml::parse(text).map_err(|error| error.to_string())
+            let value = yaml::parse(text).map_err(|error| error.to_string())?;
+            Ok(Document { value, duplicates: Vec::new() })
         }
     }
 }

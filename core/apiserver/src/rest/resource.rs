@@ -11,9 +11,10 @@ use crate::rest::http::{Answer, Head, HttpResponse};
 use crate::rest::media::{self, Encoding, Form};
 use crate::rest::query::{Deletion, Patching};
 use crate::rest::{Watching, body, not_found, subresources};
+use naru_api::json::Document;
 use naru_api::request::{Body, Patch};
 use naru_api::service::WatchRequest;
-use naru_api::{ApiError, ApiService, KindRef, Op, Request, status::ApiResult};
+use naru_api::{ApiError, ApiService, KindRef, Op, Request, StrategyRef, status::ApiResult};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -151,9 +152,10 @@ impl ApiServer {
         let kind = subresources::find(&request.kind, request.subresource)
             .and_then(|found| found.kind)
             .map_or(&*request.kind.kind, |(_, _, kind)| kind);
-        let json = body::object(&x.http.body, encoding, kind)?;
+        let Document { value, duplicates } = body::object(&x.http.body, encoding, kind)?;
         Ok(Request {
-            op: op(Body::Json(json)),
+            op: op(Body::Json(value)),
+            duplicates,
             dry_run: options.dry_run,
             field_manager: options.field_manager.into(),
             field_validation: options.field_validation,
@@ -226,15 +228,20 @@ fn check_route(x: &Exchange<'_>, kind: &KindRef) -> ApiResult<&'static str> {
 
 fn patching(x: &Exchange<'_>, request: Request) -> ApiResult<Request> {
     let media_type = media::media_type(x.http.header("content-type"));
-    let Some(of) = PATCHES.iter().find(|known| **known == media_type) else {
-        return Err(media::unsupported(&PATCHES));
+    // Custom resources have no struct tags by which a strategic merge could go.
+    let custom = matches!(request.kind.strategy, StrategyRef::Custom(_));
+    let strategic = "application/strategic-merge-patch+json";
+    let patches: Vec<&str> =
+        PATCHES.into_iter().filter(|known| !custom || *known != strategic).collect();
+    let Some(of) = patches.iter().find(|known| **known == media_type) else {
+        return Err(media::unsupported(&patches));
     };
     body::check_size(&x.http.body)?;
     let apply = *of == "application/apply-patch+yaml";
     let kind = if apply { Patching::Apply } else { Patching::Other };
     let options = x.query.write_options("PatchOptions", kind)?;
     let encoding = if apply { Encoding::Yaml } else { Encoding::Json };
-    let value = body::value(&x.http.body, encoding).map_err(|why| {
+    let Document { value, duplicates } = body::document(&x.http.body, encoding).map_err(|why| {
         let why = if apply { format!("error decoding YAML: {why}") } else { why };
         ApiError::bad_request(why)
     })?;
@@ -249,6 +256,7 @@ fn patching(x: &Exchange<'_>, request: Request) -> ApiResult<Request> {
         dry_run: options.dry_run,
         field_manager: options.field_manager.into(),
         field_validation: options.field_validation,
+        duplicates,
         ..request
     })
 }
@@ -260,7 +268,7 @@ fn deletion(x: &Exchange<'_>) -> ApiResult<Deletion> {
         return x.query.deletion();
     }
     let encoding = media::of_body(x.http.header("content-type"))?;
-    let json = body::object(&x.http.body, encoding, "DeleteOptions")?;
+    let json = body::object(&x.http.body, encoding, "DeleteOptions")?.value;
     let kind = json["kind"].as_str().unwrap_or_default();
     if !matches!(kind, "" | "DeleteOptions") {
         let message = "decoded object cannot be converted to DeleteOptions";

@@ -26,7 +26,7 @@ impl ApiServer {
     /// Evicts a pod.
     pub(crate) fn evict(&mut self, request: &Request, body: Body) -> ApiResult<Box<Status>> {
         let cause = self.record(request, "create", &request.name);
-        let mut object = self.decode_as(&Eviction::kind(), as_v1(body))?;
+        let mut object = self.decode_as(request, &Eviction::kind(), as_v1(body))?;
         if object.name() != request.name {
             return Err(ApiError::bad_request(
                 "name in URL does not match name in Eviction object",

@@ -20,8 +20,8 @@ impl ApiServer {
         let old = self.scaled(request)?;
         let before = scale_of(request, &old)?;
         let mut wanted = match op {
-            Op::Update(body) => self.decode_as(&Scale::kind(), body)?,
-            Op::Patch(patch) => self.patched_scale(&before, &patch)?,
+            Op::Update(body) => self.decode_as(request, &Scale::kind(), body)?,
+            Op::Patch(patch) => self.patched_scale(request, &before, &patch)?,
             _ => return Err(ApiError::method_not_allowed()),
         };
         update::check_name(request, &wanted)?;
@@ -44,13 +44,21 @@ impl ApiServer {
         if !request.kind.strategy.set_replicas(&mut new, replicas.unwrap_or(0)) {
             return Err(ApiError::no_such_path());
         }
-        let new = self.replace(request, &old, new, cause)?;
+        self.own_update(request, &old, &mut new)?;
+        let new = self.replace_owned(request, &old, new, cause)?;
         scale_of(request, &new)
     }
 
-    fn patched_scale(&self, before: &Object, patch: &Patch) -> ApiResult<Object> {
+    fn patched_scale(
+        &mut self,
+        request: &Request,
+        before: &Object,
+        patch: &Patch,
+    ) -> ApiResult<Object> {
         let json = before.to_json().map_err(ApiError::internal)?;
-        self.decode_as(&Scale::kind(), Body::Json(crate::patch::changed(json, patch)?))
+        let kind = Scale::kind();
+        let changed = crate::patch::changed(&kind, json, patch)?;
+        self.decode_as(request, &kind, Body::Json(changed))
     }
 
     fn scaled(&self, request: &Request) -> ApiResult<Object> {

@@ -6,6 +6,7 @@ mod crd;
 mod create;
 mod delete;
 mod list;
+mod managed;
 mod streams;
 mod subresources;
 mod update;
@@ -14,7 +15,7 @@ mod watch;
 
 use crate::ApiServer;
 use naru_api::k8s_openapi::api::core::v1::Pod;
-use naru_api::request::{Body, DeleteOptions, ListOptions, Patch};
+use naru_api::request::{Body, DeleteOptions, FieldValidation, ListOptions, Patch};
 use naru_api::service::WatchRequest;
 use naru_api::{
     ApiError, ApiService, KindRef, Kube, Object, Op, Request, Response, UserInfo, WatchEventType,
@@ -36,6 +37,7 @@ impl Client {
         Request {
             namespace: if kind.namespaced { "default".to_owned() } else { String::new() },
             name: name.to_owned(),
+            field_validation: FieldValidation::Strict,
             ..Request::new(
                 UserInfo::new("kubernetes-admin", &["system:masters"]),
                 "kubectl".into(),

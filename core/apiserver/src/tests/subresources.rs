@@ -190,9 +190,9 @@ fn a_debugging_container_comes_to_a_pod() {
     let request = on(&client, "a", "ephemeralcontainers", Op::Patch(Patch::Strategic(wrong)));
     assert_eq!(
         client.send(request).unwrap_err().message(),
-        "Pod \"a\" is invalid: [spec.ephemeralContainers[1].name: Duplicate value: \"main\", \
-         spec.ephemeralContainers[1].targetContainerName: Not found: \"x\", \
-         spec.ephemeralContainers[1].ports: Forbidden: cannot be set for an Ephemeral Container]"
+        "Pod \"a\" is invalid: [spec.ephemeralContainers[0].name: Duplicate value: \"main\", \
+         spec.ephemeralContainers[0].targetContainerName: Not found: \"x\", \
+         spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container]"
     );
     let mut body = pod("b");
     body["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": "busybox"}]);

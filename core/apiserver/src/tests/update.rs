@@ -105,14 +105,32 @@ fn a_patch_that_does_not_fit() {
         ),
         (
             Patch::Strategic(json!({"spec": {"containers": [{"image": "b"}]}})),
-            400,
+            500,
             "map: map[image:b] does not contain declared merge key: name",
         ),
         (
-            Patch::Merge(json!({"spec": {"nodeNam": "a"}})),
+            Patch::Strategic(json!({"spec": {"nodeNam": "a"}})),
+            422,
+            " \"\" is invalid: patch: Invalid value: \"map[spec:map[nodeNam:a]]\": strict decoding \
+             error: unknown field \"spec.nodeNam\"",
+        ),
+        (
+            Patch::Strategic(json!({"spec": {"activeDeadlineSeconds": "1"}})),
+            422,
+            " \"\" is invalid: patch: Invalid value: \
+             \"map[spec:map[activeDeadlineSeconds:1]]\": unrecognized type: int64",
+        ),
+        (
+            Patch::Json(json!({"op": "add"})),
             400,
-            "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown \
-             field \"spec.nodeNam\"",
+            "error decoding patch: json: cannot unmarshal object into Go value of type \
+             []handlers.jsonPatchOp",
+        ),
+        (
+            Patch::Merge(json!([])),
+            400,
+            "error decoding patch: json: cannot unmarshal array into Go value of type \
+             map[string]interface {}",
         ),
         (
             Patch::Merge(json!({"metadata": {"name": "other"}})),

@@ -14,6 +14,7 @@ use crate::process::Outcome;
 use naru_api::gofmt::quote;
 use naru_api::patch::three_way;
 use naru_api::request::Patch;
+use naru_api::schema::Node;
 use naru_api::{KindRef, Object};
 use serde_json::{Value, json};
 
@@ -170,7 +171,7 @@ impl Applied {
             ));
         }
         let original = last.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
-        let patch = Value::Object(three_way(&original, modified, &current));
+        let patch = Value::Object(three_way(Node::of(&kind), &original, modified, &current));
         if patch.as_object().is_some_and(|patch| patch.is_empty()) {
             return Ok((false, live.clone()));
         }

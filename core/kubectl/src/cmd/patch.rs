@@ -11,6 +11,7 @@ use crate::process::Outcome;
 use naru_api::Object;
 use naru_api::gofmt::quote;
 use naru_api::request::Patch;
+use naru_api::schema::Node;
 use serde_json::Value;
 
 /// `kubectl patch`
@@ -107,7 +108,9 @@ fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryR
         let patched = match patch {
             Patch::Json(operations) => naru_api::patch::json(before.clone(), operations),
             Patch::Merge(changes) => Ok(naru_api::patch::merge(before.clone(), changes)),
-            Patch::Strategic(changes) => naru_api::patch::strategic(before.clone(), changes),
+            Patch::Strategic(changes) => {
+                naru_api::patch::strategic(Node::of(&kind), before.clone(), changes)
+            }
             // `kubectl patch` has no such type.
             Patch::Apply { .. } => Ok(before.clone()),
         };
