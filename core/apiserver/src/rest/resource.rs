@@ -181,8 +181,12 @@ impl ApiServer {
         let random = WATCH_SECONDS_MIN + self.rng_of_rest().below(WATCH_SECONDS_MIN);
         let lasts = x.query.timeout()?.unwrap_or(Duration::from_secs(random));
         let until = self.now() + lasts;
+        // Without initial events a watch that names no version begins now.
+        let silent = x.query.optional_flag("sendInitialEvents") == Some(false)
+            && matches!(options.resource_version.as_str(), "" | "0");
         let request = WatchRequest {
             namespace: x.info.namespace.clone(),
+            from: silent.then(|| self.store.revision()),
             options,
             deadline: Some(until),
             bookmarks: x.query.flag("allowWatchBookmarks"),

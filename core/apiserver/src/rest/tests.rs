@@ -176,6 +176,53 @@ fn a_watch_tells_events_as_lines() {
 }
 
 #[test]
+fn lists_come_in_parts() {
+    let mut server = server();
+    for name in ["a", "b", "c"] {
+        let body = CONFIG_MAP.replace("\"a\"", &format!("\"{name}\""));
+        call(&mut server, "POST", CONFIG_MAPS, &body);
+    }
+    let (_, first) = call(&mut server, "GET", &format!("{CONFIG_MAPS}?limit=2"), "");
+    assert_eq!(first["items"].as_array().unwrap().len(), 2);
+    assert_eq!(first["metadata"]["remainingItemCount"], 1);
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    call(&mut server, "DELETE", &format!("{CONFIG_MAPS}/c"), "");
+    let target = format!("{CONFIG_MAPS}?limit=2&continue={token}");
+    let (_, second) = call(&mut server, "GET", &target, "");
+    assert_eq!(second["items"][0]["metadata"]["name"], "c");
+    assert_eq!(second["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+    let (code, status) =
+        call(&mut server, "GET", &format!("{CONFIG_MAPS}?resourceVersionMatch=Exact"), "");
+    assert_eq!((code, &status["details"]["kind"]), (422, &"ListOptions".into()));
+}
+
+#[test]
+fn a_watch_that_comes_too_late_is_told_so_in_its_stream() {
+    let mut server = server();
+    call(&mut server, "POST", CONFIG_MAPS, CONFIG_MAP);
+    let mut watch = |query: &str| {
+        let target = format!("{CONFIG_MAPS}?watch=1&{query}");
+        let Answer::Watch(_, mut watching) = server.rest(&request("GET", &target, "")) else {
+            panic!("no watch");
+        };
+        let output = watching.poll(&mut server);
+        let event: Value = match output.bytes.as_slice() {
+            [] => Value::Null,
+            bytes => serde_json::from_slice(bytes).unwrap(),
+        };
+        for minutes in [5, 10] {
+            server.set_now(naru_sim::Time::from_secs(minutes * 60));
+            server.tick();
+        }
+        (event["type"].clone(), event["object"]["code"].clone())
+    };
+    assert_eq!(watch("resourceVersion=1").0, "ADDED");
+    assert_eq!(watch("resourceVersion=1"), ("ERROR".into(), 410.into()));
+    let silent = "sendInitialEvents=false&resourceVersionMatch=NotOlderThan";
+    assert_eq!(watch(silent).0, Value::Null);
+}
+
+#[test]
 fn discovery_has_two_forms() {
     let mut server = server();
     let (_, core) = call(&mut server, "GET", "/api/v1", "");
