@@ -37,13 +37,15 @@ pub struct Front {
     pub engine: thread::Sender<Command>,
     /// Which names of this server are known.
     pub names: guard::Names,
+    /// Whether other machines can reach this server: then nothing is done without a credential.
+    pub remote: bool,
     requests: Semaphore,
 }
 
 impl Front {
     /// A front before the cluster's thread.
-    pub fn new(engine: thread::Sender<Command>, names: guard::Names) -> Self {
-        Front { engine, names, requests: Semaphore::new(REQUESTS_MAX) }
+    pub fn new(engine: thread::Sender<Command>, names: guard::Names, remote: bool) -> Self {
+        Front { engine, names, remote, requests: Semaphore::new(REQUESTS_MAX) }
     }
 
     /// Asks the cluster's thread; an error says that it is gone.
@@ -73,7 +75,7 @@ pub async fn serve(
         return Ok(full(response, false));
     }
     if request.uri().path() == "/naru/advance" {
-        return Ok(full(advance(&front, &request).await, false));
+        return Ok(full(advance(&front, &certificate, request).await, false));
     }
     Ok(answer(&front, &certificate, request).await)
 }
@@ -111,7 +113,7 @@ async fn answer(
 }
 
 /// `POST /naru/advance?seconds=N`.
-async fn advance(front: &Front, request: &Request<Incoming>) -> HttpResponse {
+async fn advance(front: &Front, certificate: &[u8], request: Request<Incoming>) -> HttpResponse {
     if request.method() != hyper::Method::POST {
         return HttpResponse::text(405, "405 method not allowed: POST");
     }
@@ -122,10 +124,31 @@ async fn advance(front: &Front, request: &Request<Incoming>) -> HttpResponse {
         let message = format!("400 seconds must be a number from 0 to {ADVANCE_MAX}");
         return HttpResponse::text(400, &message);
     };
+    if front.remote
+        && let Err(refusal) = may_advance(front, certificate, request).await
+    {
+        return refusal;
+    }
     let by = Duration::from_secs_f64(seconds);
     match front.ask(|reply| Command::Advance(by, reply)).await {
         Ok(()) => HttpResponse::text(200, "ok"),
         Err(error) => rest::error_response(&error),
+    }
+}
+
+/// Refuses who may not move time: the API server knows no such path, but first of all it says
+/// who may not even ask.
+async fn may_advance(
+    front: &Front,
+    certificate: &[u8],
+    request: Request<Incoming>,
+) -> Result<(), HttpResponse> {
+    let refused = |error: ApiError| rest::error_response(&error);
+    let plain = read(request).await.map_err(refused)?;
+    let plain = HttpRequest { certificate: certificate.to_vec(), ..plain };
+    match front.ask(|reply| Command::Http(plain, reply)).await.map_err(refused)? {
+        Reply::Full(response) if response.head.status != 404 => Err(response),
+        _ => Ok(()),
     }
 }
 

@@ -93,7 +93,7 @@ impl Serve {
         let authority = cluster.pki().authority().certificate().to_pem();
         let text = kubeconfig::text(name, &server, &authority, &token);
         kubeconfig::write(&self.kubeconfig, &text)?;
-        let front = Arc::new(Front::new(self.start(cluster)?, self.guard()));
+        let front = Arc::new(Front::new(self.start(cluster)?, self.guard(), self.allow_remote));
         println!("Serving {name} at {server}");
         println!("kubectl --kubeconfig {} get nodes", self.kubeconfig.display());
         let tls_only = self.tls || self.allow_remote;

@@ -25,10 +25,12 @@ pub(crate) fn check_size(body: &[u8]) -> ApiResult<()> {
 
 /// The body of an object of `kind`.
 pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<Document> {
-    let why = match document(body, encoding) {
-        Ok(document) if document.value.is_object() => return Ok(document),
-        Ok(other) => not_an_object(&other.value),
-        Err(why) => why,
+    const UNKNOWN: &str = "couldn't get version/kind; json parse error: ";
+    let why = match (document(body, encoding), encoding) {
+        (Ok(document), _) if document.value.is_object() => return Ok(document),
+        (Ok(other), _) => format!("{UNKNOWN}{}", not_an_object(&other.value)),
+        (Err(why), Encoding::Json) => format!("{UNKNOWN}{why}"),
+        (Err(why), Encoding::Yaml) => why,
     };
     let shown = body.get(..SUMMARY_BYTES).unwrap_or(body);
     let shown = match body.first() {
@@ -38,8 +40,7 @@ pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<D
     };
     let more = if body.len() > SUMMARY_BYTES { " ..." } else { "" };
     Err(ApiError::bad_request(format!(
-        "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; \
-         json parse error: {why} ({shown}{more})"
+        "the object provided is unrecognized (must be of type {kind}): {why} ({shown}{more})"
     )))
 }
 

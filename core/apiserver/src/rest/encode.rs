@@ -8,6 +8,7 @@ use naru_api::request::{ObjectList, Row, Table};
 use naru_api::{
     ApiError, Cell, ColumnType, Object, Response, StrategyRef, status::ApiResult, yaml,
 };
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// What of its object a table's row carries: `includeObject`.
@@ -57,9 +58,12 @@ pub fn status(error: &ApiError) -> Value {
 pub(crate) fn written(code: u16, value: &Value, form: &Form) -> HttpResponse {
     let body = match form.encoding {
         Encoding::Yaml => yaml::print(value).into_bytes(),
-        Encoding::Json if form.pretty => pretty(value),
+        // Two spaces, as Go's `MarshalIndent` is told to. What is a value can be written.
+        Encoding::Json if form.pretty => {
+            serde_json::to_vec_pretty(&Ordered(value)).unwrap_or_default()
+        }
         Encoding::Json => {
-            let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+            let mut bytes = serde_json::to_vec(&Ordered(value)).unwrap_or_default();
             bytes.push(b'\n');
             bytes
         }
@@ -67,9 +71,27 @@ pub(crate) fn written(code: u16, value: &Value, form: &Form) -> HttpResponse {
     HttpResponse { head: Head::new(code, form.encoding.media_type()), body }
 }
 
-fn pretty(value: &Value) -> Vec<u8> {
-    // Two spaces, as Go's `MarshalIndent` is told to.
-    serde_json::to_vec_pretty(value).unwrap_or_default()
+/// A value whose outermost fields stand in the order in which Go's types have them.
+struct Ordered<'a>(&'a Value);
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const FIRST: [&str; 9] = [
+            "kind",
+            "apiVersion",
+            "metadata",
+            "spec",
+            "status",
+            "message",
+            "reason",
+            "details",
+            "code",
+        ];
+        let Value::Object(map) = self.0 else { return self.0.serialize(serializer) };
+        let first = FIRST.iter().filter_map(|name| map.get_key_value(*name));
+        let rest = map.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
+        serializer.collect_map(first.chain(rest))
+    }
 }
 
 /// What the API server answered, in the form that was asked for.
