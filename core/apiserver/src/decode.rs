@@ -139,11 +139,8 @@ pub(crate) fn check_size(json: &Value) -> ApiResult<()> {
     let mut counter = Counter(0);
     serde_json::to_writer(&mut counter, json).map_err(ApiError::internal)?;
     if counter.0 > limits::OBJECT_BYTES_MAX {
-        return Err(ApiError::new(
-            413,
-            "RequestEntityTooLarge",
-            "etcdserver: request is too large",
-        ));
+        // etcd's own words, which the API server hands on without a reason.
+        return Err(ApiError::new(500, "", "etcdserver: request is too large"));
     }
     Ok(())
 }

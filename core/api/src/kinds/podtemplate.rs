@@ -31,6 +31,8 @@ impl Typed for PodTemplates {
         Column::new("Pod Labels"),
     ];
 
+    const RETURNS_DELETED: bool = true;
+
     fn default(&self, object: &mut PodTemplate) {
         workload::default_template(object.template.get_or_insert_default());
     }
