@@ -53,7 +53,7 @@ impl Typed for PriorityClassStrategy {
         Column::new("Value").integer(),
         Column::new("Global-Default").boolean(),
         Column::new("Age"),
-        Column::wide("PreemptionPolicy"),
+        Column::new("PreemptionPolicy"),
     ];
 
     fn default(&self, class: &mut PriorityClass) {

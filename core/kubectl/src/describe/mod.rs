@@ -10,6 +10,7 @@ mod endpoints;
 mod endpointslice;
 pub mod events;
 mod generic;
+mod limitrange;
 mod namespace;
 mod node;
 pub mod page;
@@ -17,6 +18,7 @@ mod pod;
 pub mod podtemplate;
 mod rbac;
 mod replicaset;
+mod resourcequota;
 mod secret;
 mod service;
 mod serviceaccount;
@@ -45,6 +47,8 @@ pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Res
         "Namespace" => namespace::describe(cx, &mut page, &json)?,
         "ConfigMap" => configmap::describe(&mut page, &json, events.as_ref()),
         "Secret" => secret::describe(&mut page, &json),
+        "LimitRange" => limitrange::describe(&mut page, &json),
+        "ResourceQuota" => resourcequota::describe(&mut page, &json),
         "ServiceAccount" => serviceaccount::describe(cx, &mut page, &json, events.as_ref())?,
         "Endpoints" => endpoints::describe(&mut page, &json, events.as_ref()),
         "EndpointSlice.discovery.k8s.io" => {

@@ -1,7 +1,7 @@
 //! `kubectl describe namespace`
 
-use super::page::{Page, date, items, pairs, text};
-use super::{list, served};
+use super::page::{Page, date, items, text};
+use super::{limitrange, list, resourcequota, served};
 use crate::context::Context;
 use crate::failure::Result;
 use serde_json::Value;
@@ -26,33 +26,18 @@ pub(super) fn describe(cx: &mut Context<'_>, page: &mut Page, namespace: &Value)
             [cell("type"), cell("status"), &time, cell("reason"), cell("message")].join("\t");
         page.line(1, &line);
     }
-    quotas(cx, page, name)?;
-    if served(cx, "limitranges")?.is_some() && list(cx, "limitranges", name, "")?.is_empty() {
-        page.line(0, "\nNo LimitRange resource.");
+    if served(cx, "resourcequotas")?.is_some() {
+        page.line(0, "");
+        resourcequota::describe_all(page, &all(cx, "resourcequotas", name)?);
+    }
+    if served(cx, "limitranges")?.is_some() {
+        page.line(0, "");
+        limitrange::describe_all(page, &all(cx, "limitranges", name)?);
     }
     Ok(())
 }
 
-fn quotas(cx: &mut Context<'_>, page: &mut Page, namespace: &str) -> Result<()> {
-    if served(cx, "resourcequotas")?.is_none() {
-        return Ok(());
-    }
-    let quotas = list(cx, "resourcequotas", namespace, "")?;
-    page.line(0, "");
-    if quotas.is_empty() {
-        page.line(0, "No resource quota.");
-        return Ok(());
-    }
-    page.line(0, "Resource Quotas");
-    for quota in quotas {
-        let json = quota.to_json().unwrap_or_default();
-        page.field(1, "Name", quota.name());
-        page.line(1, "Resource\tUsed\tHard");
-        page.line(1, "--------\t---\t---");
-        for (resource, hard) in pairs(&json["status"]["hard"]) {
-            let used = json["status"]["used"][resource].as_str().unwrap_or("0");
-            page.line(1, &format!("{resource}\t{used}\t{hard}"));
-        }
-    }
-    Ok(())
+fn all(cx: &mut Context<'_>, kind: &str, namespace: &str) -> Result<Vec<Value>> {
+    let objects = list(cx, kind, namespace, "")?;
+    Ok(objects.iter().map(|object| object.to_json().unwrap_or_default()).collect())
 }
