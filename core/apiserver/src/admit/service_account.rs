@@ -104,8 +104,8 @@ fn automounts(spec: &PodSpec, account: &ServiceAccount) -> bool {
 /// Mounts the token into every container that has nothing of its own there.
 fn mount_token(spec: &mut PodSpec, rng: &mut Rng) {
     let prefix = format!("{VOLUME}-");
-    let had = spec.volumes.iter().flatten().map(|volume| &volume.name);
-    let had = had.filter(|name| name.starts_with(&prefix)).next().cloned();
+    let mut volumes = spec.volumes.iter().flatten().map(|volume| &volume.name);
+    let had = volumes.find(|name| name.starts_with(&prefix)).cloned();
     let name = had.clone().unwrap_or_else(|| names::generate_name(&prefix, rng));
     let mut needed = false;
     let inits = spec.init_containers.iter_mut().flatten();
