@@ -28,8 +28,6 @@ impl Typed for EndpointsStrategy {
     const COLUMNS: &'static [Column] =
         &[Column::new("Name"), Column::new("Endpoints"), Column::new("Age")];
 
-    const ALLOW_CREATE_ON_UPDATE: bool = true;
-
     const DEPRECATION: Option<&'static str> =
         Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
 

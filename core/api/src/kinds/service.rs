@@ -47,8 +47,6 @@ impl Typed for ServiceStrategy {
 
     const FIELDS: &'static [&'static str] = &["spec.clusterIP", "spec.type"];
 
-    const ALLOW_CREATE_ON_UPDATE: bool = true;
-
     const RETURNS_DELETED: bool = true;
 
     const ALLOW_CREATE_ON_UPDATE: bool = true;
