@@ -5,6 +5,7 @@
 use crate::store::Change;
 use imbl::OrdSet;
 use naru_api::k8s_openapi::api::core::v1::{Service, ServiceSpec};
+use naru_api::kinds::service::needs_health_check;
 use naru_api::{ApiError, FieldError, Kube, status::ApiResult};
 use naru_sim::Rng;
 use std::net::Ipv4Addr;
@@ -83,7 +84,22 @@ impl Allocators {
             let had = old.map(|old| node_ports(old).collect::<Vec<_>>()).unwrap_or_default();
             self.node_ports(spec, &had, rng)?.map_err(invalid)?;
         }
+        if needs_health_check(spec) && spec.health_check_node_port.unwrap_or(0) == 0 {
+            spec.health_check_node_port = self.health_check_port(spec, rng)?;
+        }
         Ok(())
+    }
+
+    /// A port that is neither taken nor one of the service's own.
+    fn health_check_port(&self, spec: &ServiceSpec, rng: &mut Rng) -> ApiResult<Option<i32>> {
+        let own =
+            spec.ports.iter().flatten().filter_map(|port| u32::try_from(port.node_port?).ok());
+        let mut taken = self.node_ports.clone();
+        taken.extend(own);
+        let picked = NODE_PORTS.pick(&taken, rng).ok_or_else(|| {
+            ApiError::internal("failed to allocate a HealthCheck NodePort: range is full")
+        })?;
+        Ok(i32::try_from(picked).ok())
     }
 
     fn cluster_ip(
@@ -183,6 +199,9 @@ fn cluster_ips(service: &Service) -> impl Iterator<Item = u32> {
 }
 
 fn node_ports(service: &Service) -> impl Iterator<Item = u32> {
-    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    ports.filter_map(|port| u32::try_from(port.node_port?).ok())
+    service.spec.iter().flat_map(|spec| {
+        let ports = spec.ports.iter().flatten().map(|port| port.node_port);
+        let ports = ports.chain([spec.health_check_node_port]).flatten();
+        ports.filter_map(|port| u32::try_from(port).ok().filter(|port| *port != 0))
+    })
 }

@@ -3,11 +3,12 @@
 //! Upstream: `pkg/registry/core/service/strategy.go`, `SetDefaults_Service`, `ValidateService`,
 //! `printService`.
 
+mod validation;
+
 use super::cells;
 use super::typed::{Typed, keep};
 use crate::podspec::defaults::text;
-use crate::podspec::validation::{all_invalid, one_of, port_number, port_or_name};
-use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, labels, names};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, ip, labels, names};
 use k8s_openapi::api::core::v1::{
     ClientIPConfig, Service, ServicePort, ServiceSpec, ServiceStatus, SessionAffinityConfig,
 };
@@ -52,7 +53,15 @@ impl Typed for ServiceStrategy {
     const ALLOW_CREATE_ON_UPDATE: bool = true;
 
     fn default(&self, service: &mut Service) {
-        set_defaults(service.spec.get_or_insert_default());
+        let spec = service.spec.get_or_insert_default();
+        set_defaults(spec);
+        if type_of(spec) == "LoadBalancer" {
+            let balancer = service.status.as_mut().and_then(|status| status.load_balancer.as_mut());
+            let points = balancer.into_iter().flat_map(|found| found.ingress.iter_mut().flatten());
+            for point in points.filter(|point| point.ip.is_some()) {
+                point.ip_mode.get_or_insert_with(|| "VIP".to_owned());
+            }
+        }
     }
 
     fn prepare_for_create(&self, service: &mut Service) {
@@ -67,7 +76,15 @@ impl Typed for ServiceStrategy {
             keep(&mut new.spec, &old.spec);
         } else {
             keep(&mut new.status, &old.status);
-            carry_over(new.spec.get_or_insert_default(), old.spec.as_ref());
+            let spec = new.spec.get_or_insert_default();
+            carry_over(spec, old.spec.as_ref());
+            if let Some(old) = &old.spec {
+                drop_dependent(spec, old);
+            }
+            let balancer = type_of(spec) == "LoadBalancer";
+            if let Some(status) = new.status.as_mut().filter(|_| !balancer) {
+                status.load_balancer = Some(Default::default());
+            }
         }
     }
 
@@ -76,31 +93,23 @@ impl Typed for ServiceStrategy {
     }
 
     fn validate(&self, service: &Service) -> Vec<FieldError> {
-        let spec = service.spec.clone().unwrap_or_default();
-        let mut errors = Vec::new();
-        let path = Path::new("spec");
-        validate_type(&spec, &path, &mut errors);
-        let list = path.child("ports");
-        let ports = spec.ports.as_deref().unwrap_or_default();
-        let mut seen = BTreeSet::new();
-        for (index, port) in ports.iter().enumerate() {
-            let item = list.index(index);
-            validate_port(port, ports.len() > 1, &mut seen, &item, &mut errors);
-        }
-        errors.extend(labels::validate(spec.selector.as_ref(), path.child("selector")));
-        let affinity = path.child("sessionAffinity");
-        one_of(spec.session_affinity.as_deref(), &["ClientIP", "None"], &affinity, &mut errors);
-        validate_duplicates(ports, &list, &mut errors);
-        errors
+        validation::validate(service, None)
     }
 
     fn validate_update(&self, new: &Service, old: &Service, subresource: &str) -> Vec<FieldError> {
-        if !subresource.is_empty() || new.spec == old.spec {
+        if subresource == "status" {
+            return validation::validate_status(new, old);
+        }
+        if new.spec == old.spec {
             return Vec::new();
         }
-        let mut errors = validate_cluster_ip(new, old);
-        errors.extend(Typed::validate(self, new));
+        let mut errors = validation::validate_change(new, old);
+        errors.extend(validation::validate(new, Some(old)));
         errors
+    }
+
+    fn warnings(&self, service: &Service, _: Option<&Service>) -> Vec<String> {
+        service.spec.as_ref().map(warnings).unwrap_or_default()
     }
 
     fn cells(&self, service: &Service, now: Time) -> Vec<Cell> {
@@ -154,9 +163,7 @@ fn set_defaults(spec: &mut ServiceSpec) {
         }
     }
     let type_ = spec.type_.clone().unwrap_or_default();
-    let external = matches!(type_.as_str(), "NodePort" | "LoadBalancer")
-        || type_ == "ClusterIP" && spec.external_ips.as_ref().is_some_and(|ips| !ips.is_empty());
-    if external {
+    if exposed(spec) {
         text(&mut spec.external_traffic_policy, "Cluster");
     }
     if matches!(type_.as_str(), "ClusterIP" | "NodePort" | "LoadBalancer") {
@@ -173,6 +180,10 @@ fn set_defaults(spec: &mut ServiceSpec) {
 /// Upstream: `patchAllocatedValues` in `pkg/registry/core/service/strategy.go`.
 fn carry_over(new: &mut ServiceSpec, old: Option<&ServiceSpec>) {
     let Some(old) = old else { return };
+    if needs_health_check(new) && needs_health_check(old) {
+        let port = new.health_check_node_port.filter(|port| *port != 0);
+        new.health_check_node_port = port.or(old.health_check_node_port);
+    }
     let needs_ip = |spec: &ServiceSpec| spec.type_.as_deref() != Some("ExternalName");
     if needs_ip(new) && needs_ip(old) {
         if new.cluster_ip.as_deref().unwrap_or_default().is_empty() {
@@ -202,107 +213,96 @@ fn carry_over(new: &mut ServiceSpec, old: Option<&ServiceSpec>) {
     }
 }
 
+/// Drops what the new type has no use for, where the client only left it as it was.
+///
+/// Upstream: `dropTypeDependentFields`.
+fn drop_dependent(new: &mut ServiceSpec, old: &ServiceSpec) {
+    if type_of(new) == "ExternalName" && type_of(old) != "ExternalName" {
+        if new.cluster_ip == old.cluster_ip && new.cluster_ips == old.cluster_ips {
+            new.cluster_ip = None;
+            new.cluster_ips = None;
+        }
+        if new.ip_families == old.ip_families {
+            new.ip_families = None;
+        }
+        if new.ip_family_policy == old.ip_family_policy {
+            new.ip_family_policy = None;
+        }
+    }
+    let unchecked = needs_health_check(old) && !needs_health_check(new);
+    if unchecked && new.health_check_node_port == old.health_check_node_port {
+        new.health_check_node_port = None;
+    }
+    if type_of(old) == "LoadBalancer" && type_of(new) != "LoadBalancer" {
+        if new.allocate_load_balancer_node_ports == old.allocate_load_balancer_node_ports {
+            new.allocate_load_balancer_node_ports = None;
+        }
+        if new.load_balancer_class == old.load_balancer_class {
+            new.load_balancer_class = None;
+        }
+    }
+    let hidden = exposed(old) && !exposed(new);
+    if hidden && new.external_traffic_policy == old.external_traffic_policy {
+        new.external_traffic_policy = None;
+    }
+}
+
+/// Upstream: `GetWarningsForService` in `pkg/api/service/warnings.go`.
+fn warnings(spec: &ServiceSpec) -> Vec<String> {
+    let path = Path::new("spec");
+    let mut warnings = Vec::new();
+    let ips = spec.cluster_ips.iter().flatten().filter(|ip| *ip != "None");
+    let list = path.child("clusterIPs");
+    for (index, address) in ips.enumerate() {
+        warnings.extend(ip::warnings(address, &list.index(index)));
+    }
+    let list = path.child("externalIPs");
+    for (index, address) in spec.external_ips.iter().flatten().enumerate() {
+        warnings.extend(ip::warnings(address, &list.index(index)));
+    }
+    if let Some(address) = &spec.load_balancer_ip {
+        warnings.extend(ip::warnings(address, &path.child("loadBalancerIP")));
+    }
+    let list = path.child("loadBalancerSourceRanges");
+    for (index, range) in spec.load_balancer_source_ranges.iter().flatten().enumerate() {
+        warnings.extend(ip::cidr_warnings(range, &list.index(index)));
+    }
+    let external = type_of(spec) == "ExternalName";
+    if external && spec.external_ips.as_ref().is_some_and(|ips| !ips.is_empty()) {
+        warnings.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".to_owned());
+    }
+    if !external && spec.external_name.as_ref().is_some_and(|name| !name.is_empty()) {
+        let text = "spec.externalName is ignored when spec.type is not \"ExternalName\"";
+        warnings.push(text.to_owned());
+    }
+    warnings
+}
+
+fn type_of(spec: &ServiceSpec) -> &str {
+    spec.type_.as_deref().unwrap_or_default()
+}
+
+/// Whether somebody outside of the cluster can reach it.
+///
+/// Upstream: `ExternallyAccessible`.
+fn exposed(spec: &ServiceSpec) -> bool {
+    match type_of(spec) {
+        "NodePort" | "LoadBalancer" => true,
+        "ClusterIP" => spec.external_ips.as_ref().is_some_and(|ips| !ips.is_empty()),
+        _ => false,
+    }
+}
+
+/// Whether nodes tell a load balancer at a port of theirs if they have endpoints.
+///
+/// Upstream: `NeedsHealthCheck`.
+pub fn needs_health_check(spec: &ServiceSpec) -> bool {
+    let local = spec.external_traffic_policy.as_deref() == Some("Local");
+    type_of(spec) == "LoadBalancer" && local
+}
+
 fn is_headless(spec: &ServiceSpec) -> bool {
     spec.cluster_ip.as_deref() == Some("None")
-}
-
-fn validate_type(spec: &ServiceSpec, path: &Path<'_>, errors: &mut Vec<FieldError>) {
-    let type_ = spec.type_.as_deref().unwrap_or_default();
-    let portless = spec.ports.as_ref().is_none_or(Vec::is_empty);
-    if portless && !is_headless(spec) && type_ != "ExternalName" {
-        errors.push(FieldError::required(path.child("ports"), ""));
-    }
-    if is_headless(spec) && matches!(type_, "LoadBalancer" | "NodePort") {
-        let ips = path.child("clusterIPs");
-        let detail = format!("may not be set to 'None' for {type_} services");
-        errors.push(FieldError::invalid(ips.index(0), "None", &detail));
-    }
-    if type_ == "ExternalName" {
-        let detail = "may not be set for ExternalName services";
-        if spec.cluster_ip.as_ref().is_some_and(|ip| !ip.is_empty()) {
-            errors.push(FieldError::forbidden(path.child("clusterIPs"), detail));
-        }
-        let field = path.child("externalName");
-        let name = spec.external_name.as_deref().unwrap_or_default();
-        match name.strip_suffix('.').unwrap_or(name) {
-            "" => errors.push(FieldError::required(field, "")),
-            name => all_invalid(names::dns1123_subdomain(name), name, &field, errors),
-        }
-    }
-    const TYPES: &[&str] = &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    one_of(Some(type_), TYPES, &path.child("type"), errors);
-    if type_ == "ClusterIP" {
-        let list = path.child("ports");
-        for (index, port) in spec.ports.iter().flatten().enumerate() {
-            if port.node_port.unwrap_or(0) != 0 {
-                let item = list.index(index);
-                let detail = "may not be used when `type` is 'ClusterIP'";
-                errors.push(FieldError::forbidden(item.child("nodePort"), detail));
-            }
-        }
-    }
-}
-
-fn validate_port<'a>(
-    port: &'a ServicePort,
-    named: bool,
-    seen: &mut BTreeSet<&'a str>,
-    item: &Path<'_>,
-    errors: &mut Vec<FieldError>,
-) {
-    let name = port.name.as_deref().unwrap_or_default();
-    if name.is_empty() {
-        if named {
-            errors.push(FieldError::required(item.child("name"), ""));
-        }
-    } else {
-        all_invalid(names::dns1123_label(name), name, &item.child("name"), errors);
-        if !seen.insert(name) {
-            errors.push(FieldError::duplicate(item.child("name"), name));
-        }
-    }
-    port_number(port.port, &item.child("port"), errors);
-    const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
-    one_of(port.protocol.as_deref(), PROTOCOLS, &item.child("protocol"), errors);
-    if let Some(target) = &port.target_port {
-        port_or_name(target, &item.child("targetPort"), errors);
-    }
-}
-
-fn validate_duplicates(ports: &[ServicePort], list: &Path<'_>, errors: &mut Vec<FieldError>) {
-    let (mut node_ports, mut numbers) = (BTreeSet::new(), BTreeSet::new());
-    for (index, port) in ports.iter().enumerate() {
-        let item = list.index(index);
-        let number = port.node_port.unwrap_or(0);
-        if number != 0 && !node_ports.insert((&port.protocol, number)) {
-            errors.push(FieldError::duplicate_raw(item.child("nodePort"), number));
-        }
-        if !numbers.insert((&port.protocol, port.port)) {
-            let protocol = port.protocol.as_deref().unwrap_or_default();
-            let value = format!(
-                "core.ServicePort{{Name:\"\", Protocol:\"{protocol}\", \
-                 AppProtocol:(*string)(nil), Port:{}, \
-                 TargetPort:intstr.IntOrString{{Type:0, IntVal:0, StrVal:\"\"}}, NodePort:0}}",
-                port.port
-            );
-            errors.push(FieldError::duplicate_raw(item, value));
-        }
-    }
-}
-
-/// The first cluster IP stays, except when the service was or becomes an `ExternalName`.
-///
-/// Upstream: `validateUpgradeDowngradeClusterIPs`.
-fn validate_cluster_ip(new: &Service, old: &Service) -> Vec<FieldError> {
-    let (Some(new), Some(old)) = (&new.spec, &old.spec) else { return Vec::new() };
-    let external = |spec: &ServiceSpec| spec.type_.as_deref() == Some("ExternalName");
-    let (is, was) = (new.cluster_ip.as_deref(), old.cluster_ip.as_deref());
-    if external(new) || external(old) || was.unwrap_or_default().is_empty() || is == was {
-        return Vec::new();
-    }
-    let value = format!("[]string{{{:?}}}", is.unwrap_or_default());
-    let detail = "may not change once set";
-    vec![FieldError::invalid_raw("spec.clusterIPs[0]", value, detail)]
 }
 
 fn external_ip(spec: &ServiceSpec, status: Option<&ServiceStatus>) -> String {
