@@ -45,6 +45,12 @@ pub trait Controller: DynClone + fmt::Debug + Send + Sync {
     /// holds the state after it. Called for every kind that the process watches.
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key>;
 
+    /// Whether what it sees has changed since this was last asked: the process then opens the
+    /// watches that are new.
+    fn rewatches(&mut self) -> bool {
+        false
+    }
+
     /// The keys to reconcile once at the start, before any change.
     fn initial(&self) -> Vec<Key> {
         Vec::new()
@@ -78,6 +84,9 @@ impl Controller for Box<dyn Reconcile<()>> {
     }
     fn initial(&self) -> Vec<Key> {
         (**self).initial()
+    }
+    fn rewatches(&mut self) -> bool {
+        (**self).rewatches()
     }
 }
 

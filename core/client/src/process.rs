@@ -4,7 +4,7 @@ use crate::controller::{Context, Reconcile, Watch};
 use crate::{Cache, Client, Controller, EventRecorder, EventStyle, WorkQueue};
 use naru_api::service::WatchRequest;
 use naru_api::status::ApiResult;
-use naru_api::{ApiService, UserInfo, WatchEvent, WatchEventType, WatchId};
+use naru_api::{ApiService, Key, UserInfo, WatchEvent, WatchEventType, WatchId};
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -114,6 +114,11 @@ impl<C: Controller> Process<C> {
                 slot.queue.add(key, CauseId::ROOT);
             }
         }
+        self.open_watches(api)
+    }
+
+    /// Opens the watches that are not open yet.
+    fn open_watches(&mut self, api: &mut dyn ApiService) -> ApiResult<()> {
         let wanted: Vec<Watch> =
             self.controllers.iter().flat_map(|slot| slot.controller.watches()).collect();
         for watch in wanted {
@@ -138,18 +143,23 @@ impl<C: Controller> Process<C> {
 
     /// Takes what the watches have to deliver into the cache and the work queues.
     pub fn deliver(&mut self, api: &mut dyn ApiService) -> ApiResult<()> {
-        for index in 0..self.watches.len() {
-            let Some((_, id)) = self.watches.get(index) else { break };
+        let mut index = 0;
+        while let Some((_, id)) = self.watches.get(index) {
             match api.poll(*id) {
                 Ok(events) => self.take(events),
-                Err(_expired) => self.list_again(index, api)?,
+                Err(_expired) if self.list_again(index, api)? => {}
+                Err(_expired) => {
+                    self.give_up(index);
+                    continue;
+                }
             }
+            index += 1;
         }
         Ok(())
     }
 
     /// Adds a key to the queue of its first controller, for work that no watch tells of.
-    pub fn enqueue(&mut self, key: naru_api::Key, cause: CauseId) {
+    pub fn enqueue(&mut self, key: Key, cause: CauseId) {
         if let Some(slot) = self.controllers.first_mut() {
             slot.queue.add(key, cause);
         }
@@ -198,6 +208,10 @@ impl<C: Controller> Process<C> {
                 }
                 Err(_) => slot.queue.add_rate_limited(now, key, cause),
             }
+            if slot.controller.rewatches() {
+                // A watch that is refused is asked for when there is another reason to.
+                let _ = self.open_watches(api);
+            }
             return true;
         }
         false
@@ -222,16 +236,33 @@ impl<C: Controller> Process<C> {
         }
     }
 
-    /// The watch fell behind: start it anew, and find out what has gone meanwhile.
-    fn list_again(&mut self, index: usize, api: &mut dyn ApiService) -> ApiResult<()> {
-        let Some((watch, id)) = self.watches.get(index).cloned() else { return Ok(()) };
+    /// The watch fell behind: start it anew, and find out what has gone meanwhile. `false` if its
+    /// kind is not served any more.
+    fn list_again(&mut self, index: usize, api: &mut dyn ApiService) -> ApiResult<bool> {
+        let Some((watch, id)) = self.watches.get(index).cloned() else { return Ok(true) };
         api.unwatch(id);
-        let fresh = api.watch(self.watch_request(&watch))?;
+        let fresh = match api.watch(self.watch_request(&watch)) {
+            Err(error) if error.is_not_found() => return Ok(false),
+            opened => opened?,
+        };
         if let Some(slot) = self.watches.get_mut(index) {
             slot.1 = fresh;
         }
         let events = api.poll(fresh)?;
         let there: BTreeSet<_> = events.iter().map(|event| event.object.key()).collect();
+        self.take_gone(&watch, &there);
+        self.take(events);
+        Ok(true)
+    }
+
+    /// Ends a watch whose kind is gone, and its objects with it.
+    fn give_up(&mut self, index: usize) {
+        let (watch, _) = self.watches.remove(index);
+        self.take_gone(&watch, &BTreeSet::new());
+    }
+
+    /// What the watch has shown and is not there any more, is deleted.
+    fn take_gone(&mut self, watch: &Watch, there: &BTreeSet<Key>) {
         let gone: Vec<WatchEvent> = self
             .cache
             .objects(&watch.kind, &watch.namespace)
@@ -243,7 +274,5 @@ impl<C: Controller> Process<C> {
             })
             .collect();
         self.take(gone);
-        self.take(events);
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! Upstream: `pkg/controller/garbagecollector`.
 
 use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use naru_api::request::{DeleteOptions, ListOptions, Patch, Propagation};
 use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType, scheme};
@@ -17,10 +18,38 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
 /// The garbage collector.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct GarbageCollector {
     /// By uid.
     graph: BTreeMap<String, Node>,
+    /// The kinds that are served, as far as it knows.
+    kinds: Vec<KindRef>,
+    /// Whether the kinds have changed and their watches are not open yet.
+    rewatches: bool,
+    /// Owners of a kind that is not served, and those who name them.
+    strangers: Vec<Stranger>,
+}
+
+/// An owner whose kind nobody knows, and the object that names it.
+#[derive(Clone, Debug)]
+struct Stranger {
+    owner: OwnerReference,
+    namespace: String,
+    dependent: String,
+}
+
+/// The key under which a look at the kinds that are served waits.
+const DISCOVERY: &str = "discovery";
+
+impl Default for GarbageCollector {
+    fn default() -> Self {
+        GarbageCollector {
+            graph: BTreeMap::new(),
+            kinds: scheme::built_in(),
+            rewatches: false,
+            strangers: Vec::new(),
+        }
+    }
 }
 
 /// An object, or an owner that somebody named and nobody has seen yet.
@@ -65,8 +94,12 @@ impl Controller for GarbageCollector {
         };
         let watch =
             |kind| Watch { kind, namespace: String::new(), options: ListOptions::default() };
-        let kinds = scheme::one_version_each(&scheme::built_in());
+        let kinds = scheme::one_version_each(&self.kinds);
         kinds.into_iter().filter(collectable).map(watch).collect()
+    }
+
+    fn rewatches(&mut self) -> bool {
+        std::mem::take(&mut self.rewatches)
     }
 
     fn map(&mut self, event: &WatchEvent, _old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
@@ -79,7 +112,10 @@ impl Controller for GarbageCollector {
             WatchEventType::Added | WatchEventType::Modified => self.insert(object),
             WatchEventType::Bookmark => return Vec::new(),
         };
-        concerned.iter().filter_map(|uid| self.work_key(uid)).collect()
+        // A definition may have changed which kinds there are.
+        let defines = object.kind() == CustomResourceDefinition::kind();
+        let discovery = defines.then(|| Key::new(DISCOVERY, ""));
+        concerned.iter().filter_map(|uid| self.work_key(uid)).chain(discovery).collect()
     }
 }
 
@@ -88,8 +124,14 @@ impl Reconcile for GarbageCollector {
         &mut self,
         key: &Key,
         context: &mut Context<'_>,
-        _world: &mut (),
+        world: &mut (),
     ) -> Result<Action, Error> {
+        if key.name.is_empty() {
+            for key in self.discover(context) {
+                self.reconcile(&key, context, world)?;
+            }
+            return Ok(Action::await_change());
+        }
         let Some(node) = self.graph.get(&key.name).cloned() else {
             return Ok(Action::await_change());
         };
@@ -123,6 +165,26 @@ impl GarbageCollector {
         Some(Key::new(format!("{}/{}", node.kind.plural, node.key), uid))
     }
 
+    /// Learns which kinds are served now; returns what is to be looked at because of it.
+    ///
+    /// Upstream: `Sync`, which asks every half minute.
+    fn discover(&mut self, context: &mut Context<'_>) -> Vec<Key> {
+        let kinds = context.client.api().kinds();
+        let same = |(a, b): (&KindRef, &KindRef)| a.is_same_version(b);
+        if kinds.len() == self.kinds.len() && kinds.iter().zip(&self.kinds).all(same) {
+            return Vec::new();
+        }
+        self.kinds = kinds;
+        self.rewatches = true;
+        let strangers = std::mem::take(&mut self.strangers);
+        let mut found = Vec::new();
+        for Stranger { owner, namespace, dependent } in strangers {
+            let uid = self.link(&owner, &namespace, &dependent);
+            found.extend(uid.and_then(|uid| self.work_key(&uid)));
+        }
+        found
+    }
+
     /// Takes over an object; returns the uids to look at.
     fn insert(&mut self, object: &Object) -> BTreeSet<String> {
         let (uid, owners) = (object.uid().to_owned(), owners_of(object.meta()));
@@ -136,7 +198,7 @@ impl GarbageCollector {
             concerned.extend(self.waiting_owner(&owner.uid));
         }
         for reference in object.meta().owner_references.iter().flatten() {
-            concerned.extend(self.link(reference, object, &uid));
+            concerned.extend(self.link(reference, object.namespace(), &uid));
         }
         let deletion = deletion_of(object.meta());
         let dependents = before.as_ref().map(|node| node.dependents.clone()).unwrap_or_default();
@@ -155,6 +217,7 @@ impl GarbageCollector {
     /// Forgets an object; returns the uids to look at.
     fn remove(&mut self, uid: &str) -> BTreeSet<String> {
         let Some(node) = self.graph.remove(uid) else { return BTreeSet::new() };
+        self.strangers.retain(|stranger| stranger.dependent != uid);
         let mut concerned = node.dependents;
         for owner in &node.owners {
             self.unlink(owner, uid);
@@ -164,13 +227,23 @@ impl GarbageCollector {
     }
 
     /// Notes that `dependent` names this owner. An owner that was never seen is looked for.
-    fn link(&mut self, owner: &OwnerReference, object: &Object, dependent: &str) -> Option<String> {
+    fn link(&mut self, owner: &OwnerReference, namespace: &str, dependent: &str) -> Option<String> {
         if let Some(node) = self.graph.get_mut(&owner.uid) {
             node.dependents.insert(dependent.to_owned());
             return None;
         }
-        let kind = scheme::by_kind(&scheme::built_in(), &owner.api_version, &owner.kind)?;
-        let namespace = if kind.namespaced { object.namespace() } else { "" };
+        let Some(kind) = scheme::by_kind(&self.kinds, &owner.api_version, &owner.kind) else {
+            let known = |one: &Stranger| one.owner.uid == owner.uid && one.dependent == dependent;
+            if !self.strangers.iter().any(known) {
+                self.strangers.push(Stranger {
+                    owner: owner.clone(),
+                    namespace: namespace.to_owned(),
+                    dependent: dependent.to_owned(),
+                });
+            }
+            return None;
+        };
+        let namespace = if kind.namespaced { namespace } else { "" };
         let node = Node {
             key: Key::new(namespace, owner.name.clone()),
             kind,

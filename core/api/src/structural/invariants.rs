@@ -59,7 +59,7 @@ pub fn unsupported(schema: &Schema) -> Option<String> {
 }
 
 /// Every schema right below.
-pub(super) fn children(schema: &Schema) -> Vec<&Schema> {
+pub(crate) fn children(schema: &Schema) -> Vec<&Schema> {
     let lists = [&schema.all_of, &schema.any_of, &schema.one_of];
     schema
         .properties
