@@ -26,6 +26,7 @@ impl ApiServer {
         }
         let decoded = self.decode(request, body).and_then(|mut object| {
             let prefix = self.name(request, object.meta_mut())?;
+            self.warnings.extend(metadata::dedup_owners(object.meta_mut()));
             self.own_new(request, &mut object)?;
             Ok((object, prefix))
         });

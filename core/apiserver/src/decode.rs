@@ -22,9 +22,11 @@ impl ApiServer {
         kind: &KindRef,
         body: Body,
     ) -> ApiResult<Object> {
+        let mut size = Ok(());
         let mut object = match body {
             Body::Object(object) => versions::view(kind, &object).into_owned(),
             Body::Json(json) => {
+                size = check_size(&json);
                 let (object, unknown) = decode_json(kind, json)?;
                 let strict = request.duplicates.iter().cloned().chain(unknown).collect();
                 self.judge(request, strict).map_err(|text| unreadable(kind, &text))?;
@@ -40,6 +42,11 @@ impl ApiServer {
             )));
         }
         kind.strategy.default(&mut object);
+        // What is too large for etcd never comes so far if it is not valid either.
+        size.map_err(|large| match kind.strategy.validate(&object).as_slice() {
+            [] => large,
+            errors => ApiError::invalid(kind, object.name(), errors),
+        })?;
         Ok(object)
     }
 
@@ -67,7 +74,6 @@ fn unreadable(kind: &Kind, why: &str) -> ApiError {
 }
 
 fn decode_json(kind: &Kind, json: Value) -> ApiResult<(Object, Vec<String>)> {
-    check_size(&json)?;
     let text = |field: &str| json.get(field).and_then(Value::as_str).unwrap_or_default();
     let (given_kind, given_version) = (text("kind"), text("apiVersion"));
     if given_kind.is_empty() && given_version.is_empty() {

@@ -31,6 +31,29 @@ pub(crate) fn wipe_system_fields(meta: &mut ObjectMeta) {
     meta.self_link = None;
 }
 
+/// Drops owners that stand there twice; answers with a warning of them.
+///
+/// Upstream: `dedupOwnerReferencesAndAddWarning` in `apiserver/pkg/endpoints/handlers/rest.go`.
+pub(crate) fn dedup_owners(meta: &mut ObjectMeta) -> Option<String> {
+    let owners = meta.owner_references.as_mut().filter(|owners| owners.len() > 1)?;
+    let (mut kept, mut doubled) = (Vec::with_capacity(owners.len()), Vec::new());
+    for owner in owners.drain(..) {
+        match kept.contains(&owner) {
+            true => doubled.push(owner.uid),
+            false => kept.push(owner),
+        }
+    }
+    *owners = kept;
+    (!doubled.is_empty()).then(|| {
+        format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner \
+             references in 1.20+, and may reject such requests as early as 1.24; please fix your \
+             requests; duplicate UID(s) observed: {}",
+            doubled.join(", ")
+        )
+    })
+}
+
 /// Puts an object into the namespace of the request, or refuses one that names another.
 pub(crate) fn match_namespace(
     meta: &mut ObjectMeta,
@@ -158,6 +181,17 @@ fn validate_owners(owners: &[OwnerReference]) -> Vec<FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owner_stands_once() {
+        let owner = |uid: &str| OwnerReference { uid: uid.to_owned(), ..OwnerReference::default() };
+        let owners = vec![owner("a"), owner("b"), owner("a")];
+        let mut meta = ObjectMeta { owner_references: Some(owners), ..ObjectMeta::default() };
+        let warning = dedup_owners(&mut meta).unwrap();
+        assert!(warning.ends_with("duplicate UID(s) observed: a"), "{warning}");
+        assert_eq!(meta.owner_references, Some(vec![owner("a"), owner("b")]));
+        assert_eq!(dedup_owners(&mut meta), None);
+    }
 
     #[test]
     fn uids_are_random_version_4() {

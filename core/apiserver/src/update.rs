@@ -19,6 +19,7 @@ impl ApiServer {
         let mut new = self.decode(request, body)?;
         check_name(request, &new)?;
         metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
+        self.warnings.extend(metadata::dedup_owners(new.meta_mut()));
         match self.find(&request.kind, &request.namespace, &request.name) {
             Ok(old) if exact => {
                 self.own_update(request, &old, &mut new)?;

@@ -121,8 +121,13 @@ fn large_objects_are_refused() {
         "ConfigMap \"c\" is invalid: metadata.annotations: Too long: may not be more than 262144 \
          bytes"
     );
+    // A configuration is refused long before etcd is asked.
     let body = json!({"metadata": {"name": "c"}, "data": {"a": "x".repeat(1_600_000)}});
-    assert_eq!(client.create::<ConfigMap>(body).unwrap_err().code(), 500);
+    assert_eq!(client.create::<ConfigMap>(body).unwrap_err().code(), 422);
+    let mut body = pod("big");
+    body["spec"]["containers"][0]["args"] = json!(["x".repeat(1_600_000)]);
+    let error = client.create::<Pod>(body).unwrap_err();
+    assert_eq!((error.code(), error.message()), (500, "etcdserver: request is too large"));
 }
 
 #[test]
