@@ -139,10 +139,10 @@ impl Fields {
         let weekday = local.weekday().to_sunday_zero_offset();
         let (day, weekday) = (has(self.day, local.day()), has(self.weekday, weekday));
         let either = (self.day | self.weekday) & STAR == 0;
+        let days = if either { day || weekday } else { day && weekday };
         match () {
             () if !has(self.month, local.month()) => Some(Part::Month),
-            () if either && !(day || weekday) => Some(Part::Day),
-            () if !either && !(day && weekday) => Some(Part::Day),
+            () if !days => Some(Part::Day),
             () if !has(self.hour, local.hour()) => Some(Part::Hour),
             () if !has(self.minute, local.minute()) || local.second() != 0 => Some(Part::Minute),
             () => None,

@@ -289,7 +289,7 @@ pub fn go_syntax(quantity: &Quantity) -> String {
 }
 
 /// Number, power of ten and format of a text in canonical form.
-fn go_parts(text: &str) -> Option<(i64, i32, &'static str)> {
+pub(crate) fn go_parts(text: &str) -> Option<(i64, i32, &'static str)> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     let (_, suffix) = digits.split_at_checked(end)?;

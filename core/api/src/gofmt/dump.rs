@@ -41,25 +41,38 @@ core.ContainerResizePolicy ResourceName:string RestartPolicy:string
 core.EnvFromSource Prefix:string ConfigMapRef:*core.ConfigMapEnvSource SecretRef:*core.SecretEnvSource
 core.EnvVar Name:string Value:string ValueFrom:*core.EnvVarSource
 core.EphemeralContainer EphemeralContainerCommon:+core.EphemeralContainerCommon TargetContainerName:string
+core.ExecAction Command:[]string
+core.GRPCAction Port:int Service:*string
+core.HTTPGetAction Path:string Port:intstr.IntOrString Host:string Scheme:string HTTPHeaders:[]core.HTTPHeader
+core.HTTPHeader Name:string Value:string
 core.HostAlias IP:string Hostnames:[]string
 core.LocalObjectReference Name:string
 core.NodeSelectorTerm MatchExpressions:[]core.NodeSelectorRequirement MatchFields:[]core.NodeSelectorRequirement
 core.NodeSelectorRequirement Key:string Operator:string Values:[]string
+core.Lifecycle PostStart:*core.LifecycleHandler PreStop:*core.LifecycleHandler StopSignal:*core.Signal
+core.LifecycleHandler Exec:*core.ExecAction HTTPGet:*core.HTTPGetAction TCPSocket:*core.TCPSocketAction Sleep:*core.SleepAction
 core.PodReadinessGate ConditionType:string
 core.PodResourceClaim Name:string ResourceClaimName:*string ResourceClaimTemplateName:*string
 core.PodSchedulingGate Name:string
+core.PodSecurityContext HostNetwork:bool HostPID:bool HostIPC:bool ShareProcessNamespace:*bool HostUsers:*bool SELinuxOptions:*core.SELinuxOptions WindowsOptions:*core.WindowsSecurityContextOptions RunAsUser:*int64 RunAsGroup:*int64 RunAsNonRoot:*bool SupplementalGroups:[]int64 SupplementalGroupsPolicy:*core.SupplementalGroupsPolicy FSGroup:*int64 FSGroupChangePolicy:*core.PodFSGroupChangePolicy Sysctls:[]core.Sysctl SeccompProfile:*core.SeccompProfile AppArmorProfile:*core.AppArmorProfile SELinuxChangePolicy:*core.PodSELinuxChangePolicy
 core.PodSpec Volumes:[]core.Volume InitContainers:[]core.Container Containers:[]core.Container EphemeralContainers:[]core.EphemeralContainer RestartPolicy:string TerminationGracePeriodSeconds:*int64 ActiveDeadlineSeconds:*int64 DNSPolicy:string NodeSelector:map ServiceAccountName:string AutomountServiceAccountToken:*bool NodeName:string SecurityContext:*core.PodSecurityContext ImagePullSecrets:[]core.LocalObjectReference Hostname:string Subdomain:string SetHostnameAsFQDN:*bool Affinity:*core.Affinity SchedulerName:string Tolerations:[]core.Toleration HostAliases:[]core.HostAlias PriorityClassName:string Priority:*int32 PreemptionPolicy:*core.PreemptionPolicy DNSConfig:*core.PodDNSConfig ReadinessGates:[]core.PodReadinessGate RuntimeClassName:*string Overhead:core.ResourceList EnableServiceLinks:*bool TopologySpreadConstraints:[]core.TopologySpreadConstraint OS:*core.PodOS SchedulingGates:[]core.PodSchedulingGate ResourceClaims:[]core.PodResourceClaim Resources:*core.ResourceRequirements
 core.PodTemplateSpec ObjectMeta@metadata:v1.ObjectMeta Spec:core.PodSpec
+core.Probe ProbeHandler:+core.ProbeHandler InitialDelaySeconds:int TimeoutSeconds:int PeriodSeconds:int SuccessThreshold:int FailureThreshold:int TerminationGracePeriodSeconds:*int64
+core.ProbeHandler Exec:*core.ExecAction HTTPGet:*core.HTTPGetAction TCPSocket:*core.TCPSocketAction GRPC:*core.GRPCAction
 core.ResourceClaim Name:string Request:string
 core.ResourceRequirements Limits:core.ResourceList Requests:core.ResourceList Claims:[]core.ResourceClaim
 core.SeccompProfile Type:string LocalhostProfile:*string
 core.SecurityContext Capabilities:*core.Capabilities Privileged:*bool SELinuxOptions:*core.SELinuxOptions WindowsOptions:*core.WindowsSecurityContextOptions RunAsUser:*int64 RunAsGroup:*int64 RunAsNonRoot:*bool ReadOnlyRootFilesystem:*bool AllowPrivilegeEscalation:*bool ProcMount:*core.ProcMountType SeccompProfile:*core.SeccompProfile AppArmorProfile:*core.AppArmorProfile
+core.SleepAction Seconds:int
+core.Sysctl Name:string Value:string
+core.TCPSocketAction Port:intstr.IntOrString Host:string
 core.Toleration Key:string Operator:string Value:string Effect:string TolerationSeconds:*int64
 core.TopologySpreadConstraint MaxSkew:int TopologyKey:string WhenUnsatisfiable:string LabelSelector:*v1.LabelSelector MinDomains:*int32 NodeAffinityPolicy:*core.NodeInclusionPolicy NodeTaintsPolicy:*core.NodeInclusionPolicy MatchLabelKeys:[]string
 core.Volume Name:string VolumeSource:+core.VolumeSource
 core.VolumeDevice Name:string DevicePath:string
 core.VolumeMount Name:string ReadOnly:bool RecursiveReadOnly:*core.RecursiveReadOnlyMode MountPath:string SubPath:string MountPropagation:*core.MountPropagationMode SubPathExpr:string
 core.VolumeSource HostPath:*core.HostPathVolumeSource EmptyDir:*core.EmptyDirVolumeSource GCEPersistentDisk:*core.GCEPersistentDiskVolumeSource AWSElasticBlockStore:*core.AWSElasticBlockStoreVolumeSource GitRepo:*core.GitRepoVolumeSource Secret:*core.SecretVolumeSource NFS:*core.NFSVolumeSource ISCSI:*core.ISCSIVolumeSource Glusterfs:*core.GlusterfsVolumeSource PersistentVolumeClaim:*core.PersistentVolumeClaimVolumeSource RBD:*core.RBDVolumeSource Quobyte:*core.QuobyteVolumeSource FlexVolume:*core.FlexVolumeSource Cinder:*core.CinderVolumeSource CephFS@cephfs:*core.CephFSVolumeSource Flocker:*core.FlockerVolumeSource DownwardAPI:*core.DownwardAPIVolumeSource FC:*core.FCVolumeSource AzureFile:*core.AzureFileVolumeSource ConfigMap:*core.ConfigMapVolumeSource VsphereVolume:*core.VsphereVirtualDiskVolumeSource AzureDisk:*core.AzureDiskVolumeSource PhotonPersistentDisk:*core.PhotonPersistentDiskVolumeSource Projected:*core.ProjectedVolumeSource PortworxVolume:*core.PortworxVolumeSource ScaleIO:*core.ScaleIOVolumeSource StorageOS@storageos:*core.StorageOSVolumeSource CSI:*core.CSIVolumeSource Ephemeral:*core.EphemeralVolumeSource Image:*core.ImageVolumeSource
+intstr.IntOrString Type:int IntVal:int StrVal:string
 policy.PodDisruptionBudgetSpec MinAvailable:*intstr.IntOrString Selector:*v1.LabelSelector MaxUnavailable:*intstr.IntOrString UnhealthyPodEvictionPolicy:*policy.UnhealthyPodEvictionPolicyType
 v1.ObjectMeta Name:string GenerateName:string Namespace:string SelfLink:string UID:string ResourceVersion:string Generation:int CreationTimestamp:time DeletionTimestamp:*time DeletionGracePeriodSeconds:*int64 Labels:map Annotations:map OwnerReferences:[]v1.OwnerReference Finalizers:[]string ManagedFields:[]v1.ManagedFieldsEntry
 v1.OwnerReference APIVersion:string Kind:string Name:string UID:string Controller:*bool BlockOwnerDeletion:*bool
@@ -133,21 +146,25 @@ fn parse(text: &str) -> Field<'_> {
     Field { name: name.into(), key, type_: inline.unwrap_or(type_), inline: inline.is_some() }
 }
 
-/// A field of which only its name in JSON is known.
-pub(super) fn field_of(key: &str) -> Field<'_> {
-    let mut name = key.to_owned();
-    if let Some(first) = name.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    Field { name: name.into(), key: key.to_owned(), type_: "", inline: false }
+/// The fields of a struct that is in the table.
+pub(super) fn known_fields(type_: &str) -> Vec<Field<'static>> {
+    fields(type_).into_iter().flat_map(|fields| fields.split(' ')).map(parse).collect()
 }
 
 /// The fields of a struct; of one that is not in the table those that two objects have.
 pub(super) fn fields_of<'v>(type_: &str, old: &'v Value, new: &'v Value) -> Vec<Field<'v>> {
-    match fields(type_) {
-        Some(fields) => fields.split(' ').map(parse).collect(),
-        None => super::diff::json_fields(old, new),
+    let known = known_fields(type_);
+    if !known.is_empty() {
+        return known;
     }
+    let field = |key: &'v str| {
+        let mut name = key.to_owned();
+        if let Some(first) = name.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        Field { name: name.into(), key: key.to_owned(), type_: "", inline: false }
+    };
+    super::diff::json_keys(old, new).into_iter().map(field).collect()
 }
 
 /// `DNSPolicy` as `dnsPolicy`, `TTY` as `tty`, `HostIP` as `hostIP`.

@@ -115,7 +115,7 @@ pub(super) fn to_v1(object: &v2::HorizontalPodAutoscaler) -> v1::HorizontalPodAu
         let texts: Vec<String> = conditions.iter().map(condition_text).collect();
         annotate(CONDITIONS, format!("[{}]", texts.join(",")));
     }
-    let used = current.iter().filter_map(|metric| {
+    let mut used = current.iter().filter_map(|metric| {
         let resource = metric.resource.as_ref().filter(|resource| resource.name == "cpu")?;
         resource.current.average_utilization
     });
@@ -132,7 +132,7 @@ pub(super) fn to_v1(object: &v2::HorizontalPodAutoscaler) -> v1::HorizontalPodAu
             target_cpu_utilization_percentage: metrics.iter().find_map(cpu_percent),
         }),
         status: Some(v1::HorizontalPodAutoscalerStatus {
-            current_cpu_utilization_percentage: used.last(),
+            current_cpu_utilization_percentage: used.next_back(),
             current_replicas: status.current_replicas.unwrap_or(0),
             desired_replicas: status.desired_replicas,
             last_scale_time: status.last_scale_time,

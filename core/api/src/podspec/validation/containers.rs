@@ -206,10 +206,18 @@ fn resize_policies(
     let never = spec.restart_policy.as_deref() == Some("Never");
     let mut seen = BTreeSet::new();
     for (index, policy) in policies.iter().enumerate() {
-        if !seen.insert(policy.resource_name.as_str()) {
-            errors.push(FieldError::duplicate(list.index(index), &policy.resource_name));
+        let name = policy.resource_name.as_str();
+        if !seen.insert(name) {
+            errors.push(FieldError::duplicate_raw(list.index(index), name));
         }
-        one_of(Some(&policy.resource_name), &["cpu", "memory"], list, errors);
+        match name {
+            "" => errors.push(FieldError::required(list, "")),
+            "cpu" | "memory" => {}
+            other => {
+                let known = &["cpu", "memory"];
+                errors.push(FieldError::not_supported_raw(list, other, known));
+            }
+        }
         const RESTARTS: &[&str] = &["NotRequired", "RestartContainer"];
         one_of(Some(&policy.restart_policy), RESTARTS, list, errors);
         if never && policy.restart_policy != "NotRequired" {

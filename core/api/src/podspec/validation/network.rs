@@ -71,14 +71,41 @@ pub(super) fn dns_config(spec: &PodSpec, path: &Path<'_>, errors: &mut Errors) {
         errors.push(FieldError::invalid_raw(list, go_texts(searches), &detail));
     }
     for (index, search) in searches.iter().enumerate() {
-        let search = search.strip_suffix('.').unwrap_or(search);
-        all_invalid(names::dns1123_subdomain(search), search, &list.index(index), errors);
+        if search != "." {
+            let search = search.strip_suffix('.').unwrap_or(search);
+            search_path(search, &list.index(index), errors);
+        }
     }
     let list = path.child("options");
     for (index, option) in config.options.iter().flatten().enumerate() {
         if option.name.as_deref().unwrap_or_default().is_empty() {
             errors.push(FieldError::required(list.index(index), "must not be empty"));
         }
+    }
+}
+
+/// A search path may have underscores, which upstream's regular expression does not tell.
+///
+/// Upstream: `IsDNS1123SubdomainWithUnderscore`.
+fn search_path(path: &str, field: &Path<'_>, errors: &mut Errors) {
+    const LENGTH_MAX: usize = 253;
+    if path.len() > LENGTH_MAX {
+        let detail = format!("must be no more than {LENGTH_MAX} characters");
+        errors.push(FieldError::invalid(field, path, &detail));
+    }
+    let edge = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let label = |label: &str| {
+        let bytes = label.strip_prefix('_').unwrap_or(label).as_bytes();
+        bytes.first().is_some_and(edge)
+            && bytes.last().is_some_and(edge)
+            && bytes.iter().all(|b| edge(b) || matches!(b, b'-' | b'_'))
+    };
+    if !path.split('.').all(label) {
+        let detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+                      characters, '_', '-' or '.', and must start and end with an alphanumeric \
+                      character (e.g. 'example.com', regex used for validation is \
+                      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+        errors.push(FieldError::invalid(field, path, detail));
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) fn pod(spec: &PodSpec, path: &Path<'_>, errors: &mut Errors) {
     let policies: [(&str, &Option<String>, &[&str]); 3] = [
         ("fsGroupChangePolicy", &context.fs_group_change_policy, &["Always", "OnRootMismatch"]),
         ("supplementalGroupsPolicy", &context.supplemental_groups_policy, &["Merge", "Strict"]),
-        ("seLinuxChangePolicy", &context.se_linux_change_policy, &["MountOption", "Recursive"]),
+        // The feature gate `SELinuxMount` is off.
+        ("seLinuxChangePolicy", &context.se_linux_change_policy, &["Recursive"]),
     ];
     let [change, groups, labels] = policies;
     let policy = |(field, value, known): (&str, &Option<String>, &[&str]), errors: &mut _| {

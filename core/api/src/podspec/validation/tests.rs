@@ -99,7 +99,7 @@ fn containers() {
         (
             with(json!({"resizePolicy": [{"resourceName": "disk", "restartPolicy": "Never"}]})),
             &[
-                "spec.containers[0].resizePolicy: Unsupported value: \"disk\": supported values: \
+                "spec.containers[0].resizePolicy: Unsupported value: disk: supported values: \
                  \"cpu\", \"memory\"",
                 "spec.containers[0].resizePolicy: Unsupported value: \"Never\": supported values: \
                  \"NotRequired\", \"RestartContainer\"",
@@ -538,6 +538,7 @@ fn the_rest_of_the_spec() {
             spec(json!({"dnsPolicy": "None"})),
             &["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
         ),
+        (spec(json!({"dnsConfig": {"searches": [".", "_tcp.svc."]}})), &[]),
         (
             spec(json!({"dnsConfig": {"nameservers": ["1.2.3"]}})),
             &["spec.dnsConfig.nameservers[0]: Invalid value: \"1.2.3\": must be a valid IP \

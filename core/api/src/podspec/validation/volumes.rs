@@ -113,7 +113,9 @@ fn source(volume: &Volume, item: &Path<'_>, errors: &mut Errors) {
     ];
     for (name, _, check) in sources.into_iter().filter(|(_, set, _)| *set) {
         count += 1;
-        let path = item.child(name);
+        // Upstream calls this one's fields by another name.
+        let place = if name == "gcePersistentDisk" { "persistentDisk" } else { name };
+        let path = item.child(place);
         if count == 1 {
             check(volume, &path, errors);
         } else {
@@ -424,10 +426,10 @@ fn others(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
         relative_path(directory, &path.child("directory"), errors);
     } else if let Some(it) = &volume.gce_persistent_disk {
         needs(&[("pdName", &it.pd_name)]);
-        in_range(it.partition.unwrap_or(0).into(), 0..=255, &path.child("partition"), errors);
+        partition(it.partition, &path.child("partition"), errors);
     } else if let Some(it) = &volume.aws_elastic_block_store {
         needs(&[("volumeID", &it.volume_id)]);
-        in_range(it.partition.unwrap_or(0).into(), 0..=255, &path.child("partition"), errors);
+        partition(it.partition, &path.child("partition"), errors);
     } else if let Some(it) = &volume.iscsi {
         needs(&[("targetPortal", &it.target_portal), ("iqn", &it.iqn)]);
         let known = ["iqn", "eui", "naa"].iter().any(|form| it.iqn.starts_with(form));
@@ -470,11 +472,34 @@ fn others(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
         needs(&[("volumeID", &it.volume_id)]);
     } else if let Some(it) = &volume.azure_disk {
         needs(&[("diskName", &it.disk_name), ("diskURI", &it.disk_uri)]);
+        let (start, form) = match it.kind.as_deref() {
+            Some("Managed") => (
+                "/subscriptions/",
+                "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/\
+                 disks/{disk-id}",
+            ),
+            _ => (
+                "https://",
+                "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd",
+            ),
+        };
+        if !it.disk_uri.starts_with(start) {
+            let field = path.child("diskURI");
+            errors.push(FieldError::not_supported(field, &it.disk_uri, &[form]));
+        }
     } else if let Some(it) = &volume.storageos {
         needs(&[("volumeName", it.volume_name.as_deref().unwrap_or_default())]);
     } else if let Some(it) = &volume.scale_io {
         let name = it.volume_name.as_deref().unwrap_or_default();
         needs(&[("gateway", &it.gateway), ("system", &it.system), ("volumeName", name)]);
+    }
+}
+
+/// Zero is the whole disk, whatever the message says.
+fn partition(number: Option<i32>, field: &Path<'_>, errors: &mut Errors) {
+    if let Some(number) = number.filter(|number| !(0..=255).contains(number)) {
+        let detail = "must be between 1 and 255, inclusive";
+        errors.push(FieldError::invalid_raw(field, number, detail));
     }
 }
 
