@@ -29,6 +29,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc as thread;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::oneshot;
+
+/// To the thread that owns the cluster, and word of its end.
+type Started = (thread::Sender<engine::Command>, oneshot::Receiver<()>);
 
 /// Virtual time that a new cluster has behind it.
 const BOOT_TIME: Duration = Duration::from_secs(60);
@@ -93,13 +97,15 @@ impl Serve {
         let authority = cluster.pki().authority().certificate().to_pem();
         let text = kubeconfig::text(name, &server, &authority, &token);
         kubeconfig::write(&self.kubeconfig, &text)?;
-        let front = Arc::new(Front::new(self.start(cluster)?, self.guard(), self.allow_remote));
+        let (engine, stopped) = self.start(cluster)?;
+        let front = Arc::new(Front::new(engine, self.guard(), self.allow_remote));
         println!("Serving {name} at {server}");
         println!("kubectl --kubeconfig {} get nodes", self.kubeconfig.display());
         let tls_only = self.tls || self.allow_remote;
         tokio::select! {
             () = listen::accept(listener, tls, tls_only, front) => Ok(()),
             result = tokio::signal::ctrl_c() => Ok(result?),
+            _ = stopped => Err("the cluster has stopped".into()),
         }
     }
 
@@ -111,14 +117,19 @@ impl Serve {
         Ok(Cluster::starting(&self.profile, seed, start)?)
     }
 
-    /// Starts the thread that owns the cluster.
-    fn start(&self, cluster: Cluster) -> Result<thread::Sender<engine::Command>, Box<dyn Error>> {
+    /// Starts the thread that owns the cluster. The receiver tells when it has ended, which it
+    /// does only by a fault.
+    fn start(&self, cluster: Cluster) -> Result<Started, Box<dyn Error>> {
         let (sender, commands) = thread::channel();
         let speed = if self.manual { Speed::Manual } else { self.speed };
         let clock = Clock::new(speed, Instant::now(), cluster.now());
         let engine = Engine::new(cluster, clock, commands);
-        std::thread::Builder::new().name("cluster".to_owned()).spawn(move || engine.run())?;
-        Ok(sender)
+        let (alive, stopped) = oneshot::channel::<()>();
+        std::thread::Builder::new().name("cluster".to_owned()).spawn(move || {
+            let _alive = alive;
+            engine.run();
+        })?;
+        Ok((sender, stopped))
     }
 
     fn guard(&self) -> guard::Names {

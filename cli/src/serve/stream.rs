@@ -19,6 +19,7 @@ use naru_api::service::{Connect, ConnectRequest, StreamId};
 use naru_apiserver::rest::{self, HttpRequest, HttpResponse, Wants};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -37,6 +38,10 @@ const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 /// v5: the channel named by the next byte is closed.
 const CLOSE: u8 = 255;
+
+/// How long a terminal stays open after its command: kubectl tells the terminal's size when it
+/// has begun, and complains if the command has ended by then.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Bytes of one message.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -157,6 +162,9 @@ pub async fn command(
                 Some(Output::End(result)) => {
                     let status = exit_status(&result).to_string();
                     let _ = send(&mut socket, ERROR, status.as_bytes()).await;
+                    if wants.tty {
+                        tokio::time::sleep(LAST_WORDS).await;
+                    }
                     close(&mut socket).await;
                     return;
                 }

@@ -51,7 +51,7 @@ mod tests {
         let request = HttpRequest {
             headers: vec![
                 header("authorization", "bearer  abc"),
-                header("impersonate-user", "jane"),
+                header("impersonate-user", "viewer"),
                 header("impersonate-group", "a"),
                 header("impersonate-group", "b"),
                 header("impersonate-extra-acme.com%2fproject", "x"),
@@ -60,7 +60,7 @@ mod tests {
         };
         let found = of(&request);
         assert_eq!(found.bearer_token, "abc");
-        assert_eq!(found.impersonate.user, "jane");
+        assert_eq!(found.impersonate.user, "viewer");
         assert_eq!(found.impersonate.groups, ["a", "b"]);
         assert_eq!(found.impersonate.extra["acme.com/project"], ["x"]);
         assert_eq!(of(&HttpRequest::default()), Credentials::default());
