@@ -298,7 +298,7 @@ impl<'a> Context<'a> {
             subresource: ask.subresource,
             table: ask.table,
             dry_run: ask.dry_run == DryRun::Server,
-            field_manager: self.field_manager(),
+            field_manager: ask.manager.map_or_else(|| self.field_manager(), Arc::from),
             field_validation: self.field_validation(),
             ..Request::new(user, self.agent(), ask.kind.clone(), ask.op)
         };
@@ -426,6 +426,21 @@ impl<'a> Context<'a> {
         self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })
     }
 
+    /// Changes an object in another field manager's name.
+    pub fn patch_as(
+        &mut self,
+        manager: &str,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        patch: Patch,
+        dry_run: DryRun,
+    ) -> Result<Object> {
+        let op = Op::Patch(patch);
+        let ask = Ask { dry_run, manager: Some(manager), ..Ask::new(kind, namespace, name, op) };
+        self.send_for_object(ask)
+    }
+
     /// Deletes an object: its uid, if it is told.
     pub fn delete(
         &mut self,
@@ -506,11 +521,22 @@ struct Ask<'a> {
     op: Op,
     table: bool,
     dry_run: DryRun,
+    /// Another field manager than the command's.
+    manager: Option<&'a str>,
 }
 
 impl<'a> Ask<'a> {
     fn new(kind: &'a KindRef, namespace: &'a str, name: &'a str, op: Op) -> Self {
-        Ask { kind, namespace, name, subresource: "", op, table: false, dry_run: DryRun::None }
+        Ask {
+            kind,
+            namespace,
+            name,
+            subresource: "",
+            op,
+            table: false,
+            dry_run: DryRun::None,
+            manager: None,
+        }
     }
 }
 

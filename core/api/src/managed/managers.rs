@@ -204,6 +204,36 @@ impl Managers {
         all.into_iter().map(entry).collect()
     }
 
+    /// Every manager, with what it owns.
+    pub fn iter(&self) -> impl Iterator<Item = (&Manager, &Owned)> {
+        self.0.iter()
+    }
+
+    /// Makes what `from` owns by updates the property of `to` by apply.
+    ///
+    /// Upstream: `csaupgrade.UpgradeManagedFields`.
+    pub fn upgrade(&mut self, from: &str, to: &str) {
+        let updates = |manager: &Manager| {
+            &*manager.name == from
+                && manager.operation == Operation::Update
+                && manager.subresource.is_empty()
+        };
+        let old: Vec<Manager> = self.0.keys().filter(|id| updates(id)).cloned().collect();
+        let heir = Manager::new(to, "", Operation::Apply, "");
+        for id in old {
+            let Some(owned) = self.0.remove(&id) else { continue };
+            match self.0.get_mut(&heir) {
+                Some(mine) if mine.api_version == owned.api_version => {
+                    let mut fields = FieldSet::clone(&mine.fields);
+                    fields.unite(&owned.fields);
+                    mine.fields = Arc::new(fields);
+                }
+                Some(_) => {}
+                None => drop(self.0.insert(heir.clone(), owned)),
+            }
+        }
+    }
+
     /// Whether nobody owns anything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -39,6 +39,7 @@ pub static COMMAND: Command = Command {
         common::RECORD,
         FLAGS,
     ],
+    subcommands: &[&super::apply_view_last_applied::COMMAND],
     run,
     ..Command::EMPTY
 };
@@ -78,7 +79,13 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     if !wrong.is_empty() {
         return Err(Failure::message(wrong));
     }
-    for flag in ["server-side", "prune", "force", "subresource"] {
+    if !flags.text("subresource").is_empty() && !flags.is("server-side") {
+        return Err(Failure::message("--subresource can only be specified for --server-side"));
+    }
+    if flags.is("server-side") && flags.is("force") {
+        return Err(Failure::message("--force cannot be used with --server-side"));
+    }
+    for flag in ["prune", "force", "subresource"] {
         if flags.changed(flag) {
             return Err(Failure::Message(format!("--{flag} is not yet in Naru")));
         }
@@ -120,6 +127,11 @@ impl Applied {
         {
             let text = format!("from {prefix}: cannot use generate name with apply");
             return Err(Failure::Message(text));
+        }
+        if cx.flags().is("server-side") {
+            let manifest = Manifest { kind: kind.clone(), namespace, name, source, object };
+            let applied = super::apply_server_side::apply(cx, manifest, self.dry_run)?;
+            return self.tell(cx, &kind, applied, "serverside-applied");
         }
         save_config(&mut object)?;
         let location = location(&kind, &name, &namespace);

@@ -3,6 +3,8 @@
 pub mod annotate;
 pub mod apiresources;
 pub mod apply;
+mod apply_server_side;
+mod apply_view_last_applied;
 pub mod attach;
 pub mod auth;
 pub mod clusterinfo;
