@@ -2,10 +2,12 @@
 
 use super::{Client, pod};
 use naru_api::k8s_openapi::api::apps::v1::ReplicaSet;
+use naru_api::k8s_openapi::api::coordination::v1::Lease;
 use naru_api::k8s_openapi::api::core::v1::{ConfigMap, Pod, PodStatus};
-use naru_api::request::Patch;
+use naru_api::k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use naru_api::request::{Body, DeleteOptions, Patch};
 use naru_api::{ApiService, Kube, Op, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_stale_update_is_refused() {
@@ -176,4 +178,52 @@ fn a_subresource_that_is_not_there() {
     let request = Request { subresource: "scale", ..request };
     let error = client.server.handle(request).unwrap_err();
     assert_eq!(error.message(), "the server could not find the requested resource");
+}
+
+#[test]
+fn some_kinds_are_made_by_an_update() {
+    let mut client = Client::new();
+    let lease = json!({"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}});
+    let put = |body: Value| Op::Update(Body::Json(body));
+    let request = client.request(Lease::kind(), "l", put(lease));
+    let made = client.send(request).unwrap();
+    assert_eq!(made.uid().len(), 36);
+    let request = client.request(ConfigMap::kind(), "c", put(json!({"metadata": {"name": "c"}})));
+    assert_eq!(client.send(request).unwrap_err().message(), "configmaps \"c\" not found");
+}
+
+#[test]
+fn some_kinds_are_updated_at_their_version_only() {
+    let mut client = Client::new();
+    let budget = json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1}});
+    let made = client.create::<PodDisruptionBudget>(budget).unwrap();
+    let mut blind = made.clone();
+    blind.meta_mut().resource_version = None;
+    assert_eq!(
+        client.update(blind, "").unwrap_err().message(),
+        "poddisruptionbudgets.policy \"b\" is invalid: metadata.resourceVersion: Invalid value: \
+         0x0: must be specified for an update"
+    );
+    client.update(made, "").unwrap();
+}
+
+#[test]
+fn a_deletion_may_want_a_version() {
+    let mut client = Client::new();
+    let made = client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
+    let at = |version: &str| DeleteOptions {
+        resource_version: Some(version.to_owned()),
+        ..DeleteOptions::default()
+    };
+    let error = client.delete::<ConfigMap>("c", at("1")).unwrap_err();
+    let version = made.meta().resource_version.clone().unwrap();
+    assert_eq!(
+        error.message(),
+        format!(
+            "Operation cannot be fulfilled on configmaps \"c\": the ResourceVersion in the \
+             precondition (1) does not match the ResourceVersion in record ({version}). The object \
+             might have been modified"
+        )
+    );
+    client.remove::<ConfigMap>("c", at(&version)).unwrap();
 }
