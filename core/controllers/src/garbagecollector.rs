@@ -124,14 +124,21 @@ impl Reconcile for GarbageCollector {
         &mut self,
         key: &Key,
         context: &mut Context<'_>,
-        world: &mut (),
+        _world: &mut (),
     ) -> Result<Action, Error> {
-        if key.name.is_empty() {
-            for key in self.discover(context) {
-                self.reconcile(&key, context, world)?;
-            }
-            return Ok(Action::await_change());
+        if !key.name.is_empty() {
+            return self.look(key, context);
         }
+        for key in self.discover(context) {
+            self.look(&key, context)?;
+        }
+        Ok(Action::await_change())
+    }
+}
+
+impl GarbageCollector {
+    /// Looks at one object of the graph.
+    fn look(&mut self, key: &Key, context: &mut Context<'_>) -> Result<Action, Error> {
         let Some(node) = self.graph.get(&key.name).cloned() else {
             return Ok(Action::await_change());
         };
@@ -156,9 +163,7 @@ impl Reconcile for GarbageCollector {
         }
         Ok(Action::await_change())
     }
-}
 
-impl GarbageCollector {
     /// The key under which an object waits: what it is, and its uid.
     fn work_key(&self, uid: &str) -> Option<Key> {
         let node = self.graph.get(uid)?;
