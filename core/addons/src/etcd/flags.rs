@@ -163,3 +163,55 @@ fn problem(flag: &Flag, value: &str) -> Option<String> {
         Kind::Text | Kind::Duration => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::help::COMMANDS;
+
+    fn read(line: &str, env: &[(&str, &str)]) -> Result<Parsed, Failure> {
+        let get = COMMANDS.iter().find(|command| command.name == "get").unwrap();
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Parsed::read(get, &words, &env.iter().map(own).collect())
+    }
+
+    #[test]
+    fn flags_are_pflags() {
+        let parsed = read("/a --prefix --limit=5 -wjson --rev 7 -- --b", &[]).unwrap();
+        assert_eq!(parsed.args, ["/a", "--b"]);
+        assert!(parsed.is_on("prefix") && !parsed.is_on("keys-only"));
+        assert_eq!((parsed.number("limit"), parsed.number("rev")), (5, 7));
+        assert_eq!(parsed.text("write-out"), "json");
+        assert!(!read("--prefix=false", &[]).unwrap().is_on("prefix"));
+    }
+
+    #[test]
+    fn the_environment_sets_what_the_line_does_not() {
+        let env = [("ETCDCTL_ENDPOINTS", "a:1,b:2"), ("ETCDCTL_CACERT", "/ca")];
+        let parsed = read("--cacert /other", &env).unwrap();
+        assert_eq!(parsed.endpoints(), ["a:1", "b:2"]);
+        assert_eq!(parsed.text("cacert"), "/other");
+        assert_eq!(read("", &[]).unwrap().endpoints(), ["127.0.0.1:2379"]);
+    }
+
+    // The texts were printed by etcdctl v3.5.21.
+    #[test]
+    fn mistakes_are_told_as_etcdctl_tells_them() {
+        let table = [
+            ("--nope", "unknown flag: --nope"),
+            ("-x", "unknown shorthand flag: 'x' in -x"),
+            ("--limit", "flag needs an argument: --limit"),
+            (
+                "--rev=x",
+                "invalid argument \"x\" for \"--rev\" flag: strconv.ParseInt: parsing \"x\": \
+                 invalid syntax",
+            ),
+        ];
+        for (line, why) in table {
+            let failure = read(line, &[]).unwrap_err();
+            assert_eq!(failure.err, format!("Error: {why}\n\nError: {why}\n"));
+            assert!(failure.out.starts_with("NAME:\n\tget - Gets the key or a range of keys\n"));
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod auth;
 mod crd;
 mod create;
 mod delete;
+mod etcd;
 mod list;
 mod managed;
 mod streams;
