@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn labels_make_a_policy() {
-        let table: &[(&[(&str, &str)], &str, &str, usize)] = &[
+        type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str, usize);
+        let table: &[Case] = &[
             (&[], "privileged:latest", "privileged:latest", 0),
             (&[("enforce", "baseline")], "baseline:latest", "baseline:latest", 0),
             (
