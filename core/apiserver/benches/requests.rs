@@ -7,8 +7,11 @@ mod common;
 
 use common::{Bench, object};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use naru_api::ApiService;
 use naru_api::request::ListOptions;
+use naru_api::{ApiService, Credentials};
+use naru_apiserver::{ApiServer, AuthenticationConfig};
+use naru_pki::{Authority, ExtendedUsage, PrivateKey, Subject, Template, Validity, jwt};
+use naru_sim::{Rng, Time};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -22,8 +25,14 @@ fn sum(times: u64, mut one: impl FnMut(u64) -> Duration) -> Duration {
 
 fn create(c: &mut Criterion) {
     let mut bench = Bench::with_pods(PODS);
+    creations(c, &mut bench, "create a pod");
+    bench.authorize_by_rbac();
+    creations(c, &mut bench, "create a pod, authorized by RBAC");
+}
+
+fn creations(c: &mut Criterion, bench: &mut Bench, name: &str) {
     let watch = bench.watch();
-    c.bench_function("create a pod", |b| {
+    c.bench_function(name, |b| {
         b.iter_custom(|times| {
             sum(times, |_| {
                 let request = bench.create_request();
@@ -35,6 +44,45 @@ fn create(c: &mut Criterion) {
                 took
             })
         });
+    });
+}
+
+/// Who asks: what `kubectl` and a pod show, and what is there before the first request.
+fn authenticate(c: &mut Criterion) {
+    let mut rng = Rng::new(1);
+    let validity = Validity::starting(Time::ZERO, Duration::from_secs(86_400));
+    let key = PrivateKey::generate(&mut rng);
+    let authority = Authority::new("kubernetes", key, validity, &mut rng);
+    let authority = authority.unwrap_or_else(|error| unreachable!("{error}"));
+    let key = PrivateKey::generate(&mut rng);
+    let usages = &[ExtendedUsage::ClientAuth];
+    let subject = Subject::new("kubernetes-admin", &["kubeadm:cluster-admins"]);
+    let template = Template { subject, usages, ..Template::default() };
+    let issue = |rng: &mut Rng| {
+        let issued = authority.issue(&template, &key, validity, rng);
+        issued.unwrap_or_else(|error| unreachable!("{error}"))
+    };
+    let signer = jwt::Signer::new(PrivateKey::generate(&mut rng));
+    let claims = serde_json::json!({"sub": "system:serviceaccount:default:default"});
+    c.bench_function("generate a key", |b| b.iter(|| PrivateKey::generate(&mut rng)));
+    let mut rng = Rng::new(2);
+    c.bench_function("issue a certificate", |b| b.iter(|| issue(&mut rng)));
+    c.bench_function("sign a token", |b| b.iter(|| signer.sign(&claims)));
+    c.bench_function("start an API server with its policy", |b| {
+        b.iter(|| {
+            let mut server = ApiServer::new(Rng::new(1));
+            server.install_bootstrap_policy().is_ok()
+        });
+    });
+    let mut server = ApiServer::new(Rng::new(1));
+    server.set_authentication(AuthenticationConfig {
+        client_ca: Some(authority.certificate().clone()),
+        ..AuthenticationConfig::default()
+    });
+    let certificate = issue(&mut rng).to_der();
+    let credentials = Credentials { certificate, ..Credentials::default() };
+    c.bench_function("authenticate by a certificate", |b| {
+        b.iter(|| black_box(server.authenticate(&credentials).is_ok()));
     });
 }
 
@@ -93,5 +141,5 @@ fn deliver(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(requests, create, update_status, list, deliver);
+criterion_group!(requests, create, authenticate, update_status, list, deliver);
 criterion_main!(requests);

@@ -13,7 +13,7 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
 use naru_apiserver::{ApiServer, AuthenticationConfig, AuthorizationMode};
 use naru_client::{Process, Reconcile};
-use naru_controllers::{RootCaPublisher, TokensController};
+use naru_controllers::{CsrSigningController, RootCaPublisher, TokensController};
 use naru_network::{Link, Network, Route, TopologyError};
 use naru_node::{Node, NodeConfig};
 use naru_pki::PkiError;
@@ -213,6 +213,7 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     manager = manager.with(tokens);
     let mut controllers = naru_controllers::controller_manager();
     controllers.push(Box::new(RootCaPublisher::new(&root_ca)));
+    controllers.push(Box::new(CsrSigningController::new(cluster.pki.authority().clone())));
     for controller in controllers {
         let account = naru_controllers::service_account(controller.name()).to_owned();
         make_account(&mut cluster.api, &account)?;

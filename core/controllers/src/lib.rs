@@ -3,6 +3,7 @@
 //! A controller sees the cluster through its cache and changes it through its client; none knows
 //! of another.
 
+mod certificates;
 mod clusterroleaggregation;
 mod controller_ref;
 mod daemonset;
@@ -26,6 +27,7 @@ mod tokens;
 mod util;
 mod victims;
 
+pub use certificates::{CsrApprovingController, CsrSigningController};
 pub use clusterroleaggregation::ClusterRoleAggregationController;
 pub use daemonset::DaemonSetsController;
 pub use deployment::DeploymentController;
@@ -46,9 +48,11 @@ pub use tokens::TokensController;
 use naru_client::Reconcile;
 
 /// Every controller that kube-controller-manager runs, but for those that need to be told
-/// something: [`RootCaPublisher`] and [`TokensController`] need the cluster's keys.
+/// something: [`CsrSigningController`], [`RootCaPublisher`] and [`TokensController`] need the
+/// cluster's keys.
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
+        Box::new(CsrApprovingController),
         Box::new(ClusterRoleAggregationController),
         Box::new(DaemonSetsController::default()),
         Box::new(DeploymentController::default()),

@@ -413,6 +413,19 @@ impl<'a> Context<'a> {
         self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })
     }
 
+    /// Replaces a subresource of an object.
+    pub fn update_subresource(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+        object: Value,
+    ) -> Result<Object> {
+        let op = Op::Update(Body::Json(object));
+        self.send_for_object(Ask { subresource, ..Ask::new(kind, namespace, name, op) })
+    }
+
     /// Changes an object.
     pub fn patch(
         &mut self,

@@ -10,7 +10,7 @@ use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::request::{Body, DeleteOptions, ListOptions};
 use naru_api::service::WatchRequest;
 use naru_api::{ApiService, Kube, Object, Op, Request, Response, UserInfo, WatchId};
-use naru_apiserver::ApiServer;
+use naru_apiserver::{ApiServer, AuthorizationMode};
 use naru_sim::Rng;
 use std::sync::Arc;
 
@@ -34,6 +34,15 @@ impl Bench {
             bench.create();
         }
         bench
+    }
+
+    /// From now on, asks as the ReplicaSet controller, who has only its role.
+    #[allow(dead_code)]
+    pub fn authorize_by_rbac(&mut self) {
+        let installed = self.server.install_bootstrap_policy();
+        assert!(installed.is_ok(), "{installed:?}");
+        self.server.set_authorization_mode(AuthorizationMode::NodeRbac);
+        self.user = UserInfo::service_account("kube-system", "replicaset-controller");
     }
 
     /// Makes a pod whose name is generated, as the ReplicaSet controller does.

@@ -7,6 +7,7 @@ mod apply_server_side;
 mod apply_view_last_applied;
 pub mod attach;
 pub mod auth;
+pub mod certificate;
 pub mod clusterinfo;
 pub mod common;
 pub mod config;
@@ -112,7 +113,7 @@ const INTERMEDIATE: &[&Command] =
     &[&unavailable::EXPLAIN, &get::COMMAND, &unavailable::EDIT, &delete::COMMAND];
 const DEPLOY: &[&Command] = &[&rollout::COMMAND, &scale::COMMAND, &unavailable::AUTOSCALE];
 const CLUSTER: &[&Command] = &[
-    &unavailable::CERTIFICATE,
+    &certificate::COMMAND,
     &clusterinfo::COMMAND,
     &top::COMMAND,
     &drain::CORDON,

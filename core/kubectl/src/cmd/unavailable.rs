@@ -18,9 +18,6 @@ pub static AUTOSCALE: Command = missing(
     "Auto-scale a deployment, replica set, stateful set, or replication controller",
 );
 
-/// `kubectl certificate`
-pub static CERTIFICATE: Command = missing("certificate SUBCOMMAND", "Modify certificate resources");
-
 /// `kubectl cluster-info dump`
 pub static CLUSTER_INFO_DUMP: Command =
     missing("dump", "Dump relevant information for debugging and diagnosis");

@@ -1,0 +1,94 @@
+//! `kubectl certificate`.
+//!
+//! Upstream: `k8s.io/kubectl/pkg/cmd/certificates/certificates.go`.
+
+use super::common;
+use crate::command::Command;
+use crate::context::{Context, done};
+use crate::failure::{Failure, Result};
+use crate::flags::Flag;
+use crate::mapper::kind_for;
+use crate::printers::Teller;
+use crate::process::Outcome;
+use naru_api::KindRef;
+use serde_json::{Value, json};
+
+/// `kubectl certificate`
+pub static COMMAND: Command = Command {
+    usage: "certificate SUBCOMMAND",
+    short: "Modify certificate resources",
+    long: "Modify certificate resources.",
+    subcommands: &[&APPROVE, &DENY],
+    ..Command::EMPTY
+};
+
+static APPROVE: Command = Command {
+    usage: "approve (-f FILENAME | NAME)",
+    short: "Approve a certificate signing request",
+    examples: "# Approve a request\nkubectl certificate approve csr-sqgzp",
+    flags: &[common::PRINT, common::FILENAME, FORCE],
+    run: |cx| decide(cx, "Approved", "KubectlApprove", "approved", "approve"),
+    ..Command::EMPTY
+};
+
+static DENY: Command = Command {
+    usage: "deny (-f FILENAME | NAME)",
+    short: "Deny a certificate signing request",
+    examples: "# Deny a request\nkubectl certificate deny csr-sqgzp",
+    flags: &[common::PRINT, common::FILENAME, FORCE],
+    run: |cx| decide(cx, "Denied", "KubectlDeny", "denied", "deny"),
+    ..Command::EMPTY
+};
+
+const FORCE: &[Flag] = &[Flag::switch("force", "Update the CSR even if it is already decided.")];
+
+fn decide(cx: &mut Context<'_>, type_: &str, reason: &str, told: &str, verb: &str) -> Outcome {
+    if cx.flags().changed("filename") {
+        return Err(Failure::message(format!("certificate {verb} -f is not yet in Naru")));
+    }
+    if cx.args().is_empty() {
+        return Err(Failure::message(
+            "one or more CSRs must be specified as <name> or -f <filename>",
+        ));
+    }
+    let mut teller = Teller::new(cx, "")?;
+    let kind = kind_for(&cx.kinds()?, "certificatesigningrequests")?;
+    let condition = json!({
+        "type": type_,
+        "status": "True",
+        "reason": reason,
+        "message": format!("This CSR was {told} by kubectl certificate {verb}."),
+    });
+    for name in cx.args() {
+        let request = approve_or_deny(cx, &kind, name, &condition)?;
+        teller.tell(cx, &kind, request, told)?;
+    }
+    done()
+}
+
+fn approve_or_deny(
+    cx: &mut Context<'_>,
+    kind: &KindRef,
+    name: &str,
+    condition: &Value,
+) -> Result<Value> {
+    let bad = |why: serde_json::Error| Failure::Message(why.to_string());
+    let mut request = cx.get(kind, "", name)?.to_json().map_err(bad)?;
+    let conditions = &mut request["status"]["conditions"];
+    if !conditions.is_array() {
+        *conditions = json!([]);
+    }
+    let conditions = conditions.as_array_mut().into_iter().next();
+    let there = conditions
+        .as_ref()
+        .is_some_and(|all| all.iter().any(|one| one["type"] == condition["type"]));
+    if there && !cx.flags().is("force") {
+        return Ok(request);
+    }
+    if let Some(conditions) = conditions {
+        conditions.retain(|one| one["type"] != condition["type"]);
+        conditions.push(condition.clone());
+    }
+    let updated = cx.update_subresource(kind, "", name, "approval", request)?;
+    updated.to_json().map_err(bad)
+}
