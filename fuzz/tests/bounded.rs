@@ -1,0 +1,189 @@
+//! The functions of the fuzz targets, for a bounded number of generated inputs: no input panics.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+const CASES: u32 = 400;
+
+/// Runs a function on inputs that are mostly made of `words`, and partly of any bytes. The inputs
+/// are the same in every run.
+fn bounded(words: &'static [&'static str], function: fn(&[u8])) {
+    let word = prop_oneof![
+        8 => prop::sample::select(words).prop_map(|word| word.as_bytes().to_vec()),
+        1 => "[ -~]{0,4}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    let input = prop::collection::vec(word, 0..24).prop_map(|words| words.concat());
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    TestRunner::new_with_rng(config, rng)
+        .run(&input, |input| {
+            function(&input);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn json() {
+    let words = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"a\"",
+        "\"\\u0041\"",
+        "\"\\ud800\"",
+        "1",
+        "-0.5e3",
+        "true",
+        "null",
+        " ",
+        "\"",
+    ];
+    bounded(words, naru_fuzz::json);
+    naru_fuzz::json("[".repeat(1_000_000).as_bytes());
+    naru_fuzz::json("{\"a\":".repeat(1_000_000).as_bytes());
+}
+
+#[test]
+fn yaml() {
+    let words = &[
+        "a: ", "- ", "\n", "  ", "{", "}", "[", "]", "&x ", "*x", "|\n", ">-\n", "---\n", "...\n",
+        "\"", "'", "# c", "!!str ", "? ", "<<: ", "\t", "1", "~",
+    ];
+    bounded(words, naru_fuzz::yaml);
+    naru_fuzz::yaml("[".repeat(100_000).as_bytes());
+    naru_fuzz::yaml("- ".repeat(100_000).as_bytes());
+}
+
+#[test]
+fn selectors() {
+    let words = &[
+        "a",
+        "b.c/d",
+        "=",
+        "==",
+        "!=",
+        "!",
+        " in ",
+        " notin ",
+        "(",
+        ")",
+        ",",
+        " ",
+        "<",
+        ">",
+        "1",
+        "metadata.name",
+        "\\",
+    ];
+    bounded(words, naru_fuzz::selectors);
+}
+
+#[test]
+fn quantities() {
+    let words = &[
+        "1",
+        "0",
+        "999999999999999999999",
+        ".",
+        "-",
+        "+",
+        "m",
+        "k",
+        "Ki",
+        "Mi",
+        "Ei",
+        "E",
+        "e",
+        "e3",
+        "n",
+        "u",
+    ];
+    bounded(words, naru_fuzz::quantities);
+}
+
+#[test]
+fn jsonpath() {
+    let words = &[
+        "{",
+        "}",
+        ".a",
+        "..",
+        "[*]",
+        "[0]",
+        "[-1:]",
+        "[1:2:3]",
+        "[?(@.a==\"x\")]",
+        "[?(",
+        ")]",
+        "range ",
+        "end",
+        "\"t\"",
+        "'",
+        "*",
+        "[",
+        "]",
+        ",",
+        "\n",
+        "{\"a\":[1,{\"b\":2}]}",
+        "\\",
+    ];
+    bounded(words, naru_fuzz::jsonpath);
+    naru_fuzz::jsonpath("{range .a}".repeat(10_000).as_bytes());
+    naru_fuzz::jsonpath(format!("{{{}}}", "[?(".repeat(10_000)).as_bytes());
+}
+
+const PATCH_WORDS: &[&str] = &[
+    "{\"metadata\":{\"name\":\"x\",\"finalizers\":[\"a\",\"b\"]},\"spec\":{\"template\":{\"spec\":{",
+    "\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80}]},{\"name\":\"b\"}]",
+    "\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]",
+    "\"containers\":null",
+    "\"$setElementOrder/containers\":[{\"name\":\"b\"},{\"name\":\"a\"}]",
+    "\"$retainKeys\":[\"containers\"]",
+    "\"$patch\":\"replace\"",
+    ",",
+    "}}}}",
+    "\n",
+    "[{\"op\":\"add\",\"path\":\"/spec/template\",\"value\":1}]",
+    "[{\"op\":\"move\",\"from\":\"/metadata\",\"path\":\"/metadata/name\"}]",
+    "[{\"op\":\"copy\",\"from\":\"\",\"path\":\"/x\"},{\"op\":\"test\",\"path\":\"/x/-1\"}]",
+    "[{\"manager\":\"m\",\"operation\":\"Apply\",\"apiVersion\":\"apps/v1\",\"fieldsType\":\"FieldsV1\",\
+     \"fieldsV1\":{\"f:metadata\":{\"f:name\":{},\"f:finalizers\":{\"v:\\\"a\\\"\":{}}}}}]",
+];
+
+#[test]
+fn patches() {
+    bounded(PATCH_WORDS, naru_fuzz::patches);
+}
+
+#[test]
+fn apply() {
+    bounded(PATCH_WORDS, naru_fuzz::apply);
+}
+
+#[test]
+fn cron() {
+    let words = &[
+        "*",
+        "/",
+        "-",
+        ",",
+        "?",
+        " ",
+        "0",
+        "59",
+        "99999999999",
+        "jan",
+        "SUN",
+        "@every ",
+        "@daily",
+        "1h",
+        "TZ=UTC ",
+        "1.5s",
+    ];
+    bounded(words, naru_fuzz::cron);
+}
