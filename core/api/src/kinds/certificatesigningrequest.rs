@@ -5,10 +5,14 @@
 
 use super::cells;
 use super::typed::{Typed, keep};
+use crate::gofmt::quote;
 use crate::time::meta_time;
-use crate::{Cell, Column, Kind, KindRef, Kube, Names, UserInfo, duration};
+use crate::{
+    Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, UserInfo, duration, names,
+};
 use k8s_openapi::api::certificates::v1::{
-    CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestStatus,
+    CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec,
+    CertificateSigningRequestStatus,
 };
 use naru_sim::Time;
 use std::time::Duration;
@@ -76,6 +80,41 @@ impl Typed for RequestStrategy {
         }
     }
 
+    fn validate_name(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn validate(&self, request: &CertificateSigningRequest) -> Vec<FieldError> {
+        let mut errors = validate_spec(&request.spec);
+        validate_conditions(conditions(request), &mut errors);
+        errors
+    }
+
+    fn validate_update(
+        &self,
+        new: &CertificateSigningRequest,
+        old: &CertificateSigningRequest,
+        subresource: &str,
+    ) -> Vec<FieldError> {
+        let mut errors = self.validate(new);
+        let status = Path::new("status");
+        let path = status.child("certificate");
+        let (is, was) = (certificate(new), certificate(old));
+        let text = String::from_utf8_lossy(is);
+        if is != was && !is.is_empty() && !text.contains("-----BEGIN CERTIFICATE-----") {
+            const DETAIL: &str = "must contain at least one CERTIFICATE PEM block";
+            errors.push(FieldError::invalid(path, "<certificate data>", DETAIL));
+        }
+        validate_changes(new, old, subresource == "approval", &mut errors);
+        if is != was && subresource != "status" {
+            errors.push(FieldError::forbidden(path, "updates may not set certificate content"));
+        } else if is != was && !was.is_empty() {
+            const DETAIL: &str = "updates may not modify existing certificate content";
+            errors.push(FieldError::forbidden(path, DETAIL));
+        }
+        errors
+    }
+
     /// Who asks for a certificate, and when conditions were told.
     fn stamp(
         &self,
@@ -124,6 +163,191 @@ impl Typed for RequestStrategy {
     fn field(&self, request: &CertificateSigningRequest, path: &str) -> Option<String> {
         (path == "spec.signerName").then(|| request.spec.signer_name.clone())
     }
+}
+
+/// What a certificate may be used for.
+const USAGES: [&str; 23] = [
+    "any",
+    "cert sign",
+    "client auth",
+    "code signing",
+    "content commitment",
+    "crl sign",
+    "data encipherment",
+    "decipher only",
+    "digital signature",
+    "email protection",
+    "encipher only",
+    "ipsec end system",
+    "ipsec tunnel",
+    "ipsec user",
+    "key agreement",
+    "key encipherment",
+    "microsoft sgc",
+    "netscape sgc",
+    "ocsp signing",
+    "s/mime",
+    "server auth",
+    "signing",
+    "timestamping",
+];
+const SECONDS_MIN: i32 = 600;
+
+/// Of the request itself, only that it is one is looked at.
+fn validate_spec(spec: &CertificateSigningRequestSpec) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let path = Path::new("spec");
+    let pem = String::from_utf8_lossy(&spec.request.0);
+    if !pem.contains("-----BEGIN CERTIFICATE REQUEST-----") {
+        const DETAIL: &str = "PEM block type must be CERTIFICATE REQUEST";
+        let bytes: Vec<String> = spec.request.0.iter().map(|byte| format!("{byte:#x}")).collect();
+        let value = format!("[]byte{{{}}}", bytes.join(", "));
+        errors.push(FieldError::invalid_raw(path.child("request"), value, DETAIL));
+    }
+    let usages = spec.usages.as_deref().unwrap_or_default();
+    let list = path.child("usages");
+    if usages.is_empty() {
+        errors.push(FieldError::required(list, ""));
+    }
+    for (index, usage) in usages.iter().enumerate() {
+        if !USAGES.contains(&usage.as_str()) {
+            errors.push(FieldError::not_supported(list.index(index), usage, &USAGES));
+        }
+    }
+    for (index, usage) in usages.iter().enumerate() {
+        if usages.iter().take(index).any(|earlier| earlier == usage) {
+            errors.push(FieldError::duplicate(list.index(index), usage));
+        }
+    }
+    let signer = path.child("signerName");
+    if spec.signer_name == "kubernetes.io/legacy-unknown" {
+        const DETAIL: &str = "the legacy signerName is not allowed via this API version";
+        errors.push(FieldError::invalid(signer, &spec.signer_name, DETAIL));
+    } else {
+        validate_signer(&spec.signer_name, &signer, &mut errors);
+    }
+    if let Some(seconds) = spec.expiration_seconds.filter(|seconds| *seconds < SECONDS_MIN) {
+        const DETAIL: &str = "may not specify a duration less than 600 seconds (10 minutes)";
+        errors.push(FieldError::invalid_raw(path.child("expirationSeconds"), seconds, DETAIL));
+    }
+    errors
+}
+
+/// Upstream: `ValidateSignerName`.
+fn validate_signer(name: &str, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    const DOMAIN_MAX: usize = 253;
+    const NAME_MAX: usize = DOMAIN_MAX + 1 + 63 + 1 + 253;
+    if name.is_empty() {
+        errors.push(FieldError::required(path, ""));
+        return;
+    }
+    let segments = name.split_once('/').filter(|(_, rest)| !rest.contains('/'));
+    let Some((domain, rest)) = segments else {
+        const DETAIL: &str =
+            "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+        errors.push(FieldError::invalid(path, name, DETAIL));
+        return;
+    };
+    let labels = |text: &str, check: fn(&str) -> Vec<String>| {
+        let wrong = text.split('.').map(|label| (label, check(label)));
+        let first = wrong.into_iter().find(|(_, whys)| !whys.is_empty());
+        let (label, whys) = first.unwrap_or_default();
+        whys.into_iter()
+            .map(|why| format!("validating label {}: {why}", quote(label)))
+            .map(|why| FieldError::invalid(path, text, &why))
+            .collect::<Vec<_>>()
+    };
+    if domain.len() > DOMAIN_MAX {
+        errors.push(FieldError::too_long(path, DOMAIN_MAX));
+    }
+    errors.extend(labels(domain, names::dns1123_label));
+    if !domain.contains('.') {
+        const DETAIL: &str = "should be a domain with at least two segments separated by dots";
+        errors.push(FieldError::invalid(path, domain, DETAIL));
+    }
+    errors.extend(labels(rest, names::dns1123_subdomain));
+    if name.len() > NAME_MAX {
+        errors.push(FieldError::too_long(path, NAME_MAX));
+    }
+}
+
+fn validate_conditions(
+    conditions: &[CertificateSigningRequestCondition],
+    errors: &mut Vec<FieldError>,
+) {
+    const BOTH: &str = "Approved and Denied conditions are mutually exclusive";
+    let status = Path::new("status");
+    let list = status.child("conditions");
+    for (index, condition) in conditions.iter().enumerate() {
+        let path = list.index(index);
+        let type_ = condition.type_.as_str();
+        if type_.is_empty() {
+            errors.push(FieldError::required(path.child("type"), ""));
+        }
+        let statuses: &[&str] = match type_ {
+            "Approved" | "Denied" | "Failed" => &["True"],
+            _ => &["False", "True", "Unknown"],
+        };
+        if condition.status.is_empty() {
+            errors.push(FieldError::required(path.child("status"), ""));
+        } else if !statuses.contains(&condition.status.as_str()) {
+            let given = &condition.status;
+            errors.push(FieldError::not_supported(path.child("status"), given, statuses));
+        }
+        let earlier =
+            |type_: &str| conditions.iter().take(index).any(|earlier| earlier.type_ == type_);
+        let both = match type_ {
+            "Approved" => earlier("Denied"),
+            "Denied" => earlier("Approved"),
+            _ => false,
+        };
+        if both {
+            errors.push(FieldError::invalid(path.child("type"), type_, BOTH));
+        }
+        if earlier(type_) {
+            errors.push(FieldError::duplicate(path.child("type"), type_));
+        }
+    }
+}
+
+/// What was decided stays, and only approvers decide.
+fn validate_changes(
+    new: &CertificateSigningRequest,
+    old: &CertificateSigningRequest,
+    approves: bool,
+    errors: &mut Vec<FieldError>,
+) {
+    let status = Path::new("status");
+    let list = status.child("conditions");
+    let of_type = |request, type_: &str| -> Vec<CertificateSigningRequestCondition> {
+        let all = conditions(request).iter();
+        all.filter(|condition| condition.type_ == type_).cloned().collect()
+    };
+    let mut forbid = |what: &str, type_: &str| {
+        let detail = format!("updates may not {what} a condition of type {}", quote(type_));
+        errors.push(FieldError::forbidden(list, &detail));
+    };
+    for type_ in ["Approved", "Denied", "Failed"] {
+        if of_type(new, type_).len() < of_type(old, type_).len() {
+            forbid("remove", type_);
+        }
+    }
+    if approves {
+        return;
+    }
+    for type_ in ["Approved", "Denied"] {
+        let (is, was) = (of_type(new, type_), of_type(old, type_));
+        if is.len() > was.len() {
+            forbid("add", type_);
+        } else if is.len() == was.len() && is != was {
+            forbid("modify", type_);
+        }
+    }
+}
+
+fn certificate(request: &CertificateSigningRequest) -> &[u8] {
+    let certificate = request.status.as_ref().and_then(|status| status.certificate.as_ref());
+    certificate.map(|certificate| certificate.0.as_slice()).unwrap_or_default()
 }
 
 fn conditions(request: &CertificateSigningRequest) -> &[CertificateSigningRequestCondition] {

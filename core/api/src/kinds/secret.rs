@@ -137,10 +137,8 @@ fn validate_contents(secret: &Secret, errors: &mut Vec<FieldError>) {
                 errors.push(FieldError::required(annotations.key(ACCOUNT), ""));
             }
         }
-        "kubernetes.io/ssh-auth" => {
-            if bytes("ssh-privatekey").is_some_and(|key| key.0.is_empty()) {
-                errors.push(FieldError::required(path.key("ssh-privatekey"), ""));
-            }
+        "kubernetes.io/ssh-auth" if bytes("ssh-privatekey").is_some_and(|key| key.0.is_empty()) => {
+            errors.push(FieldError::required(path.key("ssh-privatekey"), ""));
         }
         type_ @ ("kubernetes.io/dockercfg" | "kubernetes.io/dockerconfigjson") => {
             let key = match type_ {
