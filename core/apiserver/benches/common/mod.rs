@@ -1,5 +1,8 @@
 //! A server with pods as a ReplicaSet makes them.
 
+// Each bench uses a part of this.
+#![allow(dead_code)]
+
 use naru_api::k8s_openapi::api::core::v1::{
     Container, ContainerPort, ContainerState, ContainerStateRunning, ContainerStatus, EnvVar,
     HTTPGetAction, Pod, PodCondition, PodIP, PodSpec, PodStatus, Probe, ResourceRequirements,
@@ -110,8 +113,8 @@ fn own(text: &str) -> Option<String> {
 
 fn pod() -> Pod {
     let resources = |cpu: &str, memory: &str| {
-        Some([("cpu", cpu), ("memory", memory)].map(|(k, v)| (k.to_owned(), Quantity(v.into()))))
-            .map(Into::into)
+        let amounts = [("cpu", cpu), ("memory", memory)];
+        Some(amounts.map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned()))).into())
     };
     let probe = Probe {
         http_get: Some(HTTPGetAction {
