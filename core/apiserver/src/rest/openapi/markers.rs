@@ -68,10 +68,15 @@ fn mark_field(property: &mut Map<String, Value>, node: Node<'_>, field: &str) {
     if let Some(Merge::ByKey(key)) = patch.merge {
         mark("x-kubernetes-patch-merge-key", json!(key));
     }
-    if property.get("type").is_none_or(|of| of != "array") {
+    let is_map = property.contains_key("additionalProperties");
+    let is_list = property.get("type").is_some_and(|of| of == "array");
+    let mut mark = |name: &str, value: Value| drop(property.insert(name.to_owned(), value));
+    if is_map && node.field(field).0.is_atomic_map() {
+        mark("x-kubernetes-map-type", json!("atomic"));
+    }
+    if !is_list {
         return;
     }
-    let mut mark = |name: &str, value: Value| drop(property.insert(name.to_owned(), value));
     match node.field(field).0.list() {
         List::Atomic => mark("x-kubernetes-list-type", json!("atomic")),
         List::Set => mark("x-kubernetes-list-type", json!("set")),

@@ -74,13 +74,11 @@ fn normalize(name: &str, schema: &mut Value) {
     }
     let fields = map.get_mut("properties").and_then(Value::as_object_mut);
     for field in fields.into_iter().flat_map(|fields| fields.values_mut()) {
-        for inner in ["items", "additionalProperties"] {
-            if let Some(inner) = field.get_mut(inner)
-                && inner.get("$ref").is_some()
-            {
-                let reference = inner.take();
-                *inner = json!({ "allOf": [reference], "default": {} });
-            }
+        if let Some(items) = field.get_mut("items")
+            && items.get("$ref").is_some()
+        {
+            let reference = items.take();
+            *items = json!({ "allOf": [reference], "default": {} });
         }
     }
 }
