@@ -4,6 +4,8 @@
 //! `resource.ParseQuantity` of apimachinery v0.33.4 and by `client-go/util/jsonpath` v0.33.4, for
 //! the texts given there.
 
+#![allow(clippy::unwrap_used)]
+
 use naru_api::jsonpath::JsonPath;
 use naru_api::labels::{Labels, Selector};
 use naru_api::{fields, quantity};
