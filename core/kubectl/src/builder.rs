@@ -580,7 +580,7 @@ impl Builder {
                 return;
             }
         };
-        for document in naru_api::yaml::documents(&text) {
+        for document in documents(&text) {
             let object = match document {
                 Ok(Value::Null) => continue,
                 Ok(object) => object,
@@ -778,4 +778,33 @@ fn split_unique(list: &str) -> Vec<String> {
         }
     }
     out
+}
+
+/// The documents of a file, which is JSON when it begins with a brace.
+///
+/// Upstream: `yaml.NewYAMLOrJSONDecoder`.
+fn documents(text: &str) -> Vec<std::result::Result<Value, String>> {
+    if !text.trim_start().starts_with('{') {
+        let document = |document: std::result::Result<Value, _>| document.map_err(to_text);
+        return naru_api::yaml::documents(text).into_iter().map(document).collect();
+    }
+    let mut documents = Vec::new();
+    for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        let document = document.map_err(|error| match error.is_eof() {
+            true => "unexpected EOF".to_owned(),
+            false => {
+                naru_api::json::parse(text.as_bytes()).map_or_else(to_text, |_| error.to_string())
+            }
+        });
+        let is_last = document.is_err();
+        documents.push(document);
+        if is_last {
+            break;
+        }
+    }
+    documents
+}
+
+fn to_text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }

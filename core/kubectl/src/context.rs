@@ -439,6 +439,20 @@ impl<'a> Context<'a> {
         self.send_for_object(Ask { dry_run, ..Ask::new(kind, namespace, name, op) })
     }
 
+    /// Changes a subresource of an object.
+    pub fn patch_subresource(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+        patch: Patch,
+        dry_run: DryRun,
+    ) -> Result<Object> {
+        let op = Op::Patch(patch);
+        self.send_for_object(Ask { subresource, dry_run, ..Ask::new(kind, namespace, name, op) })
+    }
+
     /// Changes an object in another field manager's name.
     pub fn patch_as(
         &mut self,

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// Upstream: `version.Info`. The API is that of v1.33.4; Naru's own build has no commit to tell.
+/// Upstream: `version.Info`. The version is that of the nodes and of kubectl; Naru's own build has
+/// no commit to tell.
 pub(crate) fn version() -> Value {
     json!({
         "major": "1",
@@ -11,7 +12,7 @@ pub(crate) fn version() -> Value {
         "emulationMinor": "33",
         "minCompatibilityMajor": "1",
         "minCompatibilityMinor": "32",
-        "gitVersion": "v1.33.4",
+        "gitVersion": "v1.33.1",
         "gitCommit": "",
         "gitTreeState": "",
         "buildDate": "1970-01-01T00:00:00Z",

@@ -202,17 +202,12 @@ pub fn delete_all(
             }
         };
         for (namespace, name) in names {
+            found += 1;
             let deleted = delete(cx, target.kind(), &namespace, &name, &mut deletion)
                 .map_err(|failure| failure.sourced("deleting", target.source()));
             match deleted {
                 Ok(uid) => {
-                    found += 1;
-                    awaited.push_back(Awaited {
-                        kind: target.kind().clone(),
-                        namespace,
-                        name,
-                        uid,
-                    });
+                    awaited.push_back(Awaited { kind: target.kind().clone(), namespace, name, uid })
                 }
                 Err(failure) => failures.push(failure),
             }

@@ -8,10 +8,10 @@ use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::printers::Teller;
 use crate::process::Outcome;
-use naru_api::Object;
 use naru_api::gofmt::quote;
 use naru_api::request::Patch;
 use naru_api::schema::Node;
+use naru_api::{KindRef, Object};
 use serde_json::Value;
 
 /// `kubectl patch`
@@ -116,10 +116,31 @@ fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryR
         };
         patched.map_err(|why| Failure::Message(why.to_string()))?
     } else {
-        let patched = cx.patch(&kind, object.namespace(), object.name(), patch.clone(), dry_run)?;
+        let patched = cx
+            .patch(&kind, object.namespace(), object.name(), patch.clone(), dry_run)
+            .map_err(|failure| unsupported(failure, patch, &kind))?;
         patched.to_json().unwrap_or_default()
     };
     let operation = if after == before { "patched (no change)" } else { "patched" };
     // As upstream: a dry run is not told.
     Teller::new(cx, "")?.tell(cx, &kind, after, operation)
+}
+
+/// Tells which type of patch the API server does not take for a kind.
+fn unsupported(failure: Failure, patch: &Patch, kind: &KindRef) -> Failure {
+    let media_type = match patch {
+        Patch::Json(_) => "application/json-patch+json",
+        Patch::Merge(_) => "application/merge-patch+json",
+        Patch::Strategic(_) => "application/strategic-merge-patch+json",
+        Patch::Apply { .. } => "application/apply-patch+yaml",
+    };
+    match failure {
+        Failure::Api(error) if error.code() == 415 => Failure::Message(format!(
+            "{media_type} is not supported by {}, Kind={}: {}",
+            kind.api_version(),
+            kind.kind,
+            error.message()
+        )),
+        other => other,
+    }
 }

@@ -8,8 +8,8 @@ use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::printers::Teller;
 use crate::process::Outcome;
+use naru_api::Object;
 use naru_api::request::Patch;
-use naru_api::{ApiError, Object};
 use serde_json::json;
 
 /// `kubectl scale`
@@ -79,12 +79,9 @@ fn run(cx: &mut Context<'_>) -> Outcome {
 
 fn scale(cx: &mut Context<'_>, object: &Object, dry_run: DryRun) -> Result<()> {
     let (kind, flags) = (object.kind(), cx.flags());
-    let json = object.to_json().unwrap_or_default();
-    let Some(current) = json["spec"]["replicas"].as_i64() else {
-        // As upstream says of a kind without the scale subresource.
-        let text = "the server could not find the requested resource";
-        return Err(Failure::Api(ApiError::new(404, "NotFound", text)));
-    };
+    let scale = cx.get_subresource(&kind, object.namespace(), object.name(), "scale")?;
+    let json = scale.to_json().unwrap_or_default();
+    let current = json["spec"]["replicas"].as_i64().unwrap_or(0);
     let wanted = flags.int("current-replicas");
     if wanted != -1 && wanted != current {
         let text = format!("Expected replicas to be {wanted}, was {current}");
@@ -97,6 +94,6 @@ fn scale(cx: &mut Context<'_>, object: &Object, dry_run: DryRun) -> Result<()> {
         return Err(Failure::Message(text));
     }
     let patch = Patch::Merge(json!({"spec": {"replicas": flags.int("replicas")}}));
-    cx.patch(&kind, object.namespace(), object.name(), patch, dry_run)?;
+    cx.patch_subresource(&kind, object.namespace(), object.name(), "scale", patch, dry_run)?;
     Ok(())
 }

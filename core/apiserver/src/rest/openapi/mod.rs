@@ -86,7 +86,7 @@ impl Documents {
             let wanted = schemas::closure(&schemas, &paths);
             let document = json!({
                 "openapi": "3.0.0",
-                "info": { "title": "Kubernetes", "version": "v1.33.4" },
+                "info": { "title": "Kubernetes", "version": "v1.33.1" },
                 "paths": paths,
                 "components": { "schemas": wanted },
             });
@@ -116,6 +116,22 @@ fn by_version(kinds: &[KindRef]) -> BTreeMap<String, Vec<KindRef>> {
     versions
 }
 
+/// What client-go asks `/openapi/v2` for; upstream's answer names it with a dot for the `@`.
+const PROTO_MEDIA: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// Version 2 in protobuf, without definitions. kubectl reads it when it validates an object of a
+/// kind that version 3 does not have: what it does not find here it does not judge.
+///
+/// Upstream: `openapi_v2.Document` of gnostic-models, fields 1 and 2.
+fn proto_document() -> Vec<u8> {
+    let field = |number: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).unwrap_or(0);
+        [&[number << 3 | 2, length], content].concat()
+    };
+    let info = [field(1, b"Kubernetes"), field(2, b"v1.33.1")].concat();
+    [field(1, b"2.0"), field(2, &info)].concat()
+}
+
 impl ApiServer {
     /// Serves OpenAPI documents, with these schemas of the built-in types.
     pub fn set_openapi(&mut self, schemas: Arc<Schemas>) {
@@ -128,6 +144,10 @@ impl ApiServer {
         let documents = self.documents().ok_or_else(not_found::page)?;
         if x.info.verb != "get" {
             return Err(ApiError::method_not_allowed());
+        }
+        if path == "openapi/v2" && x.http.header("accept").contains(PROTO_MEDIA) {
+            let head = Head::new(200, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+            return Ok(HttpResponse { head, body: proto_document() });
         }
         if path == "openapi/v2" {
             return Ok(discovery::tagged(x, answer(&documents.v2, media::JSON)));

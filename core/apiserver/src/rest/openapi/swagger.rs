@@ -17,7 +17,7 @@ pub(super) fn document(schemas: &Map<String, Value>, paths: &Value) -> Value {
         .collect();
     json!({
         "swagger": "2.0",
-        "info": { "title": "Kubernetes", "version": "v1.33.4" },
+        "info": { "title": "Kubernetes", "version": "v1.33.1" },
         "paths": paths,
         "definitions": definitions,
     })
