@@ -1,5 +1,7 @@
 //! The functions of the fuzz targets, for a bounded number of generated inputs: no input panics.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
