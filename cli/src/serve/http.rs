@@ -5,7 +5,7 @@ use super::{guard, protobuf, stream};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -22,6 +22,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 const REQUESTS_MAX: usize = 400;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of a body that are dropped before the rest is not even read.
+const DROPPED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bodies of at least so many bytes are compressed: upstream's `defaultGzipThresholdBytes`.
 const GZIP_BYTES_MIN: usize = 128 * 1024;
 /// Virtual time that one call may let pass: a year.
@@ -152,18 +154,30 @@ async fn may_advance(
     }
 }
 
+/// Reads a body: at most one byte more than it may have, since what is too long is told by the API
+/// server. What comes after that is read and dropped: an HTTP/2 client that cannot finish its
+/// request does not see the answer.
+async fn collect(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+    let (mut bytes, mut dropped) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        let room = (BODY_BYTES_MAX + 1).saturating_sub(bytes.len());
+        bytes.extend(data.iter().take(room));
+        dropped += data.len().saturating_sub(room);
+        if dropped > DROPPED_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
 /// Reads a request whole.
 async fn read(request: Request<Incoming>) -> Result<HttpRequest, ApiError> {
     let (parts, body) = request.into_parts();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
-    // One byte more than may be: what is too long is told by the API server.
-    let body = Limited::new(body, BODY_BYTES_MAX + 1).collect();
-    let body = match tokio::time::timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => body.to_bytes().to_vec(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            vec![0; BODY_BYTES_MAX + 1]
-        }
+    let body = match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+        Ok(Ok(body)) => body,
         Ok(Err(error)) => return Err(ApiError::bad_request(error.to_string())),
         Err(_) => {
             let message = "the request's body did not come in time";
