@@ -12,6 +12,7 @@ use naru_api::k8s_openapi::api::core::v1::{
 use naru_api::k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
 };
+use naru_api::k8s_openapi::api::networking::v1::{ServiceCIDR, ServiceCIDRSpec};
 use naru_api::k8s_openapi::api::scheduling::v1::PriorityClass;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -23,6 +24,8 @@ use std::time::Duration;
 const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
 /// The first address of the range of cluster IPs.
 const CLUSTER_IP: &str = "10.96.0.1";
+/// That range.
+const SERVICE_CIDR: &str = "10.96.0.0/16";
 
 impl ApiServer {
     /// How often the API server sees to its own service. Upstream: `EndpointReconcilerInterval`.
@@ -59,10 +62,27 @@ impl ApiServer {
         }
     }
 
+    /// Makes the range of cluster IPs known as an object.
+    ///
+    /// Upstream: `pkg/controlplane/controller/defaultservicecidr`.
+    fn make_service_cidr(&mut self) -> ApiResult<()> {
+        let name = Some("kubernetes".to_owned());
+        let spec = ServiceCIDRSpec { cidrs: Some(vec![SERVICE_CIDR.to_owned()]) };
+        self.make(
+            "",
+            ServiceCIDR {
+                metadata: ObjectMeta { name, ..ObjectMeta::default() },
+                spec: Some(spec),
+                ..ServiceCIDR::default()
+            },
+        )
+    }
+
     /// Makes the service `kubernetes`, its endpoints and endpoint slice, which lead to the API
     /// server at this address and port; what is there stays as it is. To be called every
     /// [`ApiServer::PUBLISH_INTERVAL`], since a learner may delete them.
     pub fn publish(&mut self, address: &str, port: i32) -> ApiResult<()> {
+        self.make_service_cidr()?;
         let meta = || ObjectMeta {
             name: Some("kubernetes".to_owned()),
             namespace: Some("default".to_owned()),

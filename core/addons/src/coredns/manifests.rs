@@ -298,6 +298,10 @@ mod tests {
             let strategy = object.strategy();
             let mut object = object.clone();
             strategy.default(&mut object);
+            // As the API server does before it validates.
+            if let Some(spec) = object.edit::<Service>().and_then(|service| service.spec.as_mut()) {
+                spec.cluster_ips = spec.cluster_ip.clone().map(|ip| vec![ip]);
+            }
             assert_eq!(strategy.validate(&object), vec![], "{}", object.key());
         }
     }
