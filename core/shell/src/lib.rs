@@ -4,6 +4,7 @@
 mod kernel;
 mod programs;
 mod readline;
+pub mod serve;
 mod shell;
 mod sys;
 mod tty;

@@ -1,7 +1,7 @@
 //! Programs of the cluster itself, as far as a container shows them: their log's first lines, and
 //! that they run. Their work is done by the crates of their names, which the cluster assembles.
 
-use super::clock;
+use naru_shell::serve::clock;
 use naru_shell::{Program, Signal, Step, Sys};
 
 /// A program that says what it is and runs until it is told to end.

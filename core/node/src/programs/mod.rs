@@ -1,17 +1,13 @@
 //! Application programs of images, one file each. The shell and its tools are naru-shell's.
 
-mod clock;
 mod daemon;
-mod dial;
 mod fortune;
-mod http_server;
 mod interpreter;
 mod nginx;
 mod nginx_conf;
 
 mod pause;
 mod pi;
-mod proxy_client;
 mod redis;
 mod web;
 

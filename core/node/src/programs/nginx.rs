@@ -1,10 +1,10 @@
 //! nginx: a web server with a real subset of its configuration.
 
-use super::clock;
-use super::http_server::{HttpServer, Incoming};
 use super::nginx_conf::{self, Actions, Config, Location, Server};
-use super::proxy_client::{Exchange, Outcome};
 use naru_network::http::{Response, reason};
+use naru_shell::serve::clock;
+use naru_shell::serve::{Exchange, Outcome};
+use naru_shell::serve::{HttpServer, Incoming};
 use naru_shell::{Program, Signal, Step, Sys};
 use naru_sim::Time;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! A web application as an image describes it: what it listens on, logs and answers.
 
-use super::clock;
-use super::http_server::{HttpServer, Incoming};
 use naru_network::http::Response;
+use naru_shell::serve::clock;
+use naru_shell::serve::{HttpServer, Incoming};
 use naru_shell::{Program, Signal, Step, Sys};
 use naru_sim::Time;
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use super::resp::{array, line, show};
 use super::{PORT, READ_MAX};
-use crate::programs::dial::{Dial, DialError};
+use naru_shell::serve::{Dial, DialError};
 use naru_shell::{Errno, Program, Progress, SocketId, Step, Sys};
 use std::collections::VecDeque;
 

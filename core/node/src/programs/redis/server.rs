@@ -3,7 +3,7 @@
 use super::resp::parse;
 use super::store::Store;
 use super::{PORT, READ_MAX};
-use crate::programs::clock;
+use naru_shell::serve::clock;
 use naru_shell::{Errno, Program, Signal, SocketId, Step, Sys};
 use naru_sim::Time;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,7 +1,7 @@
 //! A connection to a host that is given by name or by address.
 
+use crate::{Connecting, Errno, Progress, Resolver, SocketId, Sys};
 use naru_network::dns::RecordType;
-use naru_shell::{Connecting, Errno, Progress, Resolver, SocketId, Sys};
 
 /// A connection being made.
 #[derive(Clone, Debug)]

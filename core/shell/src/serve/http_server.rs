@@ -1,7 +1,7 @@
 //! The connections of a server that speaks HTTP/1.1.
 
+use crate::{Errno, NetStack, SocketId, Sys};
 use naru_network::http::{Request, RequestReader, Response};
-use naru_shell::{Errno, NetStack, SocketId, Sys};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Connections of one server at one time; more wait to be accepted.

@@ -2,8 +2,8 @@
 
 use super::dial::{Dial, DialError};
 use super::http_server::Incoming;
+use crate::{Errno, Progress, SocketId, Sys};
 use naru_network::http::{Request, Response, ResponseReader};
-use naru_shell::{Errno, Progress, SocketId, Sys};
 use naru_sim::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;

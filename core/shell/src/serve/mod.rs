@@ -1,0 +1,11 @@
+//! What programs that serve others share: an HTTP/1.1 server, connections to other hosts, and time
+//! as logs write it.
+
+pub mod clock;
+mod dial;
+mod exchange;
+mod http_server;
+
+pub use dial::{Dial, DialError};
+pub use exchange::{Exchange, Outcome};
+pub use http_server::{ConnectionId, HttpServer, Incoming};
