@@ -92,10 +92,10 @@ impl Serve {
         cluster.outside(|api| api.add_token(StaticToken { token: token.clone(), user }));
         let schemas = openapi::schemas()?;
         cluster.outside(|api| api.set_openapi(schemas));
-        let name = cluster.profile().context;
+        let name = cluster.profile().context.clone();
         let server = format!("https://{}", reachable(address));
         let authority = cluster.pki().authority().certificate().to_pem();
-        let text = kubeconfig::text(name, &server, &authority, &token);
+        let text = kubeconfig::text(&name, &server, &authority, &token);
         kubeconfig::write(&self.kubeconfig, &text)?;
         let (engine, stopped) = self.start(cluster)?;
         let front = Arc::new(Front::new(engine, self.guard(), self.allow_remote));

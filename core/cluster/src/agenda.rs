@@ -12,6 +12,8 @@ pub enum Part {
     Network,
     /// A process of the control plane, by its index.
     Control(u32),
+    /// The network of the cloud.
+    Cloud,
     /// A node, by its index.
     Node(u32),
     /// The learner's own machine.

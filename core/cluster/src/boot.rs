@@ -2,34 +2,40 @@
 
 use crate::agenda::Part;
 use crate::cluster::admin;
+use crate::load_balancers::LoadBalancers;
 use crate::pki::ClusterPki;
-use crate::profile::{NodeProfile, Profile};
+use crate::profile::{NodeProfile, Profile, ProfileError};
 use crate::workstation::Workstation;
 use crate::{Cluster, etcd_pki, kubeconfig, markcontrolplane, programs};
 use ipnet::{IpNet, Ipv4Net};
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
+use naru_api::quantity::Amount;
 use naru_api::request::{Body, Op};
 use naru_api::status::ApiResult;
 use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
 use naru_apiserver::{ApiServer, AuthenticationConfig, AuthorizationMode};
 use naru_client::{Process, Reconcile};
-use naru_controllers::{CsrSigningController, RootCaPublisher, TokensController};
+use naru_controllers::{
+    CsrSigningController, NodeIpamController, RootCaPublisher, ServiceController, TokensController,
+};
 use naru_network::{Link, Network, Route, TopologyError};
-use naru_node::{Node, NodeConfig};
+use naru_node::{Node, NodeConfig, NodeSoftware};
 use naru_pki::PkiError;
 use naru_scheduler::Scheduler;
 use naru_sim::{Rng, Time};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the API server listens.
 const API_SERVER_PORT: i32 = 6443;
 
+/// Where the cluster IPs of Services come from.
+const SERVICE_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+
 /// The namespace of the control plane.
 const SYSTEM: &str = "kube-system";
-
-/// Roles and bindings of kubeadm.
-const KUBEADM_POLICY: &str = include_str!("../../../assets/rbac/kubeadm.policy");
 
 /// Virtual time that a new cluster has behind it at least: nobody sits before one in its first
 /// second.
@@ -47,6 +53,9 @@ pub enum BootError {
         /// What was asked for.
         name: String,
     },
+    /// A profile of one's own makes no sense.
+    #[error("profile: {0}")]
+    Profile(#[from] ProfileError),
     /// A manifest that belongs to the profile was refused.
     #[error("manifest of the profile: {0}")]
     Manifest(String),
@@ -88,14 +97,19 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
     let workstation = Workstation::new(&profile, &kubeconfig, &mut net, &rng)?;
     let mut nodes = Vec::new();
     for (index, machine) in profile.nodes.iter().enumerate() {
-        let node =
-            Node::new(node_config(machine, &rng)?, programs::in_containers(), &rng, &mut net);
+        let node = Node::new(
+            node_config(&profile, machine, &rng)?,
+            programs::in_containers(),
+            &rng,
+            &mut net,
+        );
         cable(&mut net, &workstation, &profile, machine, &node, index)?;
         nodes.push(node);
     }
     let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
     cluster.set_now(start);
     start_control_plane(&mut cluster)?;
+    start_load_balancers(&mut cluster)?;
     start_nodes(&mut cluster);
     markcontrolplane::mark(&mut cluster, start + BOOT_TIME_MAX);
     wait_until_ready(&mut cluster, start);
@@ -117,7 +131,7 @@ fn api_server(
     });
     api.set_authorization_mode(AuthorizationMode::NodeRbac);
     api.install_bootstrap_policy().map_err(manifest_error)?;
-    for policy in [KUBEADM_POLICY, profile.policy] {
+    for policy in &profile.policies {
         api.install_policy(policy).map_err(manifest_error)?;
     }
     Ok(api)
@@ -126,7 +140,7 @@ fn api_server(
 /// Makes the objects that are there from the start.
 fn install(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
     publish(api, profile).map_err(manifest_error)?;
-    for manifest in profile.manifests {
+    for manifest in &profile.manifests {
         for document in yaml::documents(manifest) {
             let json = document.map_err(manifest_error)?;
             let text = |pointer| json.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default();
@@ -160,22 +174,45 @@ fn manifest_error(error: impl std::fmt::Display) -> BootError {
     BootError::Manifest(error.to_string())
 }
 
-fn node_config(machine: &NodeProfile, rng: &Rng) -> Result<NodeConfig, BootError> {
+fn node_config(
+    profile: &Profile,
+    machine: &NodeProfile,
+    rng: &Rng,
+) -> Result<NodeConfig, BootError> {
     let mut files = Vec::new();
     if machine.control_plane {
         let mut rng = rng.fork("etcd-pki");
-        files = etcd_pki::files(machine.name, machine.ip, &mut rng)
+        files = etcd_pki::files(&machine.name, machine.ip, &mut rng)
             .map_err(|error| BootError::Certificates(error.to_string()))?;
     }
     Ok(NodeConfig {
         files,
         control_plane: machine.control_plane,
         tainted: machine.tainted,
-        name: machine.name.to_owned(),
+        name: machine.name.clone(),
         internal_ip: machine.ip,
-        pod_cidr: machine.pod_cidr.to_string(),
+        external_ip: machine.external_ip,
+        pod_cidr: machine.pod_cidr.map(|range| range.to_string()).unwrap_or_default(),
+        cluster_cidr: profile.pod_cidr.to_string(),
+        cpus: profile.hardware.cpus,
+        memory_bytes: bytes(&profile.hardware.memory),
+        disk_bytes: bytes(&profile.hardware.disk),
+        labels: profile.labels.clone().into_iter().chain(machine.labels.clone()).collect(),
+        provider_id: machine.provider_id.clone(),
+        software: NodeSoftware {
+            kubelet: profile.software.kubelet.clone(),
+            os_image: profile.software.os_image.clone(),
+            kernel: profile.software.kernel.clone(),
+            container_runtime: profile.software.container_runtime.clone(),
+        },
         ..NodeConfig::default()
     })
+}
+
+/// A size that the profile's reader has looked at.
+fn bytes(size: &str) -> u64 {
+    let amount = size.parse::<Amount>().map(Amount::value).unwrap_or_default();
+    u64::try_from(amount).unwrap_or_default()
 }
 
 /// Plugs a node into the network on which the learner's machine is the gateway.
@@ -192,14 +229,20 @@ fn cable(
     net.add_veth((host, "eth0"), (here, &port), Link::LAN)?;
     net.set_master(here, &port, Workstation::BRIDGE)?;
     net.add_address(host, "eth0", profile.address(machine.ip))?;
+    if let Some(outer) = machine.external_ip {
+        // The cloud's edge would exchange the addresses; here the machine has both.
+        net.add_address(host, "eth0", Ipv4Net::from(outer).into())?;
+        let (to, via) = (Ipv4Net::from(outer).into(), Some(machine.ip.into()));
+        net.add_route(here, Route { to, via, dev: Workstation::BRIDGE.to_owned(), src: None })?;
+    }
     let everywhere = IpNet::V4(Ipv4Net::default());
-    let (via, dev) = (Some(profile.host_ip.into()), "eth0".to_owned());
+    let (via, dev) = (Some(profile.host.into()), "eth0".to_owned());
     net.add_route(host, Route { to: everywhere, via, dev, src: None })?;
     Ok(())
 }
 
 fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
-    let host = cluster.profile.nodes.first().map_or("", |node| node.name);
+    let host = cluster.profile.nodes.first().map_or("", |node| node.name.as_str()).to_owned();
     let user = |name: &str| UserInfo::new(name, &["system:authenticated"]);
     let mut manager = Process::new(
         "kube-controller-manager",
@@ -214,15 +257,20 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     let mut controllers = naru_controllers::controller_manager();
     controllers.push(Box::new(RootCaPublisher::new(&root_ca)));
     controllers.push(Box::new(CsrSigningController::new(cluster.pki.authority().clone())));
+    let ranges = (cluster.profile.pod_cidr, SERVICE_RANGE);
+    controllers.push(Box::new(NodeIpamController::new(ranges.0, ranges.1)));
     for controller in controllers {
         let account = naru_controllers::service_account(controller.name()).to_owned();
         make_account(&mut cluster.api, &account)?;
         manager = manager.with_user(controller, UserInfo::service_account(SYSTEM, &account));
     }
-    let scheduler: Box<dyn Reconcile<()>> = Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, host));
+    let scheduler: Box<dyn Reconcile<()>> =
+        Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, &host));
     let scheduler =
         Process::new("kube-scheduler", user("system:kube-scheduler"), &cluster.rng).with(scheduler);
-    for (index, mut process) in (0..).zip([manager, scheduler]) {
+    let mut processes = vec![manager, scheduler];
+    processes.extend(cloud_controller_manager(cluster));
+    for (index, mut process) in (0..).zip(processes) {
         process
             .start(&mut cluster.api)
             .map_err(|error| BootError::Process(process.name().clone(), error.to_string()))?;
@@ -231,6 +279,27 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
         cluster.plan(Part::Control(index));
     }
     Ok(())
+}
+
+/// Starts what brings packets to the nodes from outside. Where there is no cloud, it is only that
+/// nobody gives Services addresses.
+fn start_load_balancers(cluster: &mut Cluster) -> Result<(), BootError> {
+    let mut process = LoadBalancers::process(&cluster.rng);
+    process
+        .start(&mut cluster.api)
+        .map_err(|error| BootError::Process(process.name().clone(), error.to_string()))?;
+    cluster.own_watches(Part::Cloud, process.watch_ids());
+    cluster.cloud = Some(process);
+    cluster.plan(Part::Cloud);
+    Ok(())
+}
+
+/// The controllers of a cloud, if the machines are in one.
+fn cloud_controller_manager(cluster: &Cluster) -> Option<Process<Box<dyn Reconcile<()>>>> {
+    let cloud = cluster.profile.cloud.as_ref()?;
+    let user = UserInfo::service_account(SYSTEM, "service-controller");
+    let service: Box<dyn Reconcile<()>> = Box::new(ServiceController::new(cloud.load_balancers));
+    Some(Process::new("cloud-controller-manager", user, &cluster.rng).with(service))
 }
 
 /// Makes the service account as which a controller works, as kube-controller-manager does before
@@ -274,8 +343,17 @@ fn is_ready(cluster: &mut Cluster) -> bool {
         return false;
     }
     let system = cluster.list(&Pod::kind(), "kube-system", "", "");
-    let wanted = cluster.profile.system_pods();
+    let wanted = system_pods(cluster);
     system.len() >= wanted && system.iter().filter_map(Object::get).all(pods::is_ready)
+}
+
+/// How many pods of kube-system there are once the cluster is up: four of each control plane, one
+/// of each DaemonSet on each node, and CoreDNS.
+fn system_pods(cluster: &mut Cluster) -> usize {
+    let daemons = cluster.list(&DaemonSet::kind(), SYSTEM, "", "").len();
+    let profile = &cluster.profile;
+    let coredns = usize::try_from(profile.coredns_replicas).unwrap_or(0);
+    4 * profile.control_planes() + daemons * profile.nodes.len() + coredns
 }
 
 fn node_is_ready(node: &Object) -> bool {

@@ -1,6 +1,7 @@
 //! The machine: its parts, and time.
 
 use crate::agenda::{Agenda, Part, Turn};
+use crate::load_balancers::{Edge, LoadBalancers};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
 use crate::viewer::Viewer;
@@ -29,6 +30,7 @@ pub struct Cluster {
     pub(crate) api: ApiServer,
     pub(crate) net: Network,
     pub(crate) control: Vec<Process<Box<dyn Reconcile<()>>>>,
+    pub(crate) cloud: Option<Process<LoadBalancers>>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) workstation: Workstation,
     agenda: Agenda,
@@ -57,6 +59,11 @@ impl Cluster {
         boot::boot(profile, seed, start)
     }
 
+    /// The same, of a profile of one's own.
+    pub fn of(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootError> {
+        boot::boot(profile, seed, start)
+    }
+
     pub(crate) fn assemble(
         profile: Profile,
         rng: Rng,
@@ -74,6 +81,7 @@ impl Cluster {
             api,
             net,
             control: Vec::new(),
+            cloud: None,
             nodes,
             workstation,
             agenda: Agenda::default(),
@@ -293,6 +301,11 @@ impl Cluster {
                     node.deliver(env);
                 }
             }
+            Part::Cloud => {
+                if let Some(cloud) = &mut self.cloud {
+                    let _ = cloud.deliver(&mut self.api);
+                }
+            }
             Part::Workstation => self.workstation.wake(),
             Part::ApiServer | Part::Network => {}
         }
@@ -315,6 +328,13 @@ impl Cluster {
                 if let Some(node) = self.nodes.get_mut(index as usize) {
                     let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
                     node.advance(env);
+                }
+            }
+            Part::Cloud => {
+                let gateway = self.workstation.namespace();
+                let mut edge = Edge { network: &mut self.net, gateway, dev: Workstation::BRIDGE };
+                if let Some(cloud) = &mut self.cloud {
+                    cloud.work(&mut self.api, &mut edge);
                 }
             }
             Part::Workstation => {
@@ -347,6 +367,7 @@ impl Cluster {
             Part::Control(index) => {
                 self.control.get(index as usize).and_then(|process| process.next_due())
             }
+            Part::Cloud => self.cloud.as_ref().and_then(Process::next_due),
             Part::Node(index) => self.nodes.get(index as usize).and_then(|node| node.next_due()),
             Part::Workstation => self.workstation.next_due(),
         };

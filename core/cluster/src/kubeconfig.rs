@@ -6,8 +6,8 @@ use naru_pki::base64;
 
 /// The kubeconfig of a profile, as kind and minikube write theirs.
 pub fn text(profile: &Profile, pki: &ClusterPki, admin: &KeyPair) -> String {
-    let context = profile.context;
-    let server = profile.control_plane_ips().next().unwrap_or(profile.host_ip);
+    let context = &profile.context;
+    let server = profile.control_plane_ips().next().unwrap_or(profile.host);
     let data = |pem: String| base64::encode(pem.as_bytes());
     let authority = data(pki.authority().certificate().to_pem());
     let (certificate, key) = (data(admin.certificate.to_pem()), data(admin.key.to_pem()));

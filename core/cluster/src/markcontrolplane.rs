@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// longer than until `deadline`.
 pub fn mark(cluster: &mut Cluster, deadline: Time) {
     let nodes = cluster.profile.nodes.iter().filter(|node| node.control_plane);
-    let mut names: Vec<String> = nodes.map(|node| node.name.to_owned()).collect();
+    let mut names: Vec<String> = nodes.map(|node| node.name.clone()).collect();
     while cluster.now() < deadline {
         names.retain(|name| !label(cluster, name));
         if names.is_empty() {

@@ -90,7 +90,7 @@ impl Workstation {
     ) -> Result<Self, BootError> {
         let namespace = net.add_namespace(Self::NAMESPACE);
         net.add_bridge(namespace, Self::BRIDGE)?;
-        net.add_address(namespace, Self::BRIDGE, profile.address(profile.host_ip))?;
+        net.add_address(namespace, Self::BRIDGE, profile.address(profile.host))?;
         let mut kernel = Kernel::new(files(kubeconfig)?, programs::on_workstation(), "naru");
         kernel.set_next_pid(1000);
         Ok(Workstation {

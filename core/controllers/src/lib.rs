@@ -4,6 +4,7 @@
 //! of another.
 
 mod certificates;
+mod cloud_service;
 mod clusterroleaggregation;
 mod controller_ref;
 mod daemonset;
@@ -13,6 +14,7 @@ mod endpointslice;
 mod expectations;
 mod garbagecollector;
 mod namespace;
+mod nodeipam;
 mod nodelifecycle;
 mod pod_control;
 mod podgc;
@@ -28,6 +30,7 @@ mod util;
 mod victims;
 
 pub use certificates::{CsrApprovingController, CsrSigningController};
+pub use cloud_service::ServiceController;
 pub use clusterroleaggregation::ClusterRoleAggregationController;
 pub use daemonset::DaemonSetsController;
 pub use deployment::DeploymentController;
@@ -35,6 +38,7 @@ pub use endpoints::EndpointsController;
 pub use endpointslice::EndpointSliceController;
 pub use garbagecollector::GarbageCollector;
 pub use namespace::NamespaceController;
+pub use nodeipam::NodeIpamController;
 pub use nodelifecycle::NodeLifecycleController;
 pub use podgc::PodGc;
 pub use replicaset::ReplicaSetController;
@@ -49,7 +53,8 @@ use naru_client::Reconcile;
 
 /// Every controller that kube-controller-manager runs, but for those that need to be told
 /// something: [`CsrSigningController`], [`RootCaPublisher`] and [`TokensController`] need the
-/// cluster's keys.
+/// cluster's keys, [`NodeIpamController`] its ranges of addresses. ([`ServiceController`] is run by a
+/// cloud controller manager.)
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
         Box::new(CsrApprovingController),
@@ -86,7 +91,9 @@ pub fn service_account(controller: &str) -> &str {
         "endpoints-controller" => "endpoint-controller",
         "garbage-collector-controller" => "generic-garbage-collector",
         "horizontal-pod-autoscaler-controller" => "horizontal-pod-autoscaler",
-        "node-lifecycle-controller" | "taint-eviction-controller" => "node-controller",
+        "cidrAllocator" | "node-lifecycle-controller" | "taint-eviction-controller" => {
+            "node-controller"
+        }
         "persistentvolume-attach-detach-controller" => "attachdetach-controller",
         "persistentvolume-binder-controller" => "persistent-volume-binder",
         "persistentvolume-expander-controller" => "expand-controller",

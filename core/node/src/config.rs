@@ -1,5 +1,6 @@
 //! What a node is made from.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// A machine of the cluster, before it is switched on.
@@ -13,7 +14,10 @@ pub struct NodeConfig {
     pub tainted: bool,
     /// Its own address.
     pub internal_ip: Ipv4Addr,
-    /// Where its pods' addresses come from: `10.244.1.0/24`.
+    /// The address by which it is reached from outside of the nodes' network.
+    pub external_ip: Option<Ipv4Addr>,
+    /// Where its pods' addresses come from: `10.244.1.0/24`, with a bridge for them from the start.
+    /// "" leaves the one to the controller manager and the other to a network plugin.
     pub pod_cidr: String,
     /// Where all pods' addresses come from: `10.244.0.0/16`.
     pub cluster_cidr: String,
@@ -31,8 +35,37 @@ pub struct NodeConfig {
     pub cluster_domain: String,
     /// `spec.providerID`: `kind://docker/kind/worker`; "" for none.
     pub provider_id: String,
+    /// Labels beyond those that every node has.
+    pub labels: BTreeMap<String, String>,
+    /// What it tells of its software.
+    pub software: NodeSoftware,
     /// Files that its pods may mount, by their paths: certificates of the control plane.
     pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// The software of a machine, as its Node tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSoftware {
+    /// The kubelet's version: `v1.33.1`.
+    pub kubelet: String,
+    /// The operating system.
+    pub os_image: String,
+    /// The kernel's version.
+    pub kernel: String,
+    /// The container runtime and its version.
+    pub container_runtime: String,
+}
+
+impl Default for NodeSoftware {
+    /// What kind's node image for v1.33.1 reports.
+    fn default() -> Self {
+        NodeSoftware {
+            kubelet: "v1.33.1".to_owned(),
+            os_image: "Debian GNU/Linux 12 (bookworm)".to_owned(),
+            kernel: "6.8.0-60-generic".to_owned(),
+            container_runtime: "containerd://2.1.1".to_owned(),
+        }
+    }
 }
 
 impl Default for NodeConfig {
@@ -43,6 +76,7 @@ impl Default for NodeConfig {
             control_plane: false,
             tainted: false,
             internal_ip: Ipv4Addr::UNSPECIFIED,
+            external_ip: None,
             pod_cidr: String::new(),
             cluster_cidr: "10.244.0.0/16".to_owned(),
             cpus: 4,
@@ -52,6 +86,8 @@ impl Default for NodeConfig {
             cluster_dns: Ipv4Addr::new(10, 96, 0, 10),
             cluster_domain: "cluster.local".to_owned(),
             provider_id: String::new(),
+            labels: BTreeMap::new(),
+            software: NodeSoftware::default(),
             files: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Upstream: `kindest/kindnetd`, `cmd/kindnetd/routes.go`.
 
+use crate::runtime::Runtime;
 use k8s_openapi::api::core::v1::Node;
 use naru_api::{Key, Object, WatchEvent};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
@@ -14,8 +15,10 @@ pub struct Kindnet {
     node_name: String,
 }
 
-/// The node's own network.
+/// The node's own network and its runtime.
 pub struct HostRoutes<'a> {
+    /// The runtime, whose pods' network the daemon sets up.
+    pub runtime: &'a mut Runtime,
     /// The network.
     pub network: &'a mut Network,
     /// The node's namespace.
@@ -54,6 +57,11 @@ impl Reconcile<HostRoutes<'_>> for Kindnet {
         world: &mut HostRoutes<'_>,
     ) -> Result<Action, Error> {
         if key.name == self.node_name {
+            // As kindnetd, it writes the plugin's configuration once it knows the node's range.
+            let own = context.cache.get::<Node>(key).and_then(|node| node.spec.as_ref());
+            if let Some(range) = own.and_then(|spec| spec.pod_cidr.as_deref()) {
+                world.runtime.configure_network(range, world.network);
+            }
             return Ok(Action::await_change());
         }
         let nodes = context.cache.list::<Node>("");

@@ -16,7 +16,7 @@ pub mod proxy;
 pub mod runtime;
 mod streams;
 
-pub use config::NodeConfig;
+pub use config::{NodeConfig, NodeSoftware};
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, RegistryError};
 pub use node::{Env, Node, NodeApi};

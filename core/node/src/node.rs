@@ -233,7 +233,8 @@ impl Node {
             }
         }
         while is_due(self.kindnet.next_due(), env.now) {
-            let mut host = HostRoutes { network: env.net, host: self.host };
+            let mut host =
+                HostRoutes { runtime: &mut self.runtime, network: env.net, host: self.host };
             if !self.kindnet.process.work(env.api as &mut dyn ApiService, &mut host) {
                 break;
             }

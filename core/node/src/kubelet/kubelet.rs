@@ -8,7 +8,7 @@ use super::{lease, mirror, node_status, static_pods, status};
 use crate::NodeConfig;
 use crate::runtime::ContainerId;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, Service};
 use naru_api::request::DeleteOptions;
 use naru_api::time::from_meta;
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
@@ -24,6 +24,8 @@ use std::time::Duration;
 const REPORT_INTERVAL: Duration = Duration::from_secs(300);
 /// How often a node looks whether it has changed. Upstream: `nodeStatusUpdateFrequency`.
 const UPDATE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a node that is not ready looks at its runtime. Upstream: `updateRuntimeUp`.
+const RUNTIME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Keys without a namespace are not pods but the kubelet's own duties.
 const NODE: &str = "node";
@@ -42,6 +44,8 @@ pub struct Kubelet {
     lease: Option<Arc<Lease>>,
     reported: Option<Time>,
     images_reported: usize,
+    /// Whether the network was ready when it last reported.
+    ready_reported: bool,
 }
 
 impl Kubelet {
@@ -58,6 +62,7 @@ impl Kubelet {
             lease: None,
             reported: None,
             images_reported: 0,
+            ready_reported: false,
         }
     }
 
@@ -109,35 +114,38 @@ impl Kubelet {
         world: &NodeWorld<'_>,
     ) -> Result<Action, Error> {
         let images = world.runtime.images.list().len();
+        let ready = world.runtime.network_ready();
+        let again = if ready { UPDATE_INTERVAL } else { RUNTIME_INTERVAL };
         let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL);
-        if !due && images == self.images_reported {
-            return Ok(Action::requeue_after(UPDATE_INTERVAL));
+        if !due && images == self.images_reported && ready == self.ready_reported {
+            return Ok(Action::requeue_after(again));
         }
         match context.client.get::<Node>("", &self.config.name) {
             Ok(node) => {
                 let mut node = Node::clone(&node);
                 let status = node.status.get_or_insert_default();
                 let old = status.conditions.take();
-                status.conditions = Some(node_status::conditions(old.as_deref(), context.now));
+                let new = node_status::conditions(old.as_deref(), ready, context.now);
+                let turned = old.is_some_and(|old| is_ready(&old) != is_ready(&new));
+                status.conditions = Some(new);
                 status.images = Some(node_status::container_images(&world.runtime.images));
                 node.metadata.resource_version = None;
                 context.client.update_status(node)?;
+                if turned {
+                    self.ready_event(context, ready);
+                }
             }
             Err(error) if error.is_not_found() => self.register(context, world)?,
             Err(error) => return Err(error.into()),
         }
         self.reported = Some(context.now);
         self.images_reported = images;
-        Ok(Action::requeue_after(UPDATE_INTERVAL))
+        self.ready_reported = ready;
+        Ok(Action::requeue_after(again))
     }
 
     fn register(&mut self, context: &mut Context<'_>, world: &NodeWorld<'_>) -> Result<(), Error> {
-        let node = node_status::initial_node(
-            &self.config,
-            &world.runtime.images,
-            context.now,
-            context.rng,
-        );
+        let node = node_status::initial_node(&self.config, world.runtime, context.now, context.rng);
         let status = node.status.clone();
         let mut created = Node::clone(&*context.client.create(node)?);
         // Creation drops the status; it is written on its own, as upstream does.
@@ -151,9 +159,16 @@ impl Kubelet {
         }
         let enforced = "Updated Node Allocatable limit across pods";
         self.node_event(context, "NodeAllocatableEnforced", enforced);
-        let ready = format!("Node {} status is now: NodeReady", self.config.name);
-        self.node_event(context, "NodeReady", &ready);
+        if world.runtime.network_ready() {
+            self.ready_event(context, true);
+        }
         Ok(())
+    }
+
+    fn ready_event(&self, context: &mut Context<'_>, ready: bool) {
+        let what = if ready { "NodeReady" } else { "NodeNotReady" };
+        let message = format!("Node {} status is now: {what}", self.config.name);
+        self.node_event(context, what, &message);
     }
 
     /// An event about the node; its uid is the node's name, as upstream's is.
@@ -272,6 +287,10 @@ impl Kubelet {
             }
         }
     }
+}
+
+fn is_ready(conditions: &[NodeCondition]) -> bool {
+    conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn key_of(pod: &Pod) -> Key {

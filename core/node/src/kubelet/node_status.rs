@@ -3,7 +3,8 @@
 //! Upstream: `pkg/kubelet/kubelet_node_status.go`, `pkg/kubelet/nodestatus/setters.go`.
 
 use crate::image_store::ImageStore;
-use crate::{NodeConfig, limits};
+use crate::runtime::Runtime;
+use crate::{NodeConfig, NodeSoftware, limits};
 use k8s_openapi::api::core::v1::{
     ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints,
     NodeSpec, NodeStatus, NodeSystemInfo, Taint,
@@ -18,7 +19,7 @@ use std::collections::BTreeMap;
 const IMAGES_MAX: usize = 50;
 
 /// The Node as it is first written.
-pub fn initial_node(config: &NodeConfig, images: &ImageStore, now: Time, rng: &mut Rng) -> Node {
+pub fn initial_node(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut Rng) -> Node {
     let mut labels = BTreeMap::from([
         ("beta.kubernetes.io/arch".to_owned(), "amd64".to_owned()),
         ("beta.kubernetes.io/os".to_owned(), "linux".to_owned()),
@@ -26,6 +27,8 @@ pub fn initial_node(config: &NodeConfig, images: &ImageStore, now: Time, rng: &m
         ("kubernetes.io/hostname".to_owned(), config.name.clone()),
         ("kubernetes.io/os".to_owned(), "linux".to_owned()),
     ]);
+    labels.extend(config.labels.clone());
+    let pod_cidr = Some(config.pod_cidr.clone()).filter(|range| !range.is_empty());
     let mut taints = Vec::new();
     if config.control_plane {
         let excluded = "node.kubernetes.io/exclude-from-external-load-balancers";
@@ -50,33 +53,38 @@ pub fn initial_node(config: &NodeConfig, images: &ImageStore, now: Time, rng: &m
             ..ObjectMeta::default()
         },
         spec: Some(NodeSpec {
-            pod_cidr: Some(config.pod_cidr.clone()),
-            pod_cidrs: Some(vec![config.pod_cidr.clone()]),
+            pod_cidrs: pod_cidr.clone().map(|range| vec![range]),
+            pod_cidr,
             provider_id: Some(config.provider_id.clone()).filter(|id| !id.is_empty()),
             taints: Some(taints).filter(|taints| !taints.is_empty()),
             ..NodeSpec::default()
         }),
-        status: Some(status(config, images, now, rng)),
+        status: Some(status(config, runtime, now, rng)),
     }
 }
 
-fn status(config: &NodeConfig, images: &ImageStore, now: Time, rng: &mut Rng) -> NodeStatus {
+fn status(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut Rng) -> NodeStatus {
     let resources = resources(config);
     NodeStatus {
-        addresses: Some(vec![
-            NodeAddress { type_: "InternalIP".to_owned(), address: config.internal_ip.to_string() },
-            NodeAddress { type_: "Hostname".to_owned(), address: config.name.clone() },
-        ]),
+        addresses: Some(addresses(config)),
         allocatable: Some(resources.clone()),
         capacity: Some(resources),
-        conditions: Some(conditions(None, now)),
+        conditions: Some(conditions(None, runtime.network_ready(), now)),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: 10250 }),
         }),
-        images: Some(container_images(images)),
-        node_info: Some(system_info(rng)),
+        images: Some(container_images(&runtime.images)),
+        node_info: Some(system_info(&config.software, rng)),
         ..NodeStatus::default()
     }
+}
+
+fn addresses(config: &NodeConfig) -> Vec<NodeAddress> {
+    let address = |type_: &str, address: String| NodeAddress { type_: type_.to_owned(), address };
+    let mut all = vec![address("InternalIP", config.internal_ip.to_string())];
+    all.extend(config.external_ip.map(|ip| address("ExternalIP", ip.to_string())));
+    all.push(address("Hostname", config.name.clone()));
+    all
 }
 
 fn resources(config: &NodeConfig) -> BTreeMap<String, Quantity> {
@@ -90,9 +98,20 @@ fn resources(config: &NodeConfig) -> BTreeMap<String, Quantity> {
     ])
 }
 
-/// The conditions of a healthy node; those that were so before keep their time.
-pub fn conditions(old: Option<&[NodeCondition]>, now: Time) -> Vec<NodeCondition> {
-    const HEALTHY: [(&str, &str, &str, &str); 4] = [
+/// Why a node without a network plugin is not ready.
+pub const NO_NETWORK: &str = "container runtime network not ready: NetworkReady=false \
+    reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+
+/// The conditions of a node whose machine is well; those that were so before keep their time.
+pub fn conditions(
+    old: Option<&[NodeCondition]>,
+    network_ready: bool,
+    now: Time,
+) -> Vec<NodeCondition> {
+    const READY: (&str, &str, &str, &str) =
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status");
+    const NOT_READY: (&str, &str, &str, &str) = ("Ready", "False", "KubeletNotReady", NO_NETWORK);
+    let all = [
         (
             "MemoryPressure",
             "False",
@@ -101,9 +120,9 @@ pub fn conditions(old: Option<&[NodeCondition]>, now: Time) -> Vec<NodeCondition
         ),
         ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        if network_ready { READY } else { NOT_READY },
     ];
-    let healthy = |(type_, status, reason, message): (&str, &str, &str, &str)| {
+    let condition = |(type_, status, reason, message): (&str, &str, &str, &str)| {
         let before = old
             .and_then(|old| old.iter().find(|condition| condition.type_ == type_))
             .filter(|condition| condition.status == status);
@@ -118,11 +137,9 @@ pub fn conditions(old: Option<&[NodeCondition]>, now: Time) -> Vec<NodeCondition
                 .or_else(|| Some(meta_time(now))),
         }
     };
-    let mut all: Vec<NodeCondition> = HEALTHY.into_iter().map(healthy).collect();
-    let known = |type_: &str| HEALTHY.iter().any(|(healthy, ..)| *healthy == type_);
+    let known = |type_: &str| all.iter().any(|(known, ..)| *known == type_);
     let others = old.into_iter().flatten().filter(|condition| !known(&condition.type_)).cloned();
-    all.splice(0..0, others);
-    all
+    others.chain(all.into_iter().map(condition)).collect()
 }
 
 /// The images as a node's status lists them.
@@ -138,18 +155,17 @@ pub fn container_images(images: &ImageStore) -> Vec<ContainerImage> {
         .collect()
 }
 
-/// What kind's node image for v1.33.1 reports.
-fn system_info(rng: &mut Rng) -> NodeSystemInfo {
+fn system_info(software: &NodeSoftware, rng: &mut Rng) -> NodeSystemInfo {
     NodeSystemInfo {
         architecture: "amd64".to_owned(),
         boot_id: uuid(rng),
-        container_runtime_version: "containerd://2.1.1".to_owned(),
-        kernel_version: "6.8.0-60-generic".to_owned(),
+        container_runtime_version: software.container_runtime.clone(),
+        kernel_version: software.kernel.clone(),
         kube_proxy_version: String::new(),
-        kubelet_version: "v1.33.1".to_owned(),
+        kubelet_version: software.kubelet.clone(),
         machine_id: uuid(rng).replace('-', ""),
         operating_system: "linux".to_owned(),
-        os_image: "Debian GNU/Linux 12 (bookworm)".to_owned(),
+        os_image: software.os_image.clone(),
         system_uuid: uuid(rng),
         ..NodeSystemInfo::default()
     }
@@ -173,8 +189,8 @@ mod tests {
 
     #[test]
     fn conditions_keep_the_time_of_their_last_change() {
-        let before = conditions(None, Time::from_secs(1));
-        let after = conditions(Some(&before), Time::from_secs(100));
+        let before = conditions(None, true, Time::from_secs(1));
+        let after = conditions(Some(&before), true, Time::from_secs(100));
         assert_eq!(after.len(), 4);
         for (old, new) in before.iter().zip(&after) {
             assert_eq!(old.last_transition_time, new.last_transition_time);
@@ -182,7 +198,7 @@ mod tests {
         }
         let mut unknown = after;
         unknown[3].status = "Unknown".to_owned();
-        let healed = conditions(Some(&unknown), Time::from_secs(200));
+        let healed = conditions(Some(&unknown), true, Time::from_secs(200));
         assert_eq!(healed[3].status, "True");
         assert_eq!(healed[3].last_transition_time, Some(meta_time(Time::from_secs(200))));
     }

@@ -6,11 +6,11 @@
 //! Upstream: `pkg/kubelet/pod_workers.go`, `SyncPod` in `pkg/kubelet/kuberuntime`.
 
 use super::lifecycle::RunningHook;
-use super::pod_files;
 use super::probes::Flight;
 use super::record::{ContainerRecord, Seen};
 use super::termination::Termination;
 use super::volumes::{self, PodVolumes, SetUpError};
+use super::{node_status, pod_files};
 use crate::runtime::{ContainerId, Runtime, SandboxConfig, SandboxId};
 use crate::{Image, ImageRef, NodeConfig, RegistryError};
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
@@ -449,6 +449,14 @@ impl PodWorker {
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) {
+        // Upstream: `SyncPod` in `pkg/kubelet/kubelet.go`.
+        if spec.host_network != Some(true) && !world.runtime.network_ready() {
+            self.to_start.clear();
+            self.sync_failed = true;
+            let message = format!("network is not ready: {}", node_status::NO_NETWORK);
+            context.event(&self.object, EventType::Warning, "NetworkNotReady", &message);
+            return;
+        }
         let config = SandboxConfig {
             namespace: self.key.namespace.clone(),
             name: self.key.name.clone(),

@@ -21,30 +21,55 @@ pub struct Cni {
     last: u32,
     /// Why no pod can be connected.
     broken: Option<String>,
+    /// The bridge is there.
+    built: bool,
 }
+
+/// What containerd says before there is a configuration.
+const NOT_INITIALIZED: &str = "cni plugin not initialized";
 
 /// The place of the bridge's address in the range.
 const GATEWAY: u32 = 1;
 
 impl Cni {
-    /// Builds the bridge in the node's own namespace. What goes wrong is told when a pod is to be
-    /// connected.
+    /// The plugin of a node. If the node's range is known, its bridge is built; otherwise pods wait
+    /// for [`Cni::configure`].
     pub fn new(config: &NodeConfig, host: NsId, network: &mut Network) -> Self {
         let mut cni = Cni {
             host,
             range: Ipv4Net::default(),
             given: BTreeSet::new(),
             last: GATEWAY,
-            broken: None,
+            broken: Some(NOT_INITIALIZED.to_owned()),
+            built: false,
         };
-        match config.pod_cidr.parse::<Ipv4Net>() {
-            Ok(range) => cni.range = range,
-            Err(_) => cni.broken = Some(format!("invalid CIDR address: {}", config.pod_cidr)),
-        }
-        if cni.broken.is_none() {
-            cni.broken = cni.build_bridge(network).err().map(|error| error.to_string());
+        if !config.pod_cidr.is_empty() {
+            cni.configure(&config.pod_cidr, network);
         }
         cni
+    }
+
+    /// Takes a range into use, as a file in `/etc/cni/net.d` does, and builds the bridge in the
+    /// node's own namespace. What goes wrong is told when a pod is to be connected.
+    pub fn configure(&mut self, range: &str, network: &mut Network) {
+        let parsed = match range.parse::<Ipv4Net>() {
+            Ok(parsed) => parsed,
+            Err(_) => {
+                self.broken = Some(format!("invalid CIDR address: {range}"));
+                return;
+            }
+        };
+        if self.built {
+            return;
+        }
+        self.range = parsed;
+        self.broken = self.build_bridge(network).err().map(|error| error.to_string());
+        self.built = self.broken.is_none();
+    }
+
+    /// Whether a configuration is there.
+    pub fn is_ready(&self) -> bool {
+        self.built
     }
 
     fn build_bridge(&self, network: &mut Network) -> Result<(), TopologyError> {

@@ -94,6 +94,18 @@ impl Runtime {
         }
     }
 
+    // ---- the pods' network ----
+
+    /// Whether a network plugin is configured: `NetworkReady` of the runtime's status.
+    pub fn network_ready(&self) -> bool {
+        self.cni.is_ready()
+    }
+
+    /// Gives the network plugin its range, if it has none.
+    pub fn configure_network(&mut self, range: &str, network: &mut Network) {
+        self.cni.configure(range, network);
+    }
+
     // ---- sandboxes ----
 
     /// Makes a pod's namespaces. The error is the text of a `FailedCreatePodSandBox` event.
