@@ -145,7 +145,7 @@ impl CidrSet {
 
     /// The parts that `range` touches.
     fn parts(&self, range: Ipv4Net) -> std::ops::Range<u32> {
-        let size = u64::from(u32::MAX) + 1 >> self.node_prefix;
+        let size = (u64::from(u32::MAX) + 1) >> self.node_prefix;
         let base = u64::from(u32::from(self.cluster.network()));
         let end = base + u64::from(self.count()) * size;
         let first = u64::from(u32::from(range.network())).clamp(base, end);
