@@ -214,6 +214,27 @@ pub fn format(labels: Option<&Labels>) -> String {
     or_none(pairs.collect::<Vec<_>>().join(","))
 }
 
+/// A selector as Go's generated `String` writes it, which is what some of
+/// upstream's messages show.
+pub fn go_label_selector(selector: &LabelSelector) -> String {
+    let labels = selector.match_labels.iter().flatten();
+    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}: {value},")).collect();
+    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
+        format!(
+            "LabelSelectorRequirement{{Key:{},Operator:{},Values:[{}],}},",
+            expression.key,
+            expression.operator,
+            expression.values.as_deref().unwrap_or_default().join(" ")
+        )
+    });
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{}}},\
+         MatchExpressions:[]LabelSelectorRequirement{{{}}},}}",
+        labels.concat(),
+        expressions.collect::<String>()
+    )
+}
+
 /// A selector as printers show it: `a=b,c in (d)`, `<none>` or `<error>`.
 ///
 /// Upstream: `FormatLabelSelector` in `apimachinery/pkg/apis/meta/v1/helpers.go`.

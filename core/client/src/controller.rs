@@ -1,6 +1,6 @@
 //! A control loop, in the idiom of kube-rs.
 
-use crate::{Cache, Client, EventRecorder, EventType};
+use crate::{Cache, Client, EventRecorder, EventType, WorkQueue};
 use dyn_clone::DynClone;
 use naru_api::request::ListOptions;
 use naru_api::{ApiError, Key, KindRef, Kube, Object, WatchEvent};
@@ -38,12 +38,28 @@ pub trait Controller: DynClone + fmt::Debug + Send + Sync {
     /// Its name: `replicaset-controller`.
     fn name(&self) -> &str;
 
+    /// As whom it writes events, where that is not its name.
+    fn event_source(&self) -> &str {
+        self.name()
+    }
+
     /// What it sees. Two controllers of one process that watch the same share one watch.
     fn watches(&self) -> Vec<Watch>;
 
     /// The keys to reconcile after a change. `old` is the state before it; the cache already
     /// holds the state after it. Called for every kind that the process watches.
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key>;
+
+    /// How long the keys of a change may wait, so that the changes which follow it are answered
+    /// together with it.
+    fn delay(&self, _event: &WatchEvent, _old: Option<&Object>) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The first and the longest delay after a failure.
+    fn backoff(&self) -> (Duration, Duration) {
+        (WorkQueue::BACKOFF_BASE, WorkQueue::BACKOFF_MAX)
+    }
 
     /// Whether what it sees has changed since this was last asked: the process then opens the
     /// watches that are new.
@@ -76,11 +92,20 @@ impl Controller for Box<dyn Reconcile<()>> {
     fn name(&self) -> &str {
         (**self).name()
     }
+    fn event_source(&self) -> &str {
+        (**self).event_source()
+    }
     fn watches(&self) -> Vec<Watch> {
         (**self).watches()
     }
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
         (**self).map(event, old, cache)
+    }
+    fn delay(&self, event: &WatchEvent, old: Option<&Object>) -> Duration {
+        (**self).delay(event, old)
+    }
+    fn backoff(&self) -> (Duration, Duration) {
+        (**self).backoff()
     }
     fn initial(&self) -> Vec<Key> {
         (**self).initial()

@@ -53,9 +53,10 @@ impl<C: Controller> Process<C> {
         }
     }
 
-    /// Adds a controller whose events come from a component of its own name.
+    /// Adds a controller.
     pub fn with(self, controller: C) -> Self {
-        let recorder = EventRecorder::new(controller.name().to_owned(), None, EventStyle::Core);
+        let recorder =
+            EventRecorder::new(controller.event_source().to_owned(), None, EventStyle::Core);
         self.with_recorder(controller, recorder)
     }
 
@@ -74,8 +75,8 @@ impl<C: Controller> Process<C> {
         self.controllers.push(Slot {
             actor: controller.name().into(),
             user: self.user.clone(),
+            queue: WorkQueue::new(controller.backoff()),
             controller,
-            queue: WorkQueue::default(),
             recorder,
             busy_until: Time::ZERO,
         });
@@ -137,7 +138,7 @@ impl<C: Controller> Process<C> {
         }
         self.cache = Cache::default();
         for slot in &mut self.controllers {
-            slot.queue = WorkQueue::default();
+            slot.queue = WorkQueue::new(slot.controller.backoff());
         }
     }
 
@@ -146,10 +147,10 @@ impl<C: Controller> Process<C> {
         let mut index = 0;
         while let Some((_, id)) = self.watches.get(index) {
             match api.poll(*id) {
-                Ok(events) => self.take(events),
+                Ok(events) => self.take(events, api.now()),
                 Err(_expired) if self.list_again(index, api)? => {}
                 Err(_expired) => {
-                    self.give_up(index);
+                    self.give_up(index, api.now());
                     continue;
                 }
             }
@@ -225,12 +226,17 @@ impl<C: Controller> Process<C> {
         }
     }
 
-    fn take(&mut self, events: Vec<WatchEvent>) {
+    fn take(&mut self, events: Vec<WatchEvent>, now: Time) {
         for event in events {
             let old = self.cache.apply(&event);
             for slot in &mut self.controllers {
-                for key in slot.controller.map(&event, old.as_ref(), &self.cache) {
-                    slot.queue.add(key, event.cause);
+                let keys = slot.controller.map(&event, old.as_ref(), &self.cache);
+                if keys.is_empty() {
+                    continue;
+                }
+                let delay = slot.controller.delay(&event, old.as_ref());
+                for key in keys {
+                    slot.queue.add_batched(now, delay, key, event.cause);
                 }
             }
         }
@@ -250,19 +256,19 @@ impl<C: Controller> Process<C> {
         }
         let events = api.poll(fresh)?;
         let there: BTreeSet<_> = events.iter().map(|event| event.object.key()).collect();
-        self.take_gone(&watch, &there);
-        self.take(events);
+        self.take_gone(&watch, &there, api.now());
+        self.take(events, api.now());
         Ok(true)
     }
 
     /// Ends a watch whose kind is gone, and its objects with it.
-    fn give_up(&mut self, index: usize) {
+    fn give_up(&mut self, index: usize, now: Time) {
         let (watch, _) = self.watches.remove(index);
-        self.take_gone(&watch, &BTreeSet::new());
+        self.take_gone(&watch, &BTreeSet::new(), now);
     }
 
     /// What the watch has shown and is not there any more, is deleted.
-    fn take_gone(&mut self, watch: &Watch, there: &BTreeSet<Key>) {
+    fn take_gone(&mut self, watch: &Watch, there: &BTreeSet<Key>, now: Time) {
         let gone: Vec<WatchEvent> = self
             .cache
             .objects(&watch.kind, &watch.namespace)
@@ -273,6 +279,6 @@ impl<C: Controller> Process<C> {
                 cause: CauseId::ROOT,
             })
             .collect();
-        self.take(gone);
+        self.take(gone, now);
     }
 }

@@ -4,17 +4,27 @@
 
 use naru_api::Key;
 use naru_sim::{CauseId, Queue, Time};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Keys to reconcile: each at most once at a time, with delays and exponential back-off.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct WorkQueue {
     ready: VecDeque<Key>,
     /// What is in `ready`, with the cause that put it there.
     waiting: BTreeMap<Key, CauseId>,
     delayed: Queue<(Key, CauseId)>,
+    /// Keys whose changes are gathered before they are answered.
+    batched: BTreeSet<Key>,
     failures: BTreeMap<Key, u32>,
+    backoff_base: Duration,
+    backoff_max: Duration,
+}
+
+impl Default for WorkQueue {
+    fn default() -> Self {
+        WorkQueue::new((WorkQueue::BACKOFF_BASE, WorkQueue::BACKOFF_MAX))
+    }
 }
 
 impl WorkQueue {
@@ -23,6 +33,19 @@ impl WorkQueue {
     pub const BACKOFF_BASE: Duration = Duration::from_millis(5);
     /// The longest delay after a failure.
     pub const BACKOFF_MAX: Duration = Duration::from_secs(1000);
+
+    /// An empty queue with the first and the longest delay after a failure.
+    pub fn new((backoff_base, backoff_max): (Duration, Duration)) -> Self {
+        WorkQueue {
+            ready: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            delayed: Queue::default(),
+            batched: BTreeSet::new(),
+            failures: BTreeMap::new(),
+            backoff_base,
+            backoff_max,
+        }
+    }
 
     /// Adds a key; a key that is waiting keeps its place and its cause.
     pub fn add(&mut self, key: Key, cause: CauseId) {
@@ -37,12 +60,21 @@ impl WorkQueue {
         self.delayed.push(at, (key, cause));
     }
 
+    /// Adds a key after a delay in which it is added but once.
+    pub fn add_batched(&mut self, now: Time, delay: Duration, key: Key, cause: CauseId) {
+        if delay.is_zero() {
+            self.add(key, cause);
+        } else if !self.waiting.contains_key(&key) && self.batched.insert(key.clone()) {
+            self.add_at(now + delay, key, cause);
+        }
+    }
+
     /// Adds a key again after a failure, later each time.
     pub fn add_rate_limited(&mut self, now: Time, key: Key, cause: CauseId) {
         let failures = self.failures.entry(key.clone()).or_insert(0);
         let factor = 1_u32.checked_shl(*failures).unwrap_or(u32::MAX);
         *failures = failures.saturating_add(1).min(31);
-        let delay = Self::BACKOFF_BASE.saturating_mul(factor).min(Self::BACKOFF_MAX);
+        let delay = self.backoff_base.saturating_mul(factor).min(self.backoff_max);
         self.add_at(now + delay, key, cause);
     }
 
@@ -54,6 +86,7 @@ impl WorkQueue {
     /// The next key, and why it is there.
     pub fn pop(&mut self, now: Time) -> Option<(Key, CauseId)> {
         while let Some((_, (key, cause))) = self.delayed.pop_due(now) {
+            self.batched.remove(&key);
             self.add(key, cause);
         }
         let key = self.ready.pop_front()?;
@@ -86,6 +119,20 @@ mod tests {
             seen.push((key.name, cause.0));
         }
         assert_eq!(seen, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn changes_are_gathered() {
+        let mut queue = WorkQueue::default();
+        let second = Duration::from_secs(1);
+        for millis in [0, 300, 900] {
+            queue.add_batched(Time::from_millis(millis), second, key("a"), CauseId(millis));
+        }
+        assert!(queue.pop(Time::from_millis(999)).is_none());
+        assert_eq!(queue.pop(Time::from_secs(1)), Some((key("a"), CauseId(0))));
+        assert_eq!(queue.next_due(), None);
+        queue.add_batched(Time::from_secs(2), second, key("a"), CauseId(4));
+        assert_eq!(queue.next_due(), Some(Time::from_secs(3)));
     }
 
     #[test]

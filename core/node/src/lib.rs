@@ -1,7 +1,6 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
 
 mod config;
-mod go_duration;
 mod image_programs;
 mod image_ref;
 mod image_store;

@@ -64,7 +64,7 @@ impl Typed for CSIStorageCapacityStrategy {
         if new.node_topology != old.node_topology {
             let selector = new.node_topology.as_ref();
             // Upstream's own word for a selector that is not there.
-            let value = selector.map_or("\"null\"".to_owned(), super::go_label_selector);
+            let value = selector.map_or("\"null\"".to_owned(), crate::labels::go_label_selector);
             errors.push(FieldError::invalid_raw("nodeTopology", value, detail));
         }
         if new.storage_class_name != old.storage_class_name {

@@ -67,7 +67,7 @@ mod workload;
 
 use crate::decode::DecodeError;
 use crate::{Cell, Kube, Object};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 /// Reads a typed object from JSON.
@@ -85,25 +85,4 @@ pub(crate) fn read_as<K: Kube>(json: Value) -> Result<(Object, Vec<String>), Dec
 /// The cells of [`crate::DEFAULT_COLUMNS`].
 pub(crate) fn default_cells(meta: &ObjectMeta) -> Vec<Cell> {
     vec![cells::name(meta), crate::time::rfc3339(meta.creation_timestamp.as_ref()).into()]
-}
-
-/// A selector as Go's generated `String` writes it, which is what some of
-/// upstream's messages show.
-pub(crate) fn go_label_selector(selector: &LabelSelector) -> String {
-    let labels = selector.match_labels.iter().flatten();
-    let labels: Vec<String> = labels.map(|(key, value)| format!("{key}: {value},")).collect();
-    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
-        format!(
-            "LabelSelectorRequirement{{Key:{},Operator:{},Values:[{}],}},",
-            expression.key,
-            expression.operator,
-            expression.values.as_deref().unwrap_or_default().join(" ")
-        )
-    });
-    format!(
-        "&LabelSelector{{MatchLabels:map[string]string{{{}}},\
-         MatchExpressions:[]LabelSelectorRequirement{{{}}},}}",
-        labels.concat(),
-        expressions.collect::<String>()
-    )
 }

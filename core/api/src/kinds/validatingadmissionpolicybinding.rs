@@ -78,6 +78,6 @@ fn param_text(param: &ParamRef) -> Option<String> {
     match (given(&param.name), given(&param.namespace)) {
         (Some(name), Some(namespace)) => Some(format!("{namespace}/{name}")),
         (Some(name), None) => Some(format!("*/{name}")),
-        (None, _) => param.selector.as_ref().map(super::go_label_selector),
+        (None, _) => param.selector.as_ref().map(crate::labels::go_label_selector),
     }
 }

@@ -13,7 +13,7 @@ use crate::printers::Teller;
 use crate::process::{Next, Outcome, Task};
 use naru_api::gofmt::quote;
 use naru_api::request::{DeleteOptions, ListOptions, Patch};
-use naru_api::{KindRef, Object};
+use naru_api::{KindRef, Object, duration};
 use naru_sim::Time;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -142,6 +142,7 @@ fn run_drain(cx: &mut Context<'_>) -> Outcome {
         evicts,
         dry_run,
         deadline,
+        refused: Vec::new(),
         remaining: Vec::new(),
         failures: Vec::new(),
     })
@@ -169,6 +170,8 @@ struct Draining {
     evicts: bool,
     dry_run: DryRun,
     deadline: Option<Time>,
+    /// What went wrong with pods of the current node.
+    refused: Vec<Failure>,
     remaining: Vec<String>,
     failures: Vec<Failure>,
 }
@@ -192,17 +195,17 @@ impl Task for Draining {
                 }
             }
             self.forget_gone(cx)?;
+            if self.deadline.is_some_and(|deadline| cx.now() >= deadline) {
+                self.give_up_waiting();
+            }
             let Some(node) = self.current.take() else { continue };
             if self.waiting.is_empty() && self.retry.is_none() {
+                if let Err(failure) = Failure::from_many(std::mem::take(&mut self.refused)) {
+                    self.give_up(cx, &node, failure);
+                    continue;
+                }
                 let json = node.to_json().unwrap_or_default();
                 Teller::new(cx, self.dry_run.suffix())?.tell(cx, &node.kind(), json, "drained")?;
-                continue;
-            }
-            if self.deadline.is_some_and(|deadline| cx.now() >= deadline) {
-                let text = "context deadline exceeded";
-                self.waiting.clear();
-                self.retry = None;
-                self.give_up(cx, &node, Failure::message(text));
                 continue;
             }
             self.current = Some(node);
@@ -245,7 +248,29 @@ impl Draining {
             return Ok(());
         }
         self.ask(cx, pods);
-        Failure::from_many(std::mem::take(&mut self.failures))
+        Ok(())
+    }
+
+    /// Pods that have not gone by the deadline are waited for no longer; those that may not go are
+    /// given up when it is time to ask again.
+    fn give_up_waiting(&mut self) {
+        const WHY: &str = "context deadline exceeded";
+        for (namespace, name, _) in self.waiting.drain(..) {
+            let text = match self.evicts {
+                true => {
+                    let (name, namespace) = (quote(&name), quote(&namespace));
+                    format!(
+                        "error when waiting for pod {name} in namespace {namespace} to terminate: \
+                         {WHY}"
+                    )
+                }
+                false => WHY.to_owned(),
+            };
+            self.refused.push(Failure::Message(text));
+            if !self.evicts {
+                break;
+            }
+        }
     }
 
     fn choose(&self, cx: &mut Context<'_>, node: &str) -> Result<Vec<Object>> {
@@ -309,7 +334,7 @@ impl Draining {
                 Err(failure) => {
                     let (name, namespace, why) = (quote(&name), quote(&namespace), failure.bare());
                     let text = format!("error when evicting pods/{name} -n {namespace}: {why}");
-                    self.failures.push(Failure::Message(text));
+                    self.refused.push(Failure::Message(text));
                 }
             }
         }
@@ -322,6 +347,11 @@ impl Draining {
         let (namespace, name) = (pod.namespace(), pod.name());
         let dry = if self.dry_run == DryRun::Server { " (server dry run)" } else { "" };
         cx.line(&format!("evicting pod {namespace}/{name}{dry}"));
+        if self.deadline.is_some_and(|deadline| cx.now() >= deadline) {
+            let nanos = u64::try_from(cx.flags().duration_ns("timeout")).unwrap_or(0);
+            let timeout = duration::go(Duration::from_nanos(nanos));
+            return Err(Failure::Message(format!("global timeout reached: {timeout}")));
+        }
         let mut eviction = json!({
             "apiVersion": "policy/v1",
             "kind": "Eviction",

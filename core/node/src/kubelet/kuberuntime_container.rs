@@ -9,9 +9,9 @@ use super::pod_workers::{Hold, NodeWorld, PodWorker, RELIST_TIME};
 use super::record::{ContainerRecord, Seen, Waiting};
 use crate::image_store::pull_error;
 use crate::runtime::{ContainerConfig, ContainerId, Runtime};
-use crate::{Image, ImageRef, RegistryError, go_duration};
+use crate::{Image, ImageRef, RegistryError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
-use naru_api::{Key, Object};
+use naru_api::{Key, Object, duration};
 use naru_client::{Context, EventType, object_reference};
 use naru_sim::Time;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl PodWorker {
         let now = context.now;
         if let Some((finished, _)) = record.ended(world.runtime) {
             if record.crash.waits_since(finished, now) {
-                let delay = go_duration::millis(record.crash.delay());
+                let delay = duration::go(record.crash.delay());
                 let pod = full_name(&self.key, &self.uid);
                 record.waiting = Some(Waiting {
                     reason: "CrashLoopBackOff",
@@ -149,8 +149,8 @@ impl PodWorker {
                 let message = format!(
                     "Successfully pulled image \"{image_text}\" in {} ({} including waiting). \
                      Image size: {} bytes.",
-                    go_duration::millis(now.since(begun)),
-                    go_duration::millis(now.since(asked)),
+                    duration::go(now.since(begun)),
+                    duration::go(now.since(asked)),
                     image.bytes()
                 );
                 self.event(index, context, EventType::Normal, "Pulled", &message);

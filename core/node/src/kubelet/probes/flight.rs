@@ -2,11 +2,11 @@
 //!
 //! Upstream: `pkg/probe/{http,tcp,exec}`.
 
-use crate::go_duration;
 use crate::kubelet::pod_workers::NodeWorld;
 use crate::runtime::{ContainerId, ExecIo, NamespaceStack};
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use naru_api::duration;
 use naru_network::Call;
 use naru_network::http::{Request, ResponseReader};
 use naru_shell::{Errno, NetStack, Pid, SocketId};
@@ -166,7 +166,7 @@ impl Flight {
                     None if !late => return None,
                     None => {
                         found.kill(*pid);
-                        let after = go_duration::millis(timeout);
+                        let after = duration::go(timeout);
                         Verdict::Bad(format!(
                             "command timed out: \"{command}\" timed out after {after}"
                         ))
