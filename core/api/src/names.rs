@@ -12,6 +12,8 @@ use naru_sim::Rng;
 const ALPHANUMS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const NAME_MAX: usize = 63;
 const SUFFIX_LEN: usize = 5;
+/// Bytes of a prefix of generated names that are kept.
+pub const GENERATED_PREFIX_MAX: usize = NAME_MAX - SUFFIX_LEN;
 const SUBDOMAIN_MAX: usize = 253;
 
 /// Bytes of all annotations of an object.
@@ -24,7 +26,7 @@ pub fn random_suffix(rng: &mut Rng, count: usize) -> String {
 
 /// A name for `metadata.generateName`: the prefix and five random letters, at most 63 in all.
 pub fn generate_name(prefix: &str, rng: &mut Rng) -> String {
-    let mut end = prefix.len().min(NAME_MAX - SUFFIX_LEN);
+    let mut end = prefix.len().min(GENERATED_PREFIX_MAX);
     while !prefix.is_char_boundary(end) {
         end -= 1;
     }

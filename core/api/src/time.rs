@@ -32,6 +32,11 @@ pub fn rfc3339(time: Option<&MetaTime>) -> String {
     time.map(|time| format!("{:.0}", time.0)).unwrap_or_default()
 }
 
+/// `Mon, 02 Jun 2025 00:00:00 +0000`, as Go's `time.RFC1123Z` writes it.
+pub fn rfc1123z(time: &MetaTime) -> String {
+    time.0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}
+
 fn timestamp(unix_micros: i64) -> Timestamp {
     // Out of jiff's range (year 9999) only for a cluster that ran for 7,000 virtual years.
     Timestamp::from_microsecond(unix_micros).unwrap_or(Timestamp::MAX)

@@ -3,7 +3,8 @@
 //! The cluster's calendar begins in 2025, so of each zone only the rule is kept that holds from
 //! then on, in POSIX's form, as the time zone database itself keeps it at the end of each file.
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 
 /// The zones of the IANA time zone database (2025b, public domain): `name rule`, sorted by name.
 const ZONES: &str = include_str!("timezones.txt");
@@ -22,6 +23,16 @@ pub fn find(name: &str) -> Option<TimeZone> {
     TimeZone::posix(rule).ok()
 }
 
+/// A moment by the clocks of a zone: `2025-06-02T09:00:00+09:00`, with `Z` where they show UTC.
+///
+/// Upstream: Go's `time.RFC3339`.
+pub fn rfc3339(time: &MetaTime, zone: &TimeZone) -> String {
+    let local = time.0.to_zoned(zone.clone());
+    let format =
+        if local.offset() == Offset::UTC { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" };
+    local.strftime(format).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +44,15 @@ mod tests {
             let (name, _) = line.split_once(' ').unwrap();
             assert!(find(name).is_some(), "{line}");
         }
+    }
+
+    #[test]
+    fn local_times() {
+        let time = MetaTime("2025-06-02T00:00:00Z".parse().unwrap());
+        let at = |zone| rfc3339(&time, &find(zone).unwrap());
+        assert_eq!(at(""), "2025-06-02T00:00:00Z");
+        assert_eq!(at("Asia/Seoul"), "2025-06-02T09:00:00+09:00");
+        assert_eq!(at("America/New_York"), "2025-06-01T20:00:00-04:00");
     }
 
     #[test]

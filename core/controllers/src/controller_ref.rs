@@ -43,13 +43,19 @@ pub fn resolve_controller<O: Kube>(cache: &Cache, meta: &ObjectMeta) -> Option<K
 pub struct Claimer<'a> {
     owner: &'a Object,
     selector: &'a Selector,
+    finalizers: &'a [&'a str],
     may_adopt: Option<Result<(), Error>>,
 }
 
 impl<'a> Claimer<'a> {
     /// Claims for `owner` what `selector` selects.
     pub fn new(owner: &'a Object, selector: &'a Selector) -> Self {
-        Claimer { owner, selector, may_adopt: None }
+        Claimer { owner, selector, finalizers: &[], may_adopt: None }
+    }
+
+    /// Gives these finalizers to what it adopts, and takes them from what it releases.
+    pub fn with_finalizers(self, finalizers: &'a [&'a str]) -> Self {
+        Claimer { finalizers, ..self }
     }
 
     /// Those of the candidates that belong to the owner now. Every candidate is tried; the first
@@ -91,10 +97,13 @@ impl<'a> Claimer<'a> {
         meta: &ObjectMeta,
     ) -> Result<bool, Error> {
         self.check_may_adopt(context)?;
-        let patch = json!({"metadata": {
+        let mut patch = json!({"metadata": {
             "ownerReferences": [new_controller_ref(self.owner)],
             "uid": meta.uid,
         }});
+        if !self.finalizers.is_empty() {
+            patch["metadata"]["finalizers"] = json!(self.finalizers);
+        }
         match patch_meta::<K>(context, meta, patch) {
             // It went away meanwhile.
             Err(Error::Api(error)) if error.is_not_found() => Ok(false),
@@ -103,10 +112,13 @@ impl<'a> Claimer<'a> {
     }
 
     fn release<K: Kube>(&self, context: &mut Context<'_>, meta: &ObjectMeta) -> Result<(), Error> {
-        let patch = json!({"metadata": {
+        let mut patch = json!({"metadata": {
             "ownerReferences": [{"$patch": "delete", "uid": self.owner.uid()}],
             "uid": meta.uid,
         }});
+        if !self.finalizers.is_empty() {
+            patch["metadata"]["$deleteFromPrimitiveList/finalizers"] = json!(self.finalizers);
+        }
         match patch_meta::<K>(context, meta, patch) {
             // Gone, or released by someone else meanwhile: what was wanted.
             Err(Error::Api(error)) if error.is_not_found() || error.reason() == "Invalid" => Ok(()),

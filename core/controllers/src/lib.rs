@@ -7,16 +7,20 @@ mod certificates;
 mod cloud_service;
 mod clusterroleaggregation;
 mod controller_ref;
+mod cronjob;
 mod daemonset;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod endpointslice;
 mod expectations;
 mod garbagecollector;
+mod job;
 mod namespace;
 mod nodeipam;
 mod nodelifecycle;
 mod pod_control;
+mod podautoscaler;
 mod podgc;
 mod replicaset;
 mod resourcequota;
@@ -26,20 +30,25 @@ mod services;
 mod storage_protection;
 mod tainteviction;
 mod tokens;
+mod ttlafterfinished;
 mod util;
 mod victims;
 
 pub use certificates::{CsrApprovingController, CsrSigningController};
 pub use cloud_service::ServiceController;
 pub use clusterroleaggregation::ClusterRoleAggregationController;
+pub use cronjob::CronJobController;
 pub use daemonset::DaemonSetsController;
 pub use deployment::DeploymentController;
+pub use disruption::{DisruptionController, StalePodDisruptions};
 pub use endpoints::EndpointsController;
 pub use endpointslice::EndpointSliceController;
 pub use garbagecollector::GarbageCollector;
+pub use job::{JobController, JobOrphanPods};
 pub use namespace::NamespaceController;
 pub use nodeipam::NodeIpamController;
 pub use nodelifecycle::NodeLifecycleController;
+pub use podautoscaler::HorizontalController;
 pub use podgc::PodGc;
 pub use replicaset::ReplicaSetController;
 pub use resourcequota::ResourceQuotaController;
@@ -48,6 +57,7 @@ pub use serviceaccount::ServiceAccountsController;
 pub use storage_protection::{PvProtectionController, PvcProtectionController};
 pub use tainteviction::TaintEvictionController;
 pub use tokens::TokensController;
+pub use ttlafterfinished::TtlAfterFinishedController;
 
 use naru_client::Reconcile;
 
@@ -59,11 +69,16 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
         Box::new(CsrApprovingController),
         Box::new(ClusterRoleAggregationController),
+        Box::new(CronJobController::default()),
         Box::new(DaemonSetsController::default()),
         Box::new(DeploymentController::default()),
+        Box::new(DisruptionController::default()),
         Box::new(EndpointsController::default()),
         Box::new(EndpointSliceController::default()),
         Box::new(GarbageCollector::default()),
+        Box::new(HorizontalController::default()),
+        Box::new(JobController::default()),
+        Box::new(JobOrphanPods),
         Box::new(NamespaceController),
         Box::new(NodeLifecycleController::default()),
         Box::new(PodGc::default()),
@@ -72,7 +87,9 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(ReplicaSetController::default()),
         Box::new(ResourceQuotaController),
         Box::new(ServiceAccountsController),
+        Box::new(StalePodDisruptions),
         Box::new(TaintEvictionController::default()),
+        Box::new(TtlAfterFinishedController),
     ]
 }
 

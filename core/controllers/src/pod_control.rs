@@ -15,7 +15,23 @@ pub fn create_pod(
     owner: &Object,
     template: &PodTemplateSpec,
 ) -> Result<(), ApiError> {
-    match context.client.create(pod_from_template(owner, template)) {
+    create(context, owner, pod_from_template(owner, template))
+}
+
+/// Creates a pod from a template as [`create_pod`] does, with a name that begins with `prefix`.
+pub fn create_pod_with_prefix(
+    context: &mut Context<'_>,
+    owner: &Object,
+    template: &PodTemplateSpec,
+    prefix: String,
+) -> Result<(), ApiError> {
+    let mut pod = pod_from_template(owner, template);
+    pod.metadata.generate_name = Some(prefix);
+    create(context, owner, pod)
+}
+
+fn create(context: &mut Context<'_>, owner: &Object, pod: Pod) -> Result<(), ApiError> {
+    match context.client.create(pod) {
         Ok(pod) => {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             let text = format!("Created pod: {name}");

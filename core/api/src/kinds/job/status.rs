@@ -147,7 +147,9 @@ impl Change<'_> {
             errors.push(FieldError::required(field, detail));
         }
         let suspended = self.spec.suspend == Some(true);
-        if self.before.start_time.is_some() && start_changed && !suspended {
+        // A job that goes on begins anew; v1.33 has learnt this in v1.33.6.
+        let resumes = self.was("Suspended") && !self.is("Suspended");
+        if self.before.start_time.is_some() && start_changed && !suspended && !resumes {
             let detail = "startTime cannot be removed for unsuspended job";
             errors.push(FieldError::required("status.startTime", detail));
         }
