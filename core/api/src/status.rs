@@ -74,6 +74,17 @@ impl ApiError {
         self.reason() == "Conflict"
     }
 
+    /// Whether there was no answer at all: see [`ApiError::unreachable`].
+    pub fn is_unreachable(&self) -> bool {
+        self.0.code == Some(0)
+    }
+
+    /// The API server at `address` was not reached. No answer: what Go's `net` says of the attempt
+    /// to connect, `connect: connection refused` or `i/o timeout`.
+    pub fn unreachable(address: &str, why: &str) -> Self {
+        ApiError::new(0, "", format!("dial tcp {address}: {why}"))
+    }
+
     /// `pods "web" not found`.
     pub fn not_found(kind: &Kind, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", kind.group_resource());

@@ -149,9 +149,11 @@ impl ApiServer {
         self.streams.marks()
     }
 
-    /// Ends every watch, as a restart of the API server does: each client has to list again.
-    pub fn drop_watches(&mut self) {
+    /// Ends every watch and every stream, as the end of the process does. What is in the store
+    /// stays: that is etcd's.
+    pub fn drop_connections(&mut self) {
         self.watches.expire_all();
+        self.streams = Streams::default();
     }
 
     /// Writes down that a request was made, on the object named `name`.

@@ -5,6 +5,7 @@ use dyn_clone::DynClone;
 use naru_api::request::ListOptions;
 use naru_api::{ApiError, Key, KindRef, Kube, Object, WatchEvent};
 use naru_sim::{Rng, Time};
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
@@ -67,6 +68,11 @@ pub trait Controller: DynClone + fmt::Debug + Send + Sync {
         false
     }
 
+    /// Itself, for an owner who wants to look at more than its work.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+
     /// The keys to reconcile once at the start, before any change.
     fn initial(&self) -> Vec<Key> {
         Vec::new()
@@ -109,6 +115,9 @@ impl Controller for Box<dyn Reconcile<()>> {
     }
     fn initial(&self) -> Vec<Key> {
         (**self).initial()
+    }
+    fn as_any(&self) -> Option<&dyn Any> {
+        (**self).as_any()
     }
     fn rewatches(&mut self) -> bool {
         (**self).rewatches()
@@ -158,6 +167,11 @@ impl Action {
     /// When a watched object changes.
     pub const fn await_change() -> Self {
         Action { requeue_after: None }
+    }
+
+    /// The time after which to look again, if it is told.
+    pub const fn delay(&self) -> Option<Duration> {
+        self.requeue_after
     }
 
     /// After this time, or when a watched object changes.

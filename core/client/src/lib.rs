@@ -11,6 +11,7 @@ mod controller;
 mod events;
 mod process;
 mod queue;
+mod reflector;
 
 pub use cache::Cache;
 pub use client::Client;

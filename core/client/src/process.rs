@@ -1,6 +1,7 @@
 //! A program of the control plane or of a node: its watches, its cache, its controllers.
 
 use crate::controller::{Context, Reconcile, Watch};
+use crate::reflector::Reflector;
 use crate::{Cache, Client, Controller, EventRecorder, EventStyle, WorkQueue};
 use naru_api::service::WatchRequest;
 use naru_api::status::ApiResult;
@@ -17,7 +18,7 @@ pub struct Process<C> {
     user: UserInfo,
     controllers: Vec<Slot<C>>,
     cache: Cache,
-    watches: Vec<(Watch, WatchId)>,
+    watches: Vec<Reflector>,
     rng: Rng,
     next_slot: usize,
 }
@@ -105,7 +106,7 @@ impl<C: Controller> Process<C> {
 
     /// Its watches at the API server, after [`Process::start`].
     pub fn watch_ids(&self) -> impl Iterator<Item = WatchId> {
-        self.watches.iter().map(|(_, id)| *id)
+        self.watches.iter().filter_map(Reflector::id)
     }
 
     /// Opens the watches and plans the initial work.
@@ -123,9 +124,15 @@ impl<C: Controller> Process<C> {
         let wanted: Vec<Watch> =
             self.controllers.iter().flat_map(|slot| slot.controller.watches()).collect();
         for watch in wanted {
-            if !self.watches.iter().any(|(open, _)| *open == watch) {
-                let id = api.watch(self.watch_request(&watch))?;
-                self.watches.push((watch, id));
+            if !self.watches.iter().any(|known| known.watch == watch) {
+                let mut reflector = Reflector::new(watch.clone());
+                match api.watch(self.watch_request(&watch)) {
+                    Err(error) if error.is_unreachable() => {
+                        reflector.lose(api.now(), &mut self.rng);
+                    }
+                    opened => reflector.open(opened?),
+                }
+                self.watches.push(reflector);
             }
         }
         Ok(())
@@ -133,7 +140,7 @@ impl<C: Controller> Process<C> {
 
     /// Closes the watches and forgets what was seen, as a process that is stopped does.
     pub fn stop(&mut self, api: &mut dyn ApiService) {
-        for (_, id) in self.watches.drain(..) {
+        for id in self.watches.drain(..).filter_map(|reflector| reflector.id()) {
             api.unwatch(id);
         }
         self.cache = Cache::default();
@@ -143,20 +150,52 @@ impl<C: Controller> Process<C> {
     }
 
     /// Takes what the watches have to deliver into the cache and the work queues.
-    pub fn deliver(&mut self, api: &mut dyn ApiService) -> ApiResult<()> {
+    pub fn deliver(&mut self, api: &mut dyn ApiService) {
         let mut index = 0;
-        while let Some((_, id)) = self.watches.get(index) {
-            match api.poll(*id) {
-                Ok(events) => self.take(events, api.now()),
-                Err(_expired) if self.list_again(index, api)? => {}
-                Err(_expired) => {
-                    self.give_up(index, api.now());
-                    continue;
+        while let Some(reflector) = self.watches.get_mut(index) {
+            let polled = reflector.id().map(|id| (id, api.poll(id)));
+            match polled {
+                None => {}
+                Some((_, Ok(events))) => self.take(events, api.now()),
+                Some((id, Err(error))) if error.is_unreachable() => {
+                    api.unwatch(id);
+                    reflector.lose(api.now(), &mut self.rng);
+                }
+                Some((id, Err(_expired))) => {
+                    api.unwatch(id);
+                    if !self.renew(index, api) {
+                        continue;
+                    }
                 }
             }
             index += 1;
         }
-        Ok(())
+    }
+
+    /// Asks again for the watches that were lost, if it is time to.
+    fn find_again(&mut self, api: &mut dyn ApiService) -> bool {
+        let now = api.now();
+        let due = |reflector: &Reflector| reflector.retry_at().is_some_and(|at| at <= now);
+        let Some(index) = self.watches.iter().position(due) else { return false };
+        self.renew(index, api);
+        true
+    }
+
+    /// Asks for a watch anew, or plans to; `false` if it was given up.
+    fn renew(&mut self, index: usize, api: &mut dyn ApiService) -> bool {
+        match self.list_again(index, api) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.give_up(index, api.now());
+                return false;
+            }
+            Err(_refused) => {
+                if let Some(reflector) = self.watches.get_mut(index) {
+                    reflector.lose(api.now(), &mut self.rng);
+                }
+            }
+        }
+        true
     }
 
     /// Adds a key to the queue of its first controller, for work that no watch tells of.
@@ -168,10 +207,11 @@ impl<C: Controller> Process<C> {
 
     /// When there is work next.
     pub fn next_due(&self) -> Option<Time> {
-        self.controllers
+        let work = self
+            .controllers
             .iter()
-            .filter_map(|slot| Some(slot.queue.next_due()?.max(slot.busy_until)))
-            .min()
+            .filter_map(|slot| Some(slot.queue.next_due()?.max(slot.busy_until)));
+        work.chain(self.watches.iter().filter_map(Reflector::retry_at)).min()
     }
 
     /// Does one piece of work if there is any; each controller has its turn.
@@ -179,6 +219,9 @@ impl<C: Controller> Process<C> {
     where
         C: Reconcile<W>,
     {
+        if self.find_again(api) {
+            return true;
+        }
         let now = api.now();
         for turn in 0..self.controllers.len() {
             let index = (self.next_slot + turn) % self.controllers.len();
@@ -242,18 +285,19 @@ impl<C: Controller> Process<C> {
         }
     }
 
-    /// The watch fell behind: start it anew, and find out what has gone meanwhile. `false` if its
-    /// kind is not served any more.
+    /// The watch fell behind or was lost: start it anew, and find out what has gone meanwhile.
+    /// `false` if its kind is not served any more.
     fn list_again(&mut self, index: usize, api: &mut dyn ApiService) -> ApiResult<bool> {
-        let Some((watch, id)) = self.watches.get(index).cloned() else { return Ok(true) };
-        api.unwatch(id);
-        let fresh = match api.watch(self.watch_request(&watch)) {
+        let Some(watch) = self.watches.get(index).map(|reflector| reflector.watch.clone()) else {
+            return Ok(true);
+        };
+        let opened = api.watch(self.watch_request(&watch));
+        let Some(reflector) = self.watches.get_mut(index) else { return Ok(true) };
+        let fresh = match opened {
             Err(error) if error.is_not_found() => return Ok(false),
             opened => opened?,
         };
-        if let Some(slot) = self.watches.get_mut(index) {
-            slot.1 = fresh;
-        }
+        reflector.open(fresh);
         let events = api.poll(fresh)?;
         let there: BTreeSet<_> = events.iter().map(|event| event.object.key()).collect();
         self.take_gone(&watch, &there, api.now());
@@ -263,8 +307,8 @@ impl<C: Controller> Process<C> {
 
     /// Ends a watch whose kind is gone, and its objects with it.
     fn give_up(&mut self, index: usize, now: Time) {
-        let (watch, _) = self.watches.remove(index);
-        self.take_gone(&watch, &BTreeSet::new(), now);
+        let gone = self.watches.remove(index);
+        self.take_gone(&gone.watch, &BTreeSet::new(), now);
     }
 
     /// What the watch has shown and is not there any more, is deleted.

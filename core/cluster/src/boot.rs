@@ -2,6 +2,9 @@
 
 use crate::agenda::Part;
 use crate::cluster::admin;
+use crate::controlplane::{
+    self, CLOUD_CONTROLLER_MANAGER, CONTROLLER_MANAGER, ControlProcess, SCHEDULER,
+};
 use crate::load_balancers::LoadBalancers;
 use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile, ProfileError};
@@ -13,16 +16,12 @@ use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
 use naru_api::quantity::Amount;
 use naru_api::request::{Body, Op};
 use naru_api::status::ApiResult;
-use naru_api::{ApiService, Kube, Object, Request, UserInfo, pods, scheme, yaml};
+use naru_api::{ApiService, Kube, Object, Request, pods, scheme, yaml};
 use naru_apiserver::{ApiServer, AuthenticationConfig, AuthorizationMode};
-use naru_client::{Process, Reconcile};
-use naru_controllers::{
-    CsrSigningController, NodeIpamController, RootCaPublisher, ServiceController, TokensController,
-};
+use naru_client::Controller as _;
 use naru_network::{Link, Network, Route, TopologyError};
 use naru_node::{Node, NodeConfig, NodeSoftware};
 use naru_pki::PkiError;
-use naru_scheduler::Scheduler;
 use naru_sim::{Rng, Time};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -32,10 +31,10 @@ use std::time::Duration;
 const API_SERVER_PORT: i32 = 6443;
 
 /// Where the cluster IPs of Services come from.
-const SERVICE_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+pub const SERVICE_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
 
 /// The namespace of the control plane.
-const SYSTEM: &str = "kube-system";
+pub const SYSTEM: &str = "kube-system";
 
 /// Virtual time that a new cluster has behind it at least: nobody sits before one in its first
 /// second.
@@ -242,40 +241,24 @@ fn cable(
 }
 
 fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
-    let host = cluster.profile.nodes.first().map_or("", |node| node.name.as_str()).to_owned();
-    let user = |name: &str| UserInfo::new(name, &["system:authenticated"]);
-    let mut manager = Process::new(
-        "kube-controller-manager",
-        user("system:kube-controller-manager"),
-        &cluster.rng,
-    );
-    let signer = cluster.pki.service_accounts().clone();
-    let root_ca = cluster.pki.authority().certificate().to_pem();
-    // As upstream, it makes the tokens of service accounts by its own right.
-    let tokens: Box<dyn Reconcile<()>> = Box::new(TokensController::new(signer, &root_ca));
-    manager = manager.with(tokens);
-    let mut controllers = naru_controllers::controller_manager();
-    controllers.push(Box::new(RootCaPublisher::new(&root_ca)));
-    controllers.push(Box::new(CsrSigningController::new(cluster.pki.authority().clone())));
-    let ranges = (cluster.profile.pod_cidr, SERVICE_RANGE);
-    controllers.push(Box::new(NodeIpamController::new(ranges.0, ranges.1)));
-    for controller in controllers {
+    let host = cluster.profile.nodes.first().map_or("", |node| node.name.as_str());
+    let (profile, pki) = (cluster.profile.clone(), cluster.pki.clone());
+    let setting = controlplane::Setting::new(&profile, &pki, &cluster.rng);
+    let manager = controlplane::controller_manager(&setting);
+    let scheduler = controlplane::scheduler(host, &cluster.rng);
+    for controller in controlplane::controllers(&setting) {
         let account = naru_controllers::service_account(controller.name()).to_owned();
         make_account(&mut cluster.api, &account)?;
-        manager = manager.with_user(controller, UserInfo::service_account(SYSTEM, &account));
     }
-    let scheduler: Box<dyn Reconcile<()>> =
-        Box::new(Scheduler::new(Scheduler::DEFAULT_NAME, &host));
-    let scheduler =
-        Process::new("kube-scheduler", user("system:kube-scheduler"), &cluster.rng).with(scheduler);
-    let mut processes = vec![manager, scheduler];
-    processes.extend(cloud_controller_manager(cluster));
-    for (index, mut process) in (0..).zip(processes) {
+    let mut programs = vec![(CONTROLLER_MANAGER, manager), (SCHEDULER, scheduler)];
+    let cloud = controlplane::cloud_controller_manager(&setting);
+    programs.extend(cloud.map(|process| (CLOUD_CONTROLLER_MANAGER, process)));
+    for (index, (program, mut process)) in (0..).zip(programs) {
         process
             .start(&mut cluster.api)
             .map_err(|error| BootError::Process(process.name().clone(), error.to_string()))?;
         cluster.own_watches(Part::Control(index), process.watch_ids());
-        cluster.control.push(process);
+        cluster.control.push(ControlProcess::new(program, process));
         cluster.plan(Part::Control(index));
     }
     Ok(())
@@ -292,14 +275,6 @@ fn start_load_balancers(cluster: &mut Cluster) -> Result<(), BootError> {
     cluster.cloud = Some(process);
     cluster.plan(Part::Cloud);
     Ok(())
-}
-
-/// The controllers of a cloud, if the machines are in one.
-fn cloud_controller_manager(cluster: &Cluster) -> Option<Process<Box<dyn Reconcile<()>>>> {
-    let cloud = cluster.profile.cloud.as_ref()?;
-    let user = UserInfo::service_account(SYSTEM, "service-controller");
-    let service: Box<dyn Reconcile<()>> = Box::new(ServiceController::new(cloud.load_balancers));
-    Some(Process::new("cloud-controller-manager", user, &cluster.rng).with(service))
 }
 
 /// Makes the service account as which a controller works, as kube-controller-manager does before

@@ -1,16 +1,19 @@
 //! The machine: its parts, and time.
 
 use crate::agenda::{Agenda, Part, Turn};
+use crate::controlplane::{ControlProcess, Presence};
+use crate::faults::Damage;
 use crate::load_balancers::{Edge, LoadBalancers};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
+use crate::severed::Reach;
 use crate::viewer::Viewer;
 use crate::workstation::Workstation;
 use crate::{BootError, boot, packets, view::ViewDelta};
 use naru_api::request::{ListOptions, Op};
 use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId, scheme};
 use naru_apiserver::{ApiServer, StreamMark};
-use naru_client::{Process, Reconcile};
+use naru_client::Process;
 use naru_network::Network;
 use naru_node::{Env, Node};
 use naru_sim::{CauseLog, Rng, Time, limits};
@@ -29,11 +32,15 @@ pub struct Cluster {
     pub(crate) pki: ClusterPki,
     pub(crate) api: ApiServer,
     pub(crate) net: Network,
-    pub(crate) control: Vec<Process<Box<dyn Reconcile<()>>>>,
+    pub(crate) control: Vec<ControlProcess>,
+    pub(crate) api_presence: Presence,
+    /// What was seen of the control plane's containers.
+    pub(crate) control_changes: u64,
+    pub(crate) damage: Damage,
     pub(crate) cloud: Option<Process<LoadBalancers>>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) workstation: Workstation,
-    agenda: Agenda,
+    pub(crate) agenda: Agenda,
     watch_owners: BTreeMap<WatchId, Part>,
     viewer: Viewer,
     packets: packets::Follower,
@@ -82,6 +89,9 @@ impl Cluster {
             net,
             control: Vec::new(),
             cloud: None,
+            api_presence: Presence::STARTED,
+            control_changes: 0,
+            damage: Damage::default(),
             nodes,
             workstation,
             agenda: Agenda::default(),
@@ -256,6 +266,11 @@ impl Cluster {
             Turn::Work => self.work(part),
         }
         self.claim_watches(part, before);
+        match part {
+            Part::Node(_) => self.follow_control_plane(),
+            Part::Workstation => self.answer_questions(),
+            _ => {}
+        }
         self.plan(part);
         self.pass_on_streams(part, &marks);
         self.settle();
@@ -282,28 +297,29 @@ impl Cluster {
     }
 
     /// The watches opened after `before` belong to this part.
-    fn claim_watches(&mut self, part: Part, before: WatchId) {
+    pub(crate) fn claim_watches(&mut self, part: Part, before: WatchId) {
         let opened = before.0 + 1..=self.api.last_watch().0;
         self.watch_owners.extend(opened.map(|id| (WatchId(id), part)));
     }
 
     fn deliver(&mut self, part: Part) {
+        let severed = self.why_unreached(part);
+        let api = &mut Reach::new(&mut self.api, severed);
         match part {
             Part::Control(index) => {
-                if let Some(process) = self.control.get_mut(index as usize) {
-                    // A watch that cannot be opened again is asked for at the next delivery.
-                    let _ = process.deliver(&mut self.api);
+                if let Some(control) = self.control.get_mut(index as usize) {
+                    control.process.deliver(api.clients());
                 }
             }
             Part::Node(index) => {
                 if let Some(node) = self.nodes.get_mut(index as usize) {
-                    let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+                    let env = &mut Env { api: api.kubelets(), net: &mut self.net, now: self.now };
                     node.deliver(env);
                 }
             }
             Part::Cloud => {
                 if let Some(cloud) = &mut self.cloud {
-                    let _ = cloud.deliver(&mut self.api);
+                    cloud.deliver(api.clients());
                 }
             }
             Part::Workstation => self.workstation.wake(),
@@ -312,21 +328,26 @@ impl Cluster {
     }
 
     fn work(&mut self, part: Part) {
+        let severed = self.why_unreached(part);
+        let reached = severed.is_none();
+        let api = &mut Reach::new(&mut self.api, severed);
         match part {
-            Part::ApiServer => {
+            Part::ApiServer if self.api_presence.works() => {
                 self.api.tick();
                 // What cannot be made now is tried again at the next interval.
                 let _ = boot::publish(&mut self.api, &self.profile);
             }
+            Part::ApiServer => {}
             Part::Network => self.net.advance(self.now),
             Part::Control(index) => {
-                if let Some(process) = self.control.get_mut(index as usize) {
-                    process.work(&mut self.api, &mut ());
+                if let Some(control) = self.control.get_mut(index as usize) {
+                    control.process.work(api.clients(), &mut ());
                 }
+                self.resign(index, reached);
             }
             Part::Node(index) => {
                 if let Some(node) = self.nodes.get_mut(index as usize) {
-                    let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+                    let env = &mut Env { api: api.kubelets(), net: &mut self.net, now: self.now };
                     node.advance(env);
                 }
             }
@@ -334,11 +355,11 @@ impl Cluster {
                 let gateway = self.workstation.namespace();
                 let mut edge = Edge { network: &mut self.net, gateway, dev: Workstation::BRIDGE };
                 if let Some(cloud) = &mut self.cloud {
-                    cloud.work(&mut self.api, &mut edge);
+                    cloud.work(api.clients(), &mut edge);
                 }
             }
             Part::Workstation => {
-                self.workstation.run(self.now, &mut self.api, &mut self.net);
+                self.workstation.run(self.now, api.clients(), &mut self.net);
             }
         }
     }
@@ -347,8 +368,10 @@ impl Cluster {
     pub(crate) fn start_node(&mut self, index: u32) {
         let part = Part::Node(index);
         let before = self.api.last_watch();
+        let severed = self.why_unreached(part);
+        let api = &mut Reach::new(&mut self.api, severed);
         if let Some(node) = self.nodes.get_mut(index as usize) {
-            let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+            let env = &mut Env { api: api.kubelets(), net: &mut self.net, now: self.now };
             // A kubelet that is refused its watches tries again at its next delivery.
             let _ = node.start(env);
         }
@@ -365,7 +388,7 @@ impl Cluster {
             }
             Part::Network => self.net.next_due(),
             Part::Control(index) => {
-                self.control.get(index as usize).and_then(|process| process.next_due())
+                self.control.get(index as usize).and_then(|control| control.process.next_due())
             }
             Part::Cloud => self.cloud.as_ref().and_then(Process::next_due),
             Part::Node(index) => self.nodes.get(index as usize).and_then(|node| node.next_due()),
@@ -388,7 +411,9 @@ impl Cluster {
             self.agenda.plan_delivery(*part, self.now + Self::WATCH_LATENCY);
         }
         for name in self.api.ready_streams() {
-            self.plan_node(&name);
+            if !self.refuse_streams(&name) {
+                self.plan_node(&name);
+            }
         }
         for namespace in self.net.take_wakes() {
             if namespace == self.workstation.namespace() {

@@ -5,7 +5,10 @@
 mod agenda;
 mod boot;
 mod cluster;
+mod controlplane;
 mod etcd_pki;
+mod faults;
+mod host;
 mod inspect;
 mod kubeconfig;
 mod load_balancers;
@@ -14,6 +17,7 @@ mod packets;
 mod pki;
 mod profile;
 mod programs;
+mod severed;
 mod terminal;
 pub mod view;
 mod viewer;
@@ -21,6 +25,7 @@ mod workstation;
 
 pub use boot::BootError;
 pub use cluster::Cluster;
+pub use faults::{ControlProgram, Fault, FaultError};
 pub use pki::{ClusterPki, KeyPair};
 pub use profile::{Admin, Cloud, Hardware, NodeProfile, Profile, ProfileError, Software};
 pub use terminal::ExecResult;

@@ -18,6 +18,7 @@ impl ProgramTable for Workstation {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
+            name if crate::host::PROGRAMS.contains(&name) => Some(crate::host::program()),
             _ => standard_programs().load(name),
         }
     }

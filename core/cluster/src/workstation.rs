@@ -1,13 +1,13 @@
 //! The learner's own machine: terminals, scripts, a home directory, kubectl.
 
+use crate::host::{self, Questions};
 use crate::profile::Profile;
 use crate::{BootError, programs};
 use naru_api::ApiService;
-use naru_apiserver::ApiServer;
 use naru_network::{Call, Network, NsId};
 use naru_node::NamespaceStack;
 use naru_shell::{
-    Errno, Kernel, NetStack, Pid, ProcessSpec, ProcessStatus, Stdio, TtyId, Vfs, World,
+    Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Stdio, TtyId, Vfs, World,
     install_programs, normalize,
 };
 use naru_sim::{CauseId, Rng, Time};
@@ -55,6 +55,7 @@ pub struct Workstation {
     finished: VecDeque<FinishedCommand>,
     woken: bool,
     due: Option<Time>,
+    questions: Questions,
 }
 
 /// The shell that runs jobs, one after the other. It speaks to two terminals, so that programs
@@ -104,6 +105,7 @@ impl Workstation {
             finished: VecDeque::new(),
             woken: false,
             due: None,
+            questions: Questions::default(),
         })
     }
 
@@ -124,13 +126,14 @@ impl Workstation {
     }
 
     /// Lets its processes run.
-    pub fn run(&mut self, now: Time, api: &mut ApiServer, net: &mut Network) {
+    pub fn run(&mut self, now: Time, api: &mut dyn ApiService, net: &mut Network) {
         self.woken = false;
         let mut surroundings = Surroundings {
             now,
             api,
             sockets: NamespaceStack::new(net, self.namespace, Call { now, cause: CauseId::ROOT }),
             rng: &mut self.rng,
+            questions: &mut self.questions,
         };
         self.due = self.kernel.run(&mut surroundings);
         for ended in self.kernel.take_ended() {
@@ -163,6 +166,11 @@ impl Workstation {
         if let Ok(pid) = self.spawn(vec!["bash".to_owned()], Stdio::Tty(tty)) {
             self.terminals.insert(id, (tty, pid));
         }
+    }
+
+    /// What its programs have asked of the cluster.
+    pub fn questions_mut(&mut self) -> &mut Questions {
+        &mut self.questions
     }
 
     /// Commands that have ended, oldest first.
@@ -356,6 +364,9 @@ fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
     install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
     fs.mkdir_all("/usr/local/bin")?;
     fs.install("/usr/local/bin/kubectl", "kubectl")?;
+    for name in host::PROGRAMS {
+        fs.install(&format!("/usr/local/bin/{name}"), name)?;
+    }
     fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
     let kube = format!("{}/.kube", Workstation::HOME);
     fs.mkdir_all(&kube)?;
@@ -376,9 +387,10 @@ fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
 /// What is around the machine while it runs.
 struct Surroundings<'a> {
     now: Time,
-    api: &'a mut ApiServer,
+    api: &'a mut dyn ApiService,
     sockets: NamespaceStack<'a>,
     rng: &'a mut Rng,
+    questions: &'a mut Questions,
 }
 
 impl World for Surroundings<'_> {
@@ -393,6 +405,9 @@ impl World for Surroundings<'_> {
     }
     fn api(&mut self) -> Option<&mut dyn ApiService> {
         Some(self.api)
+    }
+    fn outside(&mut self) -> Option<&mut dyn Outside> {
+        Some(self.questions)
     }
     fn cause(&self) -> CauseId {
         CauseId::ROOT

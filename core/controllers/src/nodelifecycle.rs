@@ -10,6 +10,7 @@ use naru_api::time::{from_meta, meta_time};
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
 use naru_sim::Time;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often upstream looks. Upstream: `--node-monitor-period`.
@@ -20,6 +21,13 @@ const GRACE: Duration = Duration::from_secs(50);
 const STARTUP_GRACE: Duration = Duration::from_secs(60);
 /// From one node to the next whose pods are to go. Upstream: `--node-eviction-rate` 0.1.
 const EVICTION_PAUSE: Duration = Duration::from_secs(10);
+/// The same in a large zone of which a good part is lost: `--secondary-node-eviction-rate` 0.01.
+const SLOW_EVICTION_PAUSE: Duration = Duration::from_secs(100);
+/// Zones with more nodes are large. Upstream: `--large-cluster-size-threshold`.
+const LARGE_ZONE: usize = 50;
+/// The share of nodes of a zone, in percent, that makes a partial disruption.
+/// Upstream: `--unhealthy-zone-threshold`.
+const UNHEALTHY_PERCENT: usize = 55;
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
@@ -29,8 +37,55 @@ const LEASES: &str = "kube-node-lease";
 /// The node lifecycle controller.
 #[derive(Clone, Debug, Default)]
 pub struct NodeLifecycleController {
-    /// When the next node may get a taint that makes its pods go.
+    /// When each node was first seen: from then on it may be silent for its grace.
+    seen: BTreeMap<String, Time>,
+    /// Zones by what the last look found, and when the next node of each may get a taint that
+    /// makes its pods go.
+    zones: BTreeMap<String, Zone>,
+    /// No zone has a node that is ready.
+    all_down: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Zone {
+    state: ZoneState,
+    nodes: usize,
     next_eviction: Time,
+}
+
+/// How many nodes of a zone are not ready. Upstream: `ComputeZoneState`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ZoneState {
+    #[default]
+    Normal,
+    /// More than two, and at least [`UNHEALTHY_PERCENT`].
+    PartialDisruption,
+    /// All.
+    FullDisruption,
+}
+
+impl ZoneState {
+    fn of(ready: usize, nodes: usize) -> ZoneState {
+        let lost = nodes - ready;
+        match lost {
+            0 => ZoneState::Normal,
+            _ if ready == 0 => ZoneState::FullDisruption,
+            3.. if lost * 100 >= UNHEALTHY_PERCENT * nodes => ZoneState::PartialDisruption,
+            _ => ZoneState::Normal,
+        }
+    }
+}
+
+impl Zone {
+    /// From one node to the next whose pods are to go; `None`: no pods are to go.
+    /// Upstream: `setLimiterInZone`.
+    fn pause(self) -> Option<Duration> {
+        match self.state {
+            ZoneState::Normal | ZoneState::FullDisruption => Some(EVICTION_PAUSE),
+            ZoneState::PartialDisruption if self.nodes > LARGE_ZONE => Some(SLOW_EVICTION_PAUSE),
+            ZoneState::PartialDisruption => None,
+        }
+    }
 }
 
 impl Controller for NodeLifecycleController {
@@ -90,34 +145,47 @@ impl Reconcile for NodeLifecycleController {
     ) -> Result<Action, Error> {
         let cache = context.cache;
         let Some(object) = cache.object(&Node::kind(), key) else {
+            self.seen.remove(&key.name);
             return Ok(Action::await_change());
         };
         let Some(node) = object.get::<Node>() else { return Ok(Action::await_change()) };
         let mut node = node.clone();
-        let deadline = silent_from(&node, cache.get::<Lease>(&Key::new(LEASES, &key.name)));
+        let seen = *self.seen.entry(key.name.clone()).or_insert(context.now);
+        let lease = cache.get::<Lease>(&Key::new(LEASES, &key.name));
+        let deadline = silent_from(&node, lease, seen);
         if context.now >= deadline {
             self.mark_unknown(context, object, &mut node)?;
         }
-        let all_down = cache.list::<Node>("").all(|other| {
-            let status =
-                if key_of(other) == *key { ready_status(&node) } else { ready_status(other) };
-            status != Some("True")
-        });
-        let wait = self.taint(context, node, all_down)?;
-        let next = [wait, (deadline > context.now).then_some(deadline)].into_iter().flatten().min();
+        self.look_at_zones(cache, &node, context.now);
+        let wait = self.taint(context, node)?;
+        let silent = (deadline > context.now).then_some(deadline);
+        let next = [wait, silent].into_iter().flatten().min();
         Ok(next.map_or(Action::await_change(), |at| Action::requeue_after(at.since(context.now))))
     }
 }
 
+/// The region and the zone of a node; "" is one too. Upstream: `GetZoneKey`.
+fn zone_of(node: &Node) -> String {
+    let label = |key: &str| {
+        let labels = node.metadata.labels.as_ref();
+        labels.and_then(|labels| labels.get(key)).map_or("", String::as_str)
+    };
+    let region = label("topology.kubernetes.io/region");
+    match (region, label("topology.kubernetes.io/zone")) {
+        ("", "") => String::new(),
+        (region, zone) => format!("{region}:\0:{zone}"),
+    }
+}
+
 /// From when on the node counts as silent: the first look after its grace.
-fn silent_from(node: &Node, lease: Option<&Lease>) -> Time {
+fn silent_from(node: &Node, lease: Option<&Lease>, seen: Time) -> Time {
     let ready = conditions(node).find(|condition| condition.type_ == "Ready");
     let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.as_ref()).map(|time| {
         let micros = time.0.as_microsecond() - Time::EPOCH_UNIX_SECONDS * 1_000_000;
         Time::from_micros(u64::try_from(micros).unwrap_or(0))
     });
     let (heard, grace) = match ready {
-        Some(ready) => (ready.last_heartbeat_time.as_ref().map(from_meta), GRACE),
+        Some(ready) => (ready.last_heartbeat_time.as_ref().map(from_meta).max(Some(seen)), GRACE),
         None => (node.metadata.creation_timestamp.as_ref().map(from_meta), STARTUP_GRACE),
     };
     let end = heard.max(renewed).unwrap_or(Time::ZERO) + grace;
@@ -146,34 +214,59 @@ impl NodeLifecycleController {
         Ok(())
     }
 
+    /// Finds out how the zones are. When no zone has a ready node it is rather this controller that
+    /// is cut off, and nobody's pods have to go; when that is over, every node begins anew.
+    ///
+    /// Upstream: `handleDisruption`.
+    fn look_at_zones(&mut self, cache: &Cache, node: &Node, now: Time) {
+        let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for other in cache.list::<Node>("") {
+            let other = if key_of(other) == key_of(node) { node } else { other };
+            let (ready, nodes) = counts.entry(zone_of(other)).or_default();
+            *ready += usize::from(ready_status(other) == Some("True"));
+            *nodes += 1;
+        }
+        self.zones.retain(|zone, _| counts.contains_key(zone));
+        for (zone, (ready, nodes)) in counts {
+            let zone = self.zones.entry(zone).or_default();
+            (zone.state, zone.nodes) = (ZoneState::of(ready, nodes), nodes);
+        }
+        let down = |zone: &Zone| zone.state == ZoneState::FullDisruption;
+        let all_down = self.zones.values().all(down);
+        if std::mem::replace(&mut self.all_down, all_down) && !all_down {
+            self.seen.values_mut().for_each(|seen| *seen = now);
+        }
+    }
+
     /// Brings the taints into line; returns when to go on if a taint has to wait.
-    fn taint(
-        &mut self,
-        context: &mut Context<'_>,
-        mut node: Node,
-        all_down: bool,
-    ) -> Result<Option<Time>, Error> {
+    fn taint(&mut self, context: &mut Context<'_>, mut node: Node) -> Result<Option<Time>, Error> {
         let now = context.now;
         let before = taints(&node).to_vec();
         let mut after = before.clone();
         bring_into_line(&mut after, "NoSchedule", &no_schedule(&node), now);
-        let no_execute = if all_down { None } else { no_execute(&node) };
-        let is_new = no_execute.is_some_and(|key| !has(&before, key, "NoExecute"));
-        let mut wait = None;
-        if is_new && now < self.next_eviction {
-            wait = Some(self.next_eviction);
-        } else {
+        let no_execute = if self.all_down { None } else { no_execute(&node) };
+        let there = |key: &str| has(&before, key, "NoExecute");
+        // From one of the two to the other nobody has to wait.
+        let is_new = no_execute.is_some() && !there(NOT_READY) && !there(UNREACHABLE);
+        let name = zone_of(&node);
+        let zone = self.zones.get(&name).copied().unwrap_or_default();
+        let wait = match zone.pause() {
+            _ if !is_new => None,
+            None => Some(Time::MAX),
+            Some(_) => Some(zone.next_eviction).filter(|at| *at > now),
+        };
+        if wait.is_none() {
             let wanted: Vec<&str> = no_execute.into_iter().collect();
             bring_into_line(&mut after, "NoExecute", &wanted, now);
         }
         if after != before {
             node.spec.get_or_insert_default().taints = (!after.is_empty()).then_some(after);
             context.client.update(node)?;
-            if is_new && wait.is_none() {
-                self.next_eviction = now + EVICTION_PAUSE;
+            if let (true, None, Some(zone)) = (is_new, wait, self.zones.get_mut(&name)) {
+                zone.next_eviction = now + zone.pause().unwrap_or_default();
             }
         }
-        Ok(wait)
+        Ok(wait.filter(|at| *at < Time::MAX))
     }
 }
 
@@ -303,6 +396,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn few_lost_nodes_are_no_disruption() {
+        let cases = [
+            (3, 3, ZoneState::Normal),
+            (1, 3, ZoneState::Normal),
+            (0, 1, ZoneState::FullDisruption),
+            (0, 3, ZoneState::FullDisruption),
+            (1, 4, ZoneState::PartialDisruption),
+            (3, 6, ZoneState::Normal),
+            (9, 20, ZoneState::PartialDisruption),
+            (10, 20, ZoneState::Normal),
+        ];
+        for (ready, nodes, expected) in cases {
+            assert_eq!(ZoneState::of(ready, nodes), expected, "{ready} of {nodes}");
+        }
+    }
+
+    #[test]
+    fn pods_go_slower_or_not_at_all_when_a_good_part_is_lost() {
+        let zone = |state, nodes| Zone { state, nodes, next_eviction: Time::ZERO }.pause();
+        let secs = |secs| Some(Duration::from_secs(secs));
+        assert_eq!(zone(ZoneState::Normal, 3), secs(10));
+        assert_eq!(zone(ZoneState::FullDisruption, 3), secs(10));
+        assert_eq!(zone(ZoneState::PartialDisruption, 50), None);
+        assert_eq!(zone(ZoneState::PartialDisruption, 51), secs(100));
+    }
+
+    #[test]
     fn only_its_own_taints_are_changed() {
         let taint = |key: &str, effect: &str| Taint {
             key: key.to_owned(),
@@ -319,12 +439,13 @@ mod tests {
     fn silence_is_noticed_at_the_first_look_after_the_grace() {
         let mut node = Node::default();
         node.metadata.creation_timestamp = Some(meta_time(Time::from_secs(2)));
-        assert_eq!(silent_from(&node, None), Time::from_secs(65));
+        assert_eq!(silent_from(&node, None, Time::ZERO), Time::from_secs(65));
         node.status.get_or_insert_default().conditions = Some(vec![NodeCondition {
             type_: "Ready".to_owned(),
             last_heartbeat_time: Some(meta_time(Time::from_secs(10))),
             ..NodeCondition::default()
         }]);
-        assert_eq!(silent_from(&node, None), Time::from_secs(65));
+        assert_eq!(silent_from(&node, None, Time::ZERO), Time::from_secs(65));
+        assert_eq!(silent_from(&node, None, Time::from_secs(40)), Time::from_secs(95));
     }
 }

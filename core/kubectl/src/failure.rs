@@ -91,6 +91,7 @@ impl Failure {
             Failure::Message(text) | Failure::Plain(text, _) => text.clone(),
             Failure::Exit(_) => "exit".to_owned(),
             Failure::Api(error) => from_server(error, error.message()),
+            Failure::Source { error, .. } if error.is_unreachable() => from_server(error, ""),
             Failure::Source { doing, source, error } => {
                 let source = naru_api::gofmt::quote(source);
                 from_server(error, &format!("error when {doing} {source}: {}", error.message()))
@@ -125,10 +126,27 @@ impl From<ApiError> for Failure {
 }
 
 fn from_server(error: &ApiError, message: &str) -> String {
+    if error.is_unreachable() {
+        return unreachable(error.message());
+    }
     match error.reason() {
         "Unauthorized" => format!("error: You must be logged in to the server ({message})"),
         "" => format!("Error from server: {message}"),
         reason => format!("Error from server ({reason}): {message}"),
+    }
+}
+
+/// There was no answer: `dial tcp 172.18.0.2:6443: connect: connection refused`.
+///
+/// Upstream: `StandardErrorMessage`, for a `url.Error`.
+fn unreachable(dial: &str) -> String {
+    let refused = dial.strip_suffix(": connect: connection refused");
+    match refused.and_then(|dial| dial.strip_prefix("dial tcp ")) {
+        Some(host) => format!(
+            "The connection to the server {host} was refused - did you specify the right host or \
+             port?"
+        ),
+        None => format!("Unable to connect to the server: {dial}"),
     }
 }
 

@@ -12,7 +12,7 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiService, UserInfo, WatchId};
 use naru_client::{Controller, EventRecorder, EventStyle, Process};
 use naru_network::{Network, NsId, TopologyError};
-use naru_shell::ProgramTable;
+use naru_shell::{ProgramTable, Signal};
 use naru_sim::{CauseId, Rng, Time};
 use std::fmt;
 use std::net::IpAddr;
@@ -44,6 +44,7 @@ pub struct Node {
     kindnet: Daemon<Kindnet>,
     runtime: Runtime,
     streams: Streams,
+    rng: Rng,
     pulling_until: Time,
     /// Something came to the node's own sockets: answers to probes.
     host_woken: bool,
@@ -79,6 +80,7 @@ impl Node {
             runtime,
             host,
             config,
+            rng,
         }
     }
 
@@ -123,7 +125,7 @@ impl Node {
     /// Takes what the watches have to deliver. A watch that cannot be opened again is asked for at
     /// the next delivery.
     pub fn deliver(&mut self, env: &mut Env<'_>) {
-        let _ = self.kubelet.deliver(env.api);
+        self.kubelet.deliver(env.api);
         self.proxy.deliver(env);
         self.kindnet.deliver(env);
         self.runtime.wake_api_clients(env.now);
@@ -206,12 +208,47 @@ impl Node {
         self.stop(env);
         self.proxy.stop(env);
         self.kindnet.stop(env);
+        // Other processes will be started, which have seen nothing.
+        self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
+        self.kindnet = Daemon::new("kindnetd", kindnet_process(&self.config, &self.rng));
         self.runtime.power_off(env.net);
         self.streams = Streams::default();
         self.pulling_until = Time::ZERO;
         if let Some(kubelet) = self.kubelet.controller_mut() {
             kubelet.reboot();
         }
+    }
+
+    /// Whether its kubelet runs.
+    pub fn runs(&self) -> bool {
+        self.kubelet_runs
+    }
+
+    /// Takes away the static pod of this component (`kube-scheduler`), as if its manifest were
+    /// moved out of `/etc/kubernetes/manifests`, or puts it back. Tells whether that changed
+    /// something.
+    pub fn set_static_pod(&mut self, component: &str, wanted: bool) -> bool {
+        let kubelet = self.kubelet.controller_mut();
+        let key = kubelet.and_then(|kubelet| kubelet.set_static_pod(component, wanted));
+        let changed = key.is_some();
+        if let Some(key) = key {
+            self.kubelet.enqueue(key, CauseId::ROOT);
+        }
+        changed
+    }
+
+    /// Ends the process of a pod's container at once, as if it had crashed. Tells whether there is
+    /// one that runs.
+    pub fn crash_container(&mut self, namespace: &str, pod: &str, name: &str, now: Time) -> bool {
+        let kubelet = self.kubelet.controller();
+        let worker = kubelet.and_then(|kubelet| kubelet.worker(namespace, pod));
+        let run = worker.and_then(|worker| worker.record(name)?.id);
+        let running = run.and_then(|id| self.runtime.container(id));
+        let Some(id) = run.filter(|_| running.is_some_and(|it| it.is_running())) else {
+            return false;
+        };
+        self.runtime.signal(id, now, Signal::Kill);
+        true
     }
 
     /// Makes these the routes to other nodes' pods, in place of the network plugin's daemon.
@@ -323,7 +360,7 @@ impl<C: Controller> Daemon<C> {
     }
 
     fn deliver(&mut self, env: &mut Env<'_>) {
-        let _ = self.process.deliver(env.api);
+        self.process.deliver(env.api);
     }
 
     fn next_due(&self) -> Option<Time> {

@@ -77,7 +77,7 @@ impl Lab {
         for _ in 0..seconds * 10 {
             self.now = self.now + Duration::from_millis(100);
             self.api.set_now(self.now);
-            self.proxy.deliver(&mut self.api).unwrap();
+            self.proxy.deliver(&mut self.api);
             let mut host = HostNetwork { network: &mut self.net, ns: self.ns };
             while self.proxy.work(&mut self.api, &mut host) {}
         }
@@ -124,7 +124,7 @@ fn rules_are_written_once_a_second_at_most_after_a_burst() {
         for _ in 0..2 {
             lab.now = lab.now + Duration::from_millis(100);
             lab.api.set_now(lab.now);
-            lab.proxy.deliver(&mut lab.api).unwrap();
+            lab.proxy.deliver(&mut lab.api);
             let before = lab.nat();
             let mut host = HostNetwork { network: &mut lab.net, ns: lab.ns };
             while lab.proxy.work(&mut lab.api, &mut host) {}

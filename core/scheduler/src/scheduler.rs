@@ -19,6 +19,7 @@ use naru_client::{
 };
 use naru_sim::Time;
 use serde_json::json;
+use std::any::Any;
 use std::sync::Arc;
 
 /// Messages of events are cut to this many bytes. Upstream: `NoteLengthLimit`.
@@ -281,6 +282,10 @@ impl Controller for Scheduler {
             Watch::all::<ReplicaSet>(),
             Watch::all::<Namespace>(),
         ]
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {

@@ -71,7 +71,7 @@ impl Cluster {
     fn run(&mut self, secs: u64) {
         let until = self.now + Duration::from_secs(secs);
         for _ in 0..100_000 {
-            self.scheduler.deliver(&mut self.api).unwrap();
+            self.scheduler.deliver(&mut self.api);
             if self.scheduler.work(&mut self.api, &mut ()) {
                 continue;
             }

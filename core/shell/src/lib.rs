@@ -17,7 +17,8 @@ pub use kernel::{
 pub use programs::net::{Connecting, Progress, ResolveError, Resolver};
 pub use programs::{install_programs, standard_program_names, standard_programs};
 pub use sys::{
-    Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
+    Answer, Completer, Errno, Fd, NetStack, Outside, Pid, Program, ProgramTable, Signal, SocketId,
+    Step, Sys, World,
 };
 pub use tty::TtyId;
 pub use vfs::{

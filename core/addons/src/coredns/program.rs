@@ -28,6 +28,8 @@ struct CoreDns {
     changed: Time,
     /// Told to end: it goes on until then.
     ends: Option<Time>,
+    /// When to ask again for watches that were lost.
+    retry_at: Option<Time>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ struct Watch {
 }
 
 const PORT: u16 = 53;
+/// Between two attempts to reach the API server.
+const RETRY: Duration = Duration::from_secs(1);
 const CONNECTIONS_MAX: usize = 256;
 /// Bytes of a datagram without EDNS (RFC 1035).
 const DATAGRAM: u16 = 512;
@@ -72,7 +76,7 @@ impl Program for CoreDns {
         self.serve_probes(sys);
         match self.serve(sys) {
             true => Step::Yield,
-            false => Step::Block { until: self.ends },
+            false => Step::Block { until: [self.ends, self.retry_at].into_iter().flatten().min() },
         }
     }
 }
@@ -143,6 +147,7 @@ impl CoreDns {
             return;
         }
         let now = sys.now();
+        self.retry_at = None;
         let Some(api) = sys.api() else { return };
         for kind in Store::kinds() {
             if !self.watches.iter().any(|watch| watch.kind == kind)
@@ -161,11 +166,15 @@ impl CoreDns {
                     watch.listed = true;
                 }
                 Err(_) => {
-                    // It fell behind: list anew.
+                    // It fell behind or was lost: list anew. Until that can be done, what was
+                    // seen is good enough.
                     api.unwatch(watch.id);
-                    self.store.clear(&watch.kind);
-                    if let Some(fresh) = open_watch(api, watch.kind.clone()) {
-                        *watch = fresh;
+                    match open_watch(api, watch.kind.clone()) {
+                        Some(fresh) => {
+                            self.store.clear(&watch.kind);
+                            *watch = fresh;
+                        }
+                        None => self.retry_at = Some(now + RETRY),
                     }
                 }
             }

@@ -156,7 +156,7 @@ impl Cluster {
             if self.deliver_at.is_some_and(|due| due <= self.now) {
                 self.deliver_at = None;
                 for process in &mut self.processes {
-                    process.deliver(&mut self.api).unwrap();
+                    process.deliver(&mut self.api);
                 }
             }
             for process in &mut self.processes {

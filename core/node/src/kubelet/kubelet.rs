@@ -8,7 +8,7 @@ use super::{lease, mirror, node_status, static_pods, status};
 use crate::NodeConfig;
 use crate::runtime::ContainerId;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use naru_api::request::DeleteOptions;
 use naru_api::time::from_meta;
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
@@ -41,11 +41,11 @@ pub struct Kubelet {
     /// What probes found and no sync has looked at yet.
     findings: BTreeMap<Key, Vec<Finding>>,
     static_pods: Vec<Pod>,
+    /// Static pods whose manifests were moved away.
+    withdrawn: Vec<Pod>,
     lease: Option<Arc<Lease>>,
     reported: Option<Time>,
     images_reported: usize,
-    /// Whether the network was ready when it last reported.
-    ready_reported: bool,
 }
 
 impl Kubelet {
@@ -59,10 +59,10 @@ impl Kubelet {
             probes: ProbeManager::default(),
             findings: BTreeMap::new(),
             static_pods,
+            withdrawn: Vec::new(),
             lease: None,
             reported: None,
             images_reported: 0,
-            ready_reported: false,
         }
     }
 
@@ -116,32 +116,47 @@ impl Kubelet {
         let images = world.runtime.images.list().len();
         let ready = world.runtime.network_ready();
         let again = if ready { UPDATE_INTERVAL } else { RUNTIME_INTERVAL };
-        let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL);
-        if !due && images == self.images_reported && ready == self.ready_reported {
+        let own = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
+        let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL)
+            || own.is_some_and(|node| node_status::is_ready(node) != ready);
+        if !due && images == self.images_reported {
             return Ok(Action::requeue_after(again));
         }
         match context.client.get::<Node>("", &self.config.name) {
-            Ok(node) => {
-                let mut node = Node::clone(&node);
-                let status = node.status.get_or_insert_default();
-                let old = status.conditions.take();
-                let new = node_status::conditions(old.as_deref(), ready, context.now);
-                let turned = old.is_some_and(|old| is_ready(&old) != is_ready(&new));
-                status.conditions = Some(new);
-                status.images = Some(node_status::container_images(&world.runtime.images));
-                node.metadata.resource_version = None;
-                context.client.update_status(node)?;
-                if turned {
-                    self.ready_event(context, ready);
-                }
-            }
+            Ok(node) => self.report(&node, context, world)?,
             Err(error) if error.is_not_found() => self.register(context, world)?,
             Err(error) => return Err(error.into()),
         }
         self.reported = Some(context.now);
         self.images_reported = images;
-        self.ready_reported = ready;
         Ok(Action::requeue_after(again))
+    }
+
+    /// Writes the node's status anew, and tells what of it has turned.
+    fn report(
+        &mut self,
+        old: &Node,
+        context: &mut Context<'_>,
+        world: &NodeWorld<'_>,
+    ) -> Result<(), Error> {
+        let mut node = old.clone();
+        let status = node.status.get_or_insert_default();
+        let before = status.conditions.take().unwrap_or_default();
+        let ready = world.runtime.network_ready();
+        let after = node_status::conditions(Some(&before), ready, context.now);
+        let turned = node_status::turned(&before, &after);
+        status.conditions = Some(after);
+        status.images = Some(node_status::container_images(&world.runtime.images));
+        node.metadata.resource_version = None;
+        context.client.update_status(node)?;
+        if self.reported.is_none() {
+            self.node_event(context, "Starting", "Starting kubelet.");
+        }
+        for what in turned {
+            let message = format!("Node {} status is now: {what}", self.config.name);
+            self.node_event(context, what, &message);
+        }
+        Ok(())
     }
 
     fn register(&mut self, context: &mut Context<'_>, world: &NodeWorld<'_>) -> Result<(), Error> {
@@ -160,15 +175,10 @@ impl Kubelet {
         let enforced = "Updated Node Allocatable limit across pods";
         self.node_event(context, "NodeAllocatableEnforced", enforced);
         if world.runtime.network_ready() {
-            self.ready_event(context, true);
+            let message = format!("Node {} status is now: NodeReady", self.config.name);
+            self.node_event(context, "NodeReady", &message);
         }
         Ok(())
-    }
-
-    fn ready_event(&self, context: &mut Context<'_>, ready: bool) {
-        let what = if ready { "NodeReady" } else { "NodeNotReady" };
-        let message = format!("Node {} status is now: {what}", self.config.name);
-        self.node_event(context, what, &message);
     }
 
     /// An event about the node; its uid is the node's name, as upstream's is.
@@ -205,6 +215,46 @@ impl Kubelet {
         Ok(Action::await_change())
     }
 
+    /// Runs the static pods although nobody can be told of them.
+    fn run_static_pods(
+        &mut self,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> Result<Action, Error> {
+        let mut next = UPDATE_INTERVAL;
+        for key in self.static_pods.iter().map(key_of).collect::<Vec<_>>() {
+            let action = self.sync_pod(&key, context, world)?;
+            next = action.delay().map_or(next, |delay| next.min(delay));
+        }
+        Ok(Action::requeue_after(next))
+    }
+
+    fn is_static(&self, key: &Key) -> bool {
+        self.static_pods.iter().any(|pod| key_of(pod) == *key)
+    }
+
+    /// A static pod as its mirror would be, but without a uid.
+    fn unmirrored(&self, key: &Key, context: &Context<'_>) -> Option<Object> {
+        let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
+        let pod = self.static_pods.iter().find(|pod| key_of(pod) == *key)?;
+        Some(Object::new(mirror::mirror_pod(pod, node, context.now)))
+    }
+
+    /// Takes away the static pod of this component (`kube-scheduler`), as if its manifest were
+    /// moved out of `/etc/kubernetes/manifests`, or puts it back. Tells the pod's key if that
+    /// changed something.
+    pub fn set_static_pod(&mut self, component: &str, wanted: bool) -> Option<Key> {
+        let (from, to) = match wanted {
+            true => (&mut self.withdrawn, &mut self.static_pods),
+            false => (&mut self.static_pods, &mut self.withdrawn),
+        };
+        let index = from.iter().position(|pod| static_pods::component_of(pod) == component)?;
+        let pod = from.remove(index);
+        let key = key_of(&pod);
+        to.push(pod);
+        Some(key)
+    }
+
     // ---- pods ----
 
     fn sync_pod(
@@ -215,11 +265,28 @@ impl Kubelet {
     ) -> Result<Action, Error> {
         let object = context.cache.object(&Pod::kind(), key).cloned();
         self.drop_workers(key, object.as_ref(), world);
-        let Some(object) = object else {
-            return self.mirror_static_pods(context);
+        let object = match object {
+            Some(object) => object,
+            None => match (self.mirror_static_pods(context), self.unmirrored(key, context)) {
+                // Static pods run without the API server: it is one of them.
+                (Err(error), Some(object)) if is_unreachable(&error) => object,
+                (done, _) => return done,
+            },
         };
+        self.sync_object(key, &object, context, world)
+    }
+
+    fn sync_object(
+        &mut self,
+        key: &Key,
+        object: &Object,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> Result<Action, Error> {
         let Some(pod) = object.get::<Pod>() else { return Ok(Action::await_change()) };
-        let id = (key.clone(), mirror::worker_uid(&object).to_owned());
+        let is_mirror = mirror::is_mirror(object);
+        let withdrawn = is_mirror && !self.is_static(key);
+        let id = (key.clone(), mirror::worker_uid(object).to_owned());
         if !self.workers.contains_key(&id) {
             let worker = if pods::is_terminal(pod) && !pods::is_terminating(pod) {
                 None
@@ -235,8 +302,8 @@ impl Kubelet {
             worker.written = None;
         }
         worker.object = object.clone();
-        let deleted = pods::is_terminating(pod) && !mirror::is_mirror(&object);
-        if deleted || pods::is_terminal(pod) {
+        let deleted = pods::is_terminating(pod) && !is_mirror;
+        if withdrawn || deleted || pods::is_terminal(pod) {
             worker.begin_termination(context, world);
             worker.shorten_grace(context.now);
         }
@@ -246,20 +313,24 @@ impl Kubelet {
         }
         worker.sync(context, world);
         self.probes.follow(worker, world.runtime);
-        write_status(worker, context, world)?;
-        if pods::is_terminating(pod) && (worker.is_terminated() || mirror::is_mirror(&object)) {
-            let options = DeleteOptions {
-                grace_period_seconds: Some(0),
-                uid: Some(object.uid().to_owned()),
-                ..DeleteOptions::default()
-            };
-            match context.client.delete::<Pod>(&key.namespace, &key.name, options) {
-                Err(error) if error.is_not_found() || error.is_conflict() => {}
-                result => result?,
-            }
-            return Ok(Action::await_change());
+        let (terminated, next) = (worker.is_terminated(), worker.next_due());
+        let written = write_status(worker, context, world);
+        if withdrawn && terminated {
+            self.drop_workers(key, None, world);
         }
-        Ok(match worker.next_due() {
+        match written {
+            Err(error) if is_unreachable(&error) => {
+                let retry = context.now + UPDATE_INTERVAL;
+                let next = next.map_or(retry, |at| at.min(retry));
+                return Ok(Action::requeue_after(next.since(context.now)));
+            }
+            written => written?,
+        }
+        let over = terminated || (is_mirror && !withdrawn);
+        if over && (withdrawn || pods::is_terminating(pod)) {
+            return delete_at_once(key, object, context);
+        }
+        Ok(match next {
             Some(at) => Action::requeue_after(at.since(context.now)),
             None => Action::await_change(),
         })
@@ -267,8 +338,7 @@ impl Kubelet {
 
     /// Ends the workers of pods that are not in the API any more.
     fn drop_workers(&mut self, key: &Key, object: Option<&Object>, world: &mut NodeWorld<'_>) {
-        let is_static = self.static_pods.iter().any(|pod| key_of(pod) == *key);
-        if object.is_none() && is_static {
+        if object.is_none() && self.is_static(key) {
             return;
         }
         let uid = object.map(mirror::worker_uid).unwrap_or_default();
@@ -289,13 +359,23 @@ impl Kubelet {
     }
 }
 
-fn is_ready(conditions: &[NodeCondition]) -> bool {
-    conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
 fn key_of(pod: &Pod) -> Key {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     Key::new(text(&pod.metadata.namespace), text(&pod.metadata.name))
+}
+
+/// Takes a pod that has ended out of the API.
+fn delete_at_once(key: &Key, object: &Object, context: &mut Context<'_>) -> Result<Action, Error> {
+    let options = DeleteOptions {
+        grace_period_seconds: Some(0),
+        uid: Some(object.uid().to_owned()),
+        ..DeleteOptions::default()
+    };
+    match context.client.delete::<Pod>(&key.namespace, &key.name, options) {
+        Err(error) if error.is_not_found() || error.is_conflict() => {}
+        result => result?,
+    }
+    Ok(Action::await_change())
 }
 
 /// Ends a pod that runs longer than it may. Upstream: `pkg/kubelet/active_deadline.go`.
@@ -331,6 +411,10 @@ fn write_status(
     world: &NodeWorld<'_>,
 ) -> Result<(), Error> {
     let Some(pod) = worker.object.get::<Pod>() else { return Ok(()) };
+    if worker.object.uid().is_empty() {
+        // A static pod that has no mirror yet.
+        return Ok(());
+    }
     if worker.written.is_some() && !worker.is_settled(context.now) {
         return Ok(());
     }
@@ -397,11 +481,23 @@ impl<'w> Reconcile<NodeWorld<'w>> for Kubelet {
         context: &mut Context<'_>,
         world: &mut NodeWorld<'w>,
     ) -> Result<Action, Error> {
-        match (key.namespace.as_str(), key.name.as_str()) {
+        let done = match (key.namespace.as_str(), key.name.as_str()) {
             ("", NODE) => self.sync_node(context, world),
             ("", LEASE) => self.renew_lease(context),
-            ("", STATIC_PODS) => self.mirror_static_pods(context),
+            ("", STATIC_PODS) => match self.mirror_static_pods(context) {
+                Err(error) if is_unreachable(&error) => self.run_static_pods(context, world),
+                done => done,
+            },
             _ => self.sync_pod(key, context, world),
+        };
+        match done {
+            // The kubelet goes on by its own clock, however long nobody has answered.
+            Err(error) if is_unreachable(&error) => Ok(Action::requeue_after(UPDATE_INTERVAL)),
+            done => done,
         }
     }
+}
+
+fn is_unreachable(error: &Error) -> bool {
+    matches!(error, Error::Api(error) if error.is_unreachable())
 }

@@ -142,6 +142,31 @@ pub fn conditions(
     others.chain(all.into_iter().map(condition)).collect()
 }
 
+/// Whether the node's Ready condition holds.
+pub fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
+    ready.any(|condition| condition.status == "True")
+}
+
+/// What a kubelet tells of conditions that have turned: of those of `after` that were not so
+/// before.
+///
+/// Upstream: `recordEventFunc` in `pkg/kubelet/nodestatus/setters.go`.
+pub fn turned(before: &[NodeCondition], after: &[NodeCondition]) -> Vec<&'static str> {
+    let word = |condition: &NodeCondition| match (&*condition.type_, &*condition.status) {
+        ("MemoryPressure", "False") => Some("NodeHasSufficientMemory"),
+        ("DiskPressure", "False") => Some("NodeHasNoDiskPressure"),
+        ("PIDPressure", "False") => Some("NodeHasSufficientPID"),
+        ("Ready", "True") => Some("NodeReady"),
+        ("Ready", _) => Some("NodeNotReady"),
+        _ => None,
+    };
+    let same = |a: &NodeCondition, b: &NodeCondition| a.type_ == b.type_ && a.status == b.status;
+    let turned = after.iter().filter(|new| !before.iter().any(|old| same(old, new)));
+    turned.filter_map(word).collect()
+}
+
 /// The images as a node's status lists them.
 pub fn container_images(images: &ImageStore) -> Vec<ContainerImage> {
     images

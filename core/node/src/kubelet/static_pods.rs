@@ -81,6 +81,12 @@ pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
     ]
 }
 
+/// The component that a static pod runs: `kube-scheduler`.
+pub fn component_of(pod: &Pod) -> &str {
+    let labels = pod.metadata.labels.as_ref();
+    labels.and_then(|labels| labels.get("component")).map_or("", String::as_str)
+}
+
 /// Lets a pod's container see directories of the node.
 fn mount(pod: &mut Pod, directories: &[(&str, &str)]) {
     let Some(spec) = &mut pod.spec else { return };

@@ -4,8 +4,8 @@ use super::process::{Owner, Process, SocketEnds, State};
 use super::{FileId, Kernel, Open, free_fd};
 use crate::vfs::{Device, normalize};
 use crate::{
-    Completer, Errno, Fd, NetStack, OpenMode, Pid, ProcessInfo, Program, Signal, SocketId, Sys,
-    Vfs, World,
+    Completer, Errno, Fd, NetStack, OpenMode, Outside, Pid, ProcessInfo, Program, Signal, SocketId,
+    Sys, Vfs, World,
 };
 use naru_api::ApiService;
 use naru_sim::{CauseId, Rng, Time};
@@ -405,6 +405,10 @@ impl Sys for Call<'_> {
 
     fn api(&mut self) -> Option<&mut dyn ApiService> {
         self.world.api()
+    }
+
+    fn outside(&mut self) -> Option<&mut dyn Outside> {
+        self.world.outside()
     }
 
     fn cause(&self) -> CauseId {
