@@ -204,6 +204,15 @@ impl Response {
         self.encode(false)
     }
 
+    /// The head of an answer whose body follows in chunks.
+    pub fn chunked_head_to_bytes(&self) -> Vec<u8> {
+        let mut headers = self.headers.clone();
+        headers.remove("Content-Length");
+        headers.set("Transfer-Encoding", "chunked");
+        let line = format!("{} {} {}\r\n", self.version, self.status, one_line(&self.reason));
+        message(line, &headers, &[])
+    }
+
     fn encode(&self, with_body: bool) -> Vec<u8> {
         let mut headers = self.headers.clone();
         if !bodiless(self.status) {

@@ -13,6 +13,7 @@ mod key;
 mod name;
 pub mod pem;
 mod request;
+pub mod tls;
 
 pub use certificate::{Certificate, ExtendedUsage};
 pub use error::PkiError;

@@ -105,9 +105,9 @@ fn what_is_printed() {
         ("curl -s app:87", "", "", 0),
         ("curl -sS app:89", "", "curl: (1) Received HTTP/0.9 when not allowed\n", 1),
         (
-            "curl -sS https://app",
+            "curl -sS gopher://app",
             "",
-            "curl: (1) Protocol \"https\" not supported or disabled in libcurl\n",
+            "curl: (1) Protocol \"gopher\" not supported or disabled in libcurl\n",
             1,
         ),
         ("curl -sS http://", "", "curl: (3) URL using bad/illegal format or missing URL\n", 3),

@@ -5,7 +5,7 @@ use naru_network::http::{Response, reason};
 use naru_shell::serve::clock;
 use naru_shell::serve::{Exchange, Outcome};
 use naru_shell::serve::{HttpServer, Incoming};
-use naru_shell::{Program, Signal, Step, Sys};
+use naru_shell::{Errno, Program, Signal, Step, Sys};
 use naru_sim::Time;
 use std::collections::BTreeMap;
 
@@ -147,7 +147,8 @@ impl Nginx {
                 continue;
             }
             let mut listener = HttpServer::default();
-            if let Err(errno) = listener.listen(sys, server.port) {
+            let net = sys.net().ok_or(Errno::NetUnreachable);
+            if let Err(errno) = net.and_then(|net| listener.listen(net, server.port)) {
                 let why = format!("bind() to 0.0.0.0:{} failed (98: {errno})", server.port);
                 self.notice(sys, "emerg", &why);
                 say(sys, &format!("nginx: [emerg] {why}"));
@@ -177,8 +178,8 @@ impl Nginx {
         let line = format!("signal {} ({name}) received, exiting", signal.number());
         self.notice(sys, "notice", &line);
         self.notice(sys, "notice", "exiting");
-        for server in self.servers.values_mut() {
-            server.close(sys);
+        if let Some(net) = sys.net() {
+            self.servers.values_mut().for_each(|server| server.close(net));
         }
         Step::Exit(0)
     }
@@ -196,15 +197,18 @@ impl Nginx {
             let ports: Vec<u16> = self.servers.keys().copied().collect();
             let mut any = false;
             for port in ports {
-                let Some(server) = self.servers.get_mut(&port) else { continue };
-                for incoming in server.poll(sys) {
+                let now = sys.now();
+                let (Some(server), Some(net)) = (self.servers.get_mut(&port), sys.net()) else {
+                    continue;
+                };
+                for incoming in server.poll(net, now) {
                     any = true;
                     self.take(sys, &config, port, incoming);
                 }
             }
             any |= self.go_on_exchanges(sys, &config);
-            for server in self.servers.values_mut() {
-                server.flush(sys);
+            if let Some(net) = sys.net() {
+                self.servers.values_mut().for_each(|server| server.flush(net));
             }
             if !any {
                 return;
@@ -389,7 +393,7 @@ impl Nginx {
             }
             (Err(errno), _) | (_, Err(errno)) => {
                 let (number, status) = match errno {
-                    naru_shell::Errno::Access => (13, 403),
+                    Errno::Access => (13, 403),
                     _ => (2, 404),
                 };
                 let why = format!("open() \"{real}\" failed ({number}: {errno})");

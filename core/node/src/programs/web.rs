@@ -3,7 +3,7 @@
 use naru_network::http::Response;
 use naru_shell::serve::clock;
 use naru_shell::serve::{HttpServer, Incoming};
-use naru_shell::{Program, Signal, Step, Sys};
+use naru_shell::{Errno, Program, Signal, Step, Sys};
 use naru_sim::Time;
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -119,7 +119,8 @@ impl Web {
     }
 
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), Step> {
-        if let Err(errno) = self.server.listen(sys, self.config.listen) {
+        let net = sys.net().ok_or(Errno::NetUnreachable);
+        if let Err(errno) = net.and_then(|net| self.server.listen(net, self.config.listen)) {
             let line = format!("listen tcp :{}: bind: {errno}\n", self.config.listen);
             let _ = sys.write(2, line.as_bytes());
             return Err(Step::Exit(1));
@@ -135,7 +136,9 @@ impl Web {
 
     fn serve(&mut self, sys: &mut dyn Sys) {
         loop {
-            let requests = self.server.poll(sys);
+            let now = sys.now();
+            let Some(net) = sys.net() else { return };
+            let requests = self.server.poll(net, now);
             for incoming in &requests {
                 let (response, latency) = self.answer(sys, incoming);
                 if latency.is_zero() || self.waiting.len() >= WAITING_MAX {
@@ -144,8 +147,9 @@ impl Web {
                     self.waiting.push_back((sys.now() + latency, incoming.clone(), response));
                 }
             }
-            self.respond_due(sys.now());
-            self.server.flush(sys);
+            self.respond_due(now);
+            let Some(net) = sys.net() else { return };
+            self.server.flush(net);
             if requests.is_empty() {
                 return;
             }
@@ -210,7 +214,9 @@ impl Program for Web {
                 State::Starting(sys.now() + Duration::from_millis(self.config.start_millis));
         }
         if sys.take_signal().is_some() {
-            self.server.close(sys);
+            if let Some(net) = sys.net() {
+                self.server.close(net);
+            }
             return Step::Exit(0);
         }
         if let State::Starting(at) = self.state {

@@ -1,35 +1,62 @@
-//! The connections of a server that speaks HTTP/1.1.
+//! The connections of a server that speaks HTTP/1.1, in clear or over TLS.
 
-use crate::{Errno, NetStack, SocketId, Sys};
+use super::stream::Stream;
+use crate::{Errno, NetStack, SocketId};
 use naru_network::http::{Request, RequestReader, Response};
+use naru_pki::tls::{self, ServerConfig, TlsError};
+use naru_sim::{Rng, Time};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Connections of one server at one time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 1_024;
 /// Bytes read from a connection at once.
 const READ_MAX: usize = 16 * 1024;
+/// Bytes that wait for a client that does not read.
+const UNREAD_MAX: usize = 1024 * 1024;
 
 /// Names a connection of an [`HttpServer`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
 /// Listens, reads requests, writes answers. Nothing waits: [`HttpServer::poll`] gives what is
-/// complete, and an answer may be given at any later time.
+/// complete, and an answer may be given at any later time, whole or in pieces.
 #[derive(Clone, Debug, Default)]
 pub struct HttpServer {
-    listeners: Vec<SocketId>,
+    listeners: Vec<Listener>,
     connections: Vec<Connection>,
     accepted: u64,
+    failures: Vec<(SocketAddr, TlsError)>,
+}
+
+#[derive(Clone, Debug)]
+struct Listener {
+    socket: SocketId,
+    secured: Option<Secured>,
+}
+
+/// How a listener secures its connections.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    /// What it shows.
+    pub config: Arc<ServerConfig>,
+    /// What a client is told that does not speak TLS, on the bare wire.
+    pub told_in_clear: &'static str,
+    /// Randomness of its handshakes.
+    pub rng: Rng,
 }
 
 #[derive(Clone, Debug)]
 struct Connection {
     id: ConnectionId,
-    socket: SocketId,
+    stream: Stream,
+    told_in_clear: &'static str,
     peer: SocketAddr,
     reader: RequestReader,
     /// A request was given out and has no answer yet; the next one waits.
     busy: bool,
+    /// Its answer comes in pieces.
+    streams: bool,
     /// After what is to be written, close.
     last: bool,
     out: Vec<u8>,
@@ -48,65 +75,144 @@ pub struct Incoming {
 
 impl HttpServer {
     /// Starts to listen on all addresses of the machine.
-    pub fn listen(&mut self, sys: &mut dyn Sys, port: u16) -> Result<(), Errno> {
-        let net = sys.net().ok_or(Errno::NetUnreachable)?;
+    pub fn listen(&mut self, net: &mut dyn NetStack, port: u16) -> Result<(), Errno> {
+        self.listen_at(net, port, None)
+    }
+
+    /// Starts to listen on all addresses of the machine, for TLS.
+    pub fn listen_tls(
+        &mut self,
+        net: &mut dyn NetStack,
+        port: u16,
+        secured: Secured,
+    ) -> Result<(), Errno> {
+        self.listen_at(net, port, Some(secured))
+    }
+
+    fn listen_at(
+        &mut self,
+        net: &mut dyn NetStack,
+        port: u16,
+        secured: Option<Secured>,
+    ) -> Result<(), Errno> {
         let at = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        self.listeners.push(net.tcp_listen(at)?);
+        self.listeners.push(Listener { socket: net.tcp_listen(at)?, secured });
         Ok(())
     }
 
+    /// From now on, listeners for TLS show these certificates.
+    pub fn show(&mut self, config: &Arc<ServerConfig>) {
+        for secured in self.listeners.iter_mut().filter_map(|listener| listener.secured.as_mut()) {
+            secured.config = Arc::clone(config);
+        }
+    }
+
     /// Takes connections and reads; gives the requests that are complete.
-    pub fn poll(&mut self, sys: &mut dyn Sys) -> Vec<Incoming> {
-        let Some(net) = sys.net() else { return Vec::new() };
+    pub fn poll(&mut self, net: &mut dyn NetStack, now: Time) -> Vec<Incoming> {
         self.accept(net);
         let mut requests = Vec::new();
         for connection in &mut self.connections {
-            connection.read(net);
+            if let Some(error) = connection.read(net, now) {
+                self.failures.push((connection.peer, error));
+            }
             requests.extend(connection.next_request());
         }
         requests
     }
 
+    /// The clients with whom no secured connection came about since the last call, and why.
+    pub fn take_failures(&mut self) -> Vec<(SocketAddr, TlsError)> {
+        std::mem::take(&mut self.failures)
+    }
+
+    /// What TLS knows of a client; `None` in clear.
+    pub fn tls(&self, connection: ConnectionId) -> Option<&tls::Connection> {
+        self.connections.iter().find(|c| c.id == connection)?.stream.tls()
+    }
+
     /// Gives the answer to a request. Nothing happens if the client is gone.
     pub fn respond(&mut self, incoming: &Incoming, response: &Response) {
-        let found = self.connections.iter_mut().find(|c| c.id == incoming.connection);
-        let Some(connection) = found else { return };
+        let Some(connection) = self.find(incoming.connection) else { return };
         let head = incoming.request.method == "HEAD";
         let bytes = if head { response.head_to_bytes() } else { response.to_bytes() };
         connection.out.extend_from_slice(&bytes);
-        connection.busy = false;
-        connection.last |= !incoming.request.keep_alive() || !response.keep_alive();
+        connection.answered(incoming, response);
+    }
+
+    /// Begins an answer whose body comes in pieces: see [`HttpServer::say`].
+    pub fn begin(&mut self, incoming: &Incoming, head: &Response) {
+        let Some(connection) = self.find(incoming.connection) else { return };
+        let mut head = head.clone();
+        head.body.clear();
+        connection.out.extend_from_slice(&head.chunked_head_to_bytes());
+        connection.streams = true;
+        connection.last |= !incoming.request.keep_alive() || !head.keep_alive();
+    }
+
+    /// Adds a piece to an answer; an empty one ends it.
+    pub fn say(&mut self, connection: ConnectionId, piece: &[u8]) {
+        let Some(connection) = self.find(connection) else { return };
+        connection.out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        connection.out.extend_from_slice(piece);
+        connection.out.extend_from_slice(b"\r\n");
+        connection.busy &= !piece.is_empty();
+        connection.streams &= !piece.is_empty();
+    }
+
+    /// Whether the client is there and reads: pieces may be said.
+    pub fn takes(&self, connection: ConnectionId) -> Takes {
+        match self.connections.iter().find(|c| c.id == connection) {
+            None => Takes::Gone,
+            Some(connection) if connection.out.len() > UNREAD_MAX => Takes::Later,
+            Some(_) => Takes::Now,
+        }
     }
 
     /// Writes what was answered; forgets connections that are over. Tells whether a request that
     /// had to wait behind another may be there now.
-    pub fn flush(&mut self, sys: &mut dyn Sys) {
-        let Some(net) = sys.net() else { return };
-        self.connections.retain_mut(|connection| connection.write(net));
+    pub fn flush(&mut self, net: &mut dyn NetStack) {
+        self.connections.retain_mut(|connection| {
+            let open = connection.write(net);
+            if !open {
+                connection.stream.close(net);
+            }
+            open
+        });
     }
 
     /// Closes everything.
-    pub fn close(&mut self, sys: &mut dyn Sys) {
-        let Some(net) = sys.net() else { return };
+    pub fn close(&mut self, net: &mut dyn NetStack) {
         for listener in self.listeners.drain(..) {
-            net.close(listener);
+            net.close(listener.socket);
         }
-        for connection in self.connections.drain(..) {
-            net.close(connection.socket);
+        for mut connection in self.connections.drain(..) {
+            connection.stream.close(net);
         }
     }
 
+    fn find(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|connection| connection.id == id)
+    }
+
     fn accept(&mut self, net: &mut dyn NetStack) {
-        for listener in &self.listeners {
+        for listener in &mut self.listeners {
             while self.connections.len() < CONNECTIONS_MAX {
-                let Ok((socket, peer)) = net.accept(*listener) else { break };
+                let Ok((socket, peer)) = net.accept(listener.socket) else { break };
                 self.accepted += 1;
+                let stream = match &mut listener.secured {
+                    None => Stream::plain(socket),
+                    Some(secured) => {
+                        Stream::server(socket, Arc::clone(&secured.config), &mut secured.rng)
+                    }
+                };
                 self.connections.push(Connection {
                     id: ConnectionId(self.accepted),
-                    socket,
+                    stream,
+                    told_in_clear: listener.secured.as_ref().map_or("", |s| s.told_in_clear),
                     peer,
                     reader: RequestReader::new(),
                     busy: false,
+                    streams: false,
                     last: false,
                     out: Vec::new(),
                 });
@@ -115,16 +221,58 @@ impl HttpServer {
     }
 }
 
+/// Whether pieces of an answer may be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// They may.
+    Now,
+    /// The client is slow.
+    Later,
+    /// The client is gone.
+    Gone,
+}
+
 impl Connection {
-    fn read(&mut self, net: &mut dyn NetStack) {
-        while !self.last && !self.busy {
-            match net.recv(self.socket, READ_MAX) {
-                Ok(bytes) if bytes.is_empty() => self.last = true,
+    /// Reads what came; tells why no secured connection came about.
+    fn read(&mut self, net: &mut dyn NetStack, now: Time) -> Option<TlsError> {
+        // A client that waits for its answer may have closed its own side. One whose answer goes on
+        // and on is gone when it does.
+        while !self.last && (!self.busy || self.streams) {
+            match self.stream.recv(net, now, READ_MAX) {
+                Ok(bytes) if bytes.is_empty() => self.end(),
                 Ok(bytes) => self.reader.push(&bytes),
                 Err(Errno::Again) => break,
-                Err(_) => self.last = true,
+                Err(_) => {
+                    self.end();
+                    if let Some(tls::State::Failed(error)) =
+                        self.stream.tls().map(tls::Connection::state)
+                    {
+                        let error = error.clone();
+                        self.tell_in_clear(net, &error);
+                        return Some(error);
+                    }
+                }
             }
         }
+        None
+    }
+
+    /// The client says no more, and waits for no answer that goes on and on.
+    fn end(&mut self) {
+        self.last = true;
+        self.busy &= !self.streams;
+    }
+
+    /// Whoever does not speak TLS is told so as Go and nginx tell it.
+    fn tell_in_clear(&self, net: &mut dyn NetStack, error: &TlsError) {
+        if *error == TlsError::NotTls && !self.told_in_clear.is_empty() {
+            let _ = net.send(self.stream.socket(), self.told_in_clear.as_bytes());
+        }
+    }
+
+    fn answered(&mut self, incoming: &Incoming, response: &Response) {
+        self.busy = false;
+        self.last |= !incoming.request.keep_alive() || !response.keep_alive();
     }
 
     fn next_request(&mut self) -> Option<Incoming> {
@@ -149,19 +297,15 @@ impl Connection {
     /// Tells whether the connection goes on.
     fn write(&mut self, net: &mut dyn NetStack) -> bool {
         while !self.out.is_empty() {
-            match net.send(self.socket, &self.out) {
+            match self.stream.send(net, &self.out) {
                 Ok(0) | Err(Errno::Again) => return true,
                 Ok(taken) => drop(self.out.drain(..taken.min(self.out.len()))),
-                Err(_) => {
-                    net.close(self.socket);
-                    return false;
-                }
+                Err(_) => return false,
             }
         }
-        let over = self.last && !self.busy;
-        if over {
-            net.close(self.socket);
+        if self.stream.flush(net).is_err() {
+            return false;
         }
-        !over
+        !self.last || self.busy || !self.stream.is_flushed()
     }
 }

@@ -5,7 +5,9 @@ pub mod clock;
 mod dial;
 mod exchange;
 mod http_server;
+mod stream;
 
 pub use dial::{Dial, DialError};
 pub use exchange::{Exchange, Outcome};
-pub use http_server::{ConnectionId, HttpServer, Incoming};
+pub use http_server::{ConnectionId, HttpServer, Incoming, Secured, Takes};
+pub use stream::Stream;

@@ -5,6 +5,7 @@ pub mod curl;
 pub mod nc;
 pub mod nslookup;
 mod resolver;
+pub mod secure;
 mod url;
 pub mod wget;
 

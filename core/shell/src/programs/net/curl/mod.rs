@@ -2,6 +2,7 @@
 
 mod meter;
 mod options;
+mod tls;
 
 use super::connect::{Attempt, Connecting};
 use super::resolver::Resolver;
@@ -9,6 +10,7 @@ use super::url::Url;
 use super::{Progress, earlier};
 use crate::programs::base64;
 use crate::programs::tool::{Out, finish};
+use crate::serve::Stream;
 use crate::{Errno, Fd, OpenMode, Program, SocketId, Step, Sys};
 use meter::Figures;
 use naru_network::dns::RecordType;
@@ -41,7 +43,8 @@ fn failure<T>(code: i32, message: impl Into<String>) -> Result<T, Failure> {
 enum Stage {
     Resolve(Resolver),
     Connect(Connecting),
-    Exchange { socket: SocketId, reader: ResponseReader, unsent: Vec<u8>, got_any: bool },
+    Secure(Stream),
+    Exchange { stream: Stream, reader: ResponseReader, unsent: Vec<u8>, got_any: bool },
 }
 
 /// One URL being fetched.
@@ -56,6 +59,8 @@ struct Transfer {
     connecting_since: Time,
     looked_up: Time,
     connected: Time,
+    /// When the handshake of TLS was over; the start if there is none.
+    secured: Time,
     first_byte: Time,
     redirects: usize,
     peer: Option<SocketAddr>,
@@ -100,7 +105,7 @@ impl Curl {
         }
         if self.options.version {
             self.out.line(format!("curl {VERSION} (x86_64-pc-linux-gnu) libcurl/{VERSION}"));
-            self.out.line("Protocols: http");
+            self.out.line("Protocols: http https");
             return Some(0);
         }
         if self.options.help {
@@ -163,6 +168,9 @@ impl Curl {
     fn report(&mut self, failed: &Failure) {
         if !self.options.silent || self.options.show_error {
             self.out.error(format!("curl: ({}) {}", failed.code, failed.message));
+            if failed.code == 60 {
+                self.out.error(tls::MORE_DETAILS);
+            }
         }
     }
 
@@ -220,6 +228,7 @@ impl Curl {
             connecting_since: now,
             looked_up: now,
             connected: now,
+            secured: now,
             first_byte: now,
             redirects: 0,
             peer: None,
@@ -235,7 +244,7 @@ impl Curl {
     }
 
     fn check_scheme(&self, url: &Url) -> Result<(), Failure> {
-        if url.scheme == "http" {
+        if matches!(url.scheme.as_str(), "http" | "https") {
             return Ok(());
         }
         let scheme = &url.scheme;
@@ -329,7 +338,24 @@ impl Curl {
                         Progress::Waits(until) => return Ok(Some(until)),
                         Progress::Done(Err(_)) => return self.not_connected(sys, transfer),
                         Progress::Done(Ok((socket, to))) => {
-                            self.connected(sys, transfer, socket, to);
+                            self.connected(sys, transfer, socket, to)?;
+                        }
+                    }
+                }
+                Stage::Secure(stream) => {
+                    let now = sys.now();
+                    let Some(net) = sys.net() else { return failure(7, "Network is unreachable") };
+                    match stream.established(net, now) {
+                        Err(Errno::Again) => return Ok(Some(None)),
+                        secured => {
+                            let stream = stream.clone();
+                            let Some(tls) = stream.tls() else { continue };
+                            if secured.is_err() {
+                                return Err(self.not_secured(tls, transfer));
+                            }
+                            transfer.secured = sys.now();
+                            self.note_handshake(tls, transfer);
+                            self.ask(transfer, stream);
                         }
                     }
                 }
@@ -365,6 +391,7 @@ impl Curl {
         let millis = elapsed.as_millis();
         let message = match transfer.stage {
             Stage::Resolve(_) => format!("Resolving timed out after {millis} milliseconds"),
+            Stage::Secure(_) => "SSL connection timeout".to_string(),
             Stage::Connect(_) => format!("Connection timed out after {millis} milliseconds"),
             Stage::Exchange { .. } => {
                 let received = transfer.shown;
@@ -395,12 +422,23 @@ impl Curl {
         transfer: &mut Transfer,
         socket: SocketId,
         to: SocketAddr,
-    ) {
+    ) -> Result<(), Failure> {
         transfer.connected = sys.now();
         transfer.peer = Some(to);
         transfer.local = sys.net().and_then(|net| net.local_addr(socket).ok());
         let (host, ip, port) = (&transfer.url.host, to.ip(), to.port());
         self.note(format!("Connected to {host} ({ip}) port {port} (#{})", transfer.number));
+        if transfer.url.scheme == "https" {
+            let stream = self.secure(sys, transfer, socket)?;
+            transfer.stage = Stage::Secure(stream);
+        } else {
+            self.ask(transfer, Stream::plain(socket));
+        }
+        Ok(())
+    }
+
+    /// Begins to send the request.
+    fn ask(&mut self, transfer: &mut Transfer, stream: Stream) {
         let request = self.request(transfer);
         let unsent = request.to_bytes();
         if self.options.verbose {
@@ -418,7 +456,7 @@ impl Curl {
             }
         }
         let reader = ResponseReader::new(&transfer.method);
-        transfer.stage = Stage::Exchange { socket, reader, unsent, got_any: false };
+        transfer.stage = Stage::Exchange { stream, reader, unsent, got_any: false };
     }
 
     fn user(&self, transfer: &Transfer) -> Option<String> {
@@ -477,13 +515,13 @@ impl Curl {
         sys: &mut dyn Sys,
         transfer: &mut Transfer,
     ) -> Result<Progress<bool>, Failure> {
-        let Stage::Exchange { socket, reader, unsent, got_any } = &mut transfer.stage else {
+        let Stage::Exchange { stream, reader, unsent, got_any } = &mut transfer.stage else {
             return Ok(Progress::Done(true));
         };
-        let socket = *socket;
+        let now = sys.now();
         let Some(net) = sys.net() else { return failure(7, "Network is unreachable") };
         while !unsent.is_empty() {
-            match net.send(socket, unsent) {
+            match stream.send(net, unsent) {
                 Ok(taken) => drop(unsent.drain(..taken.min(unsent.len()))),
                 Err(Errno::Again) => break,
                 Err(errno) => {
@@ -492,7 +530,7 @@ impl Curl {
             }
         }
         let mut ended = false;
-        match net.recv(socket, 1 << 16) {
+        match stream.recv(net, now, 1 << 16) {
             Ok(bytes) if bytes.is_empty() => {
                 ended = true;
                 reader.close();
@@ -522,8 +560,10 @@ impl Curl {
                 let close = ended || !response.keep_alive();
                 self.show(transfer, &response)?;
                 transfer.response = Some(response);
-                if let Some(net) = sys.net() {
-                    net.close(socket);
+                if let (Stage::Exchange { stream, .. }, Some(net)) =
+                    (&mut transfer.stage, sys.net())
+                {
+                    stream.close(net);
                 }
                 if close {
                     self.note(format!("Closing connection {}", transfer.number));
@@ -691,11 +731,11 @@ impl Curl {
         }
     }
 
-    fn end(&mut self, sys: &mut dyn Sys, transfer: &Transfer, result: Result<(), Failure>) {
-        if let Stage::Exchange { socket, .. } = transfer.stage
+    fn end(&mut self, sys: &mut dyn Sys, transfer: &mut Transfer, result: Result<(), Failure>) {
+        if let Stage::Exchange { stream, .. } | Stage::Secure(stream) = &mut transfer.stage
             && let Some(net) = sys.net()
         {
-            net.close(socket);
+            stream.close(net);
         }
         if self.meter {
             let figures = self.figures(sys, transfer);
@@ -815,12 +855,17 @@ fn write_out(
                     "time_total" => seconds(sys.now()),
                     "time_namelookup" => seconds(transfer.looked_up),
                     "time_connect" => seconds(transfer.connected),
+                    "time_appconnect" => seconds(transfer.secured),
+                    "ssl_verify_result" => match (&transfer.stage, result) {
+                        (_, Err(failed)) if failed.code == 60 => "1".to_string(),
+                        _ => "0".to_string(),
+                    },
                     "time_starttransfer" => seconds(transfer.first_byte),
                     "url_effective" | "url" => transfer.url.text(),
                     "method" => transfer.method.clone(),
                     "num_redirects" => transfer.redirects.to_string(),
                     "num_connects" => usize::from(transfer.peer.is_some()).to_string(),
-                    "scheme" => "HTTP".to_string(),
+                    "scheme" => transfer.url.scheme.to_ascii_uppercase(),
                     "http_version" => "1.1".to_string(),
                     "content_type" => response
                         .and_then(|response| response.headers.get("Content-Type"))
@@ -884,13 +929,13 @@ impl Program for Curl {
                     }
                     return Step::Block { until };
                 }
-                Ok(None) => self.end(sys, &transfer, Ok(())),
+                Ok(None) => self.end(sys, &mut transfer, Ok(())),
                 Err(failed) => {
                     if self.retry(sys, &mut transfer, &failed) {
                         self.transfer = Some(transfer);
                         continue;
                     }
-                    self.end(sys, &transfer, Err(failed));
+                    self.end(sys, &mut transfer, Err(failed));
                 }
             }
         }

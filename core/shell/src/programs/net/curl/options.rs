@@ -65,6 +65,14 @@ pub struct Options {
     pub only_v4: bool,
     /// `-6`
     pub only_v6: bool,
+    /// `-k`
+    pub insecure: bool,
+    /// `--cacert`
+    pub cacert: Option<String>,
+    /// `-E`
+    pub cert: Option<String>,
+    /// `--key`
+    pub key: Option<String>,
 }
 
 /// One `-d`.
@@ -82,7 +90,7 @@ pub struct DataPart {
 
 /// Long names, and the short ones that they mean; short names of options that have none are
 /// capital letters of other alphabets, so that one table does.
-const LONG: [(&str, char); 49] = [
+const LONG: [(&str, char); 51] = [
     ("output", 'o'),
     ("remote-name", 'O'),
     ("request", 'X'),
@@ -114,9 +122,11 @@ const LONG: [(&str, char); 49] = [
     ("retry-delay", 'ι'),
     ("retry-connrefused", 'κ'),
     ("retry-max-time", 'λ'),
-    ("cacert", 'λ'),
+    ("cacert", 'π'),
+    ("capath", 'λ'),
     ("cert", 'E'),
-    ("key", 'λ'),
+    ("key", 'ρ'),
+    ("http2", 'ξ'),
     ("url", 'μ'),
     ("version", 'V'),
     ("help", 'h'),
@@ -135,7 +145,7 @@ const LONG: [(&str, char); 49] = [
 ];
 
 fn takes_value(flag: char) -> bool {
-    "oXHdαβγδmεwAuζηθιλEμbe".contains(flag)
+    "oXHdαβγδmεwAuζηθιλπρEμbe".contains(flag)
 }
 
 /// Reads the arguments. `Err` is the message, without `curl: `.
@@ -244,7 +254,11 @@ fn apply(options: &mut Options, flag: char, value: String, arg: &str) -> Result<
             options.silent = true;
             options.show_error = true;
         }
-        // Without TLS there is nothing to be insecure about; the others change nothing here.
+        'k' => options.insecure = true,
+        'π' => options.cacert = Some(value),
+        'E' => options.cert = Some(value),
+        'ρ' => options.key = Some(value),
+        // The others change nothing here.
         _ => {}
     }
     Ok(())
