@@ -16,6 +16,8 @@ pub enum Part {
     Cloud,
     /// A node, by its index.
     Node(u32),
+    /// An API server's port on the network, by its index.
+    SecurePort(u32),
     /// The learner's own machine.
     Workstation,
 }

@@ -8,6 +8,7 @@ use crate::controlplane::{
 use crate::load_balancers::LoadBalancers;
 use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile, ProfileError};
+use crate::secure_port::{self, SecurePort};
 use crate::workstation::Workstation;
 use crate::{Cluster, etcd_pki, kubeconfig, markcontrolplane, programs};
 use ipnet::{IpNet, Ipv4Net};
@@ -19,16 +20,19 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiService, Kube, Object, Request, pods, scheme, yaml};
 use naru_apiserver::{ApiServer, AuthenticationConfig, AuthorizationMode};
 use naru_client::Controller as _;
-use naru_network::{Link, Network, Route, TopologyError};
+use naru_network::{Link, Network, NsId, Route, TopologyError};
 use naru_node::{Node, NodeConfig, NodeSoftware};
 use naru_pki::PkiError;
 use naru_sim::{Rng, Time};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the API server listens.
-const API_SERVER_PORT: i32 = 6443;
+const API_SERVER_PORT: i32 = secure_port::PORT as i32;
+
+/// The address of the service `kubernetes`.
+const KUBERNETES_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
 /// Where the cluster IPs of Services come from.
 pub const SERVICE_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
@@ -107,6 +111,7 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
     }
     let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
     cluster.set_now(start);
+    start_secure_ports(&mut cluster)?;
     start_control_plane(&mut cluster)?;
     start_load_balancers(&mut cluster)?;
     start_nodes(&mut cluster);
@@ -262,6 +267,42 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
         cluster.plan(Part::Control(index));
     }
     Ok(())
+}
+
+/// Lets the API server listen on the machines of the control plane, or at an address of its own.
+fn start_secure_ports(cluster: &mut Cluster) -> Result<(), BootError> {
+    let machines = cluster.profile.nodes.iter().zip(&cluster.nodes);
+    let mut places: Vec<(NsId, String, Ipv4Addr)> = machines
+        .filter(|(machine, _)| machine.control_plane)
+        .map(|(machine, node)| (node.host_namespace(), machine.name.clone(), machine.ip))
+        .collect();
+    if let Some(ip) = cluster.profile.control_plane_address {
+        places.push((cable_control_plane(cluster, ip)?, "control-plane".to_owned(), ip));
+    }
+    for (index, (namespace, name, ip)) in (0..).zip(places) {
+        let addresses = [KUBERNETES_IP.into(), ip.into(), Ipv4Addr::LOCALHOST.into()];
+        let Cluster { pki, rng, now, .. } = &*cluster;
+        let port = SecurePort::new(namespace, &name, &addresses, pki, rng, *now)?;
+        cluster.secure_ports.push(port);
+        cluster.plan(Part::SecurePort(index));
+    }
+    Ok(())
+}
+
+/// Plugs in a control plane that is on none of the machines.
+fn cable_control_plane(cluster: &mut Cluster, ip: Ipv4Addr) -> Result<NsId, BootError> {
+    let (net, outside) = (&mut cluster.net, cluster.workstation.namespace());
+    let namespace = net.add_namespace("control-plane");
+    net.add_veth((namespace, "eth0"), (outside, "vethcp"), Link::LAN)?;
+    net.set_master(outside, "vethcp", Workstation::BRIDGE)?;
+    net.add_address(namespace, "eth0", IpNet::from(IpAddr::from(ip)))?;
+    let dev = "eth0".to_owned();
+    let machines = IpNet::V4(cluster.profile.network);
+    net.add_route(namespace, Route { to: machines, via: None, dev, src: Some(ip.into()) })?;
+    let dev = Workstation::BRIDGE.to_owned();
+    let to = IpNet::from(IpAddr::from(ip));
+    net.add_route(outside, Route { to, via: None, dev, src: None })?;
+    Ok(namespace)
 }
 
 /// Starts what brings packets to the nodes from outside. Where there is no cloud, it is only that

@@ -6,6 +6,7 @@ use crate::faults::Damage;
 use crate::load_balancers::{Edge, LoadBalancers};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
+use crate::secure_port::SecurePort;
 use crate::severed::Reach;
 use crate::viewer::Viewer;
 use crate::workstation::Workstation;
@@ -39,6 +40,7 @@ pub struct Cluster {
     pub(crate) damage: Damage,
     pub(crate) cloud: Option<Process<LoadBalancers>>,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) secure_ports: Vec<SecurePort>,
     pub(crate) workstation: Workstation,
     pub(crate) agenda: Agenda,
     watch_owners: BTreeMap<WatchId, Part>,
@@ -93,6 +95,7 @@ impl Cluster {
             control_changes: 0,
             damage: Damage::default(),
             nodes,
+            secure_ports: Vec::new(),
             workstation,
             agenda: Agenda::default(),
             watch_owners: BTreeMap::new(),
@@ -284,6 +287,17 @@ impl Cluster {
                 self.plan_node(&mark.node);
             } else {
                 self.workstation.wake();
+                self.wake_secure_ports(SecurePort::has_streams);
+            }
+        }
+    }
+
+    /// Lets the API servers' ports that `fits` selects look at what is new.
+    pub(crate) fn wake_secure_ports(&mut self, fits: impl Fn(&SecurePort) -> bool) {
+        for index in 0..self.secure_ports.len() {
+            if let Some(port) = self.secure_ports.get_mut(index).filter(|port| fits(port)) {
+                port.wake();
+                self.plan(Part::SecurePort(u32::try_from(index).unwrap_or(u32::MAX)));
             }
         }
     }
@@ -323,6 +337,7 @@ impl Cluster {
                 }
             }
             Part::Workstation => self.workstation.wake(),
+            Part::SecurePort(_) => self.work(part),
             Part::ApiServer | Part::Network => {}
         }
     }
@@ -356,6 +371,14 @@ impl Cluster {
                 let mut edge = Edge { network: &mut self.net, gateway, dev: Workstation::BRIDGE };
                 if let Some(cloud) = &mut self.cloud {
                     cloud.work(api.clients(), &mut edge);
+                }
+            }
+            Part::SecurePort(index) => {
+                if let Some(port) = self.secure_ports.get_mut(index as usize) {
+                    match self.api_presence.works() {
+                        true => port.run(self.now, &mut self.api, &mut self.net),
+                        false => port.stop(self.now, &mut self.api, &mut self.net),
+                    }
                 }
             }
             Part::Workstation => {
@@ -392,6 +415,9 @@ impl Cluster {
             }
             Part::Cloud => self.cloud.as_ref().and_then(Process::next_due),
             Part::Node(index) => self.nodes.get(index as usize).and_then(|node| node.next_due()),
+            Part::SecurePort(index) => {
+                self.secure_ports.get(index as usize).and_then(SecurePort::next_due)
+            }
             Part::Workstation => self.workstation.next_due(),
         };
         let stall = if self.turns_now > limits::EVENTS_PER_MOMENT_MAX {
@@ -420,6 +446,7 @@ impl Cluster {
                 self.workstation.wake();
                 continue;
             }
+            self.wake_secure_ports(|port| port.namespace() == namespace);
             let index = self.nodes.iter_mut().position(|node| node.wake_namespace(namespace));
             if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
                 self.plan(Part::Node(index));

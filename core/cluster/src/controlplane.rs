@@ -169,8 +169,11 @@ impl Cluster {
         let api_runs = runs(API_SERVER);
         let run: Vec<bool> = self.control.iter().map(|it| runs(it.program)).collect();
         self.control_changes = changes;
-        if self.api_presence.follow(api_runs) && !self.api_presence.works() {
-            self.api.drop_connections();
+        if self.api_presence.follow(api_runs) {
+            if !self.api_presence.works() {
+                self.api.drop_connections();
+            }
+            self.wake_secure_ports(|_| true);
         }
         for (index, runs) in (0..).zip(run) {
             self.follow_control_process(index, runs);

@@ -17,6 +17,7 @@ mod packets;
 mod pki;
 mod profile;
 mod programs;
+mod secure_port;
 mod severed;
 mod terminal;
 pub mod view;

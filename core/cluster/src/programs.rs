@@ -36,6 +36,7 @@ struct Containers;
 impl ProgramTable for Containers {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
+            "kubectl" => Some(naru_kubectl::program()),
             "etcdctl" => Some(naru_addons::etcd::program()),
             "coredns" => Some(naru_addons::coredns::program()),
             _ => naru_node::programs().load(name),

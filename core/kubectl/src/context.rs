@@ -173,9 +173,15 @@ impl<'a> Context<'a> {
         Config::load(self.sys, &self.invocation.flags)
     }
 
+    /// What to connect by: the kubeconfig or, in a pod that has none, the pod's service account.
+    pub fn client_config(&mut self) -> Result<Config> {
+        let config = self.config()?;
+        Ok(crate::in_cluster::or_in_cluster(config, self.sys))
+    }
+
     /// The namespace to work in, and whether the command line names it.
     pub fn namespace(&mut self) -> Result<(String, bool)> {
-        self.config()?.namespace(self.flags())
+        self.client_config()?.namespace(self.flags())
     }
 
     /// `--dry-run`.
@@ -221,7 +227,7 @@ impl<'a> Context<'a> {
     /// The API server.
     pub fn api(&mut self) -> Result<&mut dyn ApiService> {
         if self.sys.api().is_none() {
-            let server = self.config()?.server(self.flags());
+            let server = self.client_config()?.server(self.flags());
             let host = server.split("://").last().unwrap_or(&server).to_owned();
             return Err(Failure::Plain(
                 format!(
@@ -244,7 +250,7 @@ impl<'a> Context<'a> {
         let credentials = match &self.login.0 {
             Some(credentials) => Arc::clone(credentials),
             None => {
-                let config = self.config()?;
+                let config = self.client_config()?;
                 Arc::new(crate::credentials::load(self.sys, &config, self.invocation)?)
             }
         };

@@ -18,6 +18,7 @@ pub mod failure;
 pub mod flags;
 pub mod generate;
 pub mod help;
+mod in_cluster;
 pub mod mapper;
 pub mod podsfor;
 pub mod policyrules;

@@ -317,10 +317,9 @@ fn feed(id: ContainerId, io: ExecIo, stream: &mut Stream, runtime: &mut Runtime,
     let bytes: Vec<u8> = stream.stdin.iter().take(CHUNK).copied().collect();
     let taken = container.feed(io, &bytes);
     stream.stdin.drain(..taken);
-    if stream.stdin_closed && stream.stdin.is_empty() {
-        container.end_input(io);
-    }
-    if taken > 0 || stream.stdin_closed {
+    // Told once: to tell it at every look would wake the process for nothing, without end.
+    let ended = stream.stdin_closed && stream.stdin.is_empty() && container.end_input(io);
+    if taken > 0 || ended {
         runtime.schedule(id, now);
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn written(code: u16, value: &Value, form: &Form) -> HttpResponse {
 }
 
 /// A value whose outermost fields stand in the order in which Go's types have them.
-struct Ordered<'a>(&'a Value);
+pub(crate) struct Ordered<'a>(pub &'a Value);
 
 impl Serialize for Ordered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -143,11 +143,7 @@ impl ApiServer {
             ("openapi", _) => self.rest_openapi(x),
             (_, ".well-known/openid-configuration") => self.rest_openid_configuration(),
             (_, "openid/v1/jwks") => self.rest_key_set(),
-            (_, "version") => Ok(encode::written(
-                200,
-                &version::version(),
-                &media::Form { pretty: true, ..media::Form::default() },
-            )),
+            (_, "version") => Ok(HttpResponse::new(200, "application/json", version::version())),
             (_, "metrics") => Ok(HttpResponse::new(
                 200,
                 "text/plain; version=0.0.4; charset=utf-8",

@@ -1,23 +1,45 @@
 //! `/version`.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// Upstream: `version.Info`. The version is that of the nodes and of kubectl; Naru's own build has
-/// no commit to tell.
-pub(crate) fn version() -> Value {
-    json!({
-        "major": "1",
-        "minor": "33",
-        "emulationMajor": "1",
-        "emulationMinor": "33",
-        "minCompatibilityMajor": "1",
-        "minCompatibilityMinor": "32",
-        "gitVersion": "v1.33.1",
-        "gitCommit": "",
-        "gitTreeState": "",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": "",
-        "compiler": "rustc",
-        "platform": "linux/amd64",
-    })
+/// Upstream: `version.Info` in `apimachinery/pkg/version/types.go`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info {
+    major: &'static str,
+    minor: &'static str,
+    emulation_major: &'static str,
+    emulation_minor: &'static str,
+    min_compatibility_major: &'static str,
+    min_compatibility_minor: &'static str,
+    git_version: &'static str,
+    git_commit: &'static str,
+    git_tree_state: &'static str,
+    build_date: &'static str,
+    go_version: &'static str,
+    compiler: &'static str,
+    platform: &'static str,
+}
+
+/// The version is that of the nodes and of kubectl; Naru's own build has no commit to tell.
+const INFO: Info = Info {
+    major: "1",
+    minor: "33",
+    emulation_major: "1",
+    emulation_minor: "33",
+    min_compatibility_major: "1",
+    min_compatibility_minor: "32",
+    git_version: "v1.33.1",
+    git_commit: "",
+    git_tree_state: "",
+    build_date: "1970-01-01T00:00:00Z",
+    go_version: "",
+    compiler: "rustc",
+    platform: "linux/amd64",
+};
+
+/// The answer, with two spaces before each field.
+pub(crate) fn version() -> Vec<u8> {
+    // A value of texts can be written.
+    serde_json::to_vec_pretty(&INFO).unwrap_or_default()
 }

@@ -2,11 +2,12 @@
 //!
 //! Upstream: `apiserver/pkg/endpoints/handlers/watch.go`, `response.go`.
 
-use crate::rest::encode::{self, IncludeObject};
+use crate::rest::encode::{self, IncludeObject, Ordered};
 use crate::rest::media::Conversion;
 use crate::{ApiServer, table};
 use naru_api::{ApiService, Object, WatchEvent, WatchEventType, WatchId, status::ApiResult};
 use naru_sim::Time;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The annotation of the bookmark that ends the initial events.
@@ -62,8 +63,7 @@ impl Watching {
                 }
             }
             Err(error) => {
-                let event = json!({ "type": "ERROR", "object": encode::status(&error) });
-                line(&event, &mut output.bytes);
+                line("ERROR", &encode::status(&error), &mut output.bytes);
                 output.ended = true;
             }
         }
@@ -87,7 +87,7 @@ impl Watching {
             self.object(&event.object, now)
         };
         match object {
-            Ok(object) => line(&json!({ "type": kind, "object": object }), &mut output.bytes),
+            Ok(object) => line(kind, &object, &mut output.bytes),
             // An object that cannot be written ends the stream, as upstream's encoder does.
             Err(_) => output.ended = true,
         }
@@ -136,8 +136,16 @@ fn bookmark(object: &Object, conversion: Option<&Conversion>) -> Value {
     json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata })
 }
 
-fn line(event: &Value, bytes: &mut Vec<u8>) {
+/// One event. Upstream: `metav1.WatchEvent`.
+#[derive(Serialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    object: Ordered<'a>,
+}
+
+fn line(kind: &'static str, object: &Value, bytes: &mut Vec<u8>) {
     // Writing a value into memory cannot fail.
-    let _ = serde_json::to_writer(&mut *bytes, event);
+    let _ = serde_json::to_writer(&mut *bytes, &Event { kind, object: Ordered(object) });
     bytes.push(b'\n');
 }

@@ -186,7 +186,7 @@ impl Cluster {
         let from = match part {
             Part::Node(index) => Some(index as usize),
             Part::Workstation | Part::Control(_) | Part::Cloud => None,
-            Part::ApiServer | Part::Network => return None,
+            Part::ApiServer | Part::Network | Part::SecurePort(_) => return None,
         };
         let host = self.control_plane_host();
         let at_home = matches!(part, Part::Control(_)) || host.is_some() && from == host;

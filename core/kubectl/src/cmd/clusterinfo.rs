@@ -32,7 +32,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         ..ListOptions::default()
     };
     let list = cx.list(&services, namespace, &options)?;
-    let host = cx.config()?.server(cx.flags());
+    let host = cx.client_config()?.server(cx.flags());
     cx.line(&format!("Kubernetes control plane is running at {host}"));
     for service in &list.items {
         let json = service.to_json().unwrap_or_default();

@@ -375,11 +375,11 @@ impl Container {
         }
     }
 
-    /// Nothing more will be written to a process's input. A terminal stays open.
-    pub fn end_input(&mut self, io: ExecIo) {
-        if let ExecIo::Pipes { stdin: Some(pipe), .. } = io {
-            self.kernel.pipe_close_write(pipe);
-        }
+    /// Nothing more will be written to a process's input; tells whether that is news. A terminal
+    /// stays open.
+    pub fn end_input(&mut self, io: ExecIo) -> bool {
+        let ExecIo::Pipes { stdin: Some(pipe), .. } = io else { return false };
+        self.kernel.pipe_close_write(pipe)
     }
 
     /// Takes what a process beside the first has written: standard output and standard error.

@@ -181,11 +181,7 @@ impl Runtime {
         let found = self.sandboxes.get(&sandbox);
         let Some(found) = found else { return Err("sandbox not found".to_owned()) };
         let (hostname, network) = (found.config.hostname.clone(), found.network);
-        let sees_api = sees_api(found);
         let id = ContainerId(self.next_id());
-        if sees_api {
-            self.api_clients.insert(id);
-        }
         let container = Container::new(self.hex(), sandbox, &hostname, config, self.programs);
         self.containers.insert(id, container);
         self.by_network.entry(network).or_default().insert(id);
@@ -330,12 +326,14 @@ impl Runtime {
         let Some(container) = self.containers.get_mut(&id) else { return };
         container.wake_at = None;
         let Some(sandbox) = self.sandboxes.get(&container.sandbox) else { return };
-        let api: Option<&mut dyn ApiService> = if sees_api(sandbox) { Some(api) } else { None };
         let cause = container.cause;
         let mut world =
             ContainerWorld::new(now, cause, &mut self.rng, network, sandbox.network, api);
         container.borrow_volumes(&self.volumes);
         let next = container.kernel.run(&mut world);
+        if world.asked_api() {
+            self.api_clients.insert(id);
+        }
         container.return_volumes(&mut self.volumes);
         if container.after_run(now) {
             self.ended.push(id);
@@ -358,12 +356,6 @@ impl Runtime {
         self.rng.fill(&mut bytes);
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
-}
-
-/// Pods of `kube-system` reach the API server. This stands in the place of HTTPS to the API
-/// server's address until that listens on the simulated network.
-fn sees_api(sandbox: &Sandbox) -> bool {
-    sandbox.config.namespace == "kube-system"
 }
 
 fn set_wake(

@@ -11,7 +11,8 @@ pub struct ContainerWorld<'a, 'b> {
     call: Call,
     rng: &'a mut Rng,
     net: NamespaceStack<'a>,
-    api: Option<&'a mut (dyn ApiService + 'b)>,
+    api: &'a mut (dyn ApiService + 'b),
+    asked_api: bool,
 }
 
 impl<'a, 'b> ContainerWorld<'a, 'b> {
@@ -22,10 +23,16 @@ impl<'a, 'b> ContainerWorld<'a, 'b> {
         rng: &'a mut Rng,
         network: &'a mut Network,
         namespace: NsId,
-        api: Option<&'a mut (dyn ApiService + 'b)>,
+        api: &'a mut (dyn ApiService + 'b),
     ) -> Self {
         let call = Call { now, cause };
-        ContainerWorld { call, rng, net: NamespaceStack::new(network, namespace, call), api }
+        let net = NamespaceStack::new(network, namespace, call);
+        ContainerWorld { call, rng, net, api, asked_api: false }
+    }
+
+    /// Whether a program has asked for the API server: it may wait for what its watches deliver.
+    pub fn asked_api(&self) -> bool {
+        self.asked_api
     }
 }
 
@@ -43,10 +50,8 @@ impl World for ContainerWorld<'_, '_> {
     }
 
     fn api(&mut self) -> Option<&mut dyn ApiService> {
-        match &mut self.api {
-            Some(api) => Some(&mut **api),
-            None => None,
-        }
+        self.asked_api = true;
+        Some(&mut *self.api)
     }
 
     fn cause(&self) -> CauseId {

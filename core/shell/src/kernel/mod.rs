@@ -684,12 +684,14 @@ impl Kernel {
         self.pipes.get(&id).is_none_or(|pipe| pipe.is_empty() && !pipe.can_be_written())
     }
 
-    /// Ends a process's standard input.
-    pub fn pipe_close_write(&mut self, id: PipeId) {
-        if let Some(pipe) = self.pipes.get_mut(&id) {
-            pipe.host_writes = false;
+    /// Ends a process's standard input; tells whether it was open.
+    pub fn pipe_close_write(&mut self, id: PipeId) -> bool {
+        let Some(pipe) = self.pipes.get_mut(&id) else { return false };
+        let was_open = std::mem::take(&mut pipe.host_writes);
+        if was_open {
+            self.after_close(id);
         }
-        self.after_close(id);
+        was_open
     }
 
     /// Gives up the host's reading end; who writes then gets `SIGPIPE`.
