@@ -4,7 +4,7 @@
 //! `apiserver/pkg/storage/names/generate.go`, `ComputeHash` in
 //! `pkg/controller/controller_utils.go`.
 
-use crate::{FieldError, Path};
+use crate::{FieldError, Path, gofmt};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use naru_sim::Rng;
 
@@ -14,6 +14,8 @@ const NAME_MAX: usize = 63;
 const SUFFIX_LEN: usize = 5;
 /// Bytes of a prefix of generated names that are kept.
 pub const GENERATED_PREFIX_MAX: usize = NAME_MAX - SUFFIX_LEN;
+const FNV_BASIS: u32 = 0x811c_9dc5;
+const FNV_PRIME: u32 = 0x0100_0193;
 const SUBDOMAIN_MAX: usize = 253;
 
 /// Bytes of all annotations of an object.
@@ -39,16 +41,15 @@ pub fn safe_encode_string(text: &str) -> String {
     text.chars().map(|c| letter(u64::from(c as u32))).collect()
 }
 
-/// The value of the label `pod-template-hash`: FNV-32a over the template, and over the count of
-/// collisions when there is one.
+/// The value of the label `pod-template-hash`: FNV-32a over the template as Go shows it, and over
+/// the count of collisions when there is one.
 ///
-/// Upstream hashes a dump of Go's structs; here it is the template's JSON, so the letters differ
-/// from a real cluster's while the rules are the same.
+/// Upstream: `ComputeHash` in `pkg/controller/controller_utils.go`.
 pub fn pod_template_hash(
     template: &PodTemplateSpec,
     collision_count: Option<i32>,
 ) -> Result<String, serde_json::Error> {
-    let mut bytes = serde_json::to_vec(template)?;
+    let mut bytes = gofmt::spew_pod_template(template)?.into_bytes();
     if let Some(count) = collision_count {
         bytes.extend_from_slice(&count.to_le_bytes());
         bytes.extend_from_slice(&[0; 4]);
@@ -56,9 +57,24 @@ pub fn pod_template_hash(
     Ok(safe_encode_string(&fnv32a(&bytes).to_string()))
 }
 
+/// The value of the label `controller.kubernetes.io/hash`: FNV-32 over a revision's data as it is
+/// stored, and over the count of collisions.
+///
+/// Upstream: `HashControllerRevision` in `pkg/controller/history/controller_history.go`.
+pub fn controller_revision_hash(data: &str, collision_count: i32) -> String {
+    let count = collision_count.to_string();
+    let bytes = data.bytes().chain(count.bytes());
+    safe_encode_string(&fnv32(bytes).to_string())
+}
+
+/// The 32-bit FNV-1 hash.
+fn fnv32(bytes: impl Iterator<Item = u8>) -> u32 {
+    bytes.fold(FNV_BASIS, |hash, byte| hash.wrapping_mul(FNV_PRIME) ^ u32::from(byte))
+}
+
 /// The 32-bit FNV-1a hash.
 pub fn fnv32a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    bytes.iter().fold(FNV_BASIS, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(FNV_PRIME))
 }
 
 fn letter(number: u64) -> char {
@@ -367,6 +383,7 @@ fn regex_error(message: &str, regex: &str, examples: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn dns_names() {
@@ -420,6 +437,46 @@ mod tests {
         }
         assert!(label_value("").is_empty());
         assert!(!label_value("a b").is_empty());
+    }
+
+    /// What the API server makes of a template with this label and one container.
+    fn template(label: &str, name: &str, image: &str, pull: &str, ports: Value) -> Value {
+        json!({"metadata": {"labels": {"app": label}}, "spec": {"containers": [{"name": name,
+            "image": image, "ports": ports, "resources": {}, "imagePullPolicy": pull,
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File"}],
+            "restartPolicy": "Always", "terminationGracePeriodSeconds": 30,
+            "dnsPolicy": "ClusterFirst", "securityContext": {},
+            "schedulerName": "default-scheduler"}})
+    }
+
+    // Hashed by Go with `dump.ForHash` and the types of `k8s.io/api` v0.33.4, through protobuf as
+    // a controller reads them. `nginx-5869d7778c` and `nginx-deployment-647677fc66` are the names
+    // that clusters of that version give to `kubectl create deployment nginx --image=nginx` and to
+    // the example of the documentation.
+    #[test]
+    fn hashes_of_templates_are_upstreams() {
+        let http = || json!([{"containerPort": 80, "protocol": "TCP"}]);
+        let none = || json!([]);
+        let bootcamp = "gcr.io/google-samples/kubernetes-bootcamp:v1";
+        let table = [
+            (template("nginx", "nginx", "nginx", "Always", none()), "5869d7778c"),
+            (template("nginx", "nginx", "nginx:1.14.2", "IfNotPresent", http()), "647677fc66"),
+            (template("nginx", "nginx", "nginx:1.16.1", "IfNotPresent", http()), "8d94c585f"),
+            (template("nginx", "nginx", "nginx:latest", "Always", http()), "96b9d695"),
+            (
+                template("kubernetes-bootcamp", "kubernetes-bootcamp", bootcamp, "IfNotPresent", none()),
+                "9bc58d867",
+            ),
+            (
+                serde_json::from_str(include_str!("gofmt/podtemplate.test.json")).unwrap(),
+                "687d499d5b",
+            ),
+        ];
+        for (json, hash) in table {
+            let template: PodTemplateSpec = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(pod_template_hash(&template, None).unwrap(), hash, "{json}");
+        }
     }
 
     #[test]

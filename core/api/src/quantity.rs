@@ -278,6 +278,24 @@ pub fn canonical(text: &str) -> Result<String, QuantityError> {
     text.parse::<Amount>().map(|amount| amount.to_string())
 }
 
+/// A quantity as `go-spew` writes its struct, which goes into the hashes of pod templates. Numbers
+/// that Go's parser keeps as big decimals (of 100Ti and more) are written as the others.
+///
+/// Upstream: `ParseQuantity` in `apimachinery/pkg/api/resource/quantity.go`.
+pub fn go_spew(quantity: &Quantity) -> String {
+    let text = Amount::of(quantity).to_string();
+    let (value, scale, format) = go_parts(&text).unwrap_or((0, 0, "DecimalSI"));
+    let digits = text.trim_start_matches('-').split(|c: char| !c.is_ascii_digit()).next();
+    let number: u64 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    // The parser keeps the text where it is sure that no shorter one exists.
+    let kept = if format == "BinarySI" && number & 7 == 0 { "" } else { text.as_str() };
+    format!(
+        "{{i:(resource.int64Amount){{value:(int64){value} scale:(resource.Scale){scale}}} \
+         d:(resource.infDecAmount){{Dec:(*inf.Dec)<nil>}} s:(string){kept} \
+         Format:(resource.Format){format}}}"
+    )
+}
+
 /// A quantity as Go's `%#v` writes its struct, which some of upstream's messages show.
 pub fn go_syntax(quantity: &Quantity) -> String {
     let text = Amount::of(quantity).to_string();

@@ -2,13 +2,14 @@
 //!
 //! Upstream: `pkg/controller/controller_ref_manager.go`.
 
+use crate::util::keys_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use naru_api::labels::Selector;
 use naru_api::request::Patch;
 use naru_api::{Key, Kube, Object, Op, Response, WatchEvent, WatchEventType};
 use naru_client::{Cache, Context, Error};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A reference to `owner` as the one that controls.
 pub fn new_controller_ref(owner: &Object) -> OwnerReference {
@@ -38,6 +39,36 @@ pub fn resolve_controller<O: Kube>(cache: &Cache, meta: &ObjectMeta) -> Option<K
     (found.uid() == owner.uid).then_some(key)
 }
 
+/// Which `O`s a change of a dependent object concerns: the one that controls it, and besides, the
+/// one that did before, and of an orphan with news all that select it.
+pub fn concerned<O: Kube>(
+    event: &WatchEvent,
+    old: Option<&Object>,
+    cache: &Cache,
+    selects: impl Fn(&O, Option<&BTreeMap<String, String>>) -> bool,
+) -> (Option<Key>, Vec<Key>) {
+    let object = &event.object;
+    let owner = resolve_controller::<O>(cache, object.meta());
+    let mut others = Vec::new();
+    let changed_hands = old.is_some_and(|old| old.controller() != object.controller());
+    if let Some(old) = old
+        && changed_hands
+    {
+        others.extend(resolve_controller::<O>(cache, old.meta()));
+    }
+    let labels = object.meta().labels.as_ref();
+    let news = changed_hands || old.is_none_or(|old| old.meta().labels.as_ref() != labels);
+    if news && object.controller().is_none() && !goes(event) {
+        others.extend(keys_of::<O>(cache, object.namespace(), |owner| selects(owner, labels)));
+    }
+    (owner, others)
+}
+
+/// Whether the object is gone or is about to go.
+pub fn goes(event: &WatchEvent) -> bool {
+    event.kind == WatchEventType::Deleted || event.object.meta().deletion_timestamp.is_some()
+}
+
 /// Claims objects for one owner: adopts orphans that its selector selects, releases what it does
 /// not select any more.
 pub struct Claimer<'a> {
@@ -65,10 +96,20 @@ impl<'a> Claimer<'a> {
         context: &mut Context<'_>,
         candidates: impl Iterator<Item = &'c K>,
     ) -> Result<Vec<&'c K>, Error> {
+        self.claim_those(context, candidates, |_| true)
+    }
+
+    /// As [`Claimer::claim_all`]; what does not pass the test counts as not selected.
+    pub fn claim_those<'c, K: Kube>(
+        &mut self,
+        context: &mut Context<'_>,
+        candidates: impl Iterator<Item = &'c K>,
+        test: impl Fn(&K) -> bool,
+    ) -> Result<Vec<&'c K>, Error> {
         let mut claimed = Vec::new();
         let mut failure = None;
         for candidate in candidates {
-            match self.claim(context, candidate) {
+            match self.claim(context, candidate, test(candidate)) {
                 Ok(true) => claimed.push(candidate),
                 Ok(false) => {}
                 Err(error) => failure = failure.or(Some(error)),
@@ -77,9 +118,14 @@ impl<'a> Claimer<'a> {
         failure.map_or(Ok(claimed), Err)
     }
 
-    fn claim<K: Kube>(&mut self, context: &mut Context<'_>, object: &K) -> Result<bool, Error> {
+    fn claim<K: Kube>(
+        &mut self,
+        context: &mut Context<'_>,
+        object: &K,
+        passes: bool,
+    ) -> Result<bool, Error> {
         let meta = object.metadata();
-        let selected = self.selector.matches(meta.labels.as_ref());
+        let selected = passes && self.selector.matches(meta.labels.as_ref());
         let owner_goes = self.owner.meta().deletion_timestamp.is_some();
         match controller_of(meta) {
             Some(owner) if owner.uid != self.owner.uid() => Ok(false),

@@ -5,7 +5,8 @@
 //!
 //! Upstream: `UIDTrackingControllerExpectations` in `pkg/controller/controller_utils.go`.
 
-use naru_api::Key;
+use crate::controller_ref::goes;
+use naru_api::{Key, Object, WatchEvent};
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -61,6 +62,15 @@ impl Expectations {
     pub fn deleted(&mut self, owner: &Key, uid: &str) {
         if let Some(expected) = self.by_owner.get_mut(owner) {
             expected.deletions.remove(uid);
+        }
+    }
+
+    /// Takes over what was seen of a pod of the owner.
+    pub fn observe(&mut self, owner: &Key, event: &WatchEvent, old: Option<&Object>) {
+        if goes(event) {
+            self.deleted(owner, event.object.uid());
+        } else if old.is_none() {
+            self.created(owner);
         }
     }
 

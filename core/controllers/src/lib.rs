@@ -15,6 +15,7 @@ mod endpoints;
 mod endpointslice;
 mod expectations;
 mod garbagecollector;
+mod history;
 mod job;
 mod namespace;
 mod nodeipam;
@@ -23,10 +24,12 @@ mod pod_control;
 mod podautoscaler;
 mod podgc;
 mod replicaset;
+mod replication;
 mod resourcequota;
 mod rootca;
 mod serviceaccount;
 mod services;
+mod statefulset;
 mod storage_protection;
 mod tainteviction;
 mod tokens;
@@ -50,10 +53,12 @@ pub use nodeipam::NodeIpamController;
 pub use nodelifecycle::NodeLifecycleController;
 pub use podautoscaler::HorizontalController;
 pub use podgc::PodGc;
-pub use replicaset::ReplicaSetController;
+pub use replicaset::{ReplicaSetController, Replication, Replicator};
+pub use replication::ReplicationManager;
 pub use resourcequota::ResourceQuotaController;
 pub use rootca::RootCaPublisher;
 pub use serviceaccount::ServiceAccountsController;
+pub use statefulset::StatefulSetController;
 pub use storage_protection::{PvProtectionController, PvcProtectionController};
 pub use tainteviction::TaintEvictionController;
 pub use tokens::TokensController;
@@ -85,9 +90,11 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(PvProtectionController),
         Box::new(PvcProtectionController),
         Box::new(ReplicaSetController::default()),
+        Box::new(ReplicationManager::default()),
         Box::new(ResourceQuotaController),
         Box::new(ServiceAccountsController),
         Box::new(StalePodDisruptions),
+        Box::new(StatefulSetController::default()),
         Box::new(TaintEvictionController::default()),
         Box::new(TtlAfterFinishedController),
     ]

@@ -1,43 +1,113 @@
-//! Keeps as many pods as each ReplicaSet asks for.
+//! Keeps as many pods as each ReplicaSet asks for, and, for it is the same work, each
+//! ReplicationController.
 //!
 //! Upstream: `pkg/controller/replicaset/replica_set.go`.
 
-use crate::controller_ref::{Claimer, Orphans, controller_of, resolve_controller};
+use crate::controller_ref::{Claimer, Orphans, concerned};
 use crate::expectations::Expectations;
 use crate::pod_control::{create_pod, delete_pod, is_namespace_terminating, slow_start_batch};
-use crate::util::{keys_of, nonzero};
+use crate::util::{next_availability, nonzero};
 use crate::victims;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use naru_api::labels::Selector;
 use naru_api::time::meta_time;
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_sim::Time;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// Creates and deletes at most so many pods in one reconcile. Upstream: `BurstReplicas`.
 const BURST_REPLICAS: usize = 500;
 
 const REPLICA_FAILURE: &str = "ReplicaFailure";
 
-/// The ReplicaSet controller.
-#[derive(Clone, Debug, Default)]
-pub struct ReplicaSetController {
-    expectations: Expectations,
-    orphans: Orphans,
+/// A kind that keeps a number of pods of one template.
+pub trait Replicator: Kube + Clone + fmt::Debug {
+    /// The controller's name.
+    const CONTROLLER: &'static str;
+
+    /// `spec.replicas`
+    fn replicas(&self) -> Option<i32>;
+
+    /// `spec.minReadySeconds`
+    fn min_ready_seconds(&self) -> Option<i32>;
+
+    /// `spec.template`
+    fn template(&self) -> Option<&PodTemplateSpec>;
+
+    /// Selects the pods.
+    fn selector(&self) -> Result<Selector, Error>;
+
+    /// The status, in the words of a ReplicaSet.
+    fn status(&self) -> ReplicaSetStatus;
+
+    /// Takes over a status.
+    fn set_status(&mut self, status: ReplicaSetStatus);
 }
 
-impl Controller for ReplicaSetController {
+impl Replicator for ReplicaSet {
+    const CONTROLLER: &'static str = "replicaset-controller";
+
+    fn replicas(&self) -> Option<i32> {
+        self.spec.as_ref()?.replicas
+    }
+
+    fn min_ready_seconds(&self) -> Option<i32> {
+        self.spec.as_ref()?.min_ready_seconds
+    }
+
+    fn template(&self) -> Option<&PodTemplateSpec> {
+        self.spec.as_ref()?.template.as_ref()
+    }
+
+    fn selector(&self) -> Result<Selector, Error> {
+        let selector = self.spec.as_ref().map(|spec| &spec.selector);
+        Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
+    }
+
+    fn status(&self) -> ReplicaSetStatus {
+        self.status.clone().unwrap_or_default()
+    }
+
+    fn set_status(&mut self, status: ReplicaSetStatus) {
+        self.status = Some(status);
+    }
+}
+
+/// The controller of one kind that keeps a number of pods.
+#[derive(Clone, Debug)]
+pub struct Replication<K> {
+    expectations: Expectations,
+    orphans: Orphans,
+    kind: PhantomData<K>,
+}
+
+/// The ReplicaSet controller.
+pub type ReplicaSetController = Replication<ReplicaSet>;
+
+impl<K> Default for Replication<K> {
+    fn default() -> Self {
+        Replication {
+            expectations: Expectations::default(),
+            orphans: Orphans::default(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<K: Replicator> Controller for Replication<K> {
     fn name(&self) -> &str {
-        "replicaset-controller"
+        K::CONTROLLER
     }
 
     fn watches(&self) -> Vec<Watch> {
-        vec![Watch::all::<ReplicaSet>(), Watch::all::<Pod>()]
+        vec![Watch::all::<K>(), Watch::all::<Pod>()]
     }
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
-        if event.object.kind() == ReplicaSet::kind() {
+        if event.object.kind() == K::kind() {
             if event.kind == WatchEventType::Deleted {
                 self.expectations.forget(&event.object.key());
             }
@@ -51,7 +121,7 @@ impl Controller for ReplicaSetController {
     }
 }
 
-impl Reconcile for ReplicaSetController {
+impl<K: Replicator> Reconcile for Replication<K> {
     fn reconcile(
         &mut self,
         key: &Key,
@@ -59,12 +129,12 @@ impl Reconcile for ReplicaSetController {
         _world: &mut (),
     ) -> Result<Action, Error> {
         let cache = context.cache;
-        let Some(object) = cache.object(&ReplicaSet::kind(), key) else {
+        let Some(object) = cache.object(&K::kind(), key) else {
             self.expectations.forget(key);
             return Ok(Action::await_change());
         };
-        let Some(rs) = object.get::<ReplicaSet>() else { return Ok(Action::await_change()) };
-        let Ok(selector) = selector_of(rs) else { return Ok(Action::await_change()) };
+        let Some(rs) = object.get::<K>() else { return Ok(Action::await_change()) };
+        let Ok(selector) = rs.selector() else { return Ok(Action::await_change()) };
         let needs_sync = self.expectations.satisfied(key, context.now);
 
         let candidates = cache
@@ -81,34 +151,18 @@ impl Reconcile for ReplicaSetController {
         let status = calculate_status(rs, &owned, managed.as_ref().err(), context.now);
         update_status(context, rs, status)?;
         managed?;
-        Ok(next_availability(rs, &owned, context.now))
+        Ok(next_availability(&owned, min_ready_seconds(rs), context.now))
     }
 }
 
-impl ReplicaSetController {
+impl<K: Replicator> Replication<K> {
     fn map_pod(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
-        let pod = &event.object;
-        let owner = resolve_controller::<ReplicaSet>(cache, pod.meta());
-        let goes = event.kind == WatchEventType::Deleted || pod.meta().deletion_timestamp.is_some();
-        let mut keys = Vec::new();
-        if let Some(owner) = &owner {
-            if goes {
-                self.expectations.deleted(owner, pod.uid());
-            } else if old.is_none() {
-                self.expectations.created(owner);
-            }
-            keys.push(owner.clone());
-        }
-        // A pod that changed hands concerns the former owner too.
-        if let Some(old) = old
-            && old.controller() != pod.controller()
-        {
-            keys.extend(resolve_controller::<ReplicaSet>(cache, old.meta()));
-        }
-        if controller_of(pod.meta()).is_none() && !goes && old.is_none_or(|old| news(old, pod)) {
-            keys.extend(keys_of::<ReplicaSet>(cache, pod.namespace(), |rs| {
-                selector_of(rs).is_ok_and(|selector| selector.matches(pod.meta().labels.as_ref()))
-            }));
+        let (owner, mut keys) = concerned::<K>(event, old, cache, |rs, labels| {
+            rs.selector().is_ok_and(|selector| selector.matches(labels))
+        });
+        if let Some(owner) = owner {
+            self.expectations.observe(&owner, event, old);
+            keys.push(owner);
         }
         keys
     }
@@ -118,7 +172,7 @@ impl ReplicaSetController {
         context: &mut Context<'_>,
         key: &Key,
         object: &Object,
-        rs: &ReplicaSet,
+        rs: &K,
         owned: &[&Pod],
     ) -> Result<(), Error> {
         let wanted = replicas(rs);
@@ -134,10 +188,10 @@ impl ReplicaSetController {
         context: &mut Context<'_>,
         key: &Key,
         object: &Object,
-        rs: &ReplicaSet,
+        rs: &K,
         missing: usize,
     ) -> Result<(), Error> {
-        let template = rs.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
+        let template = rs.template().cloned().unwrap_or_default();
         let count = missing.min(BURST_REPLICAS);
         self.expectations.expect_creations(key, count, context.now);
         let (created, failure) =
@@ -164,7 +218,7 @@ impl ReplicaSetController {
         if count == 0 {
             return Ok(());
         }
-        let related = related_pods(context.cache, object);
+        let related = related_pods::<K>(context.cache, object);
         let mut victims = victims::in_order(owned, related, context.now);
         victims.truncate(count);
         let uids = victims.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();
@@ -182,49 +236,37 @@ impl ReplicaSetController {
     }
 }
 
-/// The pods of all ReplicaSets with the same owner, a Deployment, or of this one.
-fn related_pods<'a>(cache: &'a Cache, object: &'a Object) -> impl Iterator<Item = &'a Pod> {
-    let siblings = object.controller().map(|owner| cache.controlled::<ReplicaSet>(&owner.uid));
-    let uids = siblings
-        .into_iter()
-        .flatten()
-        .filter_map(|rs| rs.metadata.uid.as_deref())
-        .filter(|uid| *uid != object.uid())
-        .chain([object.uid()]);
+/// The pods of all ReplicaSets of the same Deployment. A ReplicaSet of nobody has none, as
+/// upstream.
+fn related_pods<'a, K: Replicator>(
+    cache: &'a Cache,
+    object: &'a Object,
+) -> impl Iterator<Item = &'a Pod> {
+    let siblings = object.controller().map(|owner| cache.controlled::<K>(&owner.uid));
+    let uids = siblings.into_iter().flatten().filter_map(|rs| rs.metadata().uid.as_deref());
     uids.flat_map(|uid| cache.controlled::<Pod>(uid))
 }
 
-/// Whether an orphan's change may make someone adopt it.
-fn news(old: &Object, pod: &Object) -> bool {
-    old.meta().labels != pod.meta().labels || old.controller() != pod.controller()
+fn replicas<K: Replicator>(rs: &K) -> usize {
+    usize::try_from(rs.replicas().unwrap_or(1)).unwrap_or(0)
 }
 
-fn selector_of(rs: &ReplicaSet) -> Result<Selector, Error> {
-    let selector = rs.spec.as_ref().map(|spec| &spec.selector);
-    Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
+fn min_ready_seconds<K: Replicator>(rs: &K) -> i32 {
+    rs.min_ready_seconds().unwrap_or(0)
 }
 
-fn replicas(rs: &ReplicaSet) -> usize {
-    let replicas = rs.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    usize::try_from(replicas).unwrap_or(0)
-}
-
-fn min_ready_seconds(rs: &ReplicaSet) -> i32 {
-    rs.spec.as_ref().and_then(|spec| spec.min_ready_seconds).unwrap_or(0)
-}
-
-fn calculate_status(
-    rs: &ReplicaSet,
+fn calculate_status<K: Replicator>(
+    rs: &K,
     owned: &[&Pod],
     failure: Option<&Error>,
     now: Time,
 ) -> ReplicaSetStatus {
-    let spec = rs.spec.clone().unwrap_or_default();
-    let template = spec.template.and_then(|template| template.metadata).unwrap_or_default();
-    let full = Selector::from_map(&template.labels.unwrap_or_default());
+    let template = rs.template().and_then(|template| template.metadata.as_ref());
+    let none = Default::default();
+    let labels = template.and_then(|meta| meta.labels.as_ref()).unwrap_or(&none);
+    let full = Selector::from_map(labels);
     let count = |test: &dyn Fn(&Pod) -> bool| owned.iter().filter(|pod| test(pod)).count() as i32;
-    let mut conditions =
-        rs.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
+    let mut conditions = rs.status().conditions.unwrap_or_default();
     let failed_before = conditions.iter().any(|condition| condition.type_ == REPLICA_FAILURE);
     match failure {
         Some(error) if !failed_before => {
@@ -247,36 +289,25 @@ fn calculate_status(
         fully_labeled_replicas: nonzero(count(&|pod| full.matches(pod.metadata.labels.as_ref()))),
         ready_replicas: nonzero(count(&pods::is_ready)),
         available_replicas: nonzero(count(&|pod| pods::is_available(pod, min_ready, now))),
-        observed_generation: rs.metadata.generation,
+        observed_generation: rs.metadata().generation,
         conditions: (!conditions.is_empty()).then_some(conditions),
         terminating_replicas: None,
     }
 }
 
-fn update_status(
+fn update_status<K: Replicator>(
     context: &mut Context<'_>,
-    rs: &ReplicaSet,
+    rs: &K,
     status: ReplicaSetStatus,
 ) -> Result<(), Error> {
-    if rs.status.as_ref() == Some(&status) {
+    if rs.status() == status {
         return Ok(());
     }
     let mut changed = rs.clone();
-    changed.status = Some(status);
+    changed.set_status(status);
     match context.client.update_status(changed) {
         // Deleted meanwhile.
         Err(error) if error.is_not_found() => Ok(()),
         other => other.map(drop).map_err(Error::from),
     }
-}
-
-/// A pod becomes available by the mere passing of time.
-fn next_availability(rs: &ReplicaSet, owned: &[&Pod], now: Time) -> Action {
-    let min_ready = min_ready_seconds(rs);
-    let next = owned
-        .iter()
-        .filter_map(|pod| pods::available_from(pod, min_ready))
-        .filter(|from| *from > now)
-        .min();
-    next.map_or(Action::await_change(), |at| Action::requeue_after(at.since(now)))
 }

@@ -1,7 +1,9 @@
 //! Small things that most controllers need.
 
-use naru_api::{Key, Kube};
-use naru_client::Cache;
+use k8s_openapi::api::core::v1::Pod;
+use naru_api::{Key, Kube, pods};
+use naru_client::{Action, Cache};
+use naru_sim::Time;
 
 /// A count as upstream writes it: nothing instead of 0.
 pub fn nonzero(count: i32) -> Option<i32> {
@@ -17,4 +19,18 @@ pub fn key_of<K: Kube>(object: &K) -> Key {
 /// The keys of the objects of a namespace that pass a test.
 pub fn keys_of<K: Kube>(cache: &Cache, namespace: &str, test: impl Fn(&K) -> bool) -> Vec<Key> {
     cache.list::<K>(namespace).filter(|object| test(object)).map(key_of).collect()
+}
+
+/// A pod becomes available by the mere passing of time: when to look again.
+pub fn next_availability<'a>(
+    pods: impl IntoIterator<Item = &'a &'a Pod>,
+    min_ready_seconds: i32,
+    now: Time,
+) -> Action {
+    let next = pods
+        .into_iter()
+        .filter_map(|pod| pods::available_from(pod, min_ready_seconds))
+        .filter(|from| *from > now)
+        .min();
+    next.map_or(Action::await_change(), |at| Action::requeue_after(at.since(now)))
 }

@@ -136,7 +136,7 @@ pub(super) struct Field<'t> {
 }
 
 /// A field of the table.
-fn parse(text: &str) -> Field<'_> {
+pub(super) fn parse(text: &str) -> Field<'_> {
     let (name, type_) = text.split_once(':').unwrap_or((text, "string"));
     let (name, key) = match name.split_once('@') {
         Some((name, key)) => (name, key.to_owned()),

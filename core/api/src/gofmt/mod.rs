@@ -2,9 +2,11 @@
 
 mod diff;
 mod dump;
+mod spew;
 
 pub use diff::diff;
 pub use dump::dump;
+pub use spew::pod_template as spew_pod_template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;

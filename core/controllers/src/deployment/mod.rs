@@ -9,8 +9,7 @@ mod rolling;
 mod sync;
 mod util;
 
-use crate::controller_ref::{Claimer, Orphans, controller_of, resolve_controller};
-use crate::util::keys_of;
+use crate::controller_ref::{Claimer, Orphans, concerned, resolve_controller};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use naru_api::labels::Selector;
@@ -39,7 +38,13 @@ impl Controller for DeploymentController {
             vec![event.object.key()]
         } else if kind == ReplicaSet::kind() {
             self.orphans.observe(event);
-            map_replica_set(event, old, cache)
+            let (owner, mut keys) = concerned::<Deployment>(event, old, cache, |deployment, labels| {
+                let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
+                Selector::from_label_selector(selector)
+                    .is_ok_and(|selector| selector.matches(labels))
+            });
+            keys.extend(owner);
+            keys
         } else if kind == Pod::kind() && event.kind == WatchEventType::Deleted {
             map_deleted_pod(&event.object, cache)
         } else {
@@ -77,25 +82,6 @@ impl Reconcile for DeploymentController {
         let sets = owned.into_iter().cloned().collect();
         Rollout::new(context, object, deployment.clone(), sets).sync()
     }
-}
-
-fn map_replica_set(event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
-    let rs = &event.object;
-    let mut keys: Vec<Key> =
-        resolve_controller::<Deployment>(cache, rs.meta()).into_iter().collect();
-    if let Some(old) = old
-        && old.controller() != rs.controller()
-    {
-        keys.extend(resolve_controller::<Deployment>(cache, old.meta()));
-    }
-    if controller_of(rs.meta()).is_none() && event.kind != WatchEventType::Deleted {
-        keys.extend(keys_of::<Deployment>(cache, rs.namespace(), |deployment| {
-            let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
-            Selector::from_label_selector(selector)
-                .is_ok_and(|selector| selector.matches(rs.meta().labels.as_ref()))
-        }));
-    }
-    keys
 }
 
 /// A Deployment that recreates goes on when the last of its old pods is gone.
