@@ -18,10 +18,12 @@ mod pod;
 pub mod podtemplate;
 mod rbac;
 mod replicaset;
+mod replicationcontroller;
 mod resourcequota;
 mod secret;
 mod service;
 mod serviceaccount;
+mod statefulset;
 mod volumes;
 
 use crate::context::Context;
@@ -41,6 +43,10 @@ pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Res
         "Pod" => pod::describe(&mut page, &json, events.as_ref()),
         "Service" => service::describe(cx, &mut page, &json, events.as_ref())?,
         "ReplicaSet.apps" => replicaset::describe(cx, &mut page, &json, events.as_ref())?,
+        "ReplicationController" => {
+            replicationcontroller::describe(cx, &mut page, &json, events.as_ref())?;
+        }
+        "StatefulSet.apps" => statefulset::describe(cx, &mut page, &json, events.as_ref())?,
         "Deployment.apps" => deployment::describe(cx, &mut page, &json, events.as_ref())?,
         "DaemonSet.apps" => daemonset::describe(cx, &mut page, &json, events.as_ref())?,
         "Node" => node::describe(cx, &mut page, &json, events)?,
@@ -67,7 +73,7 @@ pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Res
 }
 
 /// Every object of a kind in a namespace; none where the kind is not served.
-fn list(
+pub fn list(
     cx: &mut Context<'_>,
     kind: &str,
     namespace: &str,
@@ -97,7 +103,11 @@ fn controller(object: &Value) -> Option<String> {
 /// Upstream: `getPodStatusForController`.
 fn pod_counts(cx: &mut Context<'_>, object: &Value) -> Result<String> {
     let namespace = page::text(&object["metadata"]["namespace"]);
-    let selector = crate::podsfor::label_selector_text(&object["spec"]["selector"]);
+    let selector = &object["spec"]["selector"];
+    let selector = match object["kind"].as_str() {
+        Some("ReplicationController") => crate::podsfor::map_text(selector),
+        _ => crate::podsfor::label_selector_text(selector),
+    };
     let uid = page::text(&object["metadata"]["uid"]);
     let pods = list(cx, "pods", namespace, &selector)?;
     let owned = pods.iter().filter(|pod| pod.controller().is_some_and(|owner| owner.uid == uid));
