@@ -465,7 +465,13 @@ mod tests {
             (template("nginx", "nginx", "nginx:1.16.1", "IfNotPresent", http()), "8d94c585f"),
             (template("nginx", "nginx", "nginx:latest", "Always", http()), "96b9d695"),
             (
-                template("kubernetes-bootcamp", "kubernetes-bootcamp", bootcamp, "IfNotPresent", none()),
+                template(
+                    "kubernetes-bootcamp",
+                    "kubernetes-bootcamp",
+                    bootcamp,
+                    "IfNotPresent",
+                    none(),
+                ),
                 "9bc58d867",
             ),
             (

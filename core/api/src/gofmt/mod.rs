@@ -6,10 +6,10 @@ mod spew;
 
 pub use diff::diff;
 pub use dump::dump;
-pub use spew::pod_template as spew_pod_template;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
+pub use spew::pod_template as spew_pod_template;
 use std::collections::BTreeMap;
 
 /// A string as `%q` writes it: `"a\nb"`.

@@ -59,9 +59,8 @@ fn untyped(type_: &str, json: Option<&Value>, out: &mut String) -> fmt::Result {
         "int32" | "int64" => write!(out, "{}", json.and_then(Value::as_i64).unwrap_or(0)),
         "bool" => write!(out, "{}", json.and_then(Value::as_bool).unwrap_or(false)),
         // No time is ever set in a template.
-        "v1.Time" => out.write_str(
-            "{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}",
-        ),
+        "v1.Time" => out
+            .write_str("{Time:(time.Time){wall:(uint64)0 ext:(int64)0 loc:(*time.Location)<nil>}}"),
         "map[string]string" => map(json, "string", out),
         "v1.ResourceList" => map(json, "resource.Quantity", out),
         "resource.Quantity" => {

@@ -143,8 +143,8 @@ impl Reconcile for DaemonSetsController {
             return Ok(state.look_again(context.now));
         }
         let managed = self.update(context, key, &state);
-        let cleaned =
-            managed.and_then(|delay| revisions::clean_up(context, &state, &owned, old).map(|()| delay));
+        let cleaned = managed
+            .and_then(|delay| revisions::clean_up(context, &state, &owned, old).map(|()| delay));
         update_status(context, &state, true)?;
         let action = state.look_again(context.now);
         Ok(cleaned?.map_or(action, Action::requeue_after))

@@ -42,9 +42,7 @@ pub fn construct(
             let revision = history::new_revision(object, &template, data, newest);
             snapshot(context, object, ds, revision)?
         }
-        Some(current) if current.revision < newest => {
-            history::renumber(context, &current, newest)?
-        }
+        Some(current) if current.revision < newest => history::renumber(context, &current, newest)?,
         Some(current) => current,
     };
     Ok((hash_of(&current).to_owned(), old))

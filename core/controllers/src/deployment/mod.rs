@@ -38,11 +38,12 @@ impl Controller for DeploymentController {
             vec![event.object.key()]
         } else if kind == ReplicaSet::kind() {
             self.orphans.observe(event);
-            let (owner, mut keys) = concerned::<Deployment>(event, old, cache, |deployment, labels| {
-                let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
-                Selector::from_label_selector(selector)
-                    .is_ok_and(|selector| selector.matches(labels))
-            });
+            let (owner, mut keys) =
+                concerned::<Deployment>(event, old, cache, |deployment, labels| {
+                    let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
+                    Selector::from_label_selector(selector)
+                        .is_ok_and(|selector| selector.matches(labels))
+                });
             keys.extend(owner);
             keys
         } else if kind == Pod::kind() && event.kind == WatchEventType::Deleted {

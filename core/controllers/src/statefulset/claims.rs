@@ -148,8 +148,10 @@ mod tests {
     }
 
     fn pod(ordinal: u8) -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": format!("web-{ordinal}"), "uid": "pod-uid"}}))
-            .unwrap()
+        serde_json::from_value(
+            json!({"metadata": {"name": format!("web-{ordinal}"), "uid": "pod-uid"}}),
+        )
+        .unwrap()
     }
 
     fn owner(kind: &str, name: &str, uid: &str, controller: bool) -> Value {
@@ -177,7 +179,13 @@ mod tests {
             ("Delete", "Delete", 1, vec![by_set()], Some(vec!["web-1"])),
             ("Delete", "Delete", 0, vec![other()], None),
             ("Delete", "Delete", 0, vec![other(), by_set()], Some(vec!["other"])),
-            ("Retain", "Delete", 0, vec![owner("StatefulSet", "web", "set-uid", false)], Some(vec!["web"])),
+            (
+                "Retain",
+                "Delete",
+                0,
+                vec![owner("StatefulSet", "web", "set-uid", false)],
+                Some(vec!["web"]),
+            ),
             ("Retain", "Delete", 0, vec![owner("StatefulSet", "web", "old-uid", true)], None),
         ];
         for (scaled, deleted, ordinal, before, after) in table {

@@ -170,11 +170,7 @@ impl<'a, 'c> Control<'a, 'c> {
     }
 
     /// Makes what is missing and takes away what is too much.
-    fn scale(
-        &mut self,
-        replicas: &[Cow<'a, Pod>],
-        condemned: &[&'a Pod],
-    ) -> Result<Step, Error> {
+    fn scale(&mut self, replicas: &[Cow<'a, Pod>], condemned: &[&'a Pod]) -> Result<Step, Error> {
         let first_unhealthy = replicas
             .iter()
             .map(Cow::as_ref)

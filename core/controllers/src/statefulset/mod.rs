@@ -72,9 +72,8 @@ impl Reconcile for StatefulSetController {
         };
         let Some(set) = object.get::<StatefulSet>() else { return Ok(Action::await_change()) };
         let Ok(selector) = selector_of(set) else { return Ok(Action::await_change()) };
-        let selected = |revision: &&ControllerRevision| {
-            selector.matches(revision.metadata.labels.as_ref())
-        };
+        let selected =
+            |revision: &&ControllerRevision| selector.matches(revision.metadata.labels.as_ref());
         let orphans = self.orphan_revisions.list(cache, &key.namespace).filter(selected);
         let adopted = Claimer::new(object, &selector).claim_all(context, orphans)?;
         let owned = cache.controlled::<ControllerRevision>(object.uid()).filter(selected);
@@ -84,8 +83,7 @@ impl Reconcile for StatefulSetController {
             .controlled::<Pod>(object.uid())
             .chain(self.orphans.list::<Pod>(cache, &key.namespace));
         let of_the_set = |pod: &Pod| utils::parent_and_ordinal(pod).0 == object.name();
-        let pods =
-            Claimer::new(object, &selector).claim_those(context, candidates, of_the_set)?;
+        let pods = Claimer::new(object, &selector).claim_those(context, candidates, of_the_set)?;
         Control::new(context, object, set, pods).update(revisions)
     }
 }

@@ -235,11 +235,17 @@ mod tests {
                 "serviceName": "", "selector": {}, "template": {}, "updateStrategy": strategy}))
             .unwrap()
         };
-        let rolling = serde_json::json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
+        let rolling =
+            serde_json::json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}});
         let plain = serde_json::json!({"type": "RollingUpdate"});
         let on_delete = serde_json::json!({"type": "OnDelete"});
-        let table =
-            [(&rolling, 5, true), (&rolling, 6, false), (&plain, 6, true), (&plain, 7, false), (&on_delete, 5, false)];
+        let table = [
+            (&rolling, 5, true),
+            (&rolling, 6, false),
+            (&plain, 6, true),
+            (&plain, 7, false),
+            (&on_delete, 5, false),
+        ];
         for (strategy, ordinal, old) in table {
             let spec = spec(strategy.clone());
             assert_eq!(keeps_old_revision(&set, &spec, ordinal), old, "{strategy} {ordinal}");

@@ -53,10 +53,7 @@ pub(super) fn revision_of(object: &Value) -> Option<i64> {
 }
 
 /// The history of a deployment, a daemon set or a stateful set, by revision.
-pub(super) fn revisions(
-    cx: &mut Context<'_>,
-    object: &Object,
-) -> Result<BTreeMap<i64, Revision>> {
+pub(super) fn revisions(cx: &mut Context<'_>, object: &Object) -> Result<BTreeMap<i64, Revision>> {
     let kind = object.kind();
     match kind.group_kind().as_str() {
         "Deployment.apps" => of_deployment(cx, object),
@@ -87,9 +84,9 @@ fn of_set(cx: &mut Context<'_>, object: &Object) -> Result<BTreeMap<i64, Revisio
     let selector = podsfor::label_selector_text(&json["spec"]["selector"]);
     let kind = "controllerrevisions.apps";
     let stored = crate::describe::list(cx, kind, object.namespace(), &selector)?;
-    let owned = stored.iter().filter(|revision| {
-        revision.controller().is_some_and(|owner| owner.uid == object.uid())
-    });
+    let owned = stored
+        .iter()
+        .filter(|revision| revision.controller().is_some_and(|owner| owner.uid == object.uid()));
     let revision = |stored: &Object| {
         let stored = stored.to_json().unwrap_or_default();
         let mut template = stored["data"]["spec"]["template"].clone();
@@ -152,8 +149,7 @@ fn overview(revisions: &BTreeMap<i64, Revision>) -> String {
     writer.line("REVISION\tCHANGE-CAUSE");
     for (number, revision) in revisions {
         let cause = revision.annotations[CHANGE_CAUSE].as_str();
-        writer
-            .line(&format!("{number}\t{}", cause.filter(|c| !c.is_empty()).unwrap_or("<none>")));
+        writer.line(&format!("{number}\t{}", cause.filter(|c| !c.is_empty()).unwrap_or("<none>")));
     }
     writer.flush()
 }

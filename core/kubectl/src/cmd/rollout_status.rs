@@ -219,9 +219,7 @@ fn of_stateful_set(object: &Value) -> Progress {
                  have been updated...\n"
             )),
             false => Ok((
-                format!(
-                    "partitioned roll out complete: {updated} new pods have been updated...\n"
-                ),
+                format!("partitioned roll out complete: {updated} new pods have been updated...\n"),
                 true,
             )),
         };
