@@ -260,15 +260,15 @@ impl<'a, 'c> Rollout<'a, 'c> {
 
     fn tell_create_failure(&mut self, name: &str, error: ApiError) -> Error {
         let text = format!("Failed to create new replica set {name:?}: {error}");
+        let reason = "ReplicaSetCreateError";
         if util::progress_deadline(&self.deployment).is_some() {
             let now = self.context.now;
-            let reason = "ReplicaSetCreateError";
             let condition = util::new_condition(PROGRESSING, "False", reason, text.as_str(), now);
             self.set_condition(condition);
             // The failure to create is what is told.
             let _ = self.write_status();
         }
-        self.event(EventType::Warning, "FailedCreate", &text);
+        self.event(EventType::Warning, reason, &text);
         error.into()
     }
 
