@@ -102,7 +102,7 @@ fn failing_pods_are_replaced_later_each_time() {
         waits.push(cluster.now().since(since).as_millis() / 500);
         cluster.run_millis(400);
     }
-    assert_eq!(waits, [0, 1, 3, 7]);
+    assert_eq!(waits, [0, 2, 4, 8]);
     let told = cluster.events("agent");
     let warned = told.iter().filter(|event| {
         event.starts_with("FailedDaemonPod: Found failed daemon pod default/agent-")
