@@ -39,6 +39,8 @@ pub enum Command {
     Input(StreamId, Bytes, oneshot::Sender<()>),
     /// The client sends no more.
     EndInput(StreamId),
+    /// The client's terminal has these columns and rows.
+    Resize(StreamId, u16, u16),
 }
 
 /// What a connection is answered.
@@ -103,6 +105,11 @@ struct Client {
 enum ClientKind {
     /// The head of a log's answer waits for the log's first word.
     NewLog {
+        head: Head,
+        reply: Option<oneshot::Sender<Reply>>,
+    },
+    /// An answer that is passed on waits for its own head, and gets these headers.
+    Proxied {
         head: Head,
         reply: Option<oneshot::Sender<Reply>>,
     },
@@ -196,6 +203,10 @@ impl Engine {
                 }
                 self.clock.allow(self.cluster.now() + ANSWER_MAX);
             }
+            Command::Resize(id, columns, rows) => {
+                self.with_stream(id, |stream| stream.resized = Some((columns, rows)));
+                self.clock.allow(self.cluster.now() + ANSWER_MAX);
+            }
             Command::EndInput(id) => {
                 self.with_stream(id, |stream| stream.stdin_closed = true);
                 self.clock.allow(self.cluster.now() + ANSWER_MAX);
@@ -227,6 +238,12 @@ impl Engine {
             Answer::Log(head, id) => {
                 self.clock.allow(self.cluster.now() + ANSWER_MAX);
                 let kind = ClientKind::NewLog { head, reply: Some(reply) };
+                self.streams.insert(id, Client { kind, blocked: None });
+                return;
+            }
+            Answer::Proxied(head, id) => {
+                self.clock.allow(self.cluster.now() + ANSWER_MAX);
+                let kind = ClientKind::Proxied { head, reply: Some(reply) };
                 self.streams.insert(id, Client { kind, blocked: None });
                 return;
             }
@@ -310,6 +327,16 @@ impl Client {
             let _ = blocked.send(());
         }
         match &mut self.kind {
+            ClientKind::Proxied { head, reply } => {
+                let Some(answer) = rest::proxied(head, stream) else {
+                    let gone = reply.as_ref().is_none_or(oneshot::Sender::is_closed);
+                    return if gone { Progress::Ended } else { Progress::Open };
+                };
+                if let Some(reply) = reply.take() {
+                    let _ = reply.send(Reply::Full(answer));
+                }
+                Progress::Ended
+            }
             ClientKind::NewLog { head, reply } => {
                 if stream.stdout.is_empty() && stream.result.is_none() {
                     let gone = reply.as_ref().is_none_or(oneshot::Sender::is_closed);

@@ -36,6 +36,7 @@ const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
+const RESIZE: u8 = 4;
 /// v5: the channel named by the next byte is closed.
 const CLOSE: u8 = 255;
 
@@ -174,6 +175,12 @@ pub async fn command(
                 Some(Ok(message)) => {
                     match receive(message) {
                         Some((STDIN, bytes)) if wants.stdin => input(&front, session.id, bytes).await,
+                        Some((RESIZE, bytes)) if wants.tty => {
+                            if let Some((columns, rows)) = terminal_size(&bytes) {
+                                let resize = Command::Resize(session.id, columns, rows);
+                                let _ = front.engine.send(resize);
+                            }
+                        }
                         Some((CLOSE, which))
                             if protocol == "v5.channel.k8s.io" && which.first() == Some(&STDIN) =>
                         {
@@ -190,6 +197,13 @@ pub async fn command(
             return;
         }
     }
+}
+
+/// Reads `{"Width":80,"Height":24}`.
+fn terminal_size(bytes: &[u8]) -> Option<(u16, u16)> {
+    let json: Value = serde_json::from_slice(bytes).ok()?;
+    let number = |name: &str| json[name].as_u64().and_then(|number| u16::try_from(number).ok());
+    Some((number("Width")?, number("Height")?))
 }
 
 /// Gives bytes to a stream, and waits until there is room for more.

@@ -13,6 +13,7 @@ pub mod etcd;
 mod field;
 pub mod fields;
 pub mod gofmt;
+pub mod http;
 pub mod intstr;
 pub mod ip;
 pub mod json;

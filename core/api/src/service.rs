@@ -2,11 +2,13 @@
 
 use crate::credentials::Credentials;
 use crate::etcd::Etcd;
+use crate::http::{Head, HttpRequest};
 use crate::request::{ListOptions, Request, Response, UserInfo};
 use crate::status::ApiResult;
 use crate::{ApiError, KindRef, Object};
 use naru_sim::{CauseId, CauseLog, Time};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Names a watch at the API server.
@@ -86,7 +88,8 @@ impl WatchRequest {
 
 /// A request that the API server passes on to the kubelet of a pod's node.
 ///
-/// Upstream: `pods/log`, `pods/exec`, `pods/attach`, `pods/portforward`.
+/// Upstream: `pods/log`, `pods/exec`, `pods/attach`, `pods/portforward`, and the subresource `proxy`
+/// of pods, services and nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Connect {
     /// Read a container's log.
@@ -113,6 +116,29 @@ pub enum Connect {
         /// The port.
         port: u16,
     },
+    /// Pass an HTTP request on. Only the API server itself asks for this, when it is asked for the
+    /// path of a proxy.
+    Http(Box<HttpCall>),
+}
+
+/// An HTTP request that is passed on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpCall {
+    /// To whom. `None`: the kubelet's own server.
+    pub to: Option<Backend>,
+    /// The request, as it is sent.
+    pub request: HttpRequest,
+    /// What the client's path had before the request's: a redirection gets it back.
+    pub prefix: String,
+}
+
+/// Who is behind a pod or a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it is to be spoken to by TLS.
+    pub tls: bool,
 }
 
 /// Upstream: `v1.PodLogOptions`.
@@ -124,10 +150,14 @@ pub struct LogOptions {
     pub previous: bool,
     /// Only what is younger than this many seconds.
     pub since_seconds: Option<i64>,
+    /// Only what was written at this moment or later.
+    pub since_time: Option<Time>,
     /// Write the time before each line.
     pub timestamps: bool,
     /// Only the last lines.
     pub tail_lines: Option<u64>,
+    /// Only so many bytes, with the times before the lines.
+    pub limit_bytes: Option<u64>,
 }
 
 /// Asks for a stream to a container.
@@ -158,6 +188,10 @@ pub struct Stream {
     pub stdin: VecDeque<u8>,
     /// The client will send no more.
     pub stdin_closed: bool,
+    /// Columns and rows of the client's terminal, when they have changed.
+    pub resized: Option<(u16, u16)>,
+    /// To the client: status and headers of an answer by HTTP, whose body is `stdout`.
+    pub head: Option<Head>,
     /// To the client: standard output.
     pub stdout: VecDeque<u8>,
     /// To the client: standard error.

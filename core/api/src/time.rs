@@ -41,3 +41,9 @@ fn timestamp(unix_micros: i64) -> Timestamp {
     // Out of jiff's range (year 9999) only for a cluster that ran for 7,000 virtual years.
     Timestamp::from_microsecond(unix_micros).unwrap_or(Timestamp::MAX)
 }
+
+/// Reads a moment in RFC 3339: `2025-01-01T00:00:00Z`.
+pub fn parse_rfc3339(text: &str) -> Option<Time> {
+    let time = serde_json::from_value(serde_json::Value::from(text)).ok()?;
+    Some(from_meta(&time))
+}

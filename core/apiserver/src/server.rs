@@ -36,6 +36,8 @@ pub struct ApiServer {
     pub(crate) shapes: Shapes,
     compactor: Compactor,
     streams: Streams,
+    /// The machine on which it runs.
+    host_node: String,
     pub(crate) causes: CauseLog,
     pub(crate) definitions: Definitions,
     pub(crate) aggregation: Aggregation,
@@ -67,6 +69,7 @@ impl ApiServer {
             shapes: Shapes::default(),
             compactor: Compactor::default(),
             streams: Streams::default(),
+            host_node: String::new(),
             causes: CauseLog::default(),
             definitions: Definitions::default(),
             aggregation: Aggregation::default(),
@@ -144,6 +147,30 @@ impl ApiServer {
         self.streams.take_ready()
     }
 
+    /// Says on which machine the API server runs: from there it passes requests on.
+    pub fn set_host_node(&mut self, name: &str) {
+        name.clone_into(&mut self.host_node);
+    }
+
+    pub(crate) fn host_node(&self) -> &str {
+        &self.host_node
+    }
+
+    /// Starts a stream that was allowed.
+    pub(crate) fn open_stream(
+        &mut self,
+        node: &str,
+        request: ConnectRequest,
+    ) -> ApiResult<StreamId> {
+        self.streams.open(node, request)
+    }
+
+    /// There is no machine of this name: whoever asked for a stream to it is told.
+    pub fn unreachable_node(&mut self, name: &str) {
+        let why = format!("error dialing backend: dial tcp: lookup {name}: no such host");
+        self.streams.unreachable(name, &ApiError::new(500, "", why));
+    }
+
     /// How every stream stands now, to see whether its other side has something to do.
     pub fn stream_marks(&self) -> Vec<StreamMark> {
         self.streams.marks()
@@ -163,6 +190,20 @@ impl ApiServer {
             subject = format!("{subject}/{}", request.subresource);
         }
         self.causes.record(self.now, request.cause, &request.agent, verb, subject.into())
+    }
+
+    /// Writes down that a request was passed on.
+    pub(crate) fn record_path(
+        &mut self,
+        x: (&Arc<str>, &UserInfo),
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+    ) -> CauseId {
+        let subject: Arc<str> = subject(kind, namespace, name).into();
+        let id = self.causes.record(self.now, CauseId::ROOT, x.0, "proxy", subject);
+        self.causes.conclude(id, &x.1.name, 200);
+        id
     }
 
     /// Writes down what came of a request. Its own cause is the first that was recorded after

@@ -19,6 +19,8 @@ pub struct StreamMark {
     pub node: Arc<str>,
     waiting: (usize, usize, usize),
     closed: bool,
+    resized: bool,
+    answered: bool,
     ended: bool,
 }
 
@@ -38,12 +40,17 @@ impl Streams {
         pod: &Pod,
         mut request: ConnectRequest,
     ) -> ApiResult<StreamId> {
+        request.container = check(pod, &request)?;
+        self.open(node_of(pod), request)
+    }
+
+    /// Starts a stream to the kubelet of a node, or, for an HTTP request to somebody else, from the
+    /// machine of this name.
+    pub(crate) fn open(&mut self, node: &str, request: ConnectRequest) -> ApiResult<StreamId> {
         if self.streams.len() >= limits::STREAMS_MAX {
             let message = "too many requests, please try again later";
             return Err(ApiError::new(429, "TooManyRequests", message));
         }
-        request.container = check(pod, &request)?;
-        let node = node_of(pod);
         let mut stream = Stream::default();
         if node.is_empty() {
             // A pod without a node has no logs: an empty answer.
@@ -57,6 +64,15 @@ impl Streams {
             self.ready.insert(node.to_owned());
         }
         Ok(id)
+    }
+
+    /// The machine of this name is not there: what was asked of it is answered.
+    pub(crate) fn unreachable(&mut self, node: &str, error: &ApiError) {
+        for (id, _) in self.accept(node) {
+            if let Some(stream) = self.serve(id) {
+                stream.result = Some(Err(error.clone()));
+            }
+        }
     }
 
     /// A stream, for its client.
@@ -86,6 +102,8 @@ impl Streams {
             node: Arc::clone(node),
             waiting: (stream.stdin.len(), stream.stdout.len(), stream.stderr.len()),
             closed: stream.stdin_closed,
+            resized: stream.resized.is_some(),
+            answered: stream.head.is_some(),
             ended: stream.result.is_some(),
         };
         self.streams.iter().map(mark).collect()
@@ -110,6 +128,7 @@ pub(crate) fn subresource(connect: &Connect) -> (&'static str, &'static str) {
         Connect::Exec { .. } => ("exec", "create"),
         Connect::Attach { .. } => ("attach", "create"),
         Connect::PortForward { .. } => ("portforward", "create"),
+        Connect::Http(_) => ("proxy", "create"),
     }
 }
 
@@ -120,6 +139,7 @@ fn node_of(pod: &Pod) -> &str {
 /// Whether a stream to the pod can be asked for; gives the container that is meant.
 pub(crate) fn check(pod: &Pod, request: &ConnectRequest) -> ApiResult<String> {
     let container = match request.connect {
+        Connect::Http(_) => return Err(ApiError::method_not_allowed()),
         // All containers of a pod share its network.
         Connect::PortForward { .. } => String::new(),
         _ => container(pod, &request.container)?,

@@ -305,8 +305,12 @@ impl Cluster {
     /// Plans a turn of the node of this name, now.
     fn plan_node(&mut self, name: &str) {
         let index = self.nodes.iter().position(|node| node.name() == name);
-        if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {
-            self.agenda.plan_work(Part::Node(index), self.now);
+        match index.and_then(|index| u32::try_from(index).ok()) {
+            Some(index) => self.agenda.plan_work(Part::Node(index), self.now),
+            None => {
+                self.api.unreachable_node(name);
+                self.workstation.wake();
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
 
 mod config;
+mod exchange;
 mod image_programs;
 mod image_ref;
 mod image_store;

@@ -5,7 +5,7 @@ use crate::kindnet::{HostRoutes, Kindnet, set_pod_routes};
 use crate::kubelet::{Kubelet, NodeWorld};
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
 use crate::runtime::Runtime;
-use crate::streams::Streams;
+use crate::streams::{Machine, Streams};
 use ipnet::IpNet;
 use naru_api::service::KubeletStreams;
 use naru_api::status::ApiResult;
@@ -147,11 +147,11 @@ impl Node {
             self.kindnet.next_due(),
             self.runtime.next_due(),
             self.host_woken.then_some(Time::ZERO),
+            self.streams.next_due(),
         ];
         if self.kubelet_runs {
             dues.extend([
                 self.kubelet.next_due(),
-                self.streams.next_due(),
                 self.kubelet.controller().and_then(Kubelet::next_probe),
             ]);
         }
@@ -279,10 +279,15 @@ impl Node {
     }
 
     fn pump(&mut self, env: &mut Env<'_>) {
-        if let Some(kubelet) = self.kubelet.controller().filter(|_| self.kubelet_runs) {
-            let name = &self.config.name;
-            self.streams.pump(env.api, name, kubelet, &mut self.runtime, env.net, env.now);
-        }
+        let mut machine = Machine {
+            name: &self.config.name,
+            ip: self.config.internal_ip,
+            kubelet: self.kubelet.controller().filter(|_| self.kubelet_runs),
+            runtime: &mut self.runtime,
+            host: self.host,
+            network: env.net,
+        };
+        self.streams.pump(env.api, &mut machine, env.now);
     }
 
     /// Lets the kubelet look at the pods whose containers have ended.

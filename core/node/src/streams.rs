@@ -2,19 +2,25 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/kubelet/kuberuntime/logs/logs.go`.
 
-use crate::kubelet::{ContainerRecord, Kubelet, first_reason};
+use crate::exchange::Exchange;
+use crate::kubelet::{ContainerRecord, Kubelet, first_reason, server};
 use crate::limits;
 use crate::portforward::{self, Forward};
-use crate::runtime::{ContainerId, ContainerState, ExecIo, LogLine, Output, Runtime, TapId};
+use crate::runtime::{ContainerId, ContainerState, ExecIo, Output, Runtime, TapId};
 use k8s_openapi::api::core::v1::Pod;
-use naru_api::service::{Connect, ConnectRequest, KubeletStreams, LogOptions, Stream, StreamId};
-use naru_api::{ApiError, Kube};
-use naru_network::Network;
+use naru_api::service::{
+    Connect, ConnectRequest, HttpCall, KubeletStreams, LogOptions, Stream, StreamId,
+};
+use naru_api::{ApiError, Kube, status::ApiResult};
+use naru_network::{Call, Network, NsId};
 use naru_shell::Pid;
 use naru_sim::Time;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+/// Where the kubelet's server listens.
+const KUBELET_PORT: u16 = 10_250;
 /// How soon a session whose client is slow tries again.
 const SLOW_CLIENT: Duration = Duration::from_millis(10);
 /// Bytes handed on in one go.
@@ -25,6 +31,7 @@ const CHUNK: usize = 32 * 1024;
 pub struct Streams {
     sessions: BTreeMap<StreamId, Session>,
     forwards: BTreeMap<StreamId, Forward>,
+    exchanges: BTreeMap<StreamId, Exchange>,
     retry_at: Option<Time>,
 }
 
@@ -36,7 +43,7 @@ struct Session {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Log { options: LogOptions, next: u64 },
+    Log { options: LogOptions, next: u64, left: u64 },
     Exec { pid: Pid, io: ExecIo },
     Attach { tap: TapId, io: ExecIo, stdin: bool },
 }
@@ -56,38 +63,86 @@ impl Streams {
     }
 
     /// Takes new streams, and hands bytes on in both directions.
-    pub fn pump(
-        &mut self,
-        api: &mut dyn KubeletStreams,
-        node_name: &str,
-        kubelet: &Kubelet,
-        runtime: &mut Runtime,
-        network: &mut Network,
-        now: Time,
-    ) {
-        for (id, request) in api.accept(node_name) {
+    pub fn pump(&mut self, api: &mut dyn KubeletStreams, machine: &mut Machine<'_>, now: Time) {
+        for (id, request) in api.accept(machine.name) {
             if api.stream(id).is_none() {
                 continue;
             }
-            let opened = if self.sessions.len() + self.forwards.len() >= limits::STREAMS_MAX {
-                Err(ApiError::new(429, "TooManyRequests", "the kubelet has too many streams"))
-            } else if let Connect::PortForward { port } = request.connect {
-                let forward = Forward::open(&request, port, kubelet, runtime, network, now);
-                forward.map(|forward| self.forwards.insert(id, forward).is_some())
-            } else {
-                let session = open(&request, kubelet, runtime, now);
-                session.map(|session| self.sessions.insert(id, session).is_some())
-            };
+            let opened = self.open(id, &request, api, machine, now);
             if let (Err(error), Some(stream)) = (opened, api.stream(id)) {
                 stream.result = Some(Err(error));
             }
         }
         self.retry_at = None;
-        self.pump_forwards(api, network, now);
+        self.pump_forwards(api, machine.network, now);
+        self.pump_exchanges(api, machine.network, now);
         let ids: Vec<StreamId> = self.sessions.keys().copied().collect();
         for id in ids {
-            self.pump_one(api, id, runtime, now);
+            self.pump_one(api, id, machine.runtime, now);
         }
+    }
+
+    fn open(
+        &mut self,
+        id: StreamId,
+        request: &ConnectRequest,
+        api: &mut dyn KubeletStreams,
+        machine: &mut Machine<'_>,
+        now: Time,
+    ) -> ApiResult<()> {
+        let count = self.sessions.len() + self.forwards.len() + self.exchanges.len();
+        if count >= limits::STREAMS_MAX {
+            let message = "the kubelet has too many streams";
+            return Err(ApiError::new(429, "TooManyRequests", message));
+        }
+        if let Connect::Http(call) = &request.connect
+            && let HttpCall { to: Some(to), request: message, prefix } = &**call
+        {
+            let call = Call { now, cause: request.cause };
+            let exchange =
+                Exchange::open(message, *to, prefix, machine.host, machine.network, call)?;
+            self.exchanges.insert(id, exchange);
+            return Ok(());
+        }
+        let kubelet = machine.kubelet.ok_or_else(|| machine.refusal(request))?;
+        match &request.connect {
+            Connect::Http(call) => {
+                if let Some(stream) = api.stream(id) {
+                    let answer = server::answer(kubelet, &call.request);
+                    stream.stdout.extend(answer.body);
+                    stream.head = Some(answer.head);
+                    stream.result = Some(Ok(0));
+                }
+            }
+            Connect::PortForward { port } => {
+                let (runtime, network) = (&mut *machine.runtime, &mut *machine.network);
+                let forward = Forward::open(request, *port, kubelet, runtime, network, now)?;
+                self.forwards.insert(id, forward);
+            }
+            _ => {
+                let session = open(request, kubelet, machine.runtime, now)?;
+                self.sessions.insert(id, session);
+            }
+        }
+        Ok(())
+    }
+
+    fn pump_exchanges(&mut self, api: &mut dyn KubeletStreams, network: &mut Network, now: Time) {
+        let retry_at = &mut self.retry_at;
+        self.exchanges.retain(|id, exchange| {
+            let Some(stream) = api.stream(*id).filter(|stream| !stream.client_gone) else {
+                exchange.close(network, now);
+                return false;
+            };
+            let progress = exchange.pump(stream, network, now);
+            if let portforward::Progress::Done(result) = progress {
+                stream.result = Some(result);
+                exchange.close(network, now);
+                return false;
+            }
+            *retry_at = [*retry_at, exchange.next_due()].into_iter().flatten().min();
+            true
+        });
     }
 
     fn pump_forwards(&mut self, api: &mut dyn KubeletStreams, network: &mut Network, now: Time) {
@@ -137,6 +192,42 @@ impl Streams {
     }
 }
 
+/// The machine that streams go to.
+pub struct Machine<'a> {
+    /// The node's name.
+    pub name: &'a str,
+    /// Its address.
+    pub ip: Ipv4Addr,
+    /// The kubelet, if it runs.
+    pub kubelet: Option<&'a Kubelet>,
+    /// What runs.
+    pub runtime: &'a mut Runtime,
+    /// The machine's own network namespace.
+    pub host: NsId,
+    /// The network.
+    pub network: &'a mut Network,
+}
+
+impl Machine<'_> {
+    /// Nobody listens where the kubelet should.
+    fn refusal(&self, request: &ConnectRequest) -> ApiError {
+        let address = SocketAddr::from((self.ip, KUBELET_PORT));
+        let dialed = format!("dial tcp {address}: connect: connection refused");
+        let ConnectRequest { namespace, pod, container, .. } = request;
+        match request.connect {
+            Connect::Log(_) => {
+                let url = format!("https://{address}/containerLogs/{namespace}/{pod}/{container}");
+                ApiError::new(500, "", format!("Get \"{url}\": {dialed}"))
+            }
+            Connect::Http(_) => {
+                let message = format!("error trying to reach service: {dialed}");
+                ApiError::new(503, "ServiceUnavailable", message)
+            }
+            _ => ApiError::new(500, "", format!("error dialing backend: {dialed}")),
+        }
+    }
+}
+
 /// Begins what the client asks for.
 fn open(
     request: &ConnectRequest,
@@ -160,7 +251,8 @@ fn open(
             runtime,
         )?;
         let next = first_line(options, container, runtime, now);
-        let kind = Kind::Log { options: options.clone(), next };
+        let left = options.limit_bytes.unwrap_or(u64::MAX);
+        let kind = Kind::Log { options: options.clone(), next, left };
         return Ok(Session { container, kind });
     }
     let not_found = || {
@@ -199,7 +291,9 @@ fn open(
             let io = container.stdio();
             Kind::Attach { tap: container.attach(), io, stdin: *stdin && container.config.stdin }
         }
-        Connect::Log(_) | Connect::PortForward { .. } => return Err(not_found()),
+        Connect::Log(_) | Connect::PortForward { .. } | Connect::Http(_) => {
+            return Err(not_found());
+        }
     };
     Ok(Session { container: id, kind })
 }
@@ -241,11 +335,11 @@ fn first_line(options: &LogOptions, id: ContainerId, runtime: &Runtime, now: Tim
     let Some(container) = runtime.container(id) else { return 0 };
     let log = &container.log;
     let by_count = options.tail_lines.map_or(0, |count| log.tail(count));
-    let Some(seconds) = options.since_seconds.and_then(|seconds| u64::try_from(seconds).ok())
-    else {
-        return by_count;
-    };
-    let since = now - Duration::from_secs(seconds);
+    let seconds = options.since_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    // As the API server passes it on, a moment is one of whole seconds.
+    let moment = options.since_time.map(|time| Time::from_secs(time.as_secs()));
+    let since = seconds.map(|seconds| now - Duration::from_secs(seconds)).or(moment);
+    let Some(since) = since else { return by_count };
     let recent = log.from(0).rev().take_while(|line| line.at >= since).count() as u64;
     by_count.max(log.end() - recent)
 }
@@ -253,13 +347,17 @@ fn first_line(options: &LogOptions, id: ContainerId, runtime: &Runtime, now: Tim
 impl Session {
     fn go_on(&mut self, stream: &mut Stream, runtime: &mut Runtime, now: Time) -> Progress {
         match &mut self.kind {
-            Kind::Log { options, next } => follow(self.container, options, next, stream, runtime),
+            Kind::Log { options, next, left } => {
+                follow(self.container, options, next, left, stream, runtime)
+            }
             Kind::Exec { pid, io } => {
                 let (pid, io) = (*pid, *io);
+                resize(self.container, io, stream, runtime, now);
                 feed(self.container, io, stream, runtime, now);
                 self.collect_exec(pid, io, stream, runtime, now)
             }
             Kind::Attach { tap, io, stdin } => {
+                resize(self.container, *io, stream, runtime, now);
                 if *stdin {
                     feed(self.container, *io, stream, runtime, now);
                 }
@@ -308,6 +406,15 @@ impl Session {
     }
 }
 
+/// Tells a process that its terminal has another size.
+fn resize(id: ContainerId, io: ExecIo, stream: &mut Stream, runtime: &mut Runtime, now: Time) {
+    let Some(size) = stream.resized.take() else { return };
+    if let Some(container) = runtime.container_mut(id) {
+        container.resize(io, size);
+        runtime.schedule(id, now);
+    }
+}
+
 /// Hands the client's bytes to a process.
 fn feed(id: ContainerId, io: ExecIo, stream: &mut Stream, runtime: &mut Runtime, now: Time) {
     let Some(container) = runtime.container_mut(id) else { return };
@@ -345,6 +452,7 @@ fn follow(
     id: ContainerId,
     options: &LogOptions,
     next: &mut u64,
+    left: &mut u64,
     stream: &mut Stream,
     runtime: &Runtime,
 ) -> Progress {
@@ -355,22 +463,28 @@ fn follow(
         if stream.full() {
             return Progress::Slow;
         }
-        write_line(&mut stream.stdout, line, options.timestamps);
+        if options.timestamps {
+            let time = naru_api::time::micro_time(line.at).0;
+            write(&mut stream.stdout, format!("{time} ").as_bytes(), left);
+        }
+        write(&mut stream.stdout, &line.text, left);
         *next += 1;
+        if *left == 0 {
+            return Progress::Done(Ok(0));
+        }
     }
     if options.follow && container.is_running() {
         return Progress::Open;
     }
     for output in [Output::Stdout, Output::Stderr] {
-        stream.stdout.extend(log.unfinished(output));
+        write(&mut stream.stdout, log.unfinished(output), left);
     }
     Progress::Done(Ok(0))
 }
 
-fn write_line(out: &mut VecDeque<u8>, line: &LogLine, timestamps: bool) {
-    if timestamps {
-        let time = naru_api::time::micro_time(line.at).0;
-        out.extend(format!("{time} ").as_bytes());
-    }
-    out.extend(&line.text);
+/// Writes as much as the client's limit leaves.
+fn write(out: &mut VecDeque<u8>, bytes: &[u8], left: &mut u64) {
+    let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+    out.extend(bytes.iter().take(taken));
+    *left -= taken as u64;
 }

@@ -28,6 +28,7 @@ impl ApiServer {
             connect,
         };
         if what == "log" {
+            self.authorize_info(x)?;
             let id = self.connect(request(Connect::Log(log_options(x)?)))?;
             return Ok(Answer::Log(Head::new(200, "text/plain"), id));
         }
@@ -106,7 +107,7 @@ fn log_options(x: &Exchange<'_>) -> ApiResult<LogOptions> {
     let tail = query.integer("tailLines")?;
     let since = query.integer("sinceSeconds")?;
     let limit = query.integer("limitBytes")?;
-    let since_time = query.get("sinceTime");
+    let since_time = query.time("sinceTime")?;
     let mut errors = Vec::new();
     const NOT_NEGATIVE: &str = "must be greater than or equal to 0";
     if let Some(tail) = tail.filter(|tail| *tail < 0) {
@@ -125,6 +126,9 @@ fn log_options(x: &Exchange<'_>) -> ApiResult<LogOptions> {
         }
         _ => {}
     }
+    if query.get("stream").is_some() {
+        errors.push(FieldError::forbidden("stream", "may not be specified"));
+    }
     if !errors.is_empty() {
         return Err(ApiError::invalid_as("", "PodLogOptions", &x.info.name, &errors));
     }
@@ -132,7 +136,9 @@ fn log_options(x: &Exchange<'_>) -> ApiResult<LogOptions> {
         follow: query.flag("follow"),
         previous: query.flag("previous"),
         since_seconds: since,
+        since_time,
         timestamps: query.flag("timestamps"),
         tail_lines: tail.and_then(|tail| u64::try_from(tail).ok()),
+        limit_bytes: limit.and_then(|limit| u64::try_from(limit).ok()),
     })
 }

@@ -61,7 +61,7 @@ impl ApiServer {
                 "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList",
                 wanted.version
             );
-            answer.head.headers = vec![("Content-Type", full)];
+            answer.head.headers = vec![("Content-Type".into(), full)];
             return Ok(tagged(x, answer));
         }
         let value = if core {

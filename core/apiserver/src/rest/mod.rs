@@ -20,6 +20,7 @@ mod metrics;
 mod not_found;
 mod openapi;
 mod openid;
+mod proxy;
 mod query;
 mod resource;
 mod subresources;
@@ -32,6 +33,7 @@ pub use body::BODY_BYTES_MAX;
 pub use encode::{error_response, status};
 pub use http::{Answer, Head, HttpRequest, HttpResponse, StreamAnswer, Wants};
 pub use openapi::Schemas;
+pub use proxy::proxied;
 pub use watch::{WatchOutput, Watching};
 
 use crate::{ApiServer, metadata};
@@ -84,14 +86,14 @@ impl ApiServer {
         };
         let head = match &mut answer {
             Answer::Full(response) => Some(&mut response.head),
-            Answer::Watch(head, _) | Answer::Log(head, _) => Some(head),
+            Answer::Watch(head, _) | Answer::Log(head, _) | Answer::Proxied(head, _) => Some(head),
             Answer::Stream(_) => None,
         };
         let code = head.as_ref().map_or(101, |head| head.status);
         if let Some(head) = head {
-            head.headers.push(("Audit-Id", audit_id));
-            if !head.headers.iter().any(|(name, _)| *name == "Cache-Control") {
-                head.headers.push(("Cache-Control", "no-cache, private".to_owned()));
+            head.headers.push(("Audit-Id".into(), audit_id));
+            if head.get("Cache-Control").is_none() {
+                head.headers.push(("Cache-Control".into(), "no-cache, private".to_owned()));
             }
         }
         self.rest_state_mut().metrics.count(series, code, Duration::ZERO);
@@ -121,7 +123,7 @@ impl ApiServer {
         let mut answer = answer.unwrap_or_else(|error| Answer::Full(refusal(&x, &error)));
         if let Answer::Full(response) = &mut answer {
             for warning in self.take_warnings() {
-                response.head.headers.push(("Warning", warning_header(&warning)));
+                response.head.headers.push(("Warning".into(), warning_header(&warning)));
             }
         }
         (answer, series)
@@ -132,10 +134,13 @@ impl ApiServer {
         self.authorize_path(&x.user, x.info.verb, &x.info.path)?;
         let path = x.info.path.trim_matches('/');
         let first = path.split('/').next().unwrap_or_default();
+        // These have routes by method, the others answer to any.
+        let routed = matches!(first, "api" | "apis")
+            || matches!(path, ".well-known/openid-configuration" | "openid/v1/jwks" | "version");
+        if routed && x.info.verb != "get" {
+            return Err(ApiError::method_not_allowed());
+        }
         if path.starts_with("api") && matches!(first, "api" | "apis") {
-            if x.info.verb != "get" {
-                return Err(ApiError::method_not_allowed());
-            }
             return self.rest_discovery(x);
         }
         match (first, path) {
@@ -144,6 +149,10 @@ impl ApiServer {
             (_, ".well-known/openid-configuration") => self.rest_openid_configuration(),
             (_, "openid/v1/jwks") => self.rest_key_set(),
             (_, "version") => Ok(HttpResponse::new(200, "application/json", version::version())),
+            (_, "metrics") if x.info.verb == "delete" => {
+                self.rest_state_mut().metrics = Metrics::default();
+                Ok(HttpResponse::new(200, "text/plain; charset=utf-8", "metrics reset\n"))
+            }
             (_, "metrics") => Ok(HttpResponse::new(
                 200,
                 "text/plain; version=0.0.4; charset=utf-8",

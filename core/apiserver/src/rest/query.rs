@@ -7,7 +7,8 @@ use crate::list_options;
 use crate::rest::http::unescape;
 use naru_api::gofmt::quote;
 use naru_api::request::{DeleteOptions, FieldValidation, ListOptions, Propagation};
-use naru_api::{ApiError, FieldError, status::ApiResult};
+use naru_api::{ApiError, FieldError, status::ApiResult, time};
+use naru_sim::Time;
 use std::time::Duration;
 
 /// Parameters in one query that are read; what comes after is not looked at.
@@ -70,6 +71,23 @@ impl Query {
         };
         let text = quote(text);
         Err(ApiError::bad_request(format!("strconv.ParseInt: parsing {text}: {why}")))
+    }
+
+    /// A moment in RFC 3339, `None` when it is not there or empty.
+    ///
+    /// Upstream: `Time.UnmarshalQueryParameter` in `apimachinery/pkg/apis/meta/v1/time.go`.
+    pub(crate) fn time(&self, name: &str) -> ApiResult<Option<Time>> {
+        let text = self.text(name);
+        if matches!(text, "" | "null") {
+            return Ok(None);
+        }
+        time::parse_rfc3339(text).map(Some).ok_or_else(|| {
+            let text = quote(text);
+            ApiError::bad_request(format!(
+                "parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text} as \
+                 \"2006\""
+            ))
+        })
     }
 
     /// What a list or a watch selects. `watches`: which rules hold.

@@ -10,7 +10,7 @@ use crate::rest::exchange::Exchange;
 use crate::rest::http::{Answer, Head, HttpResponse};
 use crate::rest::media::{self, Encoding, Form};
 use crate::rest::query::{Deletion, Patching};
-use crate::rest::{Watching, body, not_found, subresources};
+use crate::rest::{Watching, body, not_found, proxy, subresources};
 use naru_api::json::Document;
 use naru_api::request::{Body, Patch};
 use naru_api::service::WatchRequest;
@@ -41,6 +41,7 @@ impl ApiServer {
             return self.rest_watch(x, kind);
         }
         match subresource {
+            "proxy" => self.rest_proxy(x, &kind),
             "exec" | "attach" | "portforward" | "log" => self.rest_connect(x, subresource),
             _ => self.rest_objects(x, kind, subresource).map(Answer::Full),
         }
@@ -54,7 +55,7 @@ impl ApiServer {
     }
 
     /// May the user do what the path and the method say, whether it can be done or not?
-    fn authorize_info(&self, x: &Exchange<'_>) -> ApiResult<()> {
+    pub(crate) fn authorize_info(&self, x: &Exchange<'_>) -> ApiResult<()> {
         let info = &x.info;
         let target = Target::Resource(Resource {
             group: &info.group,
@@ -224,7 +225,12 @@ fn check_route(x: &Exchange<'_>, kind: &KindRef) -> ApiResult<&'static str> {
     if !info.rest.is_empty() && found.name != "proxy" {
         return Err(ApiError::no_such_path());
     }
-    if !found.verbs().contains(&info.verb) || x.http.method == "HEAD" {
+    let method = x.http.method.as_str();
+    let known = match found.name {
+        "proxy" => proxy::METHODS.contains(&method),
+        _ => found.verbs().contains(&info.verb) && method != "HEAD",
+    };
+    if !known {
         return Err(ApiError::method_not_allowed());
     }
     Ok(found.name)

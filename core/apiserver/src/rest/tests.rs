@@ -3,6 +3,7 @@
 use super::*;
 use crate::StaticToken;
 use naru_api::UserInfo;
+use naru_api::service::{Connect, KubeletStreams};
 use naru_sim::Rng;
 use serde_json::Value;
 
@@ -89,6 +90,10 @@ fn what_is_not_there_is_told_as_upstream_tells_it() {
         ("PUT", "/api/v1/namespaces/default/pods", 405, NOT_ALLOWED),
         ("POST", "/api/v1/namespaces/default/pods/web", 405, NOT_ALLOWED),
         ("TRACE", "/api/v1/namespaces/default/pods", 405, NOT_ALLOWED),
+        ("DELETE", "/version", 405, NOT_ALLOWED),
+        ("POST", "/openid/v1/jwks", 405, NOT_ALLOWED),
+        ("POST", "/nothing", 404, "404 page not found\n"),
+        ("DELETE", "/metrics", 200, "metrics reset\n"),
         ("DELETE", "/api/v1/namespaces/default/pods/web/log", 405, NOT_ALLOWED),
     ];
     for (method, target, code, message) in table {
@@ -237,7 +242,7 @@ fn discovery_has_two_forms() {
     const TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     wanted.headers.push(("accept".to_owned(), format!("{TYPE},application/json")));
     let Answer::Full(response) = server.rest(&wanted) else { panic!("not whole") };
-    assert_eq!(response.head.headers[0], ("Content-Type", TYPE.to_owned()));
+    assert_eq!(response.head.headers[0], ("Content-Type".into(), TYPE.to_owned()));
     let list: Value = serde_json::from_slice(&response.body).unwrap();
     let mut apps = list["items"].as_array().unwrap().iter();
     let apps = apps.find(|group| group["metadata"]["name"] == "apps").unwrap();
@@ -259,4 +264,150 @@ fn health_is_told_in_upstreams_form() {
     assert!(text.ends_with(END), "{text}");
     assert_eq!(call(&mut server, "GET", "/livez/ping", ""), (200, "ok".into()));
     assert_eq!(call(&mut server, "GET", "/livez/shutdown", "").0, 404);
+}
+
+fn made(server: &mut ApiServer, plural: &str, body: Value) {
+    let target = format!("/api/v1/namespaces/default/{plural}");
+    let (code, answer) = call(server, "POST", &target, &body.to_string());
+    assert_eq!(code, 201, "{answer}");
+}
+
+/// A pod with an address, behind the service `web` with the ports `http` (80) and `other` (81).
+fn backends(server: &mut ApiServer) {
+    let ports = json!([{"containerPort": 8080, "name": "http"}]);
+    let spec = json!({"containers": [{"name": "c", "image": "nginx", "ports": ports}]});
+    made(server, "pods", json!({"metadata": {"name": "web"}, "spec": spec}));
+    let status = json!({"status": {"podIP": "10.244.1.2", "podIPs": [{"ip": "10.244.1.2"}]}});
+    let mut patch =
+        request("PATCH", "/api/v1/namespaces/default/pods/web/status", &status.to_string());
+    patch.headers[1].1 = "application/merge-patch+json".to_owned();
+    assert_eq!(full(server.rest(&patch)).0, 200);
+    let ports = json!([{"port": 80, "name": "http"}, {"port": 81, "name": "other"}]);
+    made(server, "services", json!({"metadata": {"name": "web"}, "spec": {"ports": ports}}));
+    let target = json!({"kind": "Pod", "namespace": "default", "name": "web"});
+    let addresses = json!([{"ip": "10.244.1.2", "targetRef": target}]);
+    let subsets = json!([{"addresses": addresses, "ports": [{"name": "http", "port": 8080}]}]);
+    made(server, "endpoints", json!({"metadata": {"name": "web"}, "subsets": subsets}));
+    made(server, "endpoints", json!({"metadata": {"name": "empty"}}));
+    let subsets = json!([{"addresses": [{"ip": "9.9.9.9"}], "ports": [{"port": 80}]}]);
+    made(server, "endpoints", json!({"metadata": {"name": "foreign"}, "subsets": subsets}));
+}
+
+#[test]
+fn requests_are_passed_on() {
+    let mut server = server();
+    server.set_host_node("control-plane");
+    backends(&mut server);
+    let proxy = "/api/v1/namespaces/default";
+    let table = [
+        ("services/web:http/proxy/a%20b/?x=1", "http://10.244.1.2:8080/a%20b/?x=1"),
+        ("services/web:80/proxy/", "http://10.244.1.2:8080/"),
+        ("services/https:web:http/proxy/x", "https://10.244.1.2:8080/x"),
+        ("pods/web/proxy/", "http://10.244.1.2:8080/"),
+        ("pods/web:90/proxy/", "http://10.244.1.2:90/"),
+    ];
+    for (target, want) in table {
+        let answer = server.rest(&request("GET", &format!("{proxy}/{target}"), ""));
+        let Answer::Proxied(head, id) = answer else { panic!("{target}: {answer:?}") };
+        let asked = KubeletStreams::accept(&mut server, "control-plane");
+        let Connect::Http(call) = &asked[0].1.connect else { panic!("{asked:?}") };
+        let to = call.to.unwrap();
+        let scheme = if to.tls { "https" } else { "http" };
+        let query = if call.request.query.is_empty() { "" } else { "?" };
+        let HttpRequest { path, query: text, .. } = &call.request;
+        assert_eq!(format!("{scheme}://{}{path}{query}{text}", to.address), want);
+        assert_eq!(call.request.header("authorization"), "", "a credential is not passed on");
+        let stream = KubeletStreams::stream(&mut server, id).unwrap();
+        assert_eq!(proxied(&head, stream), None);
+        stream.head = Some(Head::new(418, "text/plain"));
+        stream.stdout.extend(b"tea");
+        stream.result = Some(Ok(0));
+        let answer = proxied(&head, stream).unwrap();
+        assert_eq!((answer.head.status, answer.body.as_slice()), (418, &b"tea"[..]));
+        assert!(answer.head.get("audit-id").is_some());
+    }
+}
+
+#[test]
+fn what_cannot_be_passed_on_is_told_as_upstream_tells_it() {
+    let mut server = server();
+    backends(&mut server);
+    let made = call(&mut server, "POST", "/api/v1/nodes", r#"{"metadata":{"name":"bare"}}"#);
+    assert_eq!(made.0, 201);
+    let table = [
+        ("namespaces/default/services/a:b:c:d/proxy/", 400, "invalid service request \"a:b:c:d\""),
+        ("namespaces/default/services/none/proxy/", 404, "endpoints \"none\" not found"),
+        ("namespaces/default/services/none:80/proxy/", 404, "services \"none\" not found"),
+        (
+            "namespaces/default/services/web:82/proxy/",
+            503,
+            "no service port 82 found for service \"web\"",
+        ),
+        (
+            "namespaces/default/services/web:81/proxy/",
+            503,
+            "no endpoints available for service \"web:81\"",
+        ),
+        (
+            "namespaces/default/services/empty/proxy/",
+            503,
+            "no endpoints available for service \"empty\"",
+        ),
+        (
+            "namespaces/default/services/foreign/proxy/",
+            503,
+            "no endpoints available for service \"foreign\"",
+        ),
+        ("namespaces/default/pods/ftp:web:1/proxy/", 400, "invalid pod request \"ftp:web:1\""),
+        ("namespaces/default/pods/none/proxy/", 404, "pods \"none\" not found"),
+        ("nodes/none/proxy/", 404, "nodes \"none\" not found"),
+        (
+            "nodes/bare/proxy/",
+            500,
+            "Internal error occurred: no preferred addresses found; known addresses: []",
+        ),
+    ];
+    for (target, code, message) in table {
+        let (found, status) = call(&mut server, "GET", &format!("/api/v1/{target}"), "");
+        assert_eq!((found, status["message"].as_str()), (code, Some(message)), "{target}");
+    }
+    let target = "/api/v1/namespaces/default/services/web:80/proxy?x=1";
+    let Answer::Full(answer) = server.rest(&request("GET", target, "")) else { panic!() };
+    let location = "/api/v1/namespaces/default/services/web:80/proxy/?x=1";
+    assert_eq!((answer.head.status, answer.head.get("location")), (301, Some(location)));
+}
+
+#[test]
+fn what_a_log_may_not_be_asked_for() {
+    let mut server = server();
+    made(
+        &mut server,
+        "pods",
+        json!({
+            "metadata": {"name": "web"}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}
+        }),
+    );
+    let invalid = "PodLogOptions \"web\" is invalid: ";
+    let table = [
+        (
+            "sinceTime=x",
+            400,
+            "parsing time \"x\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"x\" as \"2006\"",
+        ),
+        ("tailLines=x", 400, "strconv.ParseInt: parsing \"x\": invalid syntax"),
+        ("limitBytes=0", 422, "limitBytes: Invalid value: 0: must be greater than 0"),
+        ("sinceSeconds=0", 422, "sinceSeconds: Invalid value: 0: must be greater than 0"),
+        (
+            "sinceSeconds=1&sinceTime=2025-06-02T00:00:00Z",
+            422,
+            ": Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ),
+        ("stream=Stdout", 422, "stream: Forbidden: may not be specified"),
+    ];
+    for (query, code, message) in table {
+        let target = format!("/api/v1/namespaces/default/pods/web/log?{query}");
+        let (found, status) = call(&mut server, "GET", &target, "");
+        let want = if code == 422 { format!("{invalid}{message}") } else { message.to_owned() };
+        assert_eq!((found, status["message"].as_str()), (code, Some(&*want)), "{query}");
+    }
 }

@@ -87,3 +87,16 @@ fn a_pod_without_a_node_has_an_empty_log() {
     assert_eq!(stream.result, Some(Ok(0)));
     assert!(client.server.ready_streams().is_empty());
 }
+
+#[test]
+fn a_machine_that_is_not_there_is_told() {
+    let mut client = Client::new();
+    client.create::<Pod>(pod("web")).unwrap();
+    client.bind("web", "gone").unwrap();
+    let id = client.server.connect(request("web", "", exec())).unwrap();
+    client.server.unreachable_node("gone");
+    let stream = ApiService::stream(&mut client.server, id).unwrap();
+    let error = stream.result.clone().unwrap().unwrap_err();
+    assert_eq!(error.message(), "error dialing backend: dial tcp: lookup gone: no such host");
+    assert!(client.server.accept("gone").is_empty());
+}

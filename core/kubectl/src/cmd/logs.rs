@@ -13,6 +13,7 @@ use naru_api::Object;
 use naru_api::gofmt::quote;
 use naru_api::k8s_openapi::api::core::v1::Pod;
 use naru_api::service::{Connect, LogOptions, StreamId};
+use naru_api::time::parse_rfc3339;
 use std::collections::VecDeque;
 
 /// `kubectl logs`
@@ -88,7 +89,6 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         prefix,
         together,
         ignore_errors: flags.is("ignore-errors"),
-        limit: usize::try_from(flags.int("limit-bytes")).ok().filter(|limit| *limit > 0),
     })
 }
 
@@ -110,17 +110,16 @@ fn arguments(cx: &Context<'_>) -> Result<(String, String)> {
 fn log_options(cx: &Context<'_>) -> Result<LogOptions> {
     let flags = cx.flags();
     let since = flags.duration_ns("since");
-    let mut since_seconds = (since != 0).then(|| (since as f64 / 1e9).round() as i64);
-    let since_time = flags.text("since-time");
-    if !since_time.is_empty() {
-        let time = parse_time(since_time).ok_or_else(|| {
-            let text = quote(since_time);
+    let since_seconds = (since != 0).then(|| (since as f64 / 1e9).round() as i64);
+    let since_time = match flags.text("since-time") {
+        "" => None,
+        text => Some(parse_rfc3339(text).ok_or_else(|| {
+            let text = quote(text);
             Failure::message(format!(
                 "parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text} as \"2006\""
             ))
-        })?;
-        since_seconds = Some(cx.now().since(time).as_secs() as i64);
-    }
+        })?),
+    };
     let tail = flags.int("tail");
     let selects = !flags.text("selector").is_empty();
     let tail_lines = if selects && tail == -1 && !flags.changed("tail") {
@@ -132,14 +131,11 @@ fn log_options(cx: &Context<'_>) -> Result<LogOptions> {
         follow: flags.is("follow"),
         previous: flags.is("previous"),
         since_seconds,
+        since_time,
         timestamps: flags.is("timestamps"),
         tail_lines,
+        limit_bytes: u64::try_from(flags.int("limit-bytes")).ok().filter(|limit| *limit > 0),
     })
-}
-
-fn parse_time(text: &str) -> Option<naru_sim::Time> {
-    let time = serde_json::from_value(serde_json::Value::from(text)).ok()?;
-    Some(naru_api::time::from_meta(&time))
 }
 
 fn check_flags(cx: &Context<'_>, options: &LogOptions, container: &str, args: usize) -> Result<()> {
@@ -263,7 +259,6 @@ pub struct Reading {
     prefix: bool,
     together: bool,
     ignore_errors: bool,
-    limit: Option<usize>,
 }
 
 impl Reading {
@@ -281,7 +276,6 @@ impl Reading {
             prefix: false,
             together: false,
             ignore_errors: false,
-            limit: None,
         }
     }
 
@@ -344,10 +338,6 @@ impl Reading {
         let mut bytes: Vec<u8> = line.drain(..complete).collect();
         if self.prefix {
             bytes = prefixed(&format!("[pod/{}/{}] ", source.pod, source.container), &bytes);
-        }
-        if let Some(limit) = &mut self.limit {
-            bytes.truncate(*limit);
-            *limit -= bytes.len();
         }
         cx.console.write(1, &bytes);
         let Some(result) = result else { return Ok(false) };

@@ -73,6 +73,11 @@ impl Kubelet {
         found.next_back()
     }
 
+    /// The workers of all pods.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = &PodWorker> {
+        self.workers.values()
+    }
+
     /// The pod that a container belongs to.
     pub fn pod_of(&self, container: ContainerId) -> Option<Key> {
         let runs = |worker: &&PodWorker| worker.containers.iter().any(|r| r.id == Some(container));

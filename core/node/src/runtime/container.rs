@@ -375,6 +375,13 @@ impl Container {
         }
     }
 
+    /// The client's terminal has these columns and rows now.
+    pub fn resize(&mut self, io: ExecIo, (columns, rows): (u16, u16)) {
+        if let ExecIo::Tty(tty) = io {
+            self.kernel.tty_resize(tty, columns, rows);
+        }
+    }
+
     /// Nothing more will be written to a process's input; tells whether that is news. A terminal
     /// stays open.
     pub fn end_input(&mut self, io: ExecIo) -> bool {

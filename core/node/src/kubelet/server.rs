@@ -1,0 +1,45 @@
+//! What the kubelet's own server answers to who reads: `nodes/proxy`.
+//!
+//! Upstream: `pkg/kubelet/server/server.go`, `pkg/healthz` of `apiserver`.
+
+use super::Kubelet;
+use naru_api::http::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+/// Answers a request.
+pub(crate) fn answer(kubelet: &Kubelet, request: &HttpRequest) -> HttpResponse {
+    let text = |text: &str| HttpResponse::new(200, "text/plain; charset=utf-8", text);
+    let known = match request.path.as_str() {
+        "/healthz" | "/healthz/ping" | "/healthz/log" | "/healthz/syncloop" => text("ok"),
+        "/pods" | "/runningpods/" => json_response(&pods(kubelet, &request.path)),
+        _ => return HttpResponse::text(404, "404 page not found"),
+    };
+    match request.method.as_str() {
+        "GET" | "HEAD" => known,
+        _ => HttpResponse::text(405, "405: Method Not Allowed"),
+    }
+}
+
+fn json_response(value: &Value) -> HttpResponse {
+    let mut body = value.to_string();
+    body.push('\n');
+    HttpResponse::new(200, "application/json", body)
+}
+
+/// The pods that are bound to the node, or those of them that have a sandbox.
+fn pods(kubelet: &Kubelet, path: &str) -> Value {
+    let running = path == "/runningpods/";
+    let workers = kubelet.workers().filter(|worker| !running || worker.sandbox.is_some());
+    let items: Vec<Value> = workers
+        .map(|worker| {
+            // What the API server has sent can be written.
+            let mut pod = worker.object.to_json().unwrap_or_default();
+            if let Some(map) = pod.as_object_mut() {
+                map.remove("apiVersion");
+                map.remove("kind");
+            }
+            pod
+        })
+        .collect();
+    json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items })
+}
