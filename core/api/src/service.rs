@@ -231,6 +231,27 @@ pub trait ApiService {
         Vec::new()
     }
 
+    /// Hands over everything that there is of a kind, in place of what was handed over before: by
+    /// the server of an aggregated API, such as the metrics server. The API server answers for it
+    /// as long as the group's APIService is available.
+    fn tell(&mut self, user: &UserInfo, kind: &KindRef, objects: Vec<Object>) -> ApiResult<()> {
+        let _ = (user, kind, objects);
+        Err(ApiError::method_not_allowed())
+    }
+
+    /// Asks the server of a node's kubelet by a path, as `/metrics/resource`. The answer is in the
+    /// stream: [`Stream::head`], and the body in [`Stream::stdout`].
+    fn ask_kubelet(
+        &mut self,
+        user: &UserInfo,
+        agent: Arc<str>,
+        node: &str,
+        path: &str,
+    ) -> ApiResult<StreamId> {
+        let _ = (user, agent, node, path);
+        Err(ApiError::method_not_allowed())
+    }
+
     /// Starts a watch.
     fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId>;
 

@@ -5,6 +5,7 @@
 //! `pkg/controlplane/controller/crdregistration`, `kube-aggregator/pkg/controllers/autoregister`
 //! and `kube-aggregator/pkg/controllers/status/remote`.
 
+use crate::aggregated::{Told, is_aggregated};
 use crate::server::loopback;
 use crate::store::Change;
 use crate::{ApiServer, keys};
@@ -59,6 +60,10 @@ const STEPS_MAX: usize = 10_000;
 pub(crate) struct Aggregation {
     remote: BTreeMap<String, Key>,
     due: BTreeMap<String, CauseId>,
+    /// The kinds that are answered for.
+    pub(crate) kinds: Vec<KindRef>,
+    /// What there is of them, by group and resource.
+    pub(crate) told: BTreeMap<(String, String), Told>,
 }
 
 impl Aggregation {
@@ -68,7 +73,10 @@ impl Aggregation {
         if let Some(registered) = object.get::<APIService>() {
             let name = object.name().to_owned();
             match service_of(registered).filter(|_| change.after.is_some()) {
-                None => drop(self.remote.remove(&name)),
+                None if self.remote.remove(&name).is_some() => {
+                    self.due.insert(name, change.cause);
+                }
+                None => {}
                 Some(service) => {
                     self.remote.insert(name.clone(), key_of(service));
                     self.due.insert(name, change.cause);
@@ -100,7 +108,7 @@ impl ApiServer {
         let served: BTreeSet<(String, String, bool)> = self
             .kinds
             .iter()
-            .filter(|kind| kind.group != SELF)
+            .filter(|kind| kind.group != SELF && !is_aggregated(kind))
             .map(|kind| {
                 let custom = matches!(kind.strategy, StrategyRef::Custom(_));
                 (kind.group.to_string(), kind.version.to_string(), custom)
@@ -140,6 +148,9 @@ impl ApiServer {
             let warnings = std::mem::take(&mut self.warnings);
             // A step that fails was overtaken by another change, which is due itself.
             let _ = self.check_available(&name, cause);
+            if self.choose_aggregated() {
+                self.list_kinds(cause);
+            }
             self.warnings = warnings;
         }
     }

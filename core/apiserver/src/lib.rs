@@ -4,6 +4,7 @@
 //! [`patch`], [`read`].
 
 mod admit;
+mod aggregated;
 mod allocate;
 mod apiservices;
 mod authenticate;

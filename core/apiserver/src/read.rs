@@ -10,7 +10,7 @@ use crate::watches::Filter;
 use crate::{ApiServer, keys, versions};
 use naru_api::request::{ListOptions, ObjectList};
 use naru_api::{
-    ApiError, KindRef, Object, Request, StrategyRef, fields, labels, names, status::ApiResult,
+    ApiError, Key, KindRef, Object, Request, StrategyRef, fields, labels, names, status::ApiResult,
 };
 
 impl ApiServer {
@@ -25,6 +25,10 @@ impl ApiServer {
 
     /// One object, or `pods "web" not found`.
     pub(crate) fn find(&self, kind: &KindRef, namespace: &str, name: &str) -> ApiResult<Object> {
+        if let Some(told) = self.told(kind) {
+            let found = told.get(&Key::new(namespace, name)).cloned();
+            return found.ok_or_else(|| self.not_told(kind, namespace, name));
+        }
         let found = match kind.strategy.made_up() {
             Some(objects) => objects.into_iter().find(|object| object.name() == name),
             None => self.store.get(&keys::of_object(kind, namespace, name)),
@@ -44,6 +48,10 @@ impl ApiServer {
     ) -> ApiResult<ObjectList> {
         list_options::validate_list(options, None)?;
         let filter = filter(kind, namespace, options)?;
+        if self.told(kind).is_some() {
+            let items = self.select(&filter);
+            return Ok(ObjectList::new(kind.clone(), items, 0));
+        }
         if kind.strategy.made_up().is_some() {
             let items = self.select(&filter);
             return Ok(ObjectList::new(kind.clone(), items, self.store.revision()));
@@ -67,6 +75,9 @@ impl ApiServer {
 
     /// The objects that a filter selects now.
     pub(crate) fn select(&self, filter: &Filter) -> Vec<Object> {
+        if let Some(told) = self.told(&filter.kind) {
+            return told.values().filter_map(|object| filter.pick(object)).collect();
+        }
         if let Some(objects) = filter.kind.strategy.made_up() {
             return objects.iter().filter_map(|object| filter.pick(object)).collect();
         }

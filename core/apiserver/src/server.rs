@@ -31,6 +31,7 @@ pub struct ApiServer {
     pub(crate) store: Box<dyn Store>,
     pub(crate) allocators: Allocators,
     pub(crate) authentication: Arc<AuthenticationConfig>,
+    pub(crate) signatures: authenticate::Signatures,
     pub(crate) authorizer: Authorizer,
     pub(crate) watches: Watches,
     pub(crate) shapes: Shapes,
@@ -64,6 +65,7 @@ impl ApiServer {
             store: Box::new(MemoryStore::default()),
             allocators: Allocators::default(),
             authentication: Arc::default(),
+            signatures: authenticate::Signatures::default(),
             authorizer: Authorizer::default(),
             watches: Watches::default(),
             shapes: Shapes::default(),
@@ -392,6 +394,20 @@ impl ApiService for ApiServer {
             }
             response => response,
         })
+    }
+
+    fn tell(&mut self, user: &UserInfo, kind: &KindRef, objects: Vec<Object>) -> ApiResult<()> {
+        self.take_told(user, kind, objects)
+    }
+
+    fn ask_kubelet(
+        &mut self,
+        user: &UserInfo,
+        agent: Arc<str>,
+        node: &str,
+        path: &str,
+    ) -> ApiResult<StreamId> {
+        self.connect_kubelet(user, agent, node, path)
     }
 
     fn watch(&mut self, mut request: WatchRequest) -> ApiResult<WatchId> {

@@ -134,7 +134,7 @@ fn api_server(
         tokens: Vec::new(),
     });
     api.set_authorization_mode(AuthorizationMode::NodeRbac);
-    api.set_host_node(profile.nodes.first().map_or("", |node| node.name));
+    api.set_host_node(profile.nodes.first().map_or("", |node| &node.name));
     api.install_bootstrap_policy().map_err(manifest_error)?;
     for policy in &profile.policies {
         api.install_policy(policy).map_err(manifest_error)?;

@@ -12,6 +12,7 @@ use crate::viewer::Viewer;
 use crate::workstation::Workstation;
 use crate::{BootError, boot, packets, view::ViewDelta};
 use naru_api::request::{ListOptions, Op};
+use naru_api::service::StreamId;
 use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId, scheme};
 use naru_apiserver::{ApiServer, StreamMark};
 use naru_client::Process;
@@ -44,6 +45,8 @@ pub struct Cluster {
     pub(crate) workstation: Workstation,
     pub(crate) agenda: Agenda,
     watch_owners: BTreeMap<WatchId, Part>,
+    /// Who opened a stream, if not somebody outside.
+    stream_owners: BTreeMap<StreamId, Part>,
     viewer: Viewer,
     packets: packets::Follower,
     /// Turns taken at the present moment.
@@ -99,6 +102,7 @@ impl Cluster {
             workstation,
             agenda: Agenda::default(),
             watch_owners: BTreeMap::new(),
+            stream_owners: BTreeMap::new(),
             viewer: Viewer::default(),
             packets: packets::Follower::default(),
             turns_now: 0,
@@ -283,12 +287,21 @@ impl Cluster {
     fn pass_on_streams(&mut self, part: Part, before: &[StreamMark]) {
         let after = self.api.stream_marks();
         for mark in after.iter().filter(|mark| !before.contains(mark)) {
+            if before.iter().all(|other| other.id != mark.id) {
+                self.stream_owners.insert(mark.id, part);
+            }
             if part == Part::Workstation {
                 self.plan_node(&mark.node);
-            } else {
-                self.workstation.wake();
-                self.wake_secure_ports(SecurePort::has_streams);
+                continue;
             }
+            match self.stream_owners.get(&mark.id) {
+                Some(Part::Node(index)) => self.wake_clients(*index),
+                Some(Part::SecurePort(_)) => self.wake_secure_ports(SecurePort::has_streams),
+                _ => self.workstation.wake(),
+            }
+        }
+        if after.is_empty() {
+            self.stream_owners.clear();
         }
     }
 
@@ -299,6 +312,14 @@ impl Cluster {
                 port.wake();
                 self.plan(Part::SecurePort(u32::try_from(index).unwrap_or(u32::MAX)));
             }
+        }
+    }
+
+    /// Lets the containers of a node that use the API server look at their streams.
+    fn wake_clients(&mut self, index: u32) {
+        if let Some(node) = self.nodes.get_mut(index as usize) {
+            node.wake_api_clients(self.now);
+            self.plan(Part::Node(index));
         }
     }
 

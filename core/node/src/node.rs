@@ -131,6 +131,11 @@ impl Node {
         self.runtime.wake_api_clients(env.now);
     }
 
+    /// Lets the containers that use the API server look for what it has for them.
+    pub fn wake_api_clients(&mut self, now: Time) {
+        self.runtime.wake_api_clients(now);
+    }
+
     /// Something came to the sockets of a namespace. Tells whether it is one of this node.
     pub fn wake_namespace(&mut self, namespace: NsId) -> bool {
         if namespace == self.host {

@@ -9,10 +9,13 @@
 
 mod impersonate;
 mod legacy;
+mod remembered;
 mod serviceaccount;
 mod x509;
 
 pub(crate) use serviceaccount::Claims;
+
+use remembered::Remembered;
 
 use crate::ApiServer;
 use naru_api::{ApiError, Credentials, UserInfo, status::ApiResult};
@@ -55,6 +58,14 @@ pub(crate) struct Authenticated {
     pub(crate) audiences: Vec<String>,
 }
 
+/// Credentials whose signatures were checked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signatures {
+    /// The claims of tokens of service accounts.
+    tokens: Remembered<serde_json::Value>,
+    certificates: Remembered<x509::Verified>,
+}
+
 /// What one authenticator says: `None` if the credential is none of its own.
 type Opinion = Result<Option<Authenticated>, String>;
 
@@ -62,6 +73,7 @@ impl ApiServer {
     /// Sets what is trusted.
     pub fn set_authentication(&mut self, config: AuthenticationConfig) {
         self.authentication = Arc::new(config);
+        self.signatures = Signatures::default();
     }
 
     /// Trusts one more token.
@@ -85,7 +97,10 @@ impl ApiServer {
         }
         let by_certificate = match certificate {
             [] => None,
-            der => x509::authenticate(&self.authentication, der, self.now).ok().flatten(),
+            der => {
+                let known = &mut self.signatures.certificates;
+                x509::authenticate(&self.authentication, known, der, self.now).ok().flatten()
+            }
         };
         let found = match by_certificate {
             Some(found) => Some(found),

@@ -172,7 +172,7 @@ impl ApiServer {
     }
 
     /// Tells anew which kinds there are: the built-in ones, then the others by group and version.
-    fn list_kinds(&mut self, cause: CauseId) {
+    pub(crate) fn list_kinds(&mut self, cause: CauseId) {
         let mut custom: Vec<&KindRef> =
             self.definitions.served.values().flat_map(|served| &served.kinds).collect();
         custom.sort_by(|a, b| {
@@ -181,6 +181,7 @@ impl ApiServer {
         });
         self.kinds = scheme::built_in();
         self.kinds.extend(custom.into_iter().cloned());
+        self.kinds.extend(self.aggregation.kinds.iter().cloned());
         self.register_groups(cause);
     }
 

@@ -39,6 +39,9 @@ impl ApiServer {
                 }
                 Ok(encode::written(200, &group, &x.form(&[])?))
             }
+            ["apis", group, version] if self.is_unavailable(group, version) => {
+                Err(not_found::unavailable())
+            }
             ["apis", group, version] => resources(x, &kinds, group, version),
             _ => Err(not_found::page()),
         }

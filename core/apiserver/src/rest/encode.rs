@@ -155,7 +155,10 @@ fn items(list: &ObjectList) -> ApiResult<Value> {
 
 fn list_meta(revision: u64, continue_token: &str, remaining: Option<u64>) -> Value {
     let mut meta = Map::new();
-    meta.insert("resourceVersion".to_owned(), Value::from(revision.to_string()));
+    // What is not stored has no version.
+    if revision != 0 {
+        meta.insert("resourceVersion".to_owned(), Value::from(revision.to_string()));
+    }
     if !continue_token.is_empty() {
         meta.insert("continue".to_owned(), Value::from(continue_token));
         if let Some(remaining) = remaining {

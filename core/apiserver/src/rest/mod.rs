@@ -222,7 +222,7 @@ impl ApiServer {
 /// An error in the form that its client understands.
 fn refusal(x: &Exchange<'_>, error: &ApiError) -> HttpResponse {
     if not_found::is_page(error) {
-        return HttpResponse::text(404, error.message());
+        return HttpResponse::text(u16::try_from(error.code()).unwrap_or(404), error.message());
     }
     let code = u16::try_from(error.code()).unwrap_or(500);
     let mut form = x.form(&[]).unwrap_or_default();

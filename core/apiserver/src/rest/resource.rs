@@ -77,6 +77,9 @@ impl ApiServer {
         match found {
             Some(kind) => Ok(kind.clone()),
             // Nobody knows the group: upstream answers in plain text then.
+            None if self.is_unavailable(&x.info.group, &x.info.version) => {
+                Err(not_found::unavailable())
+            }
             None if !kinds.iter().any(|kind| of_version(&kind)) => Err(not_found::page()),
             None => Err(ApiError::no_such_path()),
         }

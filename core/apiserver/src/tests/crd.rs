@@ -1,10 +1,12 @@
 //! CustomResourceDefinitions and their objects.
 
 use super::Client;
-use naru_api::k8s_openapi::api::core::v1::{Endpoints, Service};
+use naru_api::k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
 use naru_api::k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use naru_api::kinds::apiservice::available;
+use naru_api::kinds::metrics::PodMetrics;
 use naru_api::request::{Body, DeleteOptions, ListOptions, Patch, Table};
 use naru_api::service::WatchRequest;
 use naru_api::{
@@ -376,4 +378,28 @@ fn a_service_of_another_server_is_looked_after() {
     client.patch::<Endpoints>("metrics-server", Patch::Merge(json!({"subsets": subsets}))).unwrap();
     let passed = ("True".to_owned(), "Passed".to_owned(), "all checks passed".to_owned());
     assert_eq!(condition(&mut client), passed);
+    let served =
+        |client: &Client| client.server.kinds().iter().any(|k| k.group == "metrics.k8s.io");
+    assert!(served(&client));
+    assert_eq!(client.get::<PodMetrics>("web").unwrap_err().message(), "pods \"web\" not found");
+    client.create::<Pod>(super::pod("web")).unwrap();
+    let message = "podmetrics.metrics.k8s.io \"default/web\" not found";
+    assert_eq!(client.get::<PodMetrics>("web").unwrap_err().message(), message);
+    let meta = ObjectMeta {
+        name: Some("web".to_owned()),
+        namespace: Some("default".to_owned()),
+        ..ObjectMeta::default()
+    };
+    let now = naru_api::time::meta_time(client.server.now());
+    let metrics = Object::new(PodMetrics::new(meta, now, "15s".to_owned(), Vec::new()));
+    let kind = PodMetrics::kind();
+    let stranger = UserInfo::service_account("other", "metrics-server");
+    let error = client.server.tell(&stranger, &kind, vec![metrics.clone()]).unwrap_err();
+    assert_eq!(error.code(), 403);
+    let account = UserInfo::service_account("default", "metrics-server");
+    client.server.tell(&account, &kind, vec![metrics]).unwrap();
+    assert_eq!(client.get::<PodMetrics>("web").unwrap().name(), "web");
+    client.remove::<Endpoints>("metrics-server", DeleteOptions::default()).unwrap();
+    assert_eq!(condition(&mut client).1, "EndpointsNotFound");
+    assert!(!served(&client));
 }
