@@ -42,6 +42,8 @@ pub struct SecurePort {
     woken: bool,
     watches: Vec<(ConnectionId, Watching)>,
     logs: Vec<Log>,
+    /// Requests that are passed on: to whom the answer goes, and what the API server adds to it.
+    proxied: Vec<(Incoming, StreamId, Head)>,
 }
 
 /// A log on its way to a client.
@@ -87,6 +89,7 @@ impl SecurePort {
             woken: true,
             watches: Vec::new(),
             logs: Vec::new(),
+            proxied: Vec::new(),
         })
     }
 
@@ -112,6 +115,7 @@ impl SecurePort {
         self.server.close(sockets);
         self.watches.drain(..).for_each(|(_, watching)| api.unwatch(watching.id()));
         self.logs.drain(..).for_each(|log| api.disconnect(log.stream));
+        self.proxied.drain(..).for_each(|(_, stream, _)| api.disconnect(stream));
         (self.listens, self.woken) = (false, false);
     }
 
@@ -132,6 +136,7 @@ impl SecurePort {
             self.server.take_failures();
             self.tell_watches(api);
             self.tell_logs(api);
+            self.tell_proxied(api);
             self.server.flush(sockets);
             if requests.is_empty() {
                 return;
@@ -141,7 +146,7 @@ impl SecurePort {
 
     /// Whether it waits for what streams have to say.
     pub fn has_streams(&self) -> bool {
-        !self.logs.is_empty()
+        !self.logs.is_empty() || !self.proxied.is_empty()
     }
 
     fn answer(&mut self, api: &mut ApiServer, incoming: &Incoming) {
@@ -157,6 +162,7 @@ impl SecurePort {
             Answer::Log(head, stream) => {
                 self.logs.push(Log { incoming: incoming.clone(), stream, head: Some(head) });
             }
+            Answer::Proxied(head, stream) => self.proxied.push((incoming.clone(), stream, head)),
             Answer::Stream(StreamAnswer::Command { id, .. }) => {
                 api.disconnect(id);
                 self.respond(incoming, &no_upgrade());
@@ -193,6 +199,23 @@ impl SecurePort {
             }
             !ended
         });
+    }
+
+    fn tell_proxied(&mut self, api: &mut ApiServer) {
+        for (incoming, id, head) in std::mem::take(&mut self.proxied) {
+            let gone = matches!(self.server.takes(incoming.connection), Takes::Gone);
+            let Some(stream) = api.stream(id).filter(|_| !gone) else {
+                api.disconnect(id);
+                continue;
+            };
+            match rest::proxied(&head, stream) {
+                None => self.proxied.push((incoming, id, head)),
+                Some(answer) => {
+                    self.respond(&incoming, &answer);
+                    api.disconnect(id);
+                }
+            }
+        }
     }
 
     fn tell_logs(&mut self, api: &mut ApiServer) {
