@@ -108,7 +108,7 @@ impl Streams {
         match &request.connect {
             Connect::Http(call) => {
                 if let Some(stream) = api.stream(id) {
-                    let answer = server::answer(kubelet, &call.request);
+                    let answer = server::answer(kubelet, machine.runtime, now, &call.request);
                     stream.stdout.extend(answer.body);
                     stream.head = Some(answer.head);
                     stream.result = Some(Ok(0));

@@ -7,6 +7,7 @@ use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Process number, unique within one machine.
 pub type Pid = u32;
@@ -259,6 +260,11 @@ pub trait Sys {
     fn hostname(&self) -> &str;
     /// User number; 0 is root.
     fn uid(&self) -> u32;
+    /// Uses the processor for so long; answers how long that takes by the machine's clock: longer
+    /// where the machine may not use a whole processor, or is busy with what came before.
+    fn burn(&mut self, cpu: Duration) -> Duration;
+    /// Says how much memory the process holds from now on.
+    fn use_memory(&mut self, bytes: u64);
 
     /// The working directory, absolute.
     fn cwd(&self) -> &str;

@@ -66,6 +66,11 @@ impl Kubelet {
         }
     }
 
+    /// The name of its node.
+    pub(crate) fn node_name(&self) -> &str {
+        &self.config.name
+    }
+
     /// The worker of a pod; the latest of this name.
     pub fn worker(&self, namespace: &str, name: &str) -> Option<&PodWorker> {
         let key = Key::new(namespace, name);

@@ -11,6 +11,7 @@ use crate::image_store::pull_error;
 use crate::runtime::{ContainerConfig, ContainerId, Runtime};
 use crate::{Image, ImageRef, RegistryError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use naru_api::quantity::Amount;
 use naru_api::{Key, Object, duration};
 use naru_client::{Context, EventType, object_reference};
 use naru_sim::Time;
@@ -308,6 +309,7 @@ impl PodWorker {
             env,
             cwd: container.working_dir.clone().unwrap_or_default(),
             uid: user(own_user.or(pod_user)),
+            cpu_limit_milli: cpu_limit_milli(container),
             tty: container.tty == Some(true),
             stdin: container.stdin == Some(true),
             files,
@@ -375,4 +377,11 @@ pub fn termination_path(container: &Container) -> &str {
 /// A pod as upstream's messages name it: `web_default(2f1c…)`.
 pub fn full_name(key: &Key, uid: &str) -> String {
     format!("{}_{}({uid})", key.name, key.namespace)
+}
+
+/// Thousandths of a processor that a container may use.
+fn cpu_limit_milli(container: &Container) -> Option<u64> {
+    let limits = container.resources.as_ref()?.limits.as_ref()?;
+    let milli = Amount::of(limits.get("cpu")?).milli_value();
+    u64::try_from(milli).ok().filter(|milli| *milli > 0)
 }

@@ -14,6 +14,7 @@ mod pod_files;
 pub(crate) mod pod_workers;
 mod probes;
 mod record;
+mod resource_metrics;
 pub(crate) mod server;
 mod static_pods;
 mod status;

@@ -2,16 +2,29 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/healthz` of `apiserver`.
 
-use super::Kubelet;
+use super::{Kubelet, resource_metrics};
+use crate::runtime::Runtime;
 use naru_api::http::{HttpRequest, HttpResponse};
+use naru_sim::Time;
 use serde_json::{Value, json};
 
 /// Answers a request.
-pub(crate) fn answer(kubelet: &Kubelet, request: &HttpRequest) -> HttpResponse {
+pub(crate) fn answer(
+    kubelet: &Kubelet,
+    runtime: &Runtime,
+    now: Time,
+    request: &HttpRequest,
+) -> HttpResponse {
     let text = |text: &str| HttpResponse::new(200, "text/plain; charset=utf-8", text);
     let known = match request.path.as_str() {
         "/healthz" | "/healthz/ping" | "/healthz/log" | "/healthz/syncloop" => text("ok"),
         "/pods" | "/runningpods/" => json_response(&pods(kubelet, &request.path)),
+        "/metrics/resource" => HttpResponse::new(
+            200,
+            "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+            resource_metrics::text(kubelet, runtime, now),
+        ),
+        "/stats/summary" => json_response(&resource_metrics::summary(kubelet, runtime, now)),
         _ => return HttpResponse::text(404, "404 page not found"),
     };
     match request.method.as_str() {

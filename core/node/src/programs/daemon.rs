@@ -8,37 +8,49 @@ use naru_shell::{Program, Signal, Step, Sys};
 #[derive(Clone, Debug)]
 pub struct Daemon {
     name: &'static str,
+    memory_mib: u64,
     lines: &'static [&'static str],
     greeted: bool,
 }
 
-/// Names, and what they say at their start, after klog's header.
-const DAEMONS: &[(&str, &[&str])] = &[
-    ("etcd", &["naru/etcd: the store of the simulated API server, one member"]),
+/// Names, the memory they hold in MiB, and what they say at their start, after klog's header.
+const DAEMONS: &[(&str, u64, &[&str])] = &[
+    ("etcd", 40, &["naru/etcd: the store of the simulated API server, one member"]),
     (
         "kube-apiserver",
+        220,
         &[
             "server.go:191] Version: v1.33.1",
             "naru/apiserver: requests go by naru's own path, not by this container's network",
         ],
     ),
-    ("kube-controller-manager", &["controllermanager.go:188] \"Starting\" version=\"v1.33.1\""]),
-    ("kube-scheduler", &["server.go:166] \"Starting Kubernetes Scheduler\" version=\"v1.33.1\""]),
+    (
+        "kube-controller-manager",
+        48,
+        &["controllermanager.go:188] \"Starting\" version=\"v1.33.1\""],
+    ),
+    (
+        "kube-scheduler",
+        20,
+        &["server.go:166] \"Starting Kubernetes Scheduler\" version=\"v1.33.1\""],
+    ),
     (
         "kube-proxy",
+        14,
         &[
             "server_linux.go:53] \"Using iptables proxy\"",
             "server.go:516] \"Version info\" version=\"v1.33.1\"",
         ],
     ),
-    ("kindnetd", &["main.go:109] connected to apiserver"]),
+    ("kindnetd", 10, &["main.go:109] connected to apiserver"]),
 ];
 
 impl Daemon {
     /// The program of this name.
     pub fn named(name: &str) -> Option<Daemon> {
-        DAEMONS.iter().find(|(known, _)| *known == name).map(|(name, lines)| Daemon {
+        DAEMONS.iter().find(|(known, ..)| *known == name).map(|(name, memory_mib, lines)| Daemon {
             name,
+            memory_mib: *memory_mib,
             lines,
             greeted: false,
         })
@@ -50,6 +62,7 @@ impl Program for Daemon {
         sys.catch(Signal::Term);
         if !self.greeted {
             self.greeted = true;
+            sys.use_memory(self.memory_mib << 20);
             let time = clock::format(sys.now(), clock::KLOG);
             for line in self.lines {
                 let _ = sys.write(2, format!("I{time}       1 {line}\n").as_bytes());

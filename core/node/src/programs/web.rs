@@ -12,6 +12,11 @@ use std::time::Duration;
 /// Requests that wait for their time at once.
 const WAITING_MAX: usize = 1_024;
 
+/// Processor time of an answer that says nothing of it.
+const CPU: Duration = Duration::from_micros(300);
+/// Memory of an application that says nothing of it, in MiB.
+const MEMORY_MIB: u64 = 12;
+
 /// What the application does. In texts, `{{hostname}}` and its kin are filled in: see [`fill`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,6 +37,8 @@ pub struct WebConfig {
     pub server: String,
     /// What it answers; the first that fits counts.
     pub routes: Vec<Route>,
+    /// The memory that it holds, in MiB.
+    pub memory_mib: u64,
     /// When it begins to fail.
     pub fail_after: Option<FailAfter>,
     /// What it does on SIGTERM.
@@ -59,6 +66,9 @@ pub struct Route {
     /// How long the answer takes, in milliseconds.
     #[serde(default)]
     pub latency_millis: u64,
+    /// The processor time that the answer takes, in milliseconds.
+    #[serde(default)]
+    pub cpu_millis: u64,
     /// A file that the request's body is written to.
     #[serde(default)]
     pub write: Option<String>,
@@ -125,6 +135,11 @@ impl Web {
             let _ = sys.write(2, line.as_bytes());
             return Err(Step::Exit(1));
         }
+        let memory = match self.config.memory_mib {
+            0 => MEMORY_MIB,
+            mib => mib,
+        };
+        sys.use_memory(memory.saturating_mul(1 << 20));
         for (fd, lines) in [(1, &self.config.log), (2, &self.config.log_stderr)] {
             for line in lines {
                 let line = fill(line, sys, None) + "\n";
@@ -199,8 +214,10 @@ impl Web {
         for (name, value) in route.iter().flat_map(|route| &route.headers) {
             response.headers.set(name, fill(value, sys, Some(&seen)));
         }
-        let latency = route.map_or(0, |route| route.latency_millis);
-        (response, Duration::from_millis(latency))
+        let cpu = route.map_or(0, |route| route.cpu_millis);
+        let burnt = sys.burn(if cpu == 0 { CPU } else { Duration::from_millis(cpu) });
+        let latency = Duration::from_millis(route.map_or(0, |route| route.latency_millis));
+        (response, if cpu == 0 { latency } else { latency.max(burnt) })
     }
 }
 

@@ -11,6 +11,7 @@ use naru_shell::{
 use naru_sim::{CauseId, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Names a container of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +45,8 @@ pub struct ContainerConfig {
     pub cwd: String,
     /// User; `None` for the image's.
     pub uid: Option<u32>,
+    /// Thousandths of a processor that it may use; `None` for all.
+    pub cpu_limit_milli: Option<u64>,
     /// Whether the process has a terminal.
     pub tty: bool,
     /// Whether its input can be written to.
@@ -152,6 +155,7 @@ impl Container {
             let _ = fs.mount(&mount.path, Tree::new(), mount.read_only);
         }
         let mut kernel = Kernel::new(fs, programs, hostname);
+        kernel.set_cpu_limit(config.cpu_limit_milli);
         let stdio = if config.tty {
             ContainerStdio::Tty(kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
         } else {
@@ -177,6 +181,16 @@ impl Container {
             next_tap: 0,
             was_attached: false,
         }
+    }
+
+    /// Processor time that it has used.
+    pub fn cpu_used(&self) -> Duration {
+        self.kernel.cpu_used()
+    }
+
+    /// Memory that it holds.
+    pub fn memory_bytes(&self) -> u64 {
+        self.kernel.memory_bytes()
     }
 
     /// Starts its process. The error is the text that a pod's status and events show.

@@ -51,6 +51,8 @@ pub struct Runtime {
     ended: Vec<ContainerId>,
     /// Containers that see the API server.
     api_clients: BTreeSet<ContainerId>,
+    /// Processor time of containers that were taken away.
+    cpu_of_removed: Duration,
     /// Counts starts and ends.
     changes: u64,
     last_id: u64,
@@ -88,6 +90,7 @@ impl Runtime {
             due: BTreeSet::new(),
             ended: Vec::new(),
             api_clients: BTreeSet::new(),
+            cpu_of_removed: Duration::ZERO,
             changes: 0,
             last_id: 0,
             rng: rng.fork("containerd"),
@@ -215,6 +218,7 @@ impl Runtime {
     /// Takes a container away, whatever it does.
     pub fn remove_container(&mut self, id: ContainerId) {
         if let Some(container) = self.containers.remove(&id) {
+            self.cpu_of_removed += container.cpu_used();
             self.changes += 1;
             self.api_clients.remove(&id);
             if let Some(at) = container.wake_at {
@@ -240,6 +244,11 @@ impl Runtime {
     /// All containers.
     pub fn containers(&self) -> impl Iterator<Item = (ContainerId, &Container)> {
         self.containers.iter().map(|(id, container)| (*id, container))
+    }
+
+    /// Processor time that all containers have used since the node was started.
+    pub fn cpu_used(&self) -> Duration {
+        self.containers.values().fold(self.cpu_of_removed, |sum, c| sum + c.cpu_used())
     }
 
     // ---- time ----

@@ -11,6 +11,7 @@ use naru_api::ApiService;
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A process that has its turn, with its kernel and the world.
 pub(super) struct Call<'a> {
@@ -109,6 +110,14 @@ impl Sys for Call<'_> {
 
     fn uid(&self) -> u32 {
         self.me.uid
+    }
+
+    fn burn(&mut self, cpu: Duration) -> Duration {
+        self.kernel.cpu.burn(&mut self.me.cpu_micros, cpu, self.kernel.now)
+    }
+
+    fn use_memory(&mut self, bytes: u64) {
+        self.me.memory_bytes = bytes;
     }
 
     fn cwd(&self) -> &str {

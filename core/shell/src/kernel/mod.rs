@@ -4,6 +4,7 @@
 //! of it goes on by itself from the same moment.
 
 mod call;
+mod cpu;
 mod pipe;
 mod process;
 
@@ -16,6 +17,7 @@ use crate::{
     Errno, Fd, OpenMode, Pid, Program, ProgramTable, Signal, SocketId, Step, TtyId, Vfs, World, vfs,
 };
 use call::Call;
+use cpu::Cpu;
 use naru_sim::Time;
 use pipe::Pipe;
 use process::{Owner, Process, State};
@@ -88,6 +90,7 @@ pub struct Kernel {
     script_codes: BTreeMap<Pid, i32>,
     /// The latest processes that have ended, oldest first.
     ended: VecDeque<EndedProcess>,
+    cpu: Cpu,
     now: Time,
 }
 
@@ -125,8 +128,25 @@ impl Kernel {
             scripts: BTreeMap::new(),
             script_codes: BTreeMap::new(),
             ended: VecDeque::new(),
+            cpu: Cpu::default(),
             now: Time::ZERO,
         }
+    }
+
+    /// From now on all processes together use no more than so many thousandths of a processor.
+    pub fn set_cpu_limit(&mut self, limit_milli: Option<u64>) {
+        self.cpu = self.cpu.with_limit(limit_milli);
+    }
+
+    /// Processor time that all processes have used.
+    pub fn cpu_used(&self) -> Duration {
+        self.cpu.used()
+    }
+
+    /// Memory that all processes hold.
+    pub fn memory_bytes(&self) -> u64 {
+        let alive = self.processes.values().filter(|process| !process.has_ended());
+        alive.fold(0, |sum, process| sum.saturating_add(process.memory_bytes))
     }
 
     /// The next process gets this number. Process 1 is special: signals that it does not catch do
@@ -266,6 +286,7 @@ impl Kernel {
             sockets: BTreeMap::new(),
             started: self.now,
             cpu_micros: 0,
+            memory_bytes: Process::MEMORY_BYTES,
         };
         self.processes.insert(pid, process);
         self.ready.push_back(pid);
@@ -541,6 +562,7 @@ impl Kernel {
         let mut call = Call::new(self, world, process);
         let step = program.resume(&mut call);
         let (mut process, replacement) = call.finish();
+        self.cpu.burn(&mut process.cpu_micros, cpu::TURN, self.now);
         self.current = None;
         let replaced = replacement.is_some();
         process.program = Some(replacement.unwrap_or(program));
@@ -561,7 +583,7 @@ impl Kernel {
                 return;
             }
             Step::Yield => {
-                process.cpu_micros += YIELD.as_micros() as u64;
+                self.cpu.burn(&mut process.cpu_micros, YIELD, self.now);
                 State::Blocked { until: Some(yielded) }
             }
             Step::Block { until } => State::Blocked { until: until.map(|at| at.max(yielded)) },

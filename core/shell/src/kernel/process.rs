@@ -173,9 +173,14 @@ pub(crate) struct Process {
     pub sockets: BTreeMap<SocketId, SocketEnds>,
     pub started: Time,
     pub cpu_micros: u64,
+    /// What it holds.
+    pub memory_bytes: u64,
 }
 
 impl Process {
+    /// What a small program holds.
+    pub const MEMORY_BYTES: u64 = 1 << 20;
+
     pub fn info(&self) -> ProcessInfo {
         let ppid = match self.owner {
             Owner::Parent(pid) => pid,
