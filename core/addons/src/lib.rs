@@ -1,4 +1,5 @@
-//! What runs on a cluster but is not its core: CoreDNS and its kin, and the tool of etcd.
+//! What runs on a cluster but is not its core: CoreDNS, the metrics server, and the tool of etcd.
 
 pub mod coredns;
 pub mod etcd;
+pub mod metricsserver;

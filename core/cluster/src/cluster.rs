@@ -289,6 +289,7 @@ impl Cluster {
         for mark in after.iter().filter(|mark| !before.contains(mark)) {
             if before.iter().all(|other| other.id != mark.id) {
                 self.stream_owners.insert(mark.id, part);
+                self.plan_node(&mark.node);
             }
             if part == Part::Workstation {
                 self.plan_node(&mark.node);

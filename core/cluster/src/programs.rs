@@ -39,6 +39,7 @@ impl ProgramTable for Containers {
             "kubectl" => Some(naru_kubectl::program()),
             "etcdctl" => Some(naru_addons::etcd::program()),
             "coredns" => Some(naru_addons::coredns::program()),
+            "metrics-server" => Some(naru_addons::metricsserver::program()),
             _ => naru_node::programs().load(name),
         }
     }

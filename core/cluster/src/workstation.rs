@@ -360,6 +360,10 @@ fn files(kubeconfig: &str) -> Result<Vfs, BootError> {
     Ok(fs)
 }
 
+/// Where the manifest of the metrics server is to be had, below its project's address.
+const METRICS_SERVER: [&str; 2] =
+    ["releases/latest/download/components.yaml", "releases/download/v0.7.2/components.yaml"];
+
 fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
     install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
     fs.mkdir_all("/usr/local/bin")?;
@@ -373,6 +377,11 @@ fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
     fs.write(&format!("{kube}/config"), kubeconfig.as_bytes())?;
     for path in [Workstation::HOME, &kube, &format!("{kube}/config")] {
         fs.chown(path, Workstation::UID, Workstation::UID)?;
+    }
+    for place in METRICS_SERVER {
+        let path = format!("/usr/share/mirror/github.com/kubernetes-sigs/metrics-server/{place}");
+        fs.mkdir_all(path.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
+        fs.write(&path, naru_addons::metricsserver::MANIFEST.as_bytes())?;
     }
     fs.mkdir_all("/etc")?;
     fs.write("/etc/hostname", b"naru\n")?;

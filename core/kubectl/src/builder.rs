@@ -155,6 +155,12 @@ pub fn enhance(failure: Failure, kind: &KindRef, options: &ListOptions) -> Failu
     Failure::Api(naru_api::ApiError::new(error.code(), error.reason(), message))
 }
 
+/// Where the machine has a copy of what is at a URL, if it has one: there is no internet.
+fn copy_of(url: &str) -> Option<String> {
+    let place = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    Some(format!("/usr/share/mirror/{place}"))
+}
+
 /// Whether the command reads standard input: `-f -`.
 pub fn reads_stdin(flags: &Parsed) -> bool {
     flags.list("filename").iter().any(|name| name == "-")
@@ -500,7 +506,9 @@ impl Builder {
                     self.errors.push(Failure::message(text));
                 }
                 files.push(name);
-            } else if name.starts_with("http://") || name.starts_with("https://") {
+            } else if copy_of(&name).is_some_and(|path| cx.sys.fs().stat(&path).is_ok()) {
+                files.push(name);
+            } else if copy_of(&name).is_some() {
                 self.errors.push(Failure::message(format!(
                     "unable to read URL {}: the sandbox has no internet",
                     quote(&name)
@@ -569,7 +577,7 @@ impl Builder {
         let (source, text) = if file == "-" {
             ("STDIN", Ok(String::from_utf8_lossy(cx.stdin).into_owned()))
         } else {
-            let path = cx.sys.absolute(file);
+            let path = copy_of(file).unwrap_or_else(|| cx.sys.absolute(file));
             (file, cx.sys.fs().read_text(&path))
         };
         let text = match text {

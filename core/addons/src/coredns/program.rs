@@ -51,6 +51,8 @@ struct Watch {
 }
 
 const PORT: u16 = 53;
+/// What it holds of an idle cluster.
+const MEMORY_BYTES: u64 = 13 << 20;
 /// Between two attempts to reach the API server.
 const RETRY: Duration = Duration::from_secs(1);
 const CONNECTIONS_MAX: usize = 256;
@@ -100,6 +102,7 @@ impl CoreDns {
             let error = error.to_string().to_lowercase();
             format!("Listen: listen {protocol} :{PORT}: bind: {error}")
         })?);
+        sys.use_memory(MEMORY_BYTES);
         sys.catch(Signal::Term);
         sys.catch(Signal::Int);
         for zone in self.servers.iter().flat_map(|server| &server.zones) {

@@ -9,6 +9,7 @@ mod names;
 
 pub(crate) use finalizer::mark;
 
+use crate::aggregated::is_aggregated;
 use crate::server::loopback;
 use crate::store::Change;
 use crate::{ApiServer, keys};
@@ -88,6 +89,15 @@ impl ApiServer {
     /// The kind of a request as it is served now.
     pub(crate) fn served(&self, kind: &KindRef) -> ApiResult<KindRef> {
         match kind.strategy {
+            StrategyRef::BuiltIn(_)
+                if is_aggregated(kind) && !self.aggregation.kinds.contains(kind) =>
+            {
+                const WHY: &str = "the server is currently unable to handle the request";
+                Err(match self.is_unavailable(&kind.group, &kind.version) {
+                    true => ApiError::new(503, "ServiceUnavailable", WHY),
+                    false => ApiError::no_such_path(),
+                })
+            }
             StrategyRef::BuiltIn(_) => Ok(kind.clone()),
             StrategyRef::Custom(_) => {
                 self.definitions.current(kind).ok_or_else(ApiError::no_such_path)

@@ -43,7 +43,7 @@ pub(super) enum Target {
 pub(super) struct Calculation<'a> {
     pub pods: &'a BTreeMap<String, &'a Pod>,
     pub measured: Measured,
-    /// The resource, or "" for another metric.
+    /// The resource.
     pub resource: &'a str,
     /// The container, or "" for the whole pod.
     pub container: &'a str,
@@ -238,41 +238,6 @@ fn usage(
     }
 }
 
-/// How many pods are ready and running.
-pub(super) fn ready_pods(pods: &BTreeMap<String, &Pod>) -> Result<i32, String> {
-    if pods.is_empty() {
-        let text = "no pods returned by selector while calculating replica count";
-        return Err(format!("unable to calculate ready pods: {text}"));
-    }
-    let ready = pods.values().filter(|pod| pods::phase(pod) == "Running" && pods::is_ready(pod));
-    Ok(i32::try_from(ready.count()).unwrap_or(i32::MAX))
-}
-
-/// How many pods a metric asks for that is not that of the pods.
-pub(super) fn replicas_by_ratio(
-    pods: &BTreeMap<String, &Pod>,
-    current: i32,
-    ratio: f64,
-) -> Result<i32, String> {
-    if current == 0 {
-        return Ok(ceil(ratio));
-    }
-    if is_tolerable(ratio) {
-        return Ok(current);
-    }
-    Ok(ceil(ratio * f64::from(ready_pods(pods)?)))
-}
-
-/// How many pods share a value so that each has its part; and what part each has now.
-pub(super) fn replicas_by_share(current: i32, value: i64, target: i64) -> (i32, i64) {
-    let ratio = value as f64 / (target as f64 * f64::from(current));
-    let replicas = match is_tolerable(ratio) {
-        true => current,
-        false => ceil(value as f64 / target as f64),
-    };
-    (replicas, (value as f64 / f64::from(current)).ceil() as i64)
-}
-
 fn is_tolerable(ratio: f64) -> bool {
     (1.0 - ratio).abs() <= TOLERANCE
 }
@@ -357,7 +322,5 @@ mod tests {
     fn values() {
         let pods = [(running("p0"), Some(300)), (running("p1"), Some(100))];
         assert_eq!(run(&pods, Target::Value(100)), Ok((4, 0)));
-        assert_eq!(replicas_by_share(2, 1_000, 100), (10, 500));
-        assert_eq!(replicas_by_share(2, 210, 100), (2, 105));
     }
 }

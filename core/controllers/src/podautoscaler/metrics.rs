@@ -90,19 +90,16 @@ fn container_value(
     })
 }
 
-/// A metric of pods or of an object. No adapter serves the group in this cluster.
-pub(super) fn custom() -> Result<Measured, String> {
-    Err("unable to fetch metrics from custom metrics API: no custom metrics API \
-         (custom.metrics.k8s.io) registered"
-        .to_owned())
-}
+/// Why nothing is known of a metric of pods or of an object: no adapter can serve its group here.
+pub(super) const NO_CUSTOM: &str = "unable to fetch metrics from custom metrics API: no custom \
+                                    metrics API (custom.metrics.k8s.io) registered";
 
-/// A metric from outside the cluster. No adapter serves the group in this cluster.
-pub(super) fn external(name: &str) -> Result<Vec<i64>, String> {
-    Err(format!(
+/// Why nothing is known of a metric from outside the cluster: no adapter can serve its group here.
+pub(super) fn no_external(name: &str) -> String {
+    format!(
         "unable to fetch metrics from external metrics API: the server could not find the \
          requested resource (get {name}.external.metrics.k8s.io)"
-    ))
+    )
 }
 
 /// As Go prints the pointer to a selector with `%+v`.

@@ -2,27 +2,23 @@
 //!
 //! Upstream: `computeReplicasForMetric` in `pkg/controller/podautoscaler/horizontal.go`.
 
-use super::calculator::{Calculation, Target, replicas_by_ratio, replicas_by_share};
+use super::calculator::{Calculation, Target};
 use super::{metrics, pods_by_name};
 use k8s_openapi::api::autoscaling::v2::{
-    ContainerResourceMetricStatus, ExternalMetricSource, ExternalMetricStatus, MetricSpec,
-    MetricStatus, MetricTarget, MetricValueStatus, ObjectMetricSource, PodsMetricSource,
-    ResourceMetricStatus,
+    ContainerResourceMetricStatus, ExternalMetricSource, MetricSpec, MetricStatus, MetricTarget,
+    MetricValueStatus, ObjectMetricSource, PodsMetricSource, ResourceMetricStatus,
 };
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use naru_api::labels::Selector;
 use naru_api::quantity::Amount;
 use naru_client::Context;
-use std::collections::BTreeMap;
 
 /// A workload that is to be scaled.
 pub(super) struct Workload<'a> {
     pub namespace: &'a str,
     pub selector: &'a Selector,
-    /// The pods that are wanted, and those that there are.
+    /// The pods that are wanted.
     pub wanted: i32,
-    pub there: i32,
 }
 
 /// How many pods a metric asks for, how it is called, and how it stands.
@@ -76,7 +72,7 @@ pub(super) fn propose(
     }
     if let Some(source) = &spec.pods {
         let what = "pods metric value".to_owned();
-        return pods(context, workload, source, spec).map_err(refuse("FailedGetPodsMetric", what));
+        return Err(refuse("FailedGetPodsMetric", what)(pods(source)));
     }
     if let Some(source) = &spec.object {
         let what = "object metric value".to_owned();
@@ -84,8 +80,7 @@ pub(super) fn propose(
     }
     if let Some(source) = &spec.external {
         let what = format!("{} external metric value", source.metric.name);
-        return external(context, workload, source, spec)
-            .map_err(refuse("FailedGetExternalMetric", what));
+        return Err(refuse("FailedGetExternalMetric", what)(external(workload, source)));
     }
     let text = format!("unknown metric source type {}", naru_api::gofmt::quote(&spec.type_));
     Err(Refusal { reason: "InvalidMetricSourceType", error: text.clone(), text })
@@ -157,33 +152,15 @@ fn calculate(
     Ok((proposal.replicas, proposal.utilization, proposal.value))
 }
 
-fn pods(
-    context: &mut Context<'_>,
-    workload: &Workload<'_>,
-    source: &PodsMetricSource,
-    spec: &MetricSpec,
-) -> Result<Outcome, String> {
-    let name = &source.metric.name;
-    let measured =
-        metrics::custom().map_err(|error| format!("unable to get metric {name}: {error}"))?;
-    let pods = pods_by_name(context.cache, workload.namespace, workload.selector);
-    let (current, now) = (workload.wanted, context.now);
-    let calculation =
-        Calculation { pods: &pods, measured, resource: "", container: "", current, now };
-    let target = source.target.average_value.as_ref().map_or(0, milli_value);
-    let proposal = calculation.run(Target::Value(target))?;
-    Ok(Outcome {
-        replicas: proposal.replicas,
-        name: format!("pods metric {name}"),
-        status: of_type(spec),
-    })
+/// Why a metric of pods asks for nothing: nobody serves it.
+fn pods(source: &PodsMetricSource) -> String {
+    format!("unable to get metric {}: {}", source.metric.name, metrics::NO_CUSTOM)
 }
 
 /// Why a metric of an object asks for nothing: nobody serves it.
 fn object(workload: &Workload<'_>, source: &ObjectMetricSource) -> String {
     let (name, object) = (&source.metric.name, &source.described_object);
-    let (kind, namespace) = (&object.kind, workload.namespace);
-    let Err(why) = metrics::custom() else { return String::new() };
+    let (kind, namespace, why) = (&object.kind, workload.namespace, metrics::NO_CUSTOM);
     let text = format!("unable to get metric {name}: {kind} on {namespace} {}/{why}", object.name);
     match source.target.type_.as_str() {
         "AverageValue" => format!("failed to get {name} object metric: {text}"),
@@ -191,44 +168,14 @@ fn object(workload: &Workload<'_>, source: &ObjectMetricSource) -> String {
     }
 }
 
-fn external(
-    context: &mut Context<'_>,
-    workload: &Workload<'_>,
-    source: &ExternalMetricSource,
-    spec: &MetricSpec,
-) -> Result<Outcome, String> {
-    let name = &source.metric.name;
+/// Why a metric from outside asks for nothing: nobody serves it.
+fn external(workload: &Workload<'_>, source: &ExternalMetricSource) -> String {
+    let (name, namespace) = (&source.metric.name, workload.namespace);
     let selector = metrics::selector_text(source.metric.selector.as_ref());
-    let average = source.target.average_value.as_ref();
-    let values = metrics::external(name).map_err(|error| {
-        let namespace = workload.namespace;
-        let text = format!("unable to get external metric {namespace}/{name}/{selector}: {error}");
-        match average {
-            Some(_) => format!("failed to get {name} external metric: {text}"),
-            None => format!("failed to get external metric {name}: {text}"),
-        }
-    })?;
-    let total = values.into_iter().fold(0_i64, i64::saturating_add);
-    let (replicas, current) = match (average, &source.target.value) {
-        (Some(target), _) => {
-            let (replicas, share) = replicas_by_share(workload.there, total, milli_value(target));
-            let average_value = Some(milli(share));
-            (replicas, MetricValueStatus { average_value, ..MetricValueStatus::default() })
-        }
-        (None, target) => {
-            let target = target.as_ref().map_or(0, milli_value);
-            let pods: BTreeMap<String, &Pod> =
-                pods_by_name(context.cache, workload.namespace, workload.selector);
-            let ratio = total as f64 / target as f64;
-            let replicas = replicas_by_ratio(&pods, workload.wanted, ratio)?;
-            let value = Some(milli(total));
-            (replicas, MetricValueStatus { value, ..MetricValueStatus::default() })
-        }
-    };
-    let status = ExternalMetricStatus { current, metric: source.metric.clone() };
-    Ok(Outcome {
-        replicas,
-        name: format!("external metric {name}({selector})"),
-        status: MetricStatus { external: Some(status), ..of_type(spec) },
-    })
+    let why = metrics::no_external(name);
+    let text = format!("unable to get external metric {namespace}/{name}/{selector}: {why}");
+    match source.target.average_value {
+        Some(_) => format!("failed to get {name} external metric: {text}"),
+        None => format!("failed to get external metric {name}: {text}"),
+    }
 }

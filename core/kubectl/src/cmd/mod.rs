@@ -7,6 +7,7 @@ mod apply_server_side;
 mod apply_view_last_applied;
 pub mod attach;
 pub mod auth;
+pub mod autoscale;
 pub mod certificate;
 pub mod clusterinfo;
 pub mod common;
@@ -114,7 +115,7 @@ pub const GROUPS: &[(&str, &[&Command])] = &[
 const BEGINNER: &[&Command] = &[&create::COMMAND, &expose::COMMAND, &run::COMMAND, &set::COMMAND];
 const INTERMEDIATE: &[&Command] =
     &[&unavailable::EXPLAIN, &get::COMMAND, &unavailable::EDIT, &delete::COMMAND];
-const DEPLOY: &[&Command] = &[&rollout::COMMAND, &scale::COMMAND, &unavailable::AUTOSCALE];
+const DEPLOY: &[&Command] = &[&rollout::COMMAND, &scale::COMMAND, &autoscale::COMMAND];
 const CLUSTER: &[&Command] = &[
     &certificate::COMMAND,
     &clusterinfo::COMMAND,

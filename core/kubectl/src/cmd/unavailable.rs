@@ -12,12 +12,6 @@ pub static AUTH_RECONCILE: Command = missing(
     "Reconciles rules for RBAC role, role binding, cluster role, and cluster role binding objects",
 );
 
-/// `kubectl autoscale`
-pub static AUTOSCALE: Command = missing(
-    "autoscale (-f FILENAME | TYPE NAME | TYPE/NAME) [--min=MINPODS] --max=MAXPODS [--cpu-percent=CPU]",
-    "Auto-scale a deployment, replica set, stateful set, or replication controller",
-);
-
 /// `kubectl cluster-info dump`
 pub static CLUSTER_INFO_DUMP: Command =
     missing("dump", "Dump relevant information for debugging and diagnosis");
