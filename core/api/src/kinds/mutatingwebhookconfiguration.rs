@@ -4,8 +4,9 @@
 //! `SetDefaults_MutatingWebhook`, `ValidateMutatingWebhookConfiguration`, `printMutatingWebhook`.
 
 use super::typed::Typed;
+use super::webhook::validation::{self, Hook};
 use super::{cells, webhook};
-use crate::{Cell, Column, Kind, KindRef, Kube, Names};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use naru_sim::Time;
 
@@ -64,6 +65,19 @@ impl Typed for ConfigurationStrategy {
         }
     }
 
+    fn validate(&self, configuration: &MutatingWebhookConfiguration) -> Vec<FieldError> {
+        validation::hooks(&hooks(configuration), None)
+    }
+
+    fn validate_update(
+        &self,
+        new: &MutatingWebhookConfiguration,
+        old: &MutatingWebhookConfiguration,
+        _: &str,
+    ) -> Vec<FieldError> {
+        validation::hooks(&hooks(new), Some(&hooks(old)))
+    }
+
     fn cells(&self, configuration: &MutatingWebhookConfiguration, now: Time) -> Vec<Cell> {
         vec![
             cells::name(&configuration.metadata),
@@ -71,4 +85,8 @@ impl Typed for ConfigurationStrategy {
             cells::age(&configuration.metadata, now),
         ]
     }
+}
+
+fn hooks(configuration: &MutatingWebhookConfiguration) -> Vec<Hook<'_>> {
+    configuration.webhooks.iter().flatten().map(Hook::from).collect()
 }

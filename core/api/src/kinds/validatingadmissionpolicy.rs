@@ -5,7 +5,7 @@
 
 use super::typed::{Typed, keep};
 use super::{cells, webhook};
-use crate::{Cell, Column, Kind, KindRef, Kube, Names};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyStatus,
 };
@@ -68,6 +68,12 @@ impl Typed for PolicyStrategy {
         if new.spec != old.spec {
             new.metadata.generation = old.metadata.generation.map(|old| old + 1);
         }
+    }
+
+    fn validate(&self, policy: &ValidatingAdmissionPolicy) -> Vec<FieldError> {
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
+        let spec = policy.spec.as_ref();
+        spec.map(|spec| webhook::policy::policy(name, spec)).unwrap_or_default()
     }
 
     fn cells(&self, policy: &ValidatingAdmissionPolicy, now: Time) -> Vec<Cell> {

@@ -5,7 +5,7 @@
 
 use super::typed::Typed;
 use super::{cells, webhook};
-use crate::{Cell, Column, Kind, KindRef, Kube, Names};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::admissionregistration::v1::{ParamRef, ValidatingAdmissionPolicyBinding};
 use naru_sim::Time;
 
@@ -58,6 +58,10 @@ impl Typed for BindingStrategy {
         if new.spec != old.spec {
             new.metadata.generation = old.metadata.generation.map(|old| old + 1);
         }
+    }
+
+    fn validate(&self, binding: &ValidatingAdmissionPolicyBinding) -> Vec<FieldError> {
+        binding.spec.as_ref().map(webhook::policy::binding).unwrap_or_default()
     }
 
     fn cells(&self, binding: &ValidatingAdmissionPolicyBinding, now: Time) -> Vec<Cell> {

@@ -4,8 +4,9 @@
 //! `SetDefaults_ValidatingWebhook`, `ValidateValidatingWebhookConfiguration`, `printValidatingWebhook`.
 
 use super::typed::Typed;
+use super::webhook::validation::{self, Hook};
 use super::{cells, webhook};
-use crate::{Cell, Column, Kind, KindRef, Kube, Names};
+use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use naru_sim::Time;
 
@@ -63,6 +64,19 @@ impl Typed for ConfigurationStrategy {
         }
     }
 
+    fn validate(&self, configuration: &ValidatingWebhookConfiguration) -> Vec<FieldError> {
+        validation::hooks(&hooks(configuration), None)
+    }
+
+    fn validate_update(
+        &self,
+        new: &ValidatingWebhookConfiguration,
+        old: &ValidatingWebhookConfiguration,
+        _: &str,
+    ) -> Vec<FieldError> {
+        validation::hooks(&hooks(new), Some(&hooks(old)))
+    }
+
     fn cells(&self, configuration: &ValidatingWebhookConfiguration, now: Time) -> Vec<Cell> {
         vec![
             cells::name(&configuration.metadata),
@@ -70,4 +84,8 @@ impl Typed for ConfigurationStrategy {
             cells::age(&configuration.metadata, now),
         ]
     }
+}
+
+fn hooks(configuration: &ValidatingWebhookConfiguration) -> Vec<Hook<'_>> {
+    configuration.webhooks.iter().flatten().map(Hook::from).collect()
 }

@@ -2,6 +2,9 @@
 //!
 //! Upstream: `pkg/apis/admissionregistration/v1/defaults.go`.
 
+pub(super) mod policy;
+pub(super) mod validation;
+
 use k8s_openapi::api::admissionregistration::v1::{
     MatchResources, RuleWithOperations, WebhookClientConfig,
 };
