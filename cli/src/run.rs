@@ -1,7 +1,8 @@
 //! `naru run`: a script through the learner's terminal.
 
 use clap::Args;
-use naru_cluster::{Cluster, JobOutput};
+use naru_cluster::{Cluster, JobOutput, Profile};
+use naru_sim::Time;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ const SCRIPT_BYTES_MAX: u64 = 1024 * 1024;
 /// Arguments of `naru run`.
 #[derive(Args)]
 pub struct Run {
-    /// The cluster to start with.
+    /// The cluster to start with: a name, or a file that describes it.
     #[arg(long, default_value = "kind")]
     profile: String,
     /// Decides everything that is left to chance.
@@ -35,7 +36,7 @@ impl Run {
     /// Runs the script; the exit code is the script's.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let script = self.read()?;
-        let mut cluster = Cluster::new(&self.profile, self.seed)?;
+        let mut cluster = Cluster::of(self.profile()?, self.seed, Time::ZERO)?;
         if self.digest {
             cluster.keep_digest();
         }
@@ -56,6 +57,17 @@ impl Run {
             eprintln!("{}", cluster.store_digest());
         }
         Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    }
+
+    fn profile(&self) -> Result<Profile, Box<dyn Error>> {
+        if let Some(profile) = Profile::by_name(&self.profile) {
+            return Ok(profile);
+        }
+        let known = Profile::NAMES.join(", ");
+        let text = std::fs::read_to_string(&self.profile).map_err(|error| {
+            format!("unknown profile {:?}; known are: {known}; as a file: {error}", self.profile)
+        })?;
+        Ok(Profile::read(&text).map_err(|error| format!("{}: {error}", self.profile))?)
     }
 
     fn read(&self) -> Result<String, Box<dyn Error>> {

@@ -43,4 +43,5 @@ mod watches;
 pub use authenticate::{AuthenticationConfig, StaticToken};
 pub use authorize::AuthorizationMode;
 pub use server::ApiServer;
+pub use store::Change;
 pub use streams::StreamMark;

@@ -14,7 +14,7 @@ use crate::{BootError, boot, packets, view::ViewDelta};
 use naru_api::request::{ListOptions, Op};
 use naru_api::service::StreamId;
 use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId, scheme};
-use naru_apiserver::{ApiServer, StreamMark};
+use naru_apiserver::{ApiServer, Change, StreamMark};
 use naru_client::Process;
 use naru_network::Network;
 use naru_node::{Env, Node};
@@ -165,6 +165,17 @@ impl Cluster {
     /// see [`Cluster::keep_digest`].
     pub fn store_digest(&self) -> String {
         self.api.digest().unwrap_or_default()
+    }
+
+    /// The changes of the store after a revision, oldest first; `None` when a part of them was
+    /// forgotten.
+    pub fn changes_since(&self, revision: u64) -> Option<impl Iterator<Item = &Change>> {
+        self.api.store().since(revision).ok()
+    }
+
+    /// The revision of the store's last change.
+    pub fn revision(&self) -> u64 {
+        self.api.store().revision()
     }
 
     /// The profile it was started with.

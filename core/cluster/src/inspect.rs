@@ -1,10 +1,24 @@
 //! One object looked at closely.
 
 use crate::Cluster;
-use crate::view::{EventView, Inspection, OwnerView};
+use crate::view::{ActivityView, EventView, Inspection, OwnerView};
 use crate::viewer::{activity_view, owner_view};
-use k8s_openapi::api::core::v1::Event;
-use naru_api::{KindRef, Kube, Object, scheme, time};
+use k8s_openapi::api::core::v1::{Event, Pod};
+use naru_api::{Key, KindRef, Kube, Object, scheme, time};
+use naru_scheduler::Decision;
+
+/// Why an object is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// `pod`
+    pub kind: String,
+    /// Its namespace and name.
+    pub key: Key,
+    /// Of a pod: the scheduler's latest decision, if that is kept.
+    pub decision: Option<Decision>,
+    /// What led to its creation, the effect first, as far back as that is kept.
+    pub chain: Vec<ActivityView>,
+}
 
 impl Cluster {
     /// Owners told at most; a chain of owners may be a ring.
@@ -25,6 +39,21 @@ impl Cluster {
             owners: self.owners(&object),
             why: self.why(&kind, &object),
         })
+    }
+
+    /// Why an object is there, and of a pod, why it is where it is (or nowhere). The kind is looked
+    /// for by any name that kubectl knows it by: `pod`, `deploy`.
+    pub fn explain(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Explanation> {
+        let named = |known: &KindRef| {
+            [&known.plural, &known.singular].into_iter().any(|name| **name == *kind)
+                || known.short_names.iter().any(|name| *name == *kind)
+        };
+        let kind = self.kinds().into_iter().find(named)?;
+        let object = self.read(&kind, namespace, name)?;
+        let scheduled = (kind == Pod::kind()).then(|| object.key());
+        let decision = scheduled.and_then(|key| self.scheduler()?.decisions().about(&key).cloned());
+        let chain = self.why(&kind, &object);
+        Some(Explanation { kind: kind.singular.to_string(), key: object.key(), decision, chain })
     }
 
     fn events_about(&mut self, object: &Object) -> Vec<EventView> {
@@ -62,7 +91,7 @@ impl Cluster {
     }
 
     /// The chain of causes of the object's creation, as far back as it is kept.
-    fn why(&mut self, kind: &KindRef, object: &Object) -> Vec<crate::view::ActivityView> {
+    fn why(&mut self, kind: &KindRef, object: &Object) -> Vec<ActivityView> {
         let subject = match object.namespace() {
             "" => format!("{}/{}", kind.plural, object.name()),
             namespace => format!("{}/{namespace}/{}", kind.plural, object.name()),

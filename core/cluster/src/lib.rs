@@ -27,6 +27,8 @@ mod workstation;
 pub use boot::BootError;
 pub use cluster::Cluster;
 pub use faults::{ControlProgram, Fault, FaultError};
+pub use inspect::Explanation;
+pub use naru_apiserver::Change;
 pub use pki::{ClusterPki, KeyPair};
 pub use profile::{Admin, Cloud, Hardware, NodeProfile, Profile, ProfileError, Software};
 pub use terminal::ExecResult;

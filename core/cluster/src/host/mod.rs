@@ -4,6 +4,7 @@
 mod docker;
 mod fault;
 mod program;
+mod why;
 
 pub use program::program;
 
@@ -114,6 +115,7 @@ impl Cluster {
         let language = question.language();
         match question.args() {
             [verb, rest @ ..] if verb == "fault" => fault::run(self, rest, language),
+            [verb, rest @ ..] if verb == "why" => why::run(self, rest, language),
             [] => out(help(language).to_owned()),
             [verb, ..] if ["help", "-h", "--help"].contains(&verb.as_str()) => {
                 out(help(language).to_owned())
@@ -140,9 +142,11 @@ fn help(language: Language) -> &'static str {
     language.pick(
         "naru는 이 샌드박스의 명령입니다. 실제 클러스터에는 없습니다.\n\n\
          사용법:\n  \
-         naru fault   고장을 내거나 고칩니다\n",
+         naru fault   고장을 내거나 고칩니다\n  \
+         naru why     오브젝트가 왜 생겼는지, 파드가 왜 그 노드에 있는지 설명합니다\n",
         "naru is a command of this sandbox. A real cluster does not have it.\n\n\
          Usage:\n  \
-         naru fault   breaks something, or mends it\n",
+         naru fault   breaks something, or mends it\n  \
+         naru why     tells why an object is there, and why a pod is on its node\n",
     )
 }

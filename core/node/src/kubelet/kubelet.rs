@@ -267,6 +267,25 @@ impl Kubelet {
 
     // ---- pods ----
 
+    /// Somebody else has changed what the kubelet says of a pod, as the node controller does when
+    /// it has heard nothing for too long: it is to be said again. Tells whether that is so.
+    ///
+    /// Upstream: `needsReconcile` in `pkg/kubelet/status/status_manager.go`.
+    fn take_correction(&mut self, object: &Object, old: Option<&Pod>, pod: &Pod) -> bool {
+        let id = (object.key(), mirror::worker_uid(object).to_owned());
+        let Some(worker) = self.workers.get_mut(&id) else { return false };
+        let Some(written) = &worker.written else { return false };
+        let ready = |pod: &Pod| pods::condition(pod, "Ready").map(|ready| ready.status.clone());
+        let conditions = written.conditions.iter().flatten();
+        let said = conditions.filter(|it| it.type_ == "Ready").map(|it| it.status.clone()).next();
+        // What was said before the latest word comes back too, and is no correction.
+        let corrected = old.is_some_and(|old| ready(old) == said) && ready(pod) != said;
+        if corrected {
+            worker.written = None;
+        }
+        corrected
+    }
+
     fn sync_pod(
         &mut self,
         key: &Key,
@@ -472,7 +491,11 @@ impl Controller for Kubelet {
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
         let Some(pod) = event.object.get::<Pod>() else { return Vec::new() };
-        let same = old.and_then(Object::get::<Pod>).is_some_and(|old| !differs(old, pod));
+        let old = old.and_then(Object::get::<Pod>);
+        if self.take_correction(&event.object, old, pod) {
+            return vec![event.object.key()];
+        }
+        let same = old.is_some_and(|old| !differs(old, pod));
         if event.kind == WatchEventType::Modified && same {
             return Vec::new();
         }

@@ -184,7 +184,7 @@ impl PodWorker {
     pub fn reboot(&mut self) {
         self.sandbox_changed = self.sandbox.take().is_some();
         (self.sandbox_stopped, self.ip) = (false, None);
-        (self.hold, self.hooks_at) = (None, None);
+        (self.hold, self.hooks_at, self.written) = (None, None, None);
         self.hooks.clear();
         self.to_start.clear();
         for record in &mut self.containers {
