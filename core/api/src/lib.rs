@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod cron;
+pub mod csi_translation;
 pub mod custom;
 pub mod decode;
 pub mod duration;
@@ -43,6 +44,7 @@ pub mod status;
 pub mod structural;
 pub mod time;
 pub mod timezone;
+pub mod volumes;
 pub mod yaml;
 
 pub use credentials::Credentials;

@@ -3,7 +3,7 @@
 use crate::agenda::Part;
 use crate::cluster::admin;
 use crate::controlplane::{
-    self, CLOUD_CONTROLLER_MANAGER, CONTROLLER_MANAGER, ControlProcess, SCHEDULER,
+    self, CLOUD_CONTROLLER_MANAGER, CLOUD_DISKS, CONTROLLER_MANAGER, ControlProcess, SCHEDULER,
 };
 use crate::load_balancers::LoadBalancers;
 use crate::pki::ClusterPki;
@@ -259,6 +259,8 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     let mut programs = vec![(CONTROLLER_MANAGER, manager), (SCHEDULER, scheduler)];
     let cloud = controlplane::cloud_controller_manager(&setting);
     programs.extend(cloud.map(|process| (CLOUD_CONTROLLER_MANAGER, process)));
+    let disks = controlplane::cloud_disks(&setting);
+    programs.extend(disks.map(|process| (CLOUD_DISKS, process)));
     for (index, (program, mut process)) in (0..).zip(programs) {
         process
             .start(&mut cluster.api)

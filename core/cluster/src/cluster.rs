@@ -17,7 +17,7 @@ use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId
 use naru_apiserver::{ApiServer, Change, StreamMark};
 use naru_client::Process;
 use naru_network::Network;
-use naru_node::{Env, Node};
+use naru_node::{Disks, Env, Node};
 use naru_sim::{CauseLog, Rng, Time, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub struct Cluster {
     pub(crate) pki: ClusterPki,
     pub(crate) api: ApiServer,
     pub(crate) net: Network,
+    pub(crate) disks: Disks,
     pub(crate) control: Vec<ControlProcess>,
     pub(crate) api_presence: Presence,
     /// What was seen of the control plane's containers.
@@ -92,6 +93,7 @@ impl Cluster {
             pki,
             api,
             net,
+            disks: Disks::default(),
             control: Vec::new(),
             cloud: None,
             api_presence: Presence::STARTED,
@@ -364,7 +366,12 @@ impl Cluster {
             }
             Part::Node(index) => {
                 if let Some(node) = self.nodes.get_mut(index as usize) {
-                    let env = &mut Env { api: api.kubelets(), net: &mut self.net, now: self.now };
+                    let env = &mut Env {
+                        api: api.kubelets(),
+                        net: &mut self.net,
+                        disks: &mut self.disks,
+                        now: self.now,
+                    };
                     node.deliver(env);
                 }
             }
@@ -399,7 +406,12 @@ impl Cluster {
             }
             Part::Node(index) => {
                 if let Some(node) = self.nodes.get_mut(index as usize) {
-                    let env = &mut Env { api: api.kubelets(), net: &mut self.net, now: self.now };
+                    let env = &mut Env {
+                        api: api.kubelets(),
+                        net: &mut self.net,
+                        disks: &mut self.disks,
+                        now: self.now,
+                    };
                     node.advance(env);
                 }
             }
@@ -431,7 +443,12 @@ impl Cluster {
         let severed = self.why_unreached(part);
         let api = &mut Reach::new(&mut self.api, severed);
         if let Some(node) = self.nodes.get_mut(index as usize) {
-            let env = &mut Env { api: api.kubelets(), net: &mut self.net, now: self.now };
+            let env = &mut Env {
+                api: api.kubelets(),
+                net: &mut self.net,
+                disks: &mut self.disks,
+                now: self.now,
+            };
             // A kubelet that is refused its watches tries again at its next delivery.
             let _ = node.start(env);
         }

@@ -6,6 +6,7 @@ use crate::boot::{SERVICE_RANGE, SYSTEM};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
 use crate::severed::Reach;
+use naru_addons::provisioner;
 use naru_api::UserInfo;
 use naru_client::{Controller, Process, Reconcile};
 use naru_controllers::{
@@ -21,6 +22,8 @@ pub const API_SERVER: &str = "kube-apiserver";
 pub const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 /// The program that speaks to the cloud in which the machines are.
 pub const CLOUD_CONTROLLER_MANAGER: &str = "cloud-controller-manager";
+/// The program that makes the cloud's disks and attaches them to the machines.
+pub const CLOUD_DISKS: &str = "gcp-pd-csi-controller";
 /// The program that schedules.
 pub const SCHEDULER: &str = "kube-scheduler";
 
@@ -148,6 +151,22 @@ pub fn cloud_controller_manager(setting: &Setting<'_>) -> Option<Process<Compone
     let service = ServiceController::new(cloud.load_balancers);
     let process = Process::new(CLOUD_CONTROLLER_MANAGER, user, &setting.rng);
     Some(process.with(Box::new(service) as Component))
+}
+
+/// What makes, attaches and enlarges a cloud's disks, if the machines are in one.
+pub fn cloud_disks(setting: &Setting<'_>) -> Option<Process<Component>> {
+    const DRIVER: &str = "pd.csi.storage.gke.io";
+    setting.profile.cloud.as_ref()?;
+    let mut rng = setting.rng.fork(DRIVER);
+    // It runs on a machine of the cloud's own, which the cloud has named.
+    let hostname = format!("gke-{:016x}-vm", rng.next_u64());
+    let user = UserInfo::new("system:gcp-controller-manager", &["system:masters"]);
+    let provisioner = provisioner::provisioner(DRIVER, &hostname, &mut rng);
+    let process = Process::new(CLOUD_DISKS, user, &rng)
+        .with(Box::new(provisioner) as Component)
+        .with(Box::new(provisioner::attacher(DRIVER)) as Component)
+        .with(Box::new(provisioner::resizer(DRIVER)) as Component);
+    Some(process)
 }
 
 /// kube-scheduler on the machine `host`, not started.

@@ -40,6 +40,8 @@ impl ProgramTable for Containers {
             "etcdctl" => Some(naru_addons::etcd::program()),
             "coredns" => Some(naru_addons::coredns::program()),
             "metrics-server" => Some(naru_addons::metricsserver::program()),
+            "local-path-provisioner" => Some(naru_addons::provisioner::local_path()),
+            "storage-provisioner" => Some(naru_addons::provisioner::minikube_hostpath()),
             _ => naru_node::programs().load(name),
         }
     }

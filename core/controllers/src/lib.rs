@@ -3,6 +3,7 @@
 //! A controller sees the cluster through its cache and changes it through its client; none knows
 //! of another.
 
+mod attachdetach;
 mod certificates;
 mod cloud_service;
 mod clusterroleaggregation;
@@ -13,6 +14,8 @@ mod deployment;
 mod disruption;
 mod endpoints;
 mod endpointslice;
+mod ephemeral;
+mod expand;
 mod expectations;
 mod garbagecollector;
 mod history;
@@ -20,6 +23,7 @@ mod job;
 mod namespace;
 mod nodeipam;
 mod nodelifecycle;
+mod persistentvolume;
 mod pod_control;
 mod podautoscaler;
 mod podgc;
@@ -37,6 +41,7 @@ mod ttlafterfinished;
 mod util;
 mod victims;
 
+pub use attachdetach::AttachDetachController;
 pub use certificates::{CsrApprovingController, CsrSigningController};
 pub use cloud_service::ServiceController;
 pub use clusterroleaggregation::ClusterRoleAggregationController;
@@ -46,11 +51,14 @@ pub use deployment::DeploymentController;
 pub use disruption::{DisruptionController, StalePodDisruptions};
 pub use endpoints::EndpointsController;
 pub use endpointslice::EndpointSliceController;
+pub use ephemeral::EphemeralVolumeController;
+pub use expand::ExpandController;
 pub use garbagecollector::GarbageCollector;
 pub use job::{JobController, JobOrphanPods};
 pub use namespace::NamespaceController;
 pub use nodeipam::NodeIpamController;
 pub use nodelifecycle::NodeLifecycleController;
+pub use persistentvolume::PersistentVolumeBinderController;
 pub use podautoscaler::HorizontalController;
 pub use podgc::PodGc;
 pub use replicaset::{ReplicaSetController, Replication, Replicator};
@@ -72,6 +80,7 @@ use naru_client::Reconcile;
 /// cloud controller manager.)
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
+        Box::new(AttachDetachController::default()),
         Box::new(CsrApprovingController),
         Box::new(ClusterRoleAggregationController),
         Box::new(CronJobController::default()),
@@ -80,12 +89,15 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(DisruptionController::default()),
         Box::new(EndpointsController::default()),
         Box::new(EndpointSliceController::default()),
+        Box::new(EphemeralVolumeController),
+        Box::new(ExpandController),
         Box::new(GarbageCollector::default()),
         Box::new(HorizontalController::default()),
         Box::new(JobController::default()),
         Box::new(JobOrphanPods),
         Box::new(NamespaceController),
         Box::new(NodeLifecycleController::default()),
+        Box::new(PersistentVolumeBinderController::default()),
         Box::new(PodGc::default()),
         Box::new(PvProtectionController),
         Box::new(PvcProtectionController),

@@ -1,6 +1,8 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
 
 mod config;
+mod csi_drivers;
+mod disks;
 mod exchange;
 mod image_programs;
 mod image_ref;
@@ -17,6 +19,7 @@ pub mod runtime;
 mod streams;
 
 pub use config::{NodeConfig, NodeSoftware};
+pub use disks::{DiskId, Disks};
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, RegistryError};
 pub use node::{Env, Node, NodeApi};

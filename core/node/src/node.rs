@@ -1,11 +1,11 @@
 //! One machine of the cluster: its kubelet, its containers, its end of the network.
 
-use crate::NodeConfig;
 use crate::kindnet::{HostRoutes, Kindnet, set_pod_routes};
 use crate::kubelet::{Kubelet, NodeWorld};
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
 use crate::runtime::Runtime;
 use crate::streams::{Machine, Streams};
+use crate::{Disks, NodeConfig};
 use ipnet::IpNet;
 use naru_api::service::KubeletStreams;
 use naru_api::status::ApiResult;
@@ -29,6 +29,8 @@ pub struct Env<'a> {
     pub api: &'a mut dyn NodeApi,
     /// The network.
     pub net: &'a mut Network,
+    /// Disks and file servers beyond the nodes.
+    pub disks: &'a mut Disks,
     /// The present moment.
     pub now: Time,
 }
@@ -166,10 +168,12 @@ impl Node {
     /// Does everything that is due: the kubelet's reconciles, the daemons', the containers'
     /// processes, and the streams of clients.
     pub fn advance(&mut self, env: &mut Env<'_>) {
+        self.runtime.volumes.fetch(env.disks);
         self.run_probes(env);
         let mut world = NodeWorld {
             runtime: &mut self.runtime,
             network: env.net,
+            disks: env.disks,
             host: self.host,
             config: &self.config,
             pulling_until: &mut self.pulling_until,
@@ -180,6 +184,7 @@ impl Node {
         self.run_daemons(env);
         self.pump(env);
         self.runtime.run(env.now, env.api, env.net);
+        self.runtime.volumes.store(env.disks);
         self.note_ended();
         self.run_probes(env);
         self.pump(env);
@@ -190,6 +195,7 @@ impl Node {
         let mut world = NodeWorld {
             runtime: &mut self.runtime,
             network: env.net,
+            disks: env.disks,
             host: self.host,
             config: &self.config,
             pulling_until: &mut self.pulling_until,

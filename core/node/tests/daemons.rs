@@ -85,7 +85,12 @@ fn static_pods_are_mirrored_and_come_back() {
     let node = naru_node::Node::new(config, naru_node::programs(), &rng, &mut net);
     let mut machine = Machine::new();
     (machine.net, machine.nodes) = (net, vec![node]);
-    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: Time::ZERO };
+    let mut env = Env {
+        api: &mut machine.api,
+        net: &mut machine.net,
+        disks: &mut machine.disks,
+        now: Time::ZERO,
+    };
     machine.nodes[0].start(&mut env).unwrap();
     machine.seconds(10);
     let names = |machine: &mut Machine| -> Vec<(String, String)> {
@@ -116,11 +121,21 @@ fn a_machine_that_was_off_starts_its_pods_again() {
     let container = json!({"name": "c", "image": "kim0lil/80700:v-1.0.0"});
     machine.pod("web", json!({"containers": [container]}));
     machine.seconds(12);
-    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    let mut env = Env {
+        api: &mut machine.api,
+        net: &mut machine.net,
+        disks: &mut machine.disks,
+        now: machine.now,
+    };
     machine.nodes[0].crash(&mut env);
     machine.seconds(60);
     assert_eq!(machine.nodes[0].runtime().containers().count(), 0);
-    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    let mut env = Env {
+        api: &mut machine.api,
+        net: &mut machine.net,
+        disks: &mut machine.disks,
+        now: machine.now,
+    };
     machine.nodes[0].start(&mut env).unwrap();
     machine.seconds(10);
     let status = machine.status("web");
@@ -138,13 +153,23 @@ fn containers_go_on_without_their_kubelet() {
     let container = json!({"name": "c", "image": "kim0lil/80700:v-1.0.0"});
     machine.pod("web", json!({"containers": [container]}));
     machine.seconds(12);
-    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    let mut env = Env {
+        api: &mut machine.api,
+        net: &mut machine.net,
+        disks: &mut machine.disks,
+        now: machine.now,
+    };
     machine.nodes[0].stop(&mut env);
     machine.delete("web");
     machine.seconds(60);
     let ip = machine.ip("web");
     assert!(machine.http(&format!("{ip}:8080"), "/").unwrap().contains("is web"));
-    let mut env = Env { api: &mut machine.api, net: &mut machine.net, now: machine.now };
+    let mut env = Env {
+        api: &mut machine.api,
+        net: &mut machine.net,
+        disks: &mut machine.disks,
+        now: machine.now,
+    };
     machine.nodes[0].start(&mut env).unwrap();
     machine.seconds(35);
     assert!(machine.get("web").is_none());

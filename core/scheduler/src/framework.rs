@@ -6,7 +6,7 @@
 
 use crate::nodes::{NodeInfo, Nodes, PodInfo};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use naru_api::ApiError;
+use naru_api::{ApiError, Object};
 use naru_client::{Cache, Client};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -75,6 +75,14 @@ pub enum ClusterEvent<'a> {
     },
     /// A pod with a node is gone.
     PodRemoved(&'a Pod),
+    /// A claim, a volume, a storage class or what a CSI driver tells of itself is new or has
+    /// changed.
+    Storage {
+        /// After.
+        object: &'a Object,
+        /// Before.
+        old: Option<&'a Object>,
+    },
 }
 
 /// A plugin of the scheduler. Plugins keep nothing between decisions.

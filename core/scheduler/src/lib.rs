@@ -15,6 +15,7 @@ mod resources;
 mod scheduler;
 #[cfg(test)]
 mod testing;
+mod waiting;
 
 pub use cycle::NodeScores;
 pub use decision::{DECISION_NODES_MAX, DECISIONS_MAX, Decision, Decisions};

@@ -11,6 +11,7 @@ use naru_api::Key;
 use naru_api::pods::node_name;
 use naru_api::quantity::Amount;
 use naru_api::scheduling::taints;
+use naru_api::volumes::pod_claims;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct PodInfo {
     pub ports: Vec<HostPort>,
     /// What it wants of other pods.
     pub affinity: Option<Box<PodAffinity>>,
+    /// The claims of its volumes.
+    pub claims: Vec<Key>,
 }
 
 impl PodInfo {
@@ -46,6 +49,7 @@ impl PodInfo {
             counted: (counted.milli_cpu, counted.memory),
             ports: host_ports(&pod),
             affinity: PodAffinity::of(&pod).map(Box::new),
+            claims: claims(&pod),
             pod,
         }
     }
@@ -79,6 +83,11 @@ impl HostPort {
             && self.protocol == other.protocol
             && (self.ip == other.ip || self.ip == ANY || other.ip == ANY)
     }
+}
+
+fn claims(pod: &Pod) -> Vec<Key> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    pod_claims(pod).map(|claim| Key::new(namespace, claim.name)).collect()
 }
 
 fn host_ports(pod: &Pod) -> Vec<HostPort> {
@@ -202,6 +211,8 @@ pub struct Nodes {
     image_nodes: BTreeMap<String, usize>,
     with_affinity: BTreeSet<Key>,
     with_required_anti_affinity: BTreeSet<Key>,
+    /// How many placed pods use a claim.
+    claim_users: BTreeMap<Key, usize>,
 }
 
 impl Nodes {
@@ -243,6 +254,11 @@ impl Nodes {
     /// The placed pods that want something of the pods around them.
     pub fn affinity(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
         self.with_affinity.iter().filter_map(|key| self.placed.get(key))
+    }
+
+    /// How many placed pods use a claim.
+    pub fn claim_users(&self, claim: &Key) -> usize {
+        self.claim_users.get(claim).copied().unwrap_or(0)
     }
 
     /// Whether the pod has a node here.
@@ -313,6 +329,12 @@ impl Nodes {
         let Some(info) = self.placed.remove(key) else { return };
         self.with_affinity.remove(key);
         self.with_required_anti_affinity.remove(key);
+        for claim in &info.claims {
+            match self.claim_users.get_mut(claim) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.claim_users.remove(claim)),
+            }
+        }
         let name = node_name(&info.pod);
         if let Some(index) = self.index.get(name) {
             if let Some(node) = self.nodes.get_mut(*index) {
@@ -334,6 +356,9 @@ impl Nodes {
         }
         if info.has_required_anti_affinity() {
             self.with_required_anti_affinity.insert(info.key.clone());
+        }
+        for claim in &info.claims {
+            *self.claim_users.entry(claim.clone()).or_default() += 1;
         }
         self.placed.insert(info.key.clone(), Arc::clone(&info));
         let name = node_name(&info.pod).to_owned();

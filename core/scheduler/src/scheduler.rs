@@ -8,11 +8,15 @@ use crate::framework::{Attempt, ClusterEvent, PostFilter, View};
 use crate::nodes::{Nodes, PodInfo};
 use crate::plugins;
 use crate::queue::{QueuedPod, SchedulingQueue};
+use crate::waiting::{self, WaitingPods};
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod, Service};
+use k8s_openapi::api::core::v1::{
+    Namespace, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod, Service,
+};
+use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
 use naru_api::request::{DeleteOptions, Patch};
 use naru_api::time::{meta_time, rfc3339};
-use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_api::{Key, KindRef, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{
     Action, Cache, Context, Controller, Error, EventRecorder, EventStyle, EventType, Reconcile,
     Watch,
@@ -33,6 +37,7 @@ pub struct Scheduler {
     actor: Arc<str>,
     nodes: Nodes,
     queue: SchedulingQueue,
+    waiting: WaitingPods,
     /// Where the next attempt starts to look.
     start: usize,
     binding: EventRecorder,
@@ -58,6 +63,7 @@ impl Scheduler {
             actor: "kube-scheduler".into(),
             nodes: Nodes::default(),
             queue: SchedulingQueue::default(),
+            waiting: WaitingPods::default(),
             start: 0,
             binding: recorder("Binding"),
             scheduling: recorder("Scheduling"),
@@ -96,6 +102,7 @@ impl Scheduler {
         let key = event.object.key();
         if event.kind == WatchEventType::Deleted || pods::is_terminal(&pod) {
             self.queue.remove(&key);
+            self.waiting.remove(&key);
             if self.nodes.is_placed(&key) {
                 self.nodes.remove_pod(&key);
                 self.queue.react(ClusterEvent::PodRemoved(&pod), event.cause);
@@ -148,9 +155,38 @@ impl Scheduler {
         }
     }
 
-    fn bind(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, node: &str) {
+    /// Has the pod's volumes bound, and then the pod.
+    fn bind(&mut self, context: &mut Context<'_>, queued: QueuedPod, node: &str) {
+        self.nodes.assume(&queued.info, node);
+        let (cache, client) = (context.cache, &mut context.client);
+        match waiting::bind_volumes(&queued.info, node, cache, client) {
+            Ok(true) => self.bind_pod(context, queued, node),
+            Ok(false) => self.waiting.add(queued, node, context.now),
+            Err(why) => self.fail_volumes(context, queued, &why),
+        }
+    }
+
+    /// Goes on with a pod whose volumes are bound, or will not be. Tells whether there was one.
+    fn go_on_waiting(&mut self, context: &mut Context<'_>) -> bool {
+        let Some((pod, result)) = self.waiting.take_done(context.now, context.cache) else {
+            return false;
+        };
+        match result {
+            Ok(()) => self.bind_pod(context, pod.queued, &pod.node),
+            Err(why) => self.fail_volumes(context, pod.queued, &why),
+        }
+        true
+    }
+
+    fn fail_volumes(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, why: &str) {
+        self.nodes.forget(&queued.info.key);
+        let text = format!("running PreBind plugin \"VolumeBinding\": binding volumes: {why}");
+        queued.failed = true;
+        self.fail(context, queued, "SchedulerError", &text, None);
+    }
+
+    fn bind_pod(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, node: &str) {
         let info = Arc::clone(&queued.info);
-        self.nodes.assume(&info, node);
         match plugins::BIND.bind(&info.pod, node, &mut context.client) {
             Ok(()) => {
                 let text = format!("Successfully assigned {} to {node}", info.key);
@@ -263,6 +299,11 @@ impl Scheduler {
         self.scheduling.record_about(client, rng, about, kind, "FailedScheduling", &text);
     }
 
+    /// When there is work: now if it is past.
+    fn next_due(&self) -> Option<Time> {
+        [self.queue.next_due(), self.waiting.next_due()].into_iter().flatten().min()
+    }
+
     fn wake() -> Key {
         Key::new("", "queue")
     }
@@ -277,6 +318,12 @@ impl Controller for Scheduler {
         vec![
             Watch::all::<Pod>(),
             Watch::all::<Node>(),
+            Watch::all::<PersistentVolumeClaim>(),
+            Watch::all::<PersistentVolume>(),
+            Watch::all::<StorageClass>(),
+            Watch::all::<CSINode>(),
+            Watch::all::<CSIDriver>(),
+            Watch::all::<CSIStorageCapacity>(),
             // For the default spreading, and for terms that select namespaces.
             Watch::all::<Service>(),
             Watch::all::<ReplicaSet>(),
@@ -294,10 +341,12 @@ impl Controller for Scheduler {
             self.see_pod(event, old);
         } else if kind == Node::kind() {
             self.see_node(event, old);
+        } else if is_storage(&kind) {
+            self.queue.react(ClusterEvent::Storage { object: &event.object, old }, event.cause);
         } else {
             return Vec::new();
         }
-        match (self.queue.next_due(), self.planned) {
+        match (self.next_due(), self.planned) {
             (Some(due), Some(planned)) if planned <= due => Vec::new(),
             (Some(_), _) => vec![Self::wake()],
             (None, _) => Vec::new(),
@@ -313,11 +362,13 @@ impl Reconcile for Scheduler {
         _world: &mut (),
     ) -> Result<Action, Error> {
         let now = context.now;
-        if let Some(queued) = self.queue.pop(now) {
+        if !self.go_on_waiting(context)
+            && let Some(queued) = self.queue.pop(now)
+        {
             self.schedule_one(context, queued);
         }
         self.planned = self.planned.filter(|planned| *planned > now);
-        let Some(due) = self.queue.next_due().map(|due| due.max(now)) else {
+        let Some(due) = self.next_due().map(|due| due.max(now)) else {
             return Ok(Action::await_change());
         };
         if self.planned.is_some_and(|planned| planned <= due) {
@@ -326,6 +377,19 @@ impl Reconcile for Scheduler {
         self.planned = Some(due);
         Ok(Action::requeue_after(due.since(now)))
     }
+}
+
+/// Whether a change of the kind may help a pod with volumes.
+fn is_storage(kind: &KindRef) -> bool {
+    let kinds = [
+        PersistentVolumeClaim::kind(),
+        PersistentVolume::kind(),
+        StorageClass::kind(),
+        CSINode::kind(),
+        CSIDriver::kind(),
+        CSIStorageCapacity::kind(),
+    ];
+    kinds.contains(kind)
 }
 
 /// What an event about the pod refers to.

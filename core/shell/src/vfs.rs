@@ -184,6 +184,7 @@ pub struct Tree {
     next: u64,
     bytes: u64,
     capacity: u64,
+    changes: u64,
 }
 
 impl Default for Tree {
@@ -209,7 +210,8 @@ impl Tree {
             links: 2,
             opens: 0,
         };
-        Tree { inodes: OrdMap::unit(ROOT, root), next: ROOT + 1, bytes: 0, capacity: bytes }
+        let inodes = OrdMap::unit(ROOT, root);
+        Tree { inodes, next: ROOT + 1, bytes: 0, capacity: bytes, changes: 0 }
     }
 
     /// Bytes stored in all files.
@@ -217,11 +219,27 @@ impl Tree {
         self.bytes
     }
 
+    /// How many bytes fit.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Lets so many bytes fit from now on; what is there already stays.
+    pub fn set_capacity(&mut self, bytes: u64) {
+        self.capacity = bytes;
+    }
+
+    /// A number that grows with every change of what is stored.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     fn get(&self, ino: u64) -> Result<&Inode, Errno> {
         self.inodes.get(&ino).ok_or(Errno::NotFound)
     }
 
     fn get_mut(&mut self, ino: u64) -> Result<&mut Inode, Errno> {
+        self.changes += 1;
         self.inodes.get_mut(&ino).ok_or(Errno::NotFound)
     }
 
@@ -734,7 +752,9 @@ impl Vfs {
 
     /// Keeps the file alive while it is open.
     pub(crate) fn retain(&mut self, node: FileRef) {
-        if let Ok(inode) = self.tree_mut_any(node).and_then(|tree| tree.get_mut(node.ino)) {
+        if let Ok(tree) = self.tree_mut_any(node)
+            && let Some(inode) = tree.inodes.get_mut(&node.ino)
+        {
             inode.opens += 1;
         }
     }
@@ -742,7 +762,7 @@ impl Vfs {
     /// Undoes one [`Vfs::retain`].
     pub(crate) fn release(&mut self, node: FileRef) {
         let Ok(tree) = self.tree_mut_any(node) else { return };
-        if let Ok(inode) = tree.get_mut(node.ino) {
+        if let Some(inode) = tree.inodes.get_mut(&node.ino) {
             inode.opens = inode.opens.saturating_sub(1);
         }
         tree.forget_if_unused(node.ino);

@@ -51,20 +51,9 @@ pub(crate) fn first_three(texts: impl Iterator<Item = String>) -> String {
     if count > SHOWN { format!("{list} + {} more...", count - SHOWN) } else { list }
 }
 
-/// `RWO,ROX,RWX,RWOP`, as far as they are given.
-///
-/// Upstream: `GetAccessModesAsString` in `pkg/apis/core/helper/helpers.go`.
+/// The cell of `Access Modes`.
 pub(crate) fn access_modes(modes: Option<&Vec<String>>) -> Cell {
-    const SHORT: [(&str, &str); 4] = [
-        ("ReadWriteOnce", "RWO"),
-        ("ReadOnlyMany", "ROX"),
-        ("ReadWriteMany", "RWX"),
-        ("ReadWriteOncePod", "RWOP"),
-    ];
-    let given = |long: &str| modes.is_some_and(|modes| modes.iter().any(|mode| mode == long));
-    let shown: Vec<&str> =
-        SHORT.iter().filter(|(long, _)| given(long)).map(|(_, short)| *short).collect();
-    shown.join(",").into()
+    crate::volumes::short_modes(modes.map(Vec::as_slice).unwrap_or_default()).into()
 }
 
 /// A text, or `<unset>`.

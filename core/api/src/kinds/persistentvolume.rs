@@ -10,6 +10,7 @@ use crate::podspec::defaults::text;
 use crate::podspec::validation::all_invalid;
 use crate::quantity::{self, Amount};
 use crate::time::meta_time;
+use crate::volumes::{self, BETA_CLASS};
 use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, UserInfo};
 use crate::{names, nodelabels};
 use k8s_openapi::api::core::v1::{
@@ -26,9 +27,6 @@ static KIND: Kind =
         .cluster_scoped()
         .subresources(&["status"])
         .kind(&PersistentVolumeStrategy);
-
-/// Named the storage class before `spec.storageClassName` did.
-pub(super) const BETA_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 impl Kube for PersistentVolume {
     fn kind() -> KindRef {
@@ -174,9 +172,6 @@ impl Typed for PersistentVolumeStrategy {
         let claim = spec.claim_ref.map(|claim| {
             format!("{}/{}", claim.namespace.unwrap_or_default(), claim.name.unwrap_or_default())
         });
-        let class =
-            volume.metadata.annotations.iter().flatten().find(|(key, _)| *key == BETA_CLASS);
-        let class = class.map(|(_, class)| class).or(spec.storage_class_name.as_ref());
         vec![
             cells::name(&volume.metadata),
             capacity.map_or("0", |quantity| quantity.0.as_str()).into(),
@@ -184,7 +179,7 @@ impl Typed for PersistentVolumeStrategy {
             cells::text(spec.persistent_volume_reclaim_policy.as_deref()),
             cells::phase(&volume.metadata, status.phase.as_deref()),
             cells::text(claim.as_deref()),
-            cells::text(class.map(String::as_str)),
+            cells::text(Some(volumes::volume_class(volume))),
             cells::or_unset(spec.volume_attributes_class_name.as_deref()),
             cells::text(status.reason.as_deref()),
             cells::age(&volume.metadata, now),

@@ -4,13 +4,13 @@
 //! `SetDefaults_PersistentVolumeClaim`, `ValidatePersistentVolumeClaim`,
 //! `printPersistentVolumeClaim`.
 
-use super::persistentvolume::BETA_CLASS;
 use super::typed::{Typed, keep};
 use super::{cells, storage};
 use crate::gofmt::quote;
 use crate::podspec::defaults::text;
 use crate::podspec::validation::all_invalid;
 use crate::quantity::Amount;
+use crate::volumes::BETA_CLASS;
 use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, labels, names};
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,

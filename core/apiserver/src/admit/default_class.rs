@@ -9,16 +9,10 @@ use naru_api::k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use naru_api::k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use naru_api::k8s_openapi::api::storage::v1::StorageClass;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::volumes::{BETA_CLASS, DEFAULT_CLASS_MARKS, newest_marked};
 use naru_api::{Kube, Object};
-use std::cmp::Reverse;
 
-/// What claims were marked with before `spec.storageClassName`.
-pub(super) const BETA_STORAGE_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 const BETA_INGRESS_CLASS: &str = "kubernetes.io/ingress.class";
-const DEFAULT_STORAGE_CLASS: [&str; 2] = [
-    "storageclass.kubernetes.io/is-default-class",
-    "storageclass.beta.kubernetes.io/is-default-class",
-];
 const DEFAULT_INGRESS_CLASS: [&str; 1] = ["ingressclass.kubernetes.io/is-default-class"];
 
 pub(super) fn storage(admission: &Admission<'_>, object: &mut Object) {
@@ -26,10 +20,10 @@ pub(super) fn storage(admission: &Admission<'_>, object: &mut Object) {
         return;
     };
     let named = claim.spec.as_ref().is_some_and(|spec| spec.storage_class_name.is_some());
-    if named || has(&claim.metadata, BETA_STORAGE_CLASS) {
+    if named || has(&claim.metadata, BETA_CLASS) {
         return;
     }
-    let Some(name) = default_class::<StorageClass>(admission, &DEFAULT_STORAGE_CLASS) else {
+    let Some(name) = default_class::<StorageClass>(admission, &DEFAULT_CLASS_MARKS) else {
         return;
     };
     if let Some(claim) = object.edit::<PersistentVolumeClaim>() {
@@ -57,14 +51,6 @@ fn has(meta: &ObjectMeta, annotation: &str) -> bool {
 
 /// The newest of the classes that are marked; among equals the first by name.
 fn default_class<K: Kube>(admission: &Admission<'_>, marks: &[&str]) -> Option<String> {
-    let is_marked = |meta: &ObjectMeta| {
-        let annotations = meta.annotations.as_ref();
-        let value = |mark: &&str| annotations.and_then(|all| all.get(*mark));
-        marks.iter().filter_map(value).any(|value| value == "true")
-    };
     let classes = admission.list::<K>("");
-    let metas = classes.iter().map(|class| class.metadata()).filter(|meta| is_marked(meta));
-    let newest =
-        metas.min_by_key(|meta| (Reverse(meta.creation_timestamp.clone()), meta.name.clone()))?;
-    newest.name.clone()
+    newest_marked(classes.iter().map(|class| class.metadata()), marks)
 }

@@ -57,6 +57,8 @@ pub struct EventRecorder {
     style: EventStyle,
     correlator: Correlator,
     series: SeriesCache,
+    /// When the last event was written, in nanoseconds of the calendar.
+    last_nanos: i64,
 }
 
 impl EventRecorder {
@@ -68,6 +70,7 @@ impl EventRecorder {
             style,
             correlator: Correlator::default(),
             series: SeriesCache::default(),
+            last_nanos: 0,
         }
     }
 
@@ -161,7 +164,7 @@ impl EventRecorder {
     }
 
     fn event(
-        &self,
+        &mut self,
         now: Time,
         rng: &mut Rng,
         about: ObjectReference,
@@ -170,8 +173,11 @@ impl EventRecorder {
         message: &str,
     ) -> Event {
         let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        // Upstream's suffix is the time in nanoseconds; two events of one microsecond must differ.
+        // Upstream's suffix is the time in nanoseconds; of two events of one moment the later one
+        // comes later.
         let nanos = now.unix_micros().saturating_mul(1_000) + rng.below(1_000) as i64;
+        let nanos = nanos.max(self.last_nanos + 1);
+        self.last_nanos = nanos;
         let name = format!("{}.{nanos:x}", about.name.as_deref().unwrap_or_default());
         let mut event = Event {
             metadata: ObjectMeta {

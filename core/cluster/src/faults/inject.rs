@@ -76,7 +76,12 @@ impl Cluster {
             return Ok(());
         }
         if let Some(node) = self.nodes.get_mut(index) {
-            let env = &mut Env { api: &mut self.api, net: &mut self.net, now: self.now };
+            let env = &mut Env {
+                api: &mut self.api,
+                net: &mut self.net,
+                disks: &mut self.disks,
+                now: self.now,
+            };
             node.crash(env);
         }
         self.set_cable(index)

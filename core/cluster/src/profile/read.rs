@@ -22,10 +22,19 @@ const POLICIES: [(&str, &str); 3] = [
     ("minikube", include_str!("../../../../assets/rbac/minikube.policy")),
 ];
 
-const MANIFESTS: [(&str, &str); 3] = [
+const MANIFESTS: [(&str, &str); 6] = [
+    ("gke-pdcsi-node", include_str!("../../../../assets/manifests/gke-pdcsi-node.yaml")),
     ("gke-storageclasses", include_str!("../../../../assets/manifests/gke-storageclasses.yaml")),
     ("kindnet", include_str!("../../../../assets/manifests/kindnet.yaml")),
     ("kube-proxy", include_str!("../../../../assets/manifests/kube-proxy.yaml")),
+    (
+        "local-path-provisioner",
+        include_str!("../../../../assets/manifests/local-path-provisioner.yaml"),
+    ),
+    (
+        "minikube-storage-provisioner",
+        include_str!("../../../../assets/manifests/minikube-storage-provisioner.yaml"),
+    ),
 ];
 
 /// What is wrong with a profile.

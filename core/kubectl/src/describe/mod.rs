@@ -24,6 +24,7 @@ mod secret;
 mod service;
 mod serviceaccount;
 mod statefulset;
+mod storage;
 mod volumes;
 
 use crate::context::Context;
@@ -56,6 +57,16 @@ pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Res
         "LimitRange" => limitrange::describe(&mut page, &json),
         "ResourceQuota" => resourcequota::describe(&mut page, &json),
         "ServiceAccount" => serviceaccount::describe(cx, &mut page, &json, events.as_ref())?,
+        "PersistentVolume" => storage::describe_volume(&mut page, &json, events.as_ref()),
+        "PersistentVolumeClaim" => {
+            storage::describe_claim(cx, &mut page, &json, events.as_ref())?;
+        }
+        "StorageClass.storage.k8s.io" => {
+            storage::describe_class(&mut page, &json, events.as_ref());
+        }
+        "CSINode.storage.k8s.io" => {
+            storage::describe_csi_node(&mut page, &json, events.as_ref());
+        }
         "Endpoints" => endpoints::describe(&mut page, &json, events.as_ref()),
         "EndpointSlice.discovery.k8s.io" => {
             endpointslice::describe(&mut page, &json, events.as_ref());

@@ -1,6 +1,7 @@
-//! The volumes of a pod.
+//! The volumes of a pod, and what a persistent volume is.
 
 use super::page::{Page, items, number, pairs, text};
+use super::storage;
 use serde_json::Value;
 
 pub(super) fn describe(page: &mut Page, volumes: &Value, space: &str) {
@@ -17,7 +18,9 @@ pub(super) fn describe(page: &mut Page, volumes: &Value, space: &str) {
     }
 }
 
-fn source(page: &mut Page, volume: &Value) {
+/// What a volume is made from. Of the kinds that no cluster mounts any more there is nothing to
+/// tell.
+pub(super) fn source(page: &mut Page, volume: &Value) {
     let named = |name: &str| Some(&volume[name]).filter(|source| source.is_object());
     if let Some(path) = named("hostPath") {
         page.field(2, "Type", "HostPath (bare host directory volume)");
@@ -60,11 +63,41 @@ fn source(page: &mut Page, volume: &Value) {
         }
     } else if let Some(projected) = named("projected") {
         projection(page, projected);
+    } else if let Some(disk) = named("gcePersistentDisk") {
+        let kind = "GCEPersistentDisk (a Persistent Disk resource in Google Compute Engine)";
+        cloud_disk(page, kind, ("PDName", text(&disk["pdName"])), disk);
+    } else if let Some(disk) = named("awsElasticBlockStore") {
+        let kind = "AWSElasticBlockStore (a Persistent Disk resource in AWS)";
+        cloud_disk(page, kind, ("VolumeID", text(&disk["volumeID"])), disk);
+    } else if let Some(git) = named("gitRepo") {
+        page.field(2, "Type", "GitRepo (a volume that is pulled from git when the pod is created)");
+        page.field(2, "Repository", text(&git["repository"]));
+        page.field(2, "Revision", text(&git["revision"]));
+    } else if let Some(local) = named("local") {
+        let kind = "LocalVolume (a persistent volume backed by local storage on a node)";
+        page.field(2, "Type", kind);
+        page.field(2, "Path", text(&local["path"]));
+    } else if let Some(disk) = named("iscsi") {
+        iscsi(page, disk);
+    } else if let Some(ephemeral) = named("ephemeral") {
+        let kind = "EphemeralVolume (an inline specification for a volume that gets created and \
+                    deleted with the pod)";
+        page.field(2, "Type", kind);
+        if let Some(template) = ephemeral.get("volumeClaimTemplate") {
+            storage::write_claim(page, template, false, "    ");
+        }
+    } else if let Some(image) = named("image") {
+        page.field(2, "Type", "Image (a container image or OCI artifact)");
+        page.field(2, "Reference", text(&image["reference"]));
+        page.field(2, "PullPolicy", text(&image["pullPolicy"]));
     } else if let Some(csi) = named("csi") {
         let kind = "CSI (a Container Storage Interface (CSI) volume source)";
         page.field(2, "Type", kind);
         page.field(2, "Driver", text(&csi["driver"]));
         page.field(2, "FSType", text(&csi["fsType"]));
+        if let Some(handle) = csi["volumeHandle"].as_str() {
+            page.field(2, "VolumeHandle", handle);
+        }
         page.field(2, "ReadOnly", csi["readOnly"] == true);
         let pairs: Vec<String> =
             pairs(&csi["volumeAttributes"]).map(|(key, value)| format!("{key}={value}")).collect();
@@ -72,6 +105,36 @@ fn source(page: &mut Page, volume: &Value) {
     } else {
         page.line(1, "<unknown>");
     }
+}
+
+fn cloud_disk(page: &mut Page, kind: &str, (title, name): (&str, &str), disk: &Value) {
+    page.field(2, "Type", kind);
+    page.field(2, title, name);
+    page.field(2, "FSType", text(&disk["fsType"]));
+    page.field(2, "Partition", number(&disk["partition"]));
+    page.field(2, "ReadOnly", disk["readOnly"] == true);
+}
+
+fn iscsi(page: &mut Page, disk: &Value) {
+    let kind = "ISCSI (an ISCSI Disk resource that is attached to a kubelet's host machine and \
+                then exposed to the pod)";
+    let portals: Vec<&str> = items(&disk["portals"]).iter().map(text).collect();
+    let secret = &disk["secretRef"];
+    page.field(2, "Type", kind);
+    page.field(2, "TargetPortal", text(&disk["targetPortal"]));
+    page.field(2, "IQN", text(&disk["iqn"]));
+    page.field(2, "Lun", number(&disk["lun"]));
+    page.line(2, &format!("ISCSIInterface\t{}", text(&disk["iscsiInterface"])));
+    page.field(2, "FSType", text(&disk["fsType"]));
+    page.field(2, "ReadOnly", disk["readOnly"] == true);
+    page.field(2, "Portals", format!("[{}]", portals.join(" ")));
+    page.field(2, "DiscoveryCHAPAuth", disk["chapAuthDiscovery"] == true);
+    page.field(2, "SessionCHAPAuth", disk["chapAuthSession"] == true);
+    let secret_name = text(&secret["name"]);
+    let secret =
+        if secret.is_object() { format!("&{{{secret_name}}}") } else { "<nil>".to_owned() };
+    page.field(2, "SecretRef", secret);
+    page.field(2, "InitiatorName", disk["initiatorName"].as_str().unwrap_or("<none>"));
 }
 
 fn projection(page: &mut Page, projected: &Value) {

@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/kubelet.go`.
 
+use super::nodeinfomanager::NodeInfoManager;
 use super::pod_workers::{Failure, NodeWorld, PodWorker};
 use super::probes::{Finding, ProbeManager};
 use super::{lease, mirror, node_status, static_pods, status};
@@ -16,7 +17,7 @@ use naru_client::{
     Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch, object_reference,
 };
 use naru_sim::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct Kubelet {
     lease: Option<Arc<Lease>>,
     reported: Option<Time>,
     images_reported: usize,
+    in_use_reported: Vec<String>,
+    drivers: NodeInfoManager,
 }
 
 impl Kubelet {
@@ -63,6 +66,8 @@ impl Kubelet {
             lease: None,
             reported: None,
             images_reported: 0,
+            in_use_reported: Vec::new(),
+            drivers: NodeInfoManager::default(),
         }
     }
 
@@ -124,12 +129,15 @@ impl Kubelet {
         world: &NodeWorld<'_>,
     ) -> Result<Action, Error> {
         let images = world.runtime.images.list().len();
+        self.drivers.sync(&mut context.client, &self.config.name, world.runtime)?;
+        let in_use = self.volumes_in_use();
         let ready = world.runtime.network_ready();
         let again = if ready { UPDATE_INTERVAL } else { RUNTIME_INTERVAL };
         let own = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
         let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL)
             || own.is_some_and(|node| node_status::is_ready(node) != ready);
-        if !due && images == self.images_reported {
+        let same = images == self.images_reported && in_use == self.in_use_reported;
+        if !due && same {
             return Ok(Action::requeue_after(again));
         }
         match context.client.get::<Node>("", &self.config.name) {
@@ -139,6 +147,7 @@ impl Kubelet {
         }
         self.reported = Some(context.now);
         self.images_reported = images;
+        self.in_use_reported = in_use;
         Ok(Action::requeue_after(again))
     }
 
@@ -157,6 +166,7 @@ impl Kubelet {
         let turned = node_status::turned(&before, &after);
         status.conditions = Some(after);
         status.images = Some(node_status::container_images(&world.runtime.images));
+        status.volumes_in_use = Some(self.volumes_in_use()).filter(|in_use| !in_use.is_empty());
         node.metadata.resource_version = None;
         context.client.update_status(node)?;
         if self.reported.is_none() {
@@ -265,6 +275,22 @@ impl Kubelet {
         Some(key)
     }
 
+    /// The pods that wait for a disk, when other disks are attached than before.
+    fn map_attached(&self, node: &Node, old: Option<&Node>) -> Vec<Key> {
+        let attached = |node: &Node| node.status.as_ref()?.volumes_attached.clone();
+        if old.and_then(attached) == attached(node) {
+            return Vec::new();
+        }
+        let waiting = self.workers.values().filter(|worker| worker.waits_for_disk);
+        waiting.map(|worker| worker.key.clone()).collect()
+    }
+
+    /// The disks that pods use here or are about to.
+    fn volumes_in_use(&self) -> Vec<String> {
+        let all = self.workers.values().flat_map(PodWorker::disks_in_use);
+        all.collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
     // ---- pods ----
 
     /// Somebody else has changed what the kubelet says of a pod, as the node controller does when
@@ -336,7 +362,11 @@ impl Kubelet {
             worker.begin_termination(context, world);
             worker.shorten_grace(context.now);
         }
+        if worker.waits_for_disk {
+            worker.poke(context.now);
+        }
         check_deadline(worker, pod, context, world);
+        worker.check_limits(context, world);
         for finding in self.findings.remove(key).unwrap_or_default() {
             worker.take_finding(&finding, context, world);
         }
@@ -490,6 +520,10 @@ impl Controller for Kubelet {
     }
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
+        if let Some(node) = event.object.get::<Node>() {
+            let old = old.and_then(Object::get::<Node>);
+            return self.map_attached(node, old);
+        }
         let Some(pod) = event.object.get::<Pod>() else { return Vec::new() };
         let old = old.and_then(Object::get::<Pod>);
         if self.take_correction(&event.object, old, pod) {

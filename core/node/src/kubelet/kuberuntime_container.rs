@@ -259,7 +259,7 @@ impl PodWorker {
     }
 
     fn container_config(
-        &self,
+        &mut self,
         container: &Container,
         name: ImageRef,
         image: Arc<Image>,

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod env;
+mod eviction;
 mod expansion;
 #[expect(clippy::module_inception, reason = "upstream's name of the file")]
 mod kubelet;
@@ -10,6 +11,7 @@ mod lease;
 mod lifecycle;
 mod mirror;
 mod node_status;
+mod nodeinfomanager;
 mod pod_files;
 pub(crate) mod pod_workers;
 mod probes;

@@ -12,8 +12,8 @@ use super::termination::Termination;
 use super::volumes::{self, PodVolumes, SetUpError};
 use super::{node_status, pod_files};
 use crate::runtime::{ContainerId, Runtime, SandboxConfig, SandboxId};
-use crate::{Image, ImageRef, NodeConfig, RegistryError};
-use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+use crate::{Disks, Image, ImageRef, NodeConfig, RegistryError};
+use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, PodStatus};
 use naru_api::{Key, Object};
 use naru_client::{Context, EventType};
 use naru_network::{Network, NsId};
@@ -44,6 +44,8 @@ pub struct NodeWorld<'a> {
     pub runtime: &'a mut Runtime,
     /// The network.
     pub network: &'a mut Network,
+    /// Disks and file servers beyond the node.
+    pub disks: &'a mut Disks,
     /// The node's own namespace.
     pub host: NsId,
     /// The node.
@@ -117,6 +119,10 @@ pub struct PodWorker {
     /// The status that was written last.
     pub written: Option<PodStatus>,
     pub(super) volumes: PodVolumes,
+    /// When it is looked next whether volumes hold too much.
+    pub(super) limits_at: Option<Time>,
+    /// Whether a disk has to be attached to the node before it can go on.
+    pub(super) waits_for_disk: bool,
     /// When the volumes are compared with their objects next.
     refresh_at: Option<Time>,
     /// How long it waits before it tries again to set up volumes.
@@ -155,6 +161,8 @@ impl PodWorker {
             failed: None,
             written: None,
             volumes: PodVolumes::default(),
+            limits_at: None,
+            waits_for_disk: false,
             refresh_at: None,
             mount_delay: MOUNT_DELAY,
             hooks: Vec::new(),
@@ -194,6 +202,13 @@ impl PodWorker {
         self.sync_at = Some(Time::ZERO);
     }
 
+    /// The disks that it uses or is about to, as a node's status names them.
+    pub fn disks_in_use(&self) -> Vec<String> {
+        let wanted = self.waits_for_disk.then_some(&self.object).and_then(Object::get::<Pod>);
+        let own = wanted.iter().flat_map(|pod| volumes::inline_disks(pod));
+        own.chain(self.volumes.disks()).collect()
+    }
+
     /// Something changed that a sync should look at.
     pub fn poke(&mut self, now: Time) {
         self.sync_at = Some(self.sync_at.map_or(now, |at| at.min(now)));
@@ -216,7 +231,8 @@ impl PodWorker {
         let hold = self.hold.as_ref().map(|(until, _)| *until);
         let sync = self.sync_at.filter(|_| hold.is_none());
         let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
-        let dues = [hold, sync, kills, self.wake_by, self.refresh_at, self.hooks_at];
+        let dues =
+            [hold, sync, kills, self.wake_by, self.refresh_at, self.hooks_at, self.limits_at];
         dues.into_iter().flatten().min()
     }
 
@@ -325,9 +341,11 @@ impl PodWorker {
         let now = context.now;
         let object = self.object.clone();
         let Some(pod) = object.get::<Pod>() else { return false };
+        let node = context.cache.get::<Node>(&Key::new("", world.config.name.as_str()));
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let client = &mut context.client;
-        let mut sources = volumes::Sources { pod, pod_ip, config: world.config, client, now };
+        let (client, config, disks) = (&mut context.client, world.config, &mut *world.disks);
+        let mut sources = volumes::Sources { pod, pod_ip, config, node, client, disks, now };
+        self.waits_for_disk = false;
         match self.volumes.set_up(spec, &mut sources, world.runtime) {
             Ok(()) => {
                 if self.refresh_at.is_none() && self.volumes.follow_objects() {
@@ -335,10 +353,19 @@ impl PodWorker {
                 }
                 true
             }
-            Err(SetUpError(why)) => {
+            Err(SetUpError::Failed(why)) => {
                 context.event(&self.object, EventType::Warning, "FailedMount", &why);
                 self.sync_at = Some(now + self.mount_delay);
                 self.mount_delay = (self.mount_delay * 2).min(MOUNT_DELAY_MAX);
+                false
+            }
+            Err(SetUpError::Unprocessed(why)) => {
+                context.event(&self.object, EventType::Warning, "FailedMount", &why);
+                self.sync_failed = true;
+                false
+            }
+            Err(SetUpError::NotAttached) => {
+                self.waits_for_disk = true;
                 false
             }
         }
@@ -358,9 +385,17 @@ impl PodWorker {
         let object = self.object.clone();
         let Some(pod) = object.get::<Pod>() else { return };
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let client = &mut context.client;
-        let mut sources = volumes::Sources { pod, pod_ip, config: world.config, client, now };
+        let (client, config, disks) = (&mut context.client, world.config, &mut *world.disks);
+        let mut sources = volumes::Sources { pod, pod_ip, config, node: None, client, disks, now };
         self.volumes.refresh(spec, &mut sources, world.runtime);
+        let grown = self.volumes.expand(&mut sources);
+        for name in grown {
+            let text = format!(
+                "MountVolume.NodeExpandVolume succeeded for volume \"{name}\" {}",
+                world.config.name
+            );
+            context.event(&self.object, EventType::Normal, "FileSystemResizeSuccessful", &text);
+        }
     }
 
     /// The containers that should be started now.

@@ -156,7 +156,7 @@ impl PodWorker {
         if let Some(sandbox) = self.sandbox.take() {
             world.runtime.remove_sandbox(world.network, sandbox);
         }
-        self.volumes.tear_down(world.runtime);
+        self.volumes.tear_down(&self.uid, world.runtime);
         self.terminated = true;
     }
 }

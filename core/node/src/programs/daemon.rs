@@ -43,6 +43,10 @@ const DAEMONS: &[(&str, u64, &[&str])] = &[
         ],
     ),
     ("kindnetd", 10, &["main.go:109] connected to apiserver"]),
+    ("gce-pd-csi-driver", 12, &["main.go:103] Driver vendor version v1.17.4-gke.0"]),
+    ("hostpathplugin", 12, &["main.go:92] \"Starting driver\" driver=\"hostpath.csi.k8s.io\""]),
+    ("csi-node-driver-registrar", 12, &["main.go:150] \"Version\" version=\"v2.13.0\""]),
+    ("livenessprobe", 12, &["main.go:162] \"ServeMux listening\" address=\"0.0.0.0:9898\""]),
 ];
 
 impl Daemon {

@@ -283,7 +283,7 @@ impl Container {
     }
 
     /// Gives its processes the newest files of its volumes.
-    pub(super) fn borrow_volumes(&mut self, volumes: &Volumes) {
+    pub(super) fn borrow_volumes(&mut self, volumes: &mut Volumes) {
         for (mount, seen) in self.config.mounts.iter().zip(&mut self.seen_volumes) {
             volumes.lend(self.kernel.fs_mut(), &mount.path, mount.volume, seen);
         }

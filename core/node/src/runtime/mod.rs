@@ -200,7 +200,7 @@ impl Runtime {
     ) -> Result<(), String> {
         let container = self.containers.get_mut(&id).ok_or("container not found")?;
         // A volume may lie over the program itself.
-        container.borrow_volumes(&self.volumes);
+        container.borrow_volumes(&mut self.volumes);
         container.start(now, cause)?;
         self.changes += 1;
         self.schedule(id, now);
@@ -338,7 +338,7 @@ impl Runtime {
         let cause = container.cause;
         let mut world =
             ContainerWorld::new(now, cause, &mut self.rng, network, sandbox.network, api);
-        container.borrow_volumes(&self.volumes);
+        container.borrow_volumes(&mut self.volumes);
         let next = container.kernel.run(&mut world);
         if world.asked_api() {
             self.api_clients.insert(id);

@@ -1,14 +1,40 @@
 //! Volumes of a node: trees of files that several containers may share.
 //!
 //! Only one kernel runs at a time, so it is enough that each gets the newest tree before it runs
-//! and gives it back afterwards.
+//! and gives it back afterwards. A directory that is mounted by itself is a tree of its own, which
+//! follows the whole and which the whole follows. What is on a disk beyond the node is fetched
+//! before the node's containers run, and written back after.
 
-use naru_shell::{Tree, Vfs};
+use crate::disks::{DiskId, Disks};
+use naru_shell::{FileType, Stat, Tree, Vfs, join};
 use std::collections::BTreeMap;
 
 /// Names a volume of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VolumeId(pub u64);
+
+/// The node's own files.
+const HOST: VolumeId = VolumeId(0);
+
+/// Directories that every machine has.
+const HOST_DIRECTORIES: &[&str] = &[
+    "/bin",
+    "/etc",
+    "/home",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/srv",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/share",
+    "/var/lib/kubelet",
+    "/var/log/pods",
+    "/var/log/containers",
+];
 
 /// A volume within a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,57 +54,182 @@ pub struct Mount {
 struct Volume {
     tree: Tree,
     version: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Lives on this node alone.
+    Own,
+    /// A directory of another volume, and the state of that one which it has seen.
+    Part { whole: VolumeId, path: String, seen: u64 },
+    /// Lives on a disk: the state of the disk that it has seen, and the state of its own that the
+    /// disk has.
+    Disk { id: DiskId, seen: u64, written: u64 },
 }
 
 /// The volumes of a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Volumes {
     table: BTreeMap<VolumeId, Volume>,
-    /// Directories of the node itself, by path.
-    host: BTreeMap<String, VolumeId>,
     /// Directories within volumes that are mounted by themselves.
     parts: BTreeMap<(VolumeId, String), VolumeId>,
+    disks: BTreeMap<DiskId, VolumeId>,
+    /// The pods that use a persistent volume which only one may use.
+    exclusive: BTreeMap<String, String>,
     last: u64,
 }
 
+impl Default for Volumes {
+    fn default() -> Self {
+        Volumes::with_files(&[])
+    }
+}
+
 impl Volumes {
-    /// The volumes of a node that has these files, each in a directory of the node itself.
+    /// The volumes of a node that has these files of its own.
     pub fn with_files(files: &[(String, Vec<u8>)]) -> Self {
-        let mut folders: BTreeMap<&str, Vfs> = BTreeMap::new();
+        let mut fs = Vfs::new();
+        // A machine's own directories fit into an empty tree, and so does what a profile puts
+        // there.
+        for directory in HOST_DIRECTORIES {
+            let _ = fs.mkdir_all(directory);
+        }
         for (path, bytes) in files {
-            let Some((folder, name)) = path.rsplit_once('/') else { continue };
-            let fs = folders.entry(folder).or_insert_with(|| Vfs::from(Tree::new()));
-            // An empty directory takes what a profile puts into it.
-            let written = fs.write(&format!("/{name}"), bytes);
+            if let Some((folder, _)) = path.rsplit_once('/') {
+                let _ = fs.mkdir_all(folder);
+            }
+            let written = fs.write(path, bytes);
             debug_assert!(written.is_ok());
         }
-        let mut volumes = Volumes::default();
-        for (folder, fs) in folders {
-            let id = volumes.add_host_path(folder);
-            volumes.set_tree(id, fs.into_tree());
+        let host = Volume { tree: fs.into_tree(), version: 1, kind: Kind::Own };
+        Volumes {
+            table: BTreeMap::from([(HOST, host)]),
+            parts: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            exclusive: BTreeMap::new(),
+            last: HOST.0,
         }
-        volumes
     }
 
     /// A new volume with these files.
     pub fn add(&mut self, tree: Tree) -> VolumeId {
+        self.insert(tree, Kind::Own)
+    }
+
+    fn insert(&mut self, tree: Tree, kind: Kind) -> VolumeId {
         self.last += 1;
         let id = VolumeId(self.last);
-        self.table.insert(id, Volume { tree, version: 1 });
+        self.table.insert(id, Volume { tree, version: 1, kind });
         id
     }
 
-    /// A directory of the node itself; `None` if nobody has used it yet.
-    pub fn host_path(&self, path: &str) -> Option<VolumeId> {
-        self.host.get(path).copied()
+    // ---- the node's own files ----
+
+    /// What the node has at a path.
+    pub fn host_stat(&mut self, path: &str) -> Option<Stat> {
+        self.host_fs().stat(path).ok()
     }
 
-    /// Makes a directory of the node itself.
-    pub fn add_host_path(&mut self, path: &str) -> VolumeId {
-        let id = self.add(Tree::new());
-        self.host.insert(path.to_owned(), id);
-        id
+    /// Makes a directory of the node, with those above it.
+    pub fn make_host_directory(&mut self, path: &str, mode: u16) -> Result<(), String> {
+        self.change_host(|fs| {
+            fs.mkdir_all(path)?;
+            fs.chmod(path, mode)
+        })
+        .map_err(|error| format!("mkdir {path}: {}", error.to_string().to_lowercase()))
     }
+
+    /// Makes an empty file of the node.
+    pub fn make_host_file(&mut self, path: &str) -> Result<(), String> {
+        self.change_host(|fs| {
+            fs.touch(path)?;
+            fs.chmod(path, 0o644)
+        })
+        .map_err(|error| format!("open {path}: {}", error.to_string().to_lowercase()))
+    }
+
+    /// A directory of the node as a volume, or the directory that holds the file there and the
+    /// file's name.
+    pub fn host_path(&mut self, path: &str) -> Option<(VolumeId, String)> {
+        let real = self.host_fs().real_path(path).ok()?;
+        if self.host_stat(&real)?.is_dir() {
+            return Some((self.part(HOST, real.trim_matches('/'))?, String::new()));
+        }
+        let (folder, name) = real.rsplit_once('/')?;
+        Some((self.part(HOST, folder.trim_matches('/'))?, name.to_owned()))
+    }
+
+    fn host_fs(&mut self) -> Vfs {
+        let tree = self.table.get(&HOST).map(|host| host.tree.clone());
+        Vfs::from(tree.unwrap_or_default())
+    }
+
+    fn change_host<T, E>(&mut self, change: impl FnOnce(&mut Vfs) -> Result<T, E>) -> Result<T, E> {
+        let mut fs = self.host_fs();
+        let result = change(&mut fs)?;
+        self.set_tree(HOST, fs.into_tree());
+        Ok(result)
+    }
+
+    // ---- disks ----
+
+    /// A disk as a volume of this node.
+    pub fn disk(&mut self, id: &DiskId, disks: &Disks) -> Option<VolumeId> {
+        if let Some(volume) = self.disks.get(id) {
+            return Some(*volume);
+        }
+        let (tree, seen) = disks.get(id)?;
+        let kind = Kind::Disk { id: id.clone(), seen, written: 1 };
+        let volume = self.insert(tree.clone(), kind);
+        self.disks.insert(id.clone(), volume);
+        Some(volume)
+    }
+
+    /// Takes over what others have written to disks that are mounted here.
+    pub fn fetch(&mut self, disks: &Disks) {
+        for volume in self.disks.values() {
+            let Some(Volume { tree, version, kind }) = self.table.get_mut(volume) else { continue };
+            let Kind::Disk { id, seen, written } = kind else { continue };
+            if let Some((newest, state)) = disks.get(id)
+                && state != *seen
+            {
+                *tree = newest.clone();
+                *version += 1;
+                (*seen, *written) = (state, *version);
+            }
+        }
+    }
+
+    /// Writes to disks what was changed here.
+    pub fn store(&mut self, disks: &mut Disks) {
+        for volume in self.disks.values() {
+            let Some(Volume { tree, version, kind }) = self.table.get_mut(volume) else { continue };
+            let Kind::Disk { id, seen, written } = kind else { continue };
+            if written != version
+                && let Some(state) = disks.write(id, tree.clone())
+            {
+                (*seen, *written) = (state, *version);
+            }
+        }
+    }
+
+    // ---- volumes for one pod alone ----
+
+    /// Lets the pod have a persistent volume, unless another has it.
+    pub fn take_exclusively(&mut self, name: &str, pod_uid: &str) -> bool {
+        let holder = self.exclusive.entry(name.to_owned()).or_insert_with(|| pod_uid.to_owned());
+        holder == pod_uid
+    }
+
+    /// The pod does not use the persistent volume any more.
+    pub fn give_back(&mut self, name: &str, pod_uid: &str) {
+        if self.exclusive.get(name).is_some_and(|holder| holder == pod_uid) {
+            self.exclusive.remove(name);
+        }
+    }
+
+    // ---- any volume ----
 
     /// The files of a volume.
     pub fn tree(&self, id: VolumeId) -> Option<&Tree> {
@@ -90,44 +241,83 @@ impl Volumes {
         if let Some(volume) = self.table.get_mut(&id) {
             volume.tree = tree;
             volume.version += 1;
+            self.tell_whole(id);
         }
     }
 
-    /// Removes a volume with all that is in it.
+    /// Removes a volume with all that is in it. What is on a disk, or a part of something else,
+    /// stays there.
     pub fn remove(&mut self, id: VolumeId) {
+        if id == HOST {
+            return;
+        }
         self.table.remove(&id);
+        self.disks.retain(|_, volume| *volume != id);
         let parts: Vec<VolumeId> = self
             .parts
             .iter()
             .filter(|((whole, _), _)| *whole == id)
             .map(|(_, part)| *part)
             .collect();
-        self.parts.retain(|(whole, _), _| *whole != id);
+        self.parts.retain(|(whole, _), part| *whole != id && *part != id);
         for part in parts {
             self.table.remove(&part);
         }
     }
 
-    /// The volume that a directory within a volume is, once it is mounted by itself. What is
-    /// written there is seen by all who mount the same directory.
+    /// The volume that a directory within a volume is when it is mounted by itself; made if it is
+    /// not there.
     pub fn part(&mut self, id: VolumeId, sub_path: &str) -> Option<VolumeId> {
-        let key = (id, sub_path.to_owned());
+        let sub_path = sub_path.trim_matches('/');
+        if sub_path.is_empty() && id != HOST {
+            return Some(id);
+        }
+        let (whole, path) = match &self.table.get(&id)?.kind {
+            Kind::Part { whole, path, .. } => {
+                (*whole, join(&format!("/{path}"), sub_path).trim_matches('/').to_owned())
+            }
+            _ => (id, sub_path.to_owned()),
+        };
+        let key = (whole, path.clone());
         if let Some(part) = self.parts.get(&key) {
             return Some(*part);
         }
-        let whole = Vfs::from(self.tree(id)?.clone());
-        let mut part = Vfs::from(Tree::new());
-        let from = format!("/{sub_path}");
-        if whole.is_dir(&from) {
-            copy(&whole, &from, &mut part, "");
+        let volume = self.table.get_mut(&whole)?;
+        let mut fs = Vfs::from(volume.tree.clone());
+        let from = format!("/{path}");
+        if !fs.is_dir(&from) {
+            fs.mkdir_all(&from).ok()?;
+            volume.tree = fs.clone().into_tree();
+            volume.version += 1;
         }
-        let part = self.add(part.into_tree());
+        let seen = volume.version;
+        let mut tree = Vfs::from(Tree::with_capacity(volume.tree.capacity()));
+        follow(&fs, &from, &mut tree, "/");
+        let part = self.insert(tree.into_tree(), Kind::Part { whole, path, seen });
         self.parts.insert(key, part);
         Some(part)
     }
 
+    /// A copy of a directory within a volume, which does not follow it; `None` if it is not there.
+    pub fn copy(&mut self, id: VolumeId, path: &str) -> Option<VolumeId> {
+        let fs = Vfs::from(self.tree(id)?.clone());
+        let from = format!("/{path}");
+        if !fs.is_dir(&from) {
+            return None;
+        }
+        let mut copy = Vfs::from(Tree::new());
+        follow(&fs, &from, &mut copy, "/");
+        Some(self.add(copy.into_tree()))
+    }
+
+    /// Whether a volume has this directory.
+    pub fn has_directory(&self, id: VolumeId, path: &str) -> bool {
+        self.tree(id).is_some_and(|tree| Vfs::from(tree.clone()).is_dir(&format!("/{path}")))
+    }
+
     /// One file of a volume.
-    pub fn file(&self, id: VolumeId, path: &str) -> Option<Vec<u8>> {
+    pub fn file(&mut self, id: VolumeId, path: &str) -> Option<Vec<u8>> {
+        self.ask_whole(id);
         let fs = Vfs::from(self.tree(id)?.clone());
         let path = format!("/{path}");
         if fs.is_dir(&path) {
@@ -137,7 +327,8 @@ impl Volumes {
     }
 
     /// Gives a kernel's files the newest tree of a volume, unless they have it already.
-    pub(super) fn lend(&self, fs: &mut Vfs, path: &str, id: VolumeId, seen: &mut u64) {
+    pub(super) fn lend(&mut self, fs: &mut Vfs, path: &str, id: VolumeId, seen: &mut u64) {
+        self.ask_whole(id);
         if let Some(volume) = self.table.get(&id)
             && volume.version != *seen
         {
@@ -146,30 +337,128 @@ impl Volumes {
         }
     }
 
-    /// Takes over what a kernel has made of a volume.
+    /// Takes over what a kernel has made of a volume, if it has changed it.
     pub(super) fn take_back(&mut self, fs: &Vfs, path: &str, id: VolumeId, seen: &mut u64) {
-        if let (Some(volume), Some(tree)) = (self.table.get_mut(&id), fs.mounted(path)) {
-            volume.tree = tree.clone();
-            volume.version += 1;
-            *seen = volume.version;
+        let (Some(volume), Some(tree)) = (self.table.get_mut(&id), fs.mounted(path)) else {
+            return;
+        };
+        if tree.changes() == volume.tree.changes() {
+            return;
+        }
+        volume.tree = tree.clone();
+        volume.version += 1;
+        *seen = volume.version;
+        self.tell_whole(id);
+    }
+
+    // ---- parts and wholes ----
+
+    /// Lets a part follow what has happened to its whole.
+    fn ask_whole(&mut self, id: VolumeId) {
+        let Some(Volume { tree, kind: Kind::Part { whole, path, seen }, .. }) = self.table.get(&id)
+        else {
+            return;
+        };
+        let Some(whole) = self.table.get(whole).filter(|whole| whole.version != *seen) else {
+            return;
+        };
+        let mut mine = Vfs::from(tree.clone());
+        follow(&Vfs::from(whole.tree.clone()), &format!("/{path}"), &mut mine, "/");
+        let (newest, state) = (mine.into_tree(), whole.version);
+        if let Some(Volume { tree, version, kind: Kind::Part { seen, .. } }) =
+            self.table.get_mut(&id)
+        {
+            *version += u64::from(newest.changes() != tree.changes());
+            *tree = newest;
+            *seen = state;
+        }
+    }
+
+    /// Lets a whole follow one of its parts. Other parts that lie elsewhere need not look.
+    fn tell_whole(&mut self, id: VolumeId) {
+        let Some(Volume { tree, kind: Kind::Part { whole, path, .. }, .. }) = self.table.get(&id)
+        else {
+            return;
+        };
+        let (whole_id, path) = (*whole, path.clone());
+        let part = Vfs::from(tree.clone());
+        let Some(whole) = self.table.get_mut(&whole_id) else { return };
+        let mut all = Vfs::from(whole.tree.clone());
+        follow(&part, "/", &mut all, &format!("/{path}"));
+        whole.tree = all.into_tree();
+        let before = whole.version;
+        whole.version += 1;
+        let state = whole.version;
+        let parts = self.parts.iter().filter(|((whole, _), _)| *whole == whole_id);
+        for ((_, other), part) in parts {
+            let elsewhere = *part == id || !(lies_in(other, &path) || lies_in(&path, other));
+            if let Some(Volume { kind: Kind::Part { seen, .. }, .. }) = self.table.get_mut(part)
+                && elsewhere
+                && (*seen == before || *part == id)
+            {
+                *seen = state;
+            }
         }
     }
 }
 
-/// Copies a directory; what does not fit is left out.
-fn copy(from: &Vfs, path: &str, to: &mut Vfs, at: &str) {
-    for entry in from.list(path).unwrap_or_default() {
-        let source = naru_shell::join(path, &entry.name);
-        let target = format!("{at}/{}", entry.name);
-        if entry.stat.is_dir() {
-            let _ = to.mkdir(&target);
-            copy(from, &source, to, &target);
-        } else if let Ok(link) = from.read_link(&source) {
-            let _ = to.symlink(&link, &target);
-        } else if let Ok(bytes) = from.read(&source) {
-            let _ = to.write(&target, &bytes);
-            let _ = to.chmod(&target, entry.stat.mode);
+/// Whether a path is within a directory, or the directory itself.
+fn lies_in(path: &str, directory: &str) -> bool {
+    directory.is_empty()
+        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Makes the directory `at` what the directory `path` is, and changes no more than needed; what
+/// does not fit is left out.
+fn follow(from: &Vfs, path: &str, to: &mut Vfs, at: &str) {
+    let Ok(source) = from.stat(path) else { return };
+    if !to.is_dir(at) {
+        let _ = to.mkdir_all(at);
+    }
+    let entries = from.list(path).unwrap_or_default();
+    for old in to.list(at).unwrap_or_default() {
+        let same =
+            |new: &naru_shell::DirEntry| new.name == old.name && new.stat.kind == old.stat.kind;
+        if !entries.iter().any(same) {
+            let _ = to.remove_all(&join(at, &old.name));
         }
+    }
+    for entry in entries {
+        let (source, target) = (join(path, &entry.name), join(at, &entry.name));
+        match entry.stat.kind {
+            FileType::Directory => follow(from, &source, to, &target),
+            FileType::Symlink => follow_link(from, &source, to, &target),
+            FileType::File => follow_file(from, &source, to, &target, &entry.stat),
+            FileType::Device => {}
+        }
+    }
+    follow_mode(&source, to, at);
+}
+
+fn follow_link(from: &Vfs, source: &str, to: &mut Vfs, target: &str) {
+    let Ok(link) = from.read_link(source) else { return };
+    if to.read_link(target).as_ref() != Ok(&link) {
+        let _ = to.remove(target);
+        let _ = to.symlink(&link, target);
+    }
+}
+
+fn follow_file(from: &Vfs, source: &str, to: &mut Vfs, target: &str, stat: &Stat) {
+    let Ok(bytes) = from.read(source) else { return };
+    if to.read(target).as_ref() != Ok(&bytes) {
+        to.act_as(0, stat.mtime);
+        let _ = to.write(target, &bytes);
+    }
+    follow_mode(stat, to, target);
+}
+
+fn follow_mode(stat: &Stat, to: &mut Vfs, target: &str) {
+    let Ok(now) = to.stat(target) else { return };
+    if now.mode != stat.mode {
+        let _ = to.chmod(target, stat.mode);
+    }
+    if (now.uid, now.gid) != (stat.uid, stat.gid) {
+        let _ = to.chown(target, stat.uid, stat.gid);
     }
 }
 
@@ -182,16 +471,19 @@ mod tests {
         fs.write(path, text.as_bytes()).unwrap();
     }
 
+    fn machine() -> Vfs {
+        let mut fs = Vfs::new();
+        fs.mkdir_all("/mnt").unwrap();
+        fs.mount("/mnt", Tree::new(), false).unwrap();
+        fs
+    }
+
     #[test]
     fn what_one_writes_the_other_reads() {
         let mut volumes = Volumes::default();
         let id = volumes.add(Tree::new());
-        let (mut one, mut two) = (Vfs::new(), Vfs::new());
+        let (mut one, mut two) = (machine(), machine());
         let (mut seen_one, mut seen_two) = (0, 0);
-        for fs in [&mut one, &mut two] {
-            fs.mkdir_all("/mnt").unwrap();
-            fs.mount("/mnt", Tree::new(), false).unwrap();
-        }
         volumes.lend(&mut one, "/mnt", id, &mut seen_one);
         written(&mut one, "/mnt/a", "hi");
         volumes.take_back(&one, "/mnt", id, &mut seen_one);
@@ -200,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_a_volume_of_its_own() {
+    fn a_part_and_its_whole_follow_each_other() {
         let mut volumes = Volumes::default();
         let mut fs = Vfs::from(Tree::new());
         fs.mkdir_all("/a/b").unwrap();
@@ -208,9 +500,53 @@ mod tests {
         let id = volumes.add(fs.into_tree());
         let part = volumes.part(id, "a").unwrap();
         assert_eq!(volumes.part(id, "a"), Some(part));
+        assert_eq!(volumes.part(part, "b"), volumes.part(id, "a/b"));
         assert_eq!(volumes.file(part, "b/c"), Some(b"x".to_vec()));
         assert_eq!(volumes.file(id, "a/b"), None);
+
+        let (mut kernel, mut seen) = (machine(), 0);
+        volumes.lend(&mut kernel, "/mnt", part, &mut seen);
+        kernel.write("/mnt/new", b"y").unwrap();
+        kernel.remove_all("/mnt/b").unwrap();
+        volumes.take_back(&kernel, "/mnt", part, &mut seen);
+        assert_eq!(volumes.file(id, "a/new"), Some(b"y".to_vec()));
+        let inner = volumes.part(id, "a/b").unwrap();
+        assert_eq!(volumes.file(inner, "c"), None);
+
+        let mut whole = Vfs::from(volumes.tree(id).unwrap().clone());
+        whole.write("/a/new", b"z").unwrap();
+        volumes.set_tree(id, whole.into_tree());
+        assert_eq!(volumes.file(part, "new"), Some(b"z".to_vec()));
         volumes.remove(id);
         assert!(volumes.tree(part).is_none());
+    }
+
+    #[test]
+    fn the_node_has_paths_within_paths() {
+        let mut volumes = Volumes::default();
+        volumes.make_host_directory("/data/inner", 0o755).unwrap();
+        let (outer, _) = volumes.host_path("/data").unwrap();
+        let (inner, _) = volumes.host_path("/data/inner/").unwrap();
+        let (mut kernel, mut seen) = (machine(), 0);
+        volumes.lend(&mut kernel, "/mnt", inner, &mut seen);
+        kernel.write("/mnt/f", b"1").unwrap();
+        volumes.take_back(&kernel, "/mnt", inner, &mut seen);
+        assert_eq!(volumes.file(outer, "inner/f"), Some(b"1".to_vec()));
+        assert_eq!(volumes.host_path("/nothing"), None);
+    }
+
+    #[test]
+    fn two_nodes_share_a_disk() {
+        let (mut disks, id) = (Disks::default(), DiskId::new("nfs", "/srv"));
+        disks.make(&id, 1 << 20).unwrap();
+        let (mut one, mut two) = (Volumes::default(), Volumes::default());
+        let (a, b) = (one.disk(&id, &disks).unwrap(), two.disk(&id, &disks).unwrap());
+        let (mut kernel, mut seen) = (machine(), 0);
+        one.lend(&mut kernel, "/mnt", a, &mut seen);
+        kernel.write("/mnt/f", b"1").unwrap();
+        one.take_back(&kernel, "/mnt", a, &mut seen);
+        one.store(&mut disks);
+        two.fetch(&disks);
+        assert_eq!(two.file(b, "f"), Some(b"1".to_vec()));
     }
 }

@@ -12,7 +12,7 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiError, ApiService, KindRef, Kube, Object, UserInfo};
 use naru_apiserver::{ApiServer, AuthenticationConfig};
 use naru_network::{Call, Link, Network, NsId, Route};
-use naru_node::{Env, NamespaceStack, Node, NodeConfig};
+use naru_node::{Disks, Env, NamespaceStack, Node, NodeConfig};
 use naru_pki::{PrivateKey, jwt};
 use naru_shell::{Errno, NetStack};
 use naru_sim::{CauseId, Rng, Time};
@@ -25,6 +25,7 @@ use std::time::Duration;
 pub struct Machine {
     pub api: ApiServer,
     pub net: Network,
+    pub disks: Disks,
     pub nodes: Vec<Node>,
     pub outside: NsId,
     pub now: Time,
@@ -69,10 +70,12 @@ impl Machine {
             nodes.push(node);
         }
         for node in &mut nodes {
-            let mut env = Env { api: &mut api, net: &mut net, now: Time::ZERO };
+            let mut env =
+                Env { api: &mut api, net: &mut net, disks: &mut Disks::default(), now: Time::ZERO };
             node.start(&mut env).unwrap();
         }
-        let mut machine = Machine { api, net, nodes, outside, now: Time::ZERO };
+        let mut machine =
+            Machine { api, net, disks: Disks::default(), nodes, outside, now: Time::ZERO };
         machine.prepare_namespaces();
         machine
     }
@@ -98,7 +101,12 @@ impl Machine {
                 let _ = self.nodes.iter_mut().any(|node| node.wake_namespace(namespace));
             }
             for node in &mut self.nodes {
-                let mut env = Env { api: &mut self.api, net: &mut self.net, now: self.now };
+                let mut env = Env {
+                    api: &mut self.api,
+                    net: &mut self.net,
+                    disks: &mut self.disks,
+                    now: self.now,
+                };
                 node.deliver(&mut env);
                 node.advance(&mut env);
             }

@@ -39,6 +39,7 @@ impl Plugin for InterPodAffinity {
             | ClusterEvent::PodRemoved(_) => true,
             ClusterEvent::NodeUpdated { old, new } => old.metadata.labels != new.metadata.labels,
             ClusterEvent::PodUpdated { old, new } => old.metadata.labels != new.metadata.labels,
+            ClusterEvent::Storage { .. } => false,
         }
     }
 }

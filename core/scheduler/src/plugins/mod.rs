@@ -13,9 +13,13 @@ mod node_ports;
 mod node_resources_balanced_allocation;
 mod node_resources_fit;
 mod node_unschedulable;
+mod node_volume_limits;
 mod pod_topology_spread;
 mod scheduling_gates;
 mod taint_toleration;
+pub mod volume_binding;
+mod volume_restrictions;
+mod volume_zone;
 
 use crate::framework::{
     BindPlugin, ClusterEvent, FilterPlugin, Plugin, PostFilterPlugin, PreEnqueue, Rejection,
@@ -32,10 +36,14 @@ use node_ports::NodePorts;
 use node_resources_balanced_allocation::NodeResourcesBalancedAllocation;
 use node_resources_fit::NodeResourcesFit;
 use node_unschedulable::NodeUnschedulable;
+use node_volume_limits::NodeVolumeLimits;
 use pod_topology_spread::PodTopologySpread;
 use scheduling_gates::SchedulingGates;
 use std::collections::BTreeSet;
 use taint_toleration::TaintToleration;
+use volume_binding::VolumeBinding;
+use volume_restrictions::VolumeRestrictions;
+use volume_zone::VolumeZone;
 
 /// Filters, in the order in which they run.
 pub static FILTERS: &[&dyn FilterPlugin] = &[
@@ -45,6 +53,10 @@ pub static FILTERS: &[&dyn FilterPlugin] = &[
     &NodeAffinity,
     &NodePorts,
     &NodeResourcesFit,
+    &VolumeRestrictions,
+    &NodeVolumeLimits,
+    &VolumeBinding,
+    &VolumeZone,
     &PodTopologySpread,
     &InterPodAffinity,
 ];

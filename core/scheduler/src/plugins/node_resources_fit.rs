@@ -34,7 +34,7 @@ impl Plugin for NodeResourcesFit {
             ClusterEvent::PodUpdated { old, new } => {
                 Resources::of_pod(old, 0, 0) != Resources::of_pod(new, 0, 0)
             }
-            ClusterEvent::PodAssigned(_) => false,
+            ClusterEvent::PodAssigned(_) | ClusterEvent::Storage { .. } => false,
         }
     }
 }

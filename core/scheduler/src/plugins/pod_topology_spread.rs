@@ -43,6 +43,7 @@ impl Plugin for PodTopologySpread {
             ClusterEvent::PodUpdated { old, new } => {
                 same_namespace(new) && old.metadata.labels != new.metadata.labels
             }
+            ClusterEvent::Storage { .. } => false,
         }
     }
 }

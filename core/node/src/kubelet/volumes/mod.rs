@@ -1,34 +1,69 @@
 //! The volumes of a pod: what is in them, and when that changes.
 //!
-//! Upstream: `pkg/kubelet/volumemanager`, `pkg/volume/{configmap,secret,projected,downwardapi,
-//! emptydir,hostpath}`.
+//! Upstream: `pkg/kubelet/volumemanager`, `pkg/volume`.
 
+mod claims;
+mod objects;
 mod payload;
+mod sources;
 mod token;
 
-use super::env::field_value;
+pub use sources::inline_disks;
+
 use crate::NodeConfig;
+use crate::disks::Disks;
 use crate::runtime::{Mount, Runtime, VolumeId, Volumes};
-use k8s_openapi::api::core::v1::{
-    ConfigMap, ConfigMapProjection, Container, DownwardAPIVolumeFile, HostPathVolumeSource,
-    KeyToPath, ObjectFieldSelector, Pod, PodSpec, Secret, Volume, VolumeProjection,
-};
+use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec, Volume};
+use naru_api::csi_translation;
 use naru_api::quantity::Amount;
 use naru_client::Client;
-use naru_shell::{Tree, Vfs};
+use naru_shell::{Tree, Vfs, join};
 use naru_sim::Time;
-use payload::{File, Payload};
-use std::collections::BTreeMap;
+use objects::payload_of;
+use payload::Payload;
+use std::collections::{BTreeMap, BTreeSet};
 use token::Tokens;
 
 /// A volume that is set up.
 #[derive(Clone, Debug)]
 struct Ready {
     id: VolumeId,
+    /// The file in it that is all the pod sees; "" for the whole volume.
+    file: String,
     /// What was written, for volumes that follow objects of the API.
     payload: Option<Payload>,
     /// Whether it outlives the pod.
     lasting: bool,
+    /// Whether it can only be read.
+    read_only: bool,
+    /// How many bytes may be in it before the pod is evicted, and how the pod says it.
+    limit: Option<(i64, String)>,
+    /// The disk that it is, as a node's status names it.
+    disk: Option<String>,
+    /// The claim that it comes from.
+    claim: Option<String>,
+}
+
+impl Ready {
+    /// A volume of the pod's own.
+    fn own(id: VolumeId) -> Self {
+        let file = String::new();
+        Ready {
+            id,
+            file,
+            payload: None,
+            lasting: false,
+            read_only: false,
+            limit: None,
+            disk: None,
+            claim: None,
+        }
+    }
+
+    /// A volume that outlives the pod.
+    fn lasting(id: VolumeId) -> Self {
+        Ready { lasting: true, ..Ready::own(id) }
+    }
 }
 
 /// Files by their paths.
@@ -38,6 +73,10 @@ type Files = Vec<(String, Vec<u8>)>;
 #[derive(Clone, Debug, Default)]
 pub struct PodVolumes {
     ready: BTreeMap<String, Ready>,
+    /// Copies of parts of volumes that do not follow them.
+    copies: Vec<VolumeId>,
+    /// Persistent volumes that this pod alone may use.
+    exclusive: BTreeSet<String>,
     tokens: Tokens,
 }
 
@@ -49,36 +88,157 @@ pub struct Sources<'a, 'c> {
     pub pod_ip: String,
     /// The node.
     pub config: &'a NodeConfig,
+    /// The node as the API knows it.
+    pub node: Option<&'a Node>,
     /// The way to the API.
     pub client: &'a mut Client<'c>,
+    /// Disks beyond the node.
+    pub disks: &'a mut Disks,
     /// The present moment.
     pub now: Time,
 }
 
 /// Why a volume could not be set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetUpError(pub String);
+pub enum SetUpError {
+    /// The text of a `FailedMount` event; it is tried again soon.
+    Failed(String),
+    /// The text of a `FailedMount` event; the whole sync has failed.
+    Unprocessed(String),
+    /// It is not attached to the node yet.
+    NotAttached,
+}
+
+/// What went wrong with one volume.
+enum Trouble {
+    /// At this step of mounting, for this reason.
+    Mount(&'static str, String),
+    /// It is not known what to mount.
+    Process(String),
+    /// It is not attached to the node yet.
+    NotAttached,
+}
+
+impl Trouble {
+    fn set_up(why: impl Into<String>) -> Self {
+        Trouble::Mount("MountVolume.SetUp failed", why.into())
+    }
+
+    fn new_mounter(why: impl Into<String>) -> Self {
+        Trouble::Mount("MountVolume.NewMounter initialization failed", why.into())
+    }
+
+    fn device(why: impl Into<String>) -> Self {
+        Trouble::Mount("MountVolume.MountDevice failed", why.into())
+    }
+}
 
 impl PodVolumes {
-    /// Sets up what is not there yet. The error is the text of a `FailedMount` event.
+    /// Sets up what is not there yet.
     pub fn set_up(
         &mut self,
         spec: &PodSpec,
         sources: &mut Sources<'_, '_>,
         runtime: &mut Runtime,
     ) -> Result<(), SetUpError> {
+        let mut unprocessed = Vec::new();
+        let mut first = None;
         for volume in spec.volumes.iter().flatten() {
             if self.ready.contains_key(&volume.name) {
                 continue;
             }
-            let ready =
-                set_up(volume, sources, &mut self.tokens, &mut runtime.volumes).map_err(|why| {
-                    let name = &volume.name;
-                    SetUpError(format!("MountVolume.SetUp failed for volume \"{name}\" : {why}"))
-                })?;
-            self.ready.insert(volume.name.clone(), ready);
+            let mut name = volume.name.clone();
+            match self.set_up_one(volume, &mut name, sources, runtime) {
+                Ok(ready) => drop(self.ready.insert(volume.name.clone(), ready)),
+                Err(Trouble::Process(why)) => unprocessed.push((volume.name.clone(), why)),
+                Err(Trouble::NotAttached) => first = first.or(Some(SetUpError::NotAttached)),
+                Err(Trouble::Mount(step, why)) => {
+                    let text = format!("{step} for volume \"{name}\" : {why}");
+                    first = Some(SetUpError::Failed(text));
+                    break;
+                }
+            }
         }
-        Ok(())
+        if unprocessed.is_empty() {
+            first.map_or(Ok(()), Err)
+        } else {
+            Err(self.tell(spec, &unprocessed))
+        }
+    }
+
+    /// Upstream: `WaitForAttachAndMount` in `pkg/kubelet/volumemanager/volume_manager.go`.
+    fn tell(&self, spec: &PodSpec, unprocessed: &[(String, String)]) -> SetUpError {
+        let names = |names: &[&str]| format!("[{}]", names.join(" "));
+        let mut unmounted: Vec<&str> = spec
+            .volumes
+            .iter()
+            .flatten()
+            .map(|volume| volume.name.as_str())
+            .filter(|name| !self.ready.contains_key(*name))
+            .collect();
+        unmounted.sort_unstable();
+        let failed: Vec<&str> = unprocessed.iter().map(|(name, _)| name.as_str()).collect();
+        let why: Vec<&str> = unprocessed.iter().map(|(_, why)| why.as_str()).collect();
+        SetUpError::Unprocessed(format!(
+            "Unable to attach or mount volumes: unmounted volumes={}, unattached volumes=[], \
+             failed to process volumes={}: {}",
+            names(&unmounted),
+            names(&failed),
+            why.join("; ")
+        ))
+    }
+
+    /// `name` becomes what events call the volume.
+    fn set_up_one(
+        &mut self,
+        volume: &Volume,
+        name: &mut String,
+        sources: &mut Sources<'_, '_>,
+        runtime: &mut Runtime,
+    ) -> Result<Ready, Trouble> {
+        if let Some(empty) = &volume.empty_dir {
+            let limit = empty.size_limit.as_ref();
+            let limit = limit.map(|limit| (Amount::of(limit).value(), limit.0.clone()));
+            let limit = limit.filter(|(bytes, _)| *bytes > 0);
+            let in_memory = empty.medium.as_deref() == Some("Memory");
+            let bytes = limit.as_ref().filter(|_| in_memory);
+            let bytes = bytes.and_then(|(bytes, _)| u64::try_from(*bytes).ok());
+            let tree = bytes.map_or_else(Tree::new, Tree::with_capacity);
+            let id = runtime.volumes.add(open_to_all(tree));
+            return Ok(Ready { limit: limit.filter(|_| !in_memory), ..Ready::own(id) });
+        }
+        if let Some(used) = claims::claim_of(volume, sources.pod) {
+            let found = claims::find(&used, sources).map_err(Trouble::Process)?;
+            *name = found.name.clone();
+            let uid = sources.pod.metadata.uid.clone().unwrap_or_default();
+            if found.exclusive && !runtime.volumes.take_exclusively(name, &uid) {
+                return Err(Trouble::set_up(
+                    "volume uses the ReadWriteOncePod access mode and is already in use by \
+                     another pod",
+                ));
+            }
+            if found.exclusive {
+                self.exclusive.insert(name.clone());
+            }
+            let ready = sources::persistent(&found, sources, runtime)?;
+            return Ok(Ready { read_only: found.read_only, claim: Some(used.name), ..ready });
+        }
+        if let Some(translated) = csi_translation::inline_name(volume) {
+            *name = translated;
+        }
+        if let Some(ready) = sources::inline(volume, sources, runtime)? {
+            return Ok(ready);
+        }
+        match payload_of(volume, sources, &mut self.tokens).map_err(Trouble::set_up)? {
+            Some(payload) => {
+                let id = runtime.volumes.add(payload.write(sources.now));
+                Ok(Ready { payload: Some(payload), read_only: true, ..Ready::own(id) })
+            }
+            None => Err(Trouble::Process(format!(
+                "failed to get Plugin from volumeSpec for volume \"{name}\" err=no volume plugin \
+                 matched"
+            ))),
+        }
     }
 
     /// Writes volumes anew whose objects have changed. What cannot be read stays as it is.
@@ -100,14 +260,41 @@ impl PodVolumes {
         }
     }
 
+    /// Lets the file systems of disks that have grown follow them; gives the volumes' names.
+    pub fn expand(&self, sources: &mut Sources<'_, '_>) -> Vec<String> {
+        let disks = self.ready.values().filter(|ready| ready.disk.is_some());
+        let claims = disks.filter_map(|ready| ready.claim.as_deref());
+        claims.filter_map(|claim| claims::expand(claim, sources)).collect()
+    }
+
     /// Whether any of them follows an object of the API.
     pub fn follow_objects(&self) -> bool {
         self.ready.values().any(|ready| ready.payload.is_some())
     }
 
+    /// The first volume that holds more than it may, and how much that is.
+    pub fn over_limit(&self, volumes: &Volumes) -> Option<(&str, &str)> {
+        self.ready.iter().find_map(|(name, ready)| {
+            let used = volumes.tree(ready.id).map_or(0, Tree::bytes_used);
+            let (limit, text) = ready.limit.as_ref()?;
+            let over = i64::try_from(used).unwrap_or(i64::MAX) > *limit;
+            over.then_some((name.as_str(), text.as_str()))
+        })
+    }
+
+    /// The disks that are mounted, as a node's status names them.
+    pub fn disks(&self) -> impl Iterator<Item = String> {
+        self.ready.values().filter_map(|ready| ready.disk.clone())
+    }
+
+    /// Whether any of them has a limit that is watched.
+    pub fn have_limits(&self) -> bool {
+        self.ready.values().any(|ready| ready.limit.is_some())
+    }
+
     /// Where a container has them. A path that leads to one file becomes a file.
     pub fn mounts(
-        &self,
+        &mut self,
         container: &Container,
         env: &BTreeMap<String, String>,
         volumes: &mut Volumes,
@@ -121,57 +308,51 @@ impl PodVolumes {
                 )
             })?;
             let sub_path = match (&mount.sub_path_expr, &mount.sub_path) {
-                (Some(expr), _) => super::expansion::expand(expr, |name| env.get(name).cloned()),
+                (Some(expr), _) => {
+                    crate::kubelet::expansion::expand(expr, |name| env.get(name).cloned())
+                }
                 (None, Some(path)) => path.clone(),
                 (None, None) => String::new(),
             };
-            let read_only = mount.read_only == Some(true) || ready.payload.is_some();
+            let inside = join(&format!("/{}", ready.file), &sub_path);
+            let inside = inside.trim_matches('/').to_owned();
+            let read_only = mount.read_only == Some(true) || ready.read_only;
             let path = mount.mount_path.trim_end_matches('/').to_owned();
-            if sub_path.is_empty() {
-                mounts.push(Mount { path, volume: ready.id, sub_path, read_only });
-            } else if let Some(bytes) = volumes.file(ready.id, &sub_path) {
+            let plain = |volume| Mount { path: path.clone(), volume, sub_path, read_only };
+            if inside.is_empty() {
+                mounts.push(plain(ready.id));
+            } else if let Some(bytes) = volumes.file(ready.id, &inside) {
                 files.push((path, bytes));
-            } else if let Some(part) = volumes.part(ready.id, &sub_path) {
-                mounts.push(Mount { path, volume: part, sub_path, read_only });
+            } else if ready.payload.is_some() {
+                let copy = volumes.copy(ready.id, &inside).ok_or_else(|| {
+                    format!(
+                        "failed to create subPath directory for volumeMount \"{}\" of container \
+                         \"{}\"",
+                        mount.name, container.name
+                    )
+                })?;
+                self.copies.push(copy);
+                mounts.push(plain(copy));
+            } else if let Some(part) = volumes.part(ready.id, &inside) {
+                mounts.push(plain(part));
             }
         }
         Ok((mounts, files))
     }
 
     /// Gives back what belongs to the pod alone.
-    pub fn tear_down(&mut self, runtime: &mut Runtime) {
+    pub fn tear_down(&mut self, uid: &str, runtime: &mut Runtime) {
         for ready in std::mem::take(&mut self.ready).into_values() {
             if !ready.lasting {
                 runtime.volumes.remove(ready.id);
             }
         }
-    }
-}
-
-fn set_up(
-    volume: &Volume,
-    sources: &mut Sources<'_, '_>,
-    tokens: &mut Tokens,
-    volumes: &mut Volumes,
-) -> Result<Ready, String> {
-    if let Some(empty) = &volume.empty_dir {
-        let limit = empty.size_limit.as_ref().map(|limit| Amount::of(limit).value());
-        let in_memory = empty.medium.as_deref() == Some("Memory");
-        let bytes = limit.filter(|_| in_memory).and_then(|limit| u64::try_from(limit).ok());
-        let tree = bytes.filter(|bytes| *bytes > 0).map_or_else(Tree::new, Tree::with_capacity);
-        let id = volumes.add(open_to_all(tree));
-        return Ok(Ready { id, payload: None, lasting: false });
-    }
-    if let Some(host) = &volume.host_path {
-        let id = host_path(host, volumes)?;
-        return Ok(Ready { id, payload: None, lasting: true });
-    }
-    match payload_of(volume, sources, tokens)? {
-        Some(payload) => {
-            let id = volumes.add(payload.write(sources.now));
-            Ok(Ready { id, payload: Some(payload), lasting: false })
+        for copy in std::mem::take(&mut self.copies) {
+            runtime.volumes.remove(copy);
         }
-        None => Err("the sandbox has no volumes of this kind yet".to_owned()),
+        for name in std::mem::take(&mut self.exclusive) {
+            runtime.volumes.give_back(&name, uid);
+        }
     }
 }
 
@@ -180,180 +361,4 @@ fn open_to_all(tree: Tree) -> Tree {
     let mut fs = Vfs::from(tree);
     let _ = fs.chmod("/", 0o777);
     fs.into_tree()
-}
-
-/// Upstream: `pkg/volume/hostpath/host_path.go`.
-fn host_path(source: &HostPathVolumeSource, volumes: &mut Volumes) -> Result<VolumeId, String> {
-    let path = source.path.trim_end_matches('/');
-    let kind = source.type_.as_deref().unwrap_or_default();
-    if let Some(id) = volumes.host_path(path) {
-        return Ok(id);
-    }
-    match kind {
-        "" | "DirectoryOrCreate" => Ok(volumes.add_host_path(path)),
-        "Directory" => Err(format!("hostPath type check failed: {path} is not a directory")),
-        "File" | "FileOrCreate" => Err(format!("hostPath type check failed: {path} is not a file")),
-        "Socket" => Err(format!("hostPath type check failed: {path} is not a socket file")),
-        "CharDevice" => {
-            Err(format!("hostPath type check failed: {path} is not a character device"))
-        }
-        "BlockDevice" => Err(format!("hostPath type check failed: {path} is not a block device")),
-        other => Err(format!("{other} is an invalid volume type")),
-    }
-}
-
-/// The files of a volume that is made from objects; `None` for another kind of volume.
-fn payload_of(
-    volume: &Volume,
-    sources: &mut Sources<'_, '_>,
-    tokens: &mut Tokens,
-) -> Result<Option<Payload>, String> {
-    if let Some(source) = &volume.config_map {
-        let mut payload = Payload::new(source.default_mode);
-        add_config_map(
-            &mut payload,
-            sources,
-            &source.name,
-            source.items.as_deref(),
-            source.optional,
-        )?;
-        return Ok(Some(payload));
-    }
-    if let Some(source) = &volume.secret {
-        let mut payload = Payload::new(source.default_mode);
-        let name = source.secret_name.clone().unwrap_or_default();
-        add_secret(&mut payload, sources, &name, source.items.as_deref(), source.optional)?;
-        return Ok(Some(payload));
-    }
-    if let Some(source) = &volume.downward_api {
-        let mut payload = Payload::new(source.default_mode);
-        add_fields(&mut payload, sources, source.items.as_deref())?;
-        return Ok(Some(payload));
-    }
-    if let Some(source) = &volume.projected {
-        let mut payload = Payload::new(source.default_mode);
-        for projection in source.sources.iter().flatten() {
-            add_projection(&mut payload, sources, tokens, projection)?;
-        }
-        return Ok(Some(payload));
-    }
-    Ok(None)
-}
-
-fn add_projection(
-    payload: &mut Payload,
-    sources: &mut Sources<'_, '_>,
-    tokens: &mut Tokens,
-    projection: &VolumeProjection,
-) -> Result<(), String> {
-    if let Some(ConfigMapProjection { name, items, optional }) = &projection.config_map {
-        add_config_map(payload, sources, name, items.as_deref(), *optional)?;
-    }
-    if let Some(source) = &projection.secret {
-        add_secret(payload, sources, &source.name, source.items.as_deref(), source.optional)?;
-    }
-    if let Some(source) = &projection.downward_api {
-        add_fields(payload, sources, source.items.as_deref())?;
-    }
-    if let Some(source) = &projection.service_account_token {
-        let token = tokens.get(source, sources)?;
-        payload.add(&source.path, token.into_bytes(), None);
-    }
-    Ok(())
-}
-
-fn add_config_map(
-    payload: &mut Payload,
-    sources: &mut Sources<'_, '_>,
-    name: &str,
-    items: Option<&[KeyToPath]>,
-    optional: Option<bool>,
-) -> Result<(), String> {
-    let namespace = sources.pod.metadata.namespace.clone().unwrap_or_default();
-    let found = match sources.client.get::<ConfigMap>(&namespace, name) {
-        Ok(found) => found,
-        Err(error) if error.is_not_found() && optional == Some(true) => return Ok(()),
-        Err(error) if error.is_not_found() => {
-            return Err(format!("configmap \"{name}\" not found"));
-        }
-        Err(error) => return Err(error.message().to_owned()),
-    };
-    let text = found.data.iter().flatten().map(|(key, text)| (key, text.as_bytes()));
-    let binary = found.binary_data.iter().flatten().map(|(key, bytes)| (key, bytes.0.as_slice()));
-    let data: BTreeMap<&String, &[u8]> = text.chain(binary).collect();
-    let missing = "configmap references non-existent config key";
-    payload.add_keys(&data, items, optional == Some(true), missing)
-}
-
-fn add_secret(
-    payload: &mut Payload,
-    sources: &mut Sources<'_, '_>,
-    name: &str,
-    items: Option<&[KeyToPath]>,
-    optional: Option<bool>,
-) -> Result<(), String> {
-    let namespace = sources.pod.metadata.namespace.clone().unwrap_or_default();
-    let found = match sources.client.get::<Secret>(&namespace, name) {
-        Ok(found) => found,
-        Err(error) if error.is_not_found() && optional == Some(true) => return Ok(()),
-        Err(error) if error.is_not_found() => return Err(format!("secret \"{name}\" not found")),
-        Err(error) => return Err(error.message().to_owned()),
-    };
-    let data: BTreeMap<&String, &[u8]> =
-        found.data.iter().flatten().map(|(key, bytes)| (key, bytes.0.as_slice())).collect();
-    let missing = "references non-existent secret key";
-    payload.add_keys(&data, items, optional == Some(true), missing)
-}
-
-fn add_fields(
-    payload: &mut Payload,
-    sources: &Sources<'_, '_>,
-    items: Option<&[DownwardAPIVolumeFile]>,
-) -> Result<(), String> {
-    let host_ip = sources.config.internal_ip.to_string();
-    for item in items.into_iter().flatten() {
-        let text = if let Some(field) = &item.field_ref {
-            let field = ObjectFieldSelector::clone(field);
-            field_value(sources.pod, &field, &sources.pod_ip, &host_ip)?
-        } else if let Some(resource) = &item.resource_field_ref {
-            let own = Container::default();
-            super::env::resource_value(&own, sources.pod, resource)?
-        } else {
-            String::new()
-        };
-        payload.add(&item.path, text.into_bytes(), item.mode);
-    }
-    Ok(())
-}
-
-impl Payload {
-    /// Adds keys under the paths that items say, or all under their own names.
-    fn add_keys(
-        &mut self,
-        data: &BTreeMap<&String, &[u8]>,
-        items: Option<&[KeyToPath]>,
-        optional: bool,
-        missing: &str,
-    ) -> Result<(), String> {
-        let Some(items) = items.filter(|items| !items.is_empty()) else {
-            for (key, bytes) in data {
-                self.add(key, bytes.to_vec(), None);
-            }
-            return Ok(());
-        };
-        for item in items {
-            match data.get(&item.key) {
-                Some(bytes) => self.add(&item.path, bytes.to_vec(), item.mode),
-                None if optional => {}
-                None => return Err(format!("{missing}: {}", item.key)),
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, path: &str, bytes: Vec<u8>, mode: Option<i32>) {
-        let mode = mode.unwrap_or(self.default_mode);
-        let mode = u16::try_from(mode & 0o777).unwrap_or(0o644);
-        self.files.insert(path.to_owned(), File { bytes, mode });
-    }
 }

@@ -1,0 +1,97 @@
+//! A controller that runs as a program in a container: it lives and ends with its pod.
+
+use naru_api::UserInfo;
+use naru_client::{Process, Reconcile};
+use naru_shell::{Program, Signal, Step, Sys};
+use std::fmt;
+
+/// Pieces of work done before others have their turn.
+const BATCH: usize = 64;
+
+/// A controller that can run in a container.
+pub trait InContainer: Reconcile<()> + Clone + 'static {
+    /// The service account as which it asks: namespace and name.
+    const ACCOUNT: (&'static str, &'static str);
+
+    /// The controller as it starts on this machine.
+    fn start(sys: &mut dyn Sys) -> Self;
+
+    /// Does what its last pieces of work have left to do on the machine.
+    fn settle(&mut self, _sys: &mut dyn Sys) {}
+}
+
+/// The program of a controller.
+#[derive(Clone)]
+pub struct ControllerProgram<C> {
+    name: &'static str,
+    process: Option<Process<C>>,
+    started: bool,
+}
+
+impl<C> fmt::Debug for ControllerProgram<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ControllerProgram").field(&self.name).finish()
+    }
+}
+
+impl<C: InContainer> ControllerProgram<C> {
+    /// A program of this name that is not started.
+    pub fn new(name: &'static str) -> Self {
+        ControllerProgram { name, process: None, started: false }
+    }
+
+    fn prepare(&mut self, sys: &mut dyn Sys) {
+        if self.process.is_some() {
+            return;
+        }
+        sys.catch(Signal::Term);
+        sys.catch(Signal::Int);
+        let controller = C::start(sys);
+        let user = UserInfo::service_account(C::ACCOUNT.0, C::ACCOUNT.1);
+        let process = Process::new(self.name, user, &sys.rng().fork(self.name));
+        self.process = Some(process.with(controller));
+    }
+
+    /// Works as long as there is work; `Err` when it must end, with this exit code.
+    fn work(&mut self, sys: &mut dyn Sys, ends: bool) -> Result<Step, i32> {
+        let now = sys.now();
+        let Some(process) = &mut self.process else { return Err(1) };
+        let Some(api) = sys.api() else { return Ok(Step::Block { until: None }) };
+        if ends {
+            process.stop(api);
+            return Err(0);
+        }
+        if !self.started {
+            // Whoever may not watch ends, and is started again later.
+            if process.start(api).is_err() {
+                process.stop(api);
+                return Err(1);
+            }
+            self.started = true;
+        }
+        let _ = process.deliver(api);
+        for _ in 0..BATCH {
+            let due = process.next_due().is_some_and(|due| due <= now);
+            if !due || !process.work(api, &mut ()) {
+                return Ok(Step::Block { until: process.next_due() });
+            }
+        }
+        Ok(Step::Yield)
+    }
+}
+
+impl<C: InContainer> Program for ControllerProgram<C> {
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        let ends = sys.take_signal().is_some();
+        self.prepare(sys);
+        match self.work(sys, ends) {
+            Ok(step) => {
+                if let Some(controller) = self.process.as_mut().and_then(Process::controller_mut) {
+                    controller.settle(sys);
+                }
+                step
+            }
+            Err(code) => Step::Exit(code),
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! Has disks attached to the nodes of the pods that use them, and detached again.
+//!
+//! The one key stands for all: what is attached is compared with what the pods want. Only pods that
+//! use disks or claims are looked at.
+//!
+//! Upstream: `pkg/controller/volume/attachdetach`, `pkg/volume/csi/csi_attacher.go`.
+
+use k8s_openapi::api::core::v1::{
+    AttachedVolume, Node, PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, Pod,
+};
+use k8s_openapi::api::storage::v1::{
+    CSIDriver, VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec,
+};
+use naru_api::request::{DeleteOptions, Patch};
+use naru_api::volumes::{pod_claims, volume_name};
+use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, csi_translation, pods};
+use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
+use naru_sim::Time;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long an attachment may take. Upstream: `csiTimeout`.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a disk is left attached that a silent node says it uses.
+/// Upstream: `reconcilerMaxWaitForUnmountDuration`.
+const UNMOUNT_MAX: Duration = Duration::from_secs(360);
+/// The first delay after an attachment has failed, doubled with every further one.
+const DELAY: Duration = Duration::from_millis(500);
+const DELAY_MAX: Duration = Duration::from_secs(122);
+
+/// The attach-detach controller.
+#[derive(Clone, Debug, Default)]
+pub struct AttachDetachController {
+    /// Pods that use disks or claims.
+    pods: BTreeSet<Key>,
+    /// Attachments that are asked for and not there yet.
+    pending: BTreeMap<String, Pending>,
+    /// Disks that no pod wants any more, and since when.
+    unwanted: BTreeMap<String, Time>,
+    /// Pods that were told that others have their disk.
+    told: BTreeSet<(Key, String)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    since: Time,
+    delay: Duration,
+    /// It has failed, and is tried again then.
+    retry: Option<Time>,
+}
+
+/// A disk that pods want on a node.
+#[derive(Clone, Debug)]
+struct Wanted {
+    driver: String,
+    handle: String,
+    /// What events call it.
+    name: String,
+    node: String,
+    source: VolumeAttachmentSource,
+    /// Whether only one node may have it.
+    single: bool,
+    pods: Vec<Key>,
+}
+
+fn wake() -> Key {
+    Key::new("", "attach-detach")
+}
+
+fn uses_disks(pod: &Pod) -> bool {
+    let inline = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    pod_claims(pod).next().is_some()
+        || inline.into_iter().any(|v| csi_translation::of_inline(v).is_some())
+}
+
+impl Controller for AttachDetachController {
+    fn name(&self) -> &str {
+        "persistentvolume-attach-detach-controller"
+    }
+
+    fn event_source(&self) -> &str {
+        "attachdetach-controller"
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        vec![
+            Watch::all::<Pod>(),
+            Watch::all::<Node>(),
+            Watch::all::<PersistentVolumeClaim>(),
+            Watch::all::<PersistentVolume>(),
+            Watch::all::<VolumeAttachment>(),
+            Watch::all::<CSIDriver>(),
+        ]
+    }
+
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
+        let object = &event.object;
+        if let Some(pod) = object.get::<Pod>() {
+            if !uses_disks(pod) {
+                return Vec::new();
+            }
+            let key = object.key();
+            if event.kind == WatchEventType::Deleted {
+                self.pods.remove(&key);
+                self.told.retain(|(pod, _)| *pod != key);
+            } else {
+                self.pods.insert(key);
+            }
+            return vec![wake()];
+        }
+        if let Some(node) = object.get::<Node>() {
+            let in_use = |node: &Node| node.status.as_ref()?.volumes_in_use.clone();
+            let before = old.and_then(Object::get::<Node>).and_then(in_use);
+            let same = before == in_use(node) && event.kind == WatchEventType::Modified;
+            return if same { Vec::new() } else { vec![wake()] };
+        }
+        let attachment = object.kind() == VolumeAttachment::kind();
+        if attachment || !self.pods.is_empty() { vec![wake()] } else { Vec::new() }
+    }
+}
+
+impl Reconcile for AttachDetachController {
+    fn reconcile(
+        &mut self,
+        _key: &Key,
+        context: &mut Context<'_>,
+        _world: &mut (),
+    ) -> Result<Action, Error> {
+        let wanted = self.wanted(context.cache);
+        let mut next = self.detach(&wanted, context)?;
+        for (name, wanted) in &wanted {
+            next = earlier(next, self.attach(name, wanted, context)?);
+        }
+        self.pending.retain(|name, _| wanted.contains_key(name));
+        Ok(match next {
+            Some(at) => Action::requeue_after(at.since(context.now)),
+            None => Action::await_change(),
+        })
+    }
+}
+
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    [one, other].into_iter().flatten().min()
+}
+
+/// Upstream: `getAttachmentName`.
+fn attachment_name(driver: &str, handle: &str, node: &str) -> String {
+    format!("csi-{:x}", Sha256::digest(format!("{handle}{driver}{node}")))
+}
+
+impl AttachDetachController {
+    /// The attachments that pods on nodes want, by name.
+    fn wanted(&self, cache: &Cache) -> BTreeMap<String, Wanted> {
+        let mut all = BTreeMap::<String, Wanted>::new();
+        for key in &self.pods {
+            let Some(pod) = cache.get::<Pod>(key) else { continue };
+            let node = pods::node_name(pod);
+            if node.is_empty() || pods::is_terminal(pod) {
+                continue;
+            }
+            for disk in disks(pod, cache) {
+                if !attach_required(&disk.driver, cache) {
+                    continue;
+                }
+                let name = attachment_name(&disk.driver, &disk.handle, node);
+                let node = node.to_owned();
+                let entry = all.entry(name).or_insert(Wanted { node, ..disk });
+                entry.pods.push(key.clone());
+            }
+        }
+        all
+    }
+
+    /// Asks for an attachment, or looks how far it has come. Tells when to look again.
+    fn attach(
+        &mut self,
+        name: &str,
+        wanted: &Wanted,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Time>, Error> {
+        let now = context.now;
+        let found = context.cache.arc::<VolumeAttachment>(&Key::new("", name));
+        let Some(found) = found else {
+            if self.held_elsewhere(wanted, context) {
+                return Ok(None);
+            }
+            let retry = self.pending.get(name).and_then(|pending| pending.retry);
+            if let Some(retry) = retry.filter(|retry| *retry > now) {
+                return Ok(Some(retry));
+            }
+            return self.ask(name, wanted, context);
+        };
+        if found.metadata.deletion_timestamp.is_some() {
+            return Ok(None);
+        }
+        let status = found.status.clone().unwrap_or_default();
+        if status.attached {
+            self.pending.remove(name);
+            if mark_attached(wanted, true, context)? {
+                let text = format!("AttachVolume.Attach succeeded for volume \"{}\" ", wanted.name);
+                tell(wanted, EventType::Normal, "SuccessfulAttachVolume", &text, context);
+            }
+            return Ok(None);
+        }
+        let first = Pending { since: now, delay: DELAY, retry: None };
+        let pending = self.pending.entry(name.to_owned()).or_insert(first);
+        if let Some(retry) = pending.retry.filter(|retry| *retry > now) {
+            return Ok(Some(retry));
+        }
+        let why = match status.attach_error.and_then(|error| error.message) {
+            Some(why) => why,
+            None if now.since(pending.since) < TIMEOUT => return Ok(Some(pending.since + TIMEOUT)),
+            None => format!(
+                "timed out waiting for external-attacher of {} CSI driver to attach volume {}",
+                wanted.driver, wanted.handle
+            ),
+        };
+        // It is waited for anew.
+        *pending = Pending {
+            since: now + pending.delay,
+            delay: (pending.delay * 2).min(DELAY_MAX),
+            retry: Some(now + pending.delay),
+        };
+        let retry = pending.retry;
+        let text = format!("AttachVolume.Attach failed for volume \"{}\" : {why}", wanted.name);
+        tell(wanted, EventType::Warning, "FailedAttachVolume", &text, context);
+        Ok(retry)
+    }
+
+    fn ask(
+        &mut self,
+        name: &str,
+        wanted: &Wanted,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Time>, Error> {
+        let mut attachment = VolumeAttachment::default();
+        attachment.metadata.name = Some(name.to_owned());
+        attachment.spec = VolumeAttachmentSpec {
+            attacher: wanted.driver.clone(),
+            node_name: wanted.node.clone(),
+            source: wanted.source.clone(),
+        };
+        match context.client.create(attachment) {
+            Err(error) if !error.is_already_exists() => return Err(error.into()),
+            _ => {}
+        }
+        let first = Pending { since: context.now, delay: DELAY, retry: None };
+        self.pending.entry(name.to_owned()).or_insert(first);
+        Ok(Some(context.now + TIMEOUT))
+    }
+
+    /// Whether another node has a disk that only one may have; the pods are told once.
+    ///
+    /// Upstream: `reportMultiAttachError`.
+    fn held_elsewhere(&mut self, wanted: &Wanted, context: &mut Context<'_>) -> bool {
+        let others = |attachment: &&VolumeAttachment| {
+            attachment.spec.node_name != wanted.node
+                && attachment.spec.attacher == wanted.driver
+                && same_disk(attachment, wanted, context.cache)
+        };
+        let holders: BTreeSet<String> = context
+            .cache
+            .list::<VolumeAttachment>("")
+            .filter(others)
+            .map(|attachment| attachment.spec.node_name.clone())
+            .collect();
+        if !wanted.single || holders.is_empty() {
+            return false;
+        }
+        let users: Vec<Key> = self
+            .pods
+            .iter()
+            .filter(|key| {
+                let pod = context.cache.get::<Pod>(key);
+                pod.is_some_and(|pod| {
+                    holders.contains(pods::node_name(pod))
+                        && disks(pod, context.cache).iter().any(|d| d.handle == wanted.handle)
+                })
+            })
+            .cloned()
+            .collect();
+        for pod in &wanted.pods {
+            if !self.told.insert((pod.clone(), wanted.handle.clone())) {
+                continue;
+            }
+            let text = format!(
+                "Multi-Attach error for volume \"{}\" {}",
+                wanted.name,
+                who_uses_it(&users, &pod.namespace)
+            );
+            if let Some(object) = context.cache.object(&Pod::kind(), pod).cloned() {
+                context.event(&object, EventType::Warning, "FailedAttachVolume", &text);
+            }
+        }
+        true
+    }
+
+    /// Lets go what nobody wants. Tells when to look again.
+    fn detach(
+        &mut self,
+        wanted: &BTreeMap<String, Wanted>,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Time>, Error> {
+        let now = context.now;
+        let mut next = None;
+        let all: Vec<VolumeAttachment> =
+            context.cache.list::<VolumeAttachment>("").cloned().collect();
+        let mut seen = BTreeSet::new();
+        for attachment in all {
+            let name = attachment.metadata.name.clone().unwrap_or_default();
+            if wanted.contains_key(&name)
+                || attachment.metadata.deletion_timestamp.is_some()
+                || !name.starts_with("csi-")
+            {
+                continue;
+            }
+            let Some(disk) = disk_of(&attachment, context.cache) else { continue };
+            let since = *self.unwanted.entry(name.clone()).or_insert(now);
+            let until = since + UNMOUNT_MAX;
+            seen.insert(name.clone());
+            if is_in_use(&disk, context.cache) && now < until {
+                next = earlier(next, Some(until));
+                continue;
+            }
+            mark_attached(&disk, false, context)?;
+            match context.client.delete::<VolumeAttachment>("", &name, DeleteOptions::default()) {
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        self.unwanted.retain(|name, _| seen.contains(name));
+        Ok(next)
+    }
+}
+
+/// Upstream: the texts of `reportMultiAttachError`.
+fn who_uses_it(users: &[Key], namespace: &str) -> String {
+    let (near, far): (Vec<&Key>, Vec<&Key>) =
+        users.iter().partition(|key| key.namespace == namespace);
+    let names: Vec<&str> = near.iter().map(|key| key.name.as_str()).collect();
+    match (names.is_empty(), far.len()) {
+        (true, 0) => {
+            "Volume is already exclusively attached to one node and can't be attached to another"
+                .to_owned()
+        }
+        (true, count) => {
+            format!("Volume is already used by {count} pod(s) in different namespaces")
+        }
+        (false, 0) => format!("Volume is already used by pod(s) {}", names.join(", ")),
+        (false, count) => format!(
+            "Volume is already used by pod(s) {} and {count} pod(s) in different namespaces",
+            names.join(", ")
+        ),
+    }
+}
+
+/// A driver that nobody knows is taken for one that attaches. Upstream: `CanAttach`.
+fn attach_required(driver: &str, cache: &Cache) -> bool {
+    let driver = cache.get::<CSIDriver>(&Key::new("", driver));
+    driver.is_none_or(|driver| driver.spec.attach_required != Some(false))
+}
+
+/// The disks of a pod, without its node.
+fn disks(pod: &Pod, cache: &Cache) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    for claim in pod_claims(pod) {
+        let claim = cache.get::<PersistentVolumeClaim>(&Key::new(namespace, claim.name));
+        let name = claim.map(volume_name).unwrap_or_default();
+        let volume = cache.get::<PersistentVolume>(&Key::new("", name));
+        let Some(spec) = volume.and_then(|volume| volume.spec.as_ref()) else { continue };
+        let source = VolumeAttachmentSource {
+            persistent_volume_name: Some(name.to_owned()),
+            ..VolumeAttachmentSource::default()
+        };
+        all.extend(wanted(spec, name.to_owned(), source));
+    }
+    for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
+        let spec = csi_translation::inline_spec(volume);
+        if let (Some(name), Some(spec)) = (csi_translation::inline_name(volume), spec) {
+            let source = VolumeAttachmentSource {
+                inline_volume_spec: Some(spec.clone()),
+                ..VolumeAttachmentSource::default()
+            };
+            all.extend(wanted(&spec, name, source));
+        }
+    }
+    all
+}
+
+fn wanted(
+    spec: &PersistentVolumeSpec,
+    name: String,
+    source: VolumeAttachmentSource,
+) -> Option<Wanted> {
+    let (driver, handle) = csi_translation::of_volume(spec)?;
+    let shared = |mode: &String| mode == "ReadWriteMany" || mode == "ReadOnlyMany";
+    let single = !spec.access_modes.iter().flatten().any(shared);
+    Some(Wanted { driver, handle, name, node: String::new(), source, single, pods: Vec::new() })
+}
+
+/// The disk that an attachment is about.
+fn disk_of(attachment: &VolumeAttachment, cache: &Cache) -> Option<Wanted> {
+    let source = attachment.spec.source.clone();
+    let node = attachment.spec.node_name.clone();
+    if let Some(spec) = source.inline_volume_spec.clone() {
+        return Some(Wanted { node, ..wanted(&spec, String::new(), source)? });
+    }
+    let name = source.persistent_volume_name.clone()?;
+    let volume = cache.get::<PersistentVolume>(&Key::new("", name.as_str()))?;
+    let spec = volume.spec.clone()?;
+    Some(Wanted { node, ..wanted(&spec, name, source)? })
+}
+
+fn same_disk(attachment: &VolumeAttachment, wanted: &Wanted, cache: &Cache) -> bool {
+    disk_of(attachment, cache).is_some_and(|disk| disk.handle == wanted.handle)
+}
+
+/// Whether the node says that it uses the disk.
+fn is_in_use(disk: &Wanted, cache: &Cache) -> bool {
+    let name = csi_translation::unique_name(&disk.driver, &disk.handle);
+    let node = cache.get::<Node>(&Key::new("", disk.node.as_str()));
+    let status = node.and_then(|node| node.status.as_ref());
+    status.is_some_and(|status| status.volumes_in_use.iter().flatten().any(|used| *used == name))
+}
+
+/// Writes into the node's status that the disk is attached, or that it is not. Tells whether that
+/// was not known.
+fn mark_attached(disk: &Wanted, attached: bool, context: &mut Context<'_>) -> Result<bool, Error> {
+    let name = csi_translation::unique_name(&disk.driver, &disk.handle);
+    let node = match context.client.get::<Node>("", &disk.node) {
+        Err(error) if error.is_not_found() => return Ok(false),
+        node => node?,
+    };
+    let status = node.status.as_ref();
+    let mut list = status.and_then(|status| status.volumes_attached.clone()).unwrap_or_default();
+    let known = list.iter().any(|volume| volume.name == name);
+    if known == attached {
+        return Ok(false);
+    }
+    if attached {
+        list.push(AttachedVolume { name, device_path: String::new() });
+    } else {
+        list.retain(|volume| volume.name != name);
+    }
+    let list: Vec<_> = list
+        .iter()
+        .map(|volume| json!({"name": volume.name, "devicePath": volume.device_path}))
+        .collect();
+    let patch = Patch::Merge(json!({"status": {"volumesAttached": list}}));
+    context.client.patch::<Node>("", &disk.node, "status", patch)?;
+    Ok(true)
+}
+
+fn tell(wanted: &Wanted, kind: EventType, reason: &str, text: &str, context: &mut Context<'_>) {
+    for key in &wanted.pods {
+        let object = context.cache.object(&Pod::kind(), key).cloned();
+        if let Some(object) = object {
+            context.event(&object, kind, reason, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_who_uses_a_disk() {
+        let key = |namespace: &str, name: &str| Key::new(namespace, name);
+        let cases = [
+            (
+                vec![],
+                "Volume is already exclusively attached to one node and can't be attached to another",
+            ),
+            (vec![key("a", "x"), key("a", "y")], "Volume is already used by pod(s) x, y"),
+            (vec![key("b", "x")], "Volume is already used by 1 pod(s) in different namespaces"),
+            (
+                vec![key("a", "x"), key("b", "y")],
+                "Volume is already used by pod(s) x and 1 pod(s) in different namespaces",
+            ),
+        ];
+        for (users, expected) in cases {
+            assert_eq!(who_uses_it(&users, "a"), expected);
+        }
+    }
+}

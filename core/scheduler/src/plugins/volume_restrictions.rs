@@ -1,0 +1,161 @@
+//! Disks that only one may have: of clouds and of iSCSI on the same node, and claims that only one
+//! pod may use.
+//!
+//! Upstream: `pkg/scheduler/framework/plugins/volumerestrictions/volume_restrictions.go`.
+
+use crate::framework::{ClusterEvent, Filter, FilterPlugin, Plugin, Prepared, Rejection, View};
+use crate::nodes::{NodeInfo, PodInfo};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Volume};
+use naru_api::Key;
+use naru_api::volumes::{claim_modes, pod_claims};
+use std::collections::BTreeMap;
+
+const REASON_DISK: &str = "node(s) had no available disk";
+const REASON_ONE_POD: &str = "node has pod using PersistentVolumeClaim with the same name and \
+                              ReadWriteOncePod access mode";
+
+/// The plugin.
+#[derive(Debug)]
+pub struct VolumeRestrictions;
+
+impl Plugin for VolumeRestrictions {
+    fn name(&self) -> &'static str {
+        "VolumeRestrictions"
+    }
+
+    fn may_help(&self, pod: &Pod, event: ClusterEvent<'_>) -> bool {
+        match event {
+            ClusterEvent::NodeAdded(_) => true,
+            ClusterEvent::PodRemoved(gone) => {
+                let shares_claim = gone.metadata.namespace == pod.metadata.namespace
+                    && pod_claims(pod)
+                        .any(|claim| pod_claims(gone).any(|other| other.name == claim.name));
+                shares_claim || conflict(&disks(pod), &disks(gone))
+            }
+            ClusterEvent::Storage { object, .. } => {
+                object.get::<PersistentVolumeClaim>().is_some()
+                    && pod_claims(pod).any(|claim| claim.name == object.name())
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FilterPlugin for VolumeRestrictions {
+    fn pre_filter<'a>(&self, pod: &'a PodInfo, view: View<'a>) -> Result<Prepared<'a>, Rejection> {
+        let disks = disks(&pod.pod);
+        if disks.is_empty() && pod.claims.is_empty() {
+            return Ok(Prepared::skip());
+        }
+        let mut exclusive = Vec::new();
+        for key in &pod.claims {
+            let Some(claim) = view.cache.get::<PersistentVolumeClaim>(key) else {
+                let text = format!("persistentvolumeclaim \"{}\" not found", key.name);
+                return Err(Rejection::unresolvable(text));
+            };
+            if claim_modes(claim).iter().any(|mode| mode == "ReadWriteOncePod") {
+                exclusive.push(key);
+            }
+        }
+        let users = exclusive.iter().map(|key| view.nodes.claim_users(key)).sum();
+        if disks.is_empty() && users == 0 {
+            return Ok(Prepared::skip());
+        }
+        Ok(Prepared::with(Free { disks, exclusive, users }))
+    }
+}
+
+/// A disk, and whether the pod only reads from it.
+type Disks = BTreeMap<String, bool>;
+
+struct Free<'a> {
+    disks: Disks,
+    exclusive: Vec<&'a Key>,
+    /// Pods anywhere that use the claims which only one may use.
+    users: usize,
+}
+
+impl Free<'_> {
+    fn uses(&self, pod: &PodInfo) -> usize {
+        pod.claims.iter().filter(|key| self.exclusive.contains(key)).count()
+    }
+}
+
+impl Filter for Free<'_> {
+    fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
+        let taken = !self.disks.is_empty()
+            && node.pods.iter().any(|pod| conflict(&self.disks, &disks(&pod.pod)));
+        if taken {
+            Err(Rejection::new(REASON_DISK))
+        } else if self.users > 0 {
+            Err(Rejection::new(REASON_ONE_POD))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn add_pod(&mut self, pod: &PodInfo, _node: &NodeInfo) {
+        self.users += self.uses(pod);
+    }
+
+    fn remove_pod(&mut self, pod: &PodInfo, _node: &NodeInfo) {
+        self.users = self.users.saturating_sub(self.uses(pod));
+    }
+}
+
+/// The disks that a pod names itself. Upstream: `isVolumeConflict`.
+fn disks(pod: &Pod) -> Disks {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(disk).collect()
+}
+
+fn disk(volume: &Volume) -> Option<(String, bool)> {
+    if let Some(disk) = &volume.gce_persistent_disk {
+        return Some((format!("gce/{}", disk.pd_name), disk.read_only == Some(true)));
+    }
+    if let Some(disk) = &volume.aws_elastic_block_store {
+        return Some((format!("aws/{}", disk.volume_id), false));
+    }
+    if let Some(disk) = &volume.iscsi {
+        return Some((format!("iscsi/{}/{}", disk.iqn, disk.lun), disk.read_only == Some(true)));
+    }
+    let disk = volume.rbd.as_ref()?;
+    let pool = disk.pool.as_deref().unwrap_or_default();
+    Some((format!("rbd/{pool}/{}", disk.image), disk.read_only == Some(true)))
+}
+
+/// Two may share a disk if both only read.
+fn conflict(one: &Disks, other: &Disks) -> bool {
+    one.iter().any(|(disk, reads)| other.get(disk).is_some_and(|other| !(*reads && *other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(volume: serde_json::Value) -> Pod {
+        serde_json::from_value(serde_json::json!({
+            "spec": {"containers": [], "volumes": [volume]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_disk_is_shared_by_readers_only() {
+        let gce = |read_only: bool| {
+            serde_json::json!({
+                "name": "v", "gcePersistentDisk": {"pdName": "disk", "readOnly": read_only},
+            })
+        };
+        let aws = serde_json::json!({"name": "v", "awsElasticBlockStore": {"volumeID": "vol"}});
+        let cases = [
+            (gce(true), gce(true), false),
+            (gce(true), gce(false), true),
+            (aws.clone(), aws.clone(), true),
+            (aws, gce(false), false),
+        ];
+        for (one, other, expected) in cases {
+            assert_eq!(conflict(&disks(&pod(one)), &disks(&pod(other))), expected);
+        }
+    }
+}
