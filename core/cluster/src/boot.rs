@@ -2,9 +2,7 @@
 
 use crate::agenda::Part;
 use crate::cluster::admin;
-use crate::controlplane::{
-    self, CLOUD_CONTROLLER_MANAGER, CLOUD_DISKS, CONTROLLER_MANAGER, ControlProcess, SCHEDULER,
-};
+use crate::controlplane::{self, CLOUD_CONTROLLER_MANAGER, CLOUD_DISKS, ControlProcess, Presence};
 use crate::load_balancers::LoadBalancers;
 use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile, ProfileError};
@@ -92,12 +90,16 @@ impl From<TopologyError> for BootError {
 pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootError> {
     let rng = Rng::new(seed);
     let pki = ClusterPki::new(&rng, start)?;
-    let mut api = api_server(&profile, &rng, &pki, start)?;
+    let mut api = api_server(&rng, &pki, start);
     let mut net = Network::new(rng.fork("network"));
-    install(&mut api, &profile)?;
-    let admin = pki.client(profile.admin(), start)?;
-    let kubeconfig = kubeconfig::text(&profile, &pki, &admin);
-    let workstation = Workstation::new(&profile, &kubeconfig, &mut net, &rng)?;
+    let mut kubeconfig = None;
+    if profile.installed {
+        install_roles(&mut api, &profile)?;
+        install(&mut api, &profile)?;
+        let admin = pki.client(profile.admin(), start)?;
+        kubeconfig = Some(kubeconfig::text(&profile, &pki, &admin));
+    }
+    let workstation = Workstation::new(&profile, kubeconfig.as_deref(), &mut net, &rng)?;
     let mut nodes = Vec::new();
     for (index, machine) in profile.nodes.iter().enumerate() {
         let node = Node::new(
@@ -111,22 +113,25 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
     }
     let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
     cluster.set_now(start);
+    if !cluster.profile.installed {
+        cluster.api_presence = Presence::ABSENT;
+        cluster.advance(start + BOOT_TIME_MIN, u64::MAX);
+        return Ok(cluster);
+    }
     start_secure_ports(&mut cluster)?;
     start_control_plane(&mut cluster)?;
     start_load_balancers(&mut cluster)?;
+    if cluster.profile.cloud.is_some() {
+        cluster.lay_firewall();
+    }
     start_nodes(&mut cluster);
     markcontrolplane::mark(&mut cluster, start + BOOT_TIME_MAX);
     wait_until_ready(&mut cluster, start);
     Ok(cluster)
 }
 
-/// An API server with the flags that kubeadm gives it, and its first roles.
-fn api_server(
-    profile: &Profile,
-    rng: &Rng,
-    pki: &ClusterPki,
-    start: Time,
-) -> Result<ApiServer, BootError> {
+/// An API server with the flags that kubeadm gives it.
+fn api_server(rng: &Rng, pki: &ClusterPki, start: Time) -> ApiServer {
     let mut api = ApiServer::starting(rng.fork("kube-apiserver"), start);
     api.set_authentication(AuthenticationConfig {
         client_ca: Some(pki.authority().certificate().clone()),
@@ -134,12 +139,18 @@ fn api_server(
         tokens: Vec::new(),
     });
     api.set_authorization_mode(AuthorizationMode::NodeRbac);
-    api.set_host_node(profile.nodes.first().map_or("", |node| &node.name));
+    api
+}
+
+/// Makes the roles that are there from the start.
+pub fn install_roles(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
+    let host = profile.nodes.iter().find(|node| node.control_plane).or(profile.nodes.first());
+    api.set_host_node(host.map_or("", |node| &node.name));
     api.install_bootstrap_policy().map_err(manifest_error)?;
     for policy in &profile.policies {
         api.install_policy(policy).map_err(manifest_error)?;
     }
-    Ok(api)
+    Ok(())
 }
 
 /// Makes the objects that are there from the start.
@@ -179,7 +190,7 @@ fn manifest_error(error: impl std::fmt::Display) -> BootError {
     BootError::Manifest(error.to_string())
 }
 
-fn node_config(
+pub fn node_config(
     profile: &Profile,
     machine: &NodeProfile,
     rng: &Rng,
@@ -221,7 +232,7 @@ fn bytes(size: &str) -> u64 {
 }
 
 /// Plugs a node into the network on which the learner's machine is the gateway.
-fn cable(
+pub fn cable(
     net: &mut Network,
     workstation: &Workstation,
     profile: &Profile,
@@ -247,33 +258,41 @@ fn cable(
 }
 
 fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
-    let host = cluster.profile.nodes.first().map_or("", |node| node.name.as_str());
     let (profile, pki) = (cluster.profile.clone(), cluster.pki.clone());
     let setting = controlplane::Setting::new(&profile, &pki, &cluster.rng);
-    let manager = controlplane::controller_manager(&setting);
-    let scheduler = controlplane::scheduler(host, &cluster.rng);
     for controller in controlplane::controllers(&setting) {
         let account = naru_controllers::service_account(controller.name()).to_owned();
         make_account(&mut cluster.api, &account)?;
     }
-    let mut programs = vec![(CONTROLLER_MANAGER, manager), (SCHEDULER, scheduler)];
+    let hosts = profile.nodes.iter().enumerate().filter(|(_, node)| node.control_plane);
+    let mut hosts: Vec<Option<usize>> = hosts.map(|(index, _)| Some(index)).collect();
+    if hosts.is_empty() {
+        hosts.push(None);
+    }
+    let mut programs = Vec::new();
+    for host in hosts {
+        programs.extend(controlplane::programs(&setting, host));
+    }
     let cloud = controlplane::cloud_controller_manager(&setting);
-    programs.extend(cloud.map(|process| (CLOUD_CONTROLLER_MANAGER, process)));
+    programs.extend(cloud.map(|it| ControlProcess::new(CLOUD_CONTROLLER_MANAGER, it, None)));
     let disks = controlplane::cloud_disks(&setting);
-    programs.extend(disks.map(|process| (CLOUD_DISKS, process)));
-    for (index, (program, mut process)) in (0..).zip(programs) {
-        process
-            .start(&mut cluster.api)
-            .map_err(|error| BootError::Process(process.name().clone(), error.to_string()))?;
-        cluster.own_watches(Part::Control(index), process.watch_ids());
-        cluster.control.push(ControlProcess::new(program, process));
+    programs.extend(disks.map(|it| ControlProcess::new(CLOUD_DISKS, it, None)));
+    for (index, mut control) in (0..).zip(programs) {
+        if control.leads() {
+            let process = &mut control.process;
+            process
+                .start(&mut cluster.api)
+                .map_err(|error| BootError::Process(process.name().clone(), error.to_string()))?;
+            cluster.own_watches(Part::Control(index), process.watch_ids());
+        }
+        cluster.control.push(control);
         cluster.plan(Part::Control(index));
     }
     Ok(())
 }
 
 /// Lets the API server listen on the machines of the control plane, or at an address of its own.
-fn start_secure_ports(cluster: &mut Cluster) -> Result<(), BootError> {
+pub fn start_secure_ports(cluster: &mut Cluster) -> Result<(), BootError> {
     let machines = cluster.profile.nodes.iter().zip(&cluster.nodes);
     let mut places: Vec<(NsId, String, Ipv4Addr)> = machines
         .filter(|(machine, _)| machine.control_plane)
@@ -310,7 +329,7 @@ fn cable_control_plane(cluster: &mut Cluster, ip: Ipv4Addr) -> Result<NsId, Boot
 
 /// Starts what brings packets to the nodes from outside. Where there is no cloud, it is only that
 /// nobody gives Services addresses.
-fn start_load_balancers(cluster: &mut Cluster) -> Result<(), BootError> {
+pub fn start_load_balancers(cluster: &mut Cluster) -> Result<(), BootError> {
     let mut process = LoadBalancers::process(&cluster.rng);
     process
         .start(&mut cluster.api)
@@ -325,7 +344,7 @@ fn start_load_balancers(cluster: &mut Cluster) -> Result<(), BootError> {
 /// it starts one.
 ///
 /// Upstream: `getOrCreateServiceAccount` in `controller-manager/pkg/clientbuilder`.
-fn make_account(api: &mut ApiServer, name: &str) -> Result<(), BootError> {
+pub fn make_account(api: &mut ApiServer, name: &str) -> Result<(), BootError> {
     let mut account = ServiceAccount::default();
     account.metadata.name = Some(name.to_owned());
     account.metadata.namespace = Some(SYSTEM.to_owned());
@@ -375,7 +394,8 @@ fn system_pods(cluster: &mut Cluster) -> usize {
     4 * profile.control_planes() + daemons * profile.nodes.len() + coredns
 }
 
-fn node_is_ready(node: &Object) -> bool {
+/// Whether a node is ready.
+pub fn node_is_ready(node: &Object) -> bool {
     node.get::<NodeObject>()
         .and_then(|node| node.status.as_ref())
         .into_iter()

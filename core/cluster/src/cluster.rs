@@ -3,6 +3,7 @@
 use crate::agenda::{Agenda, Part, Turn};
 use crate::controlplane::{ControlProcess, Presence};
 use crate::faults::Damage;
+use crate::host::Inventory;
 use crate::load_balancers::{Edge, LoadBalancers};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
@@ -19,7 +20,7 @@ use naru_client::Process;
 use naru_network::Network;
 use naru_node::{Disks, Env, Node};
 use naru_sim::{CauseLog, Rng, Time, limits};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,12 @@ pub struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) secure_ports: Vec<SecurePort>,
     pub(crate) workstation: Workstation,
+    /// Addons of minikube that are on.
+    pub(crate) addons: BTreeSet<String>,
+    /// What the cloud has beside the cluster.
+    pub(crate) cloud_inventory: Inventory,
+    /// Since when kubelets run, or do not.
+    pub(crate) kubelets_since: BTreeMap<usize, Time>,
     pub(crate) agenda: Agenda,
     watch_owners: BTreeMap<WatchId, Part>,
     /// Who opened a stream, if not somebody outside.
@@ -66,13 +73,18 @@ impl Cluster {
     }
 
     /// The same, switched on at the moment `start`: for clients with a calendar of their own.
+    /// `profile` is a name, or the text of a profile of one's own (which has lines).
     pub fn starting(profile: &str, seed: u64, start: Time) -> Result<Cluster, BootError> {
-        let profile = Profile::by_name(profile)
-            .ok_or_else(|| BootError::UnknownProfile { name: profile.to_owned() })?;
-        boot::boot(profile, seed, start)
+        let profile = if profile.contains('\n') {
+            Profile::read(profile)?
+        } else {
+            Profile::by_name(profile)
+                .ok_or_else(|| BootError::UnknownProfile { name: profile.to_owned() })?
+        };
+        Cluster::of(profile, seed, start)
     }
 
-    /// The same, of a profile of one's own.
+    /// The same, of a profile that was read already.
     pub fn of(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootError> {
         boot::boot(profile, seed, start)
     }
@@ -102,6 +114,9 @@ impl Cluster {
             nodes,
             secure_ports: Vec::new(),
             workstation,
+            addons: BTreeSet::new(),
+            cloud_inventory: Inventory::default(),
+            kubelets_since: BTreeMap::new(),
             agenda: Agenda::default(),
             watch_owners: BTreeMap::new(),
             stream_owners: BTreeMap::new(),
@@ -287,8 +302,15 @@ impl Cluster {
         }
         self.claim_watches(part, before);
         match part {
-            Part::Node(_) => self.follow_control_plane(),
-            Part::Workstation => self.answer_questions(),
+            Part::Node(index) => {
+                self.follow_control_plane();
+                self.answer_machine(index as usize);
+                self.relay_sessions();
+            }
+            Part::Workstation => {
+                self.answer_questions();
+                self.relay_sessions();
+            }
             _ => {}
         }
         self.plan(part);
@@ -388,7 +410,6 @@ impl Cluster {
 
     fn work(&mut self, part: Part) {
         let severed = self.why_unreached(part);
-        let reached = severed.is_none();
         let api = &mut Reach::new(&mut self.api, severed);
         match part {
             Part::ApiServer if self.api_presence.works() => {
@@ -399,10 +420,7 @@ impl Cluster {
             Part::ApiServer => {}
             Part::Network => self.net.advance(self.now),
             Part::Control(index) => {
-                if let Some(control) = self.control.get_mut(index as usize) {
-                    control.process.work(api.clients(), &mut ());
-                }
-                self.resign(index, reached);
+                self.work_control(index);
             }
             Part::Node(index) => {
                 if let Some(node) = self.nodes.get_mut(index as usize) {
@@ -465,7 +483,7 @@ impl Cluster {
             }
             Part::Network => self.net.next_due(),
             Part::Control(index) => {
-                self.control.get(index as usize).and_then(|control| control.process.next_due())
+                self.control.get(index as usize).and_then(ControlProcess::next_due)
             }
             Part::Cloud => self.cloud.as_ref().and_then(Process::next_due),
             Part::Node(index) => self.nodes.get(index as usize).and_then(|node| node.next_due()),

@@ -6,15 +6,15 @@ use crate::boot::{SERVICE_RANGE, SYSTEM};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
 use crate::severed::Reach;
+use ipnet::Ipv4Net;
 use naru_addons::provisioner;
 use naru_api::UserInfo;
-use naru_client::{Controller, Process, Reconcile};
+use naru_client::{Controller, LeaderElector, Process, Reconcile, Turned};
 use naru_controllers::{
     CsrSigningController, NodeIpamController, RootCaPublisher, ServiceController, TokensController,
 };
 use naru_scheduler::Scheduler;
 use naru_sim::{Rng, Time};
-use std::time::Duration;
 
 /// The program whose container is the API server's.
 pub const API_SERVER: &str = "kube-apiserver";
@@ -39,6 +39,9 @@ impl Presence {
     /// Of a program that was started before its container.
     pub const STARTED: Presence = Presence { works: true, seen: false };
 
+    /// Of a program that waits for its container.
+    pub const ABSENT: Presence = Presence { works: false, seen: true };
+
     /// Whether it works.
     pub fn works(self) -> bool {
         self.works
@@ -57,44 +60,89 @@ impl Presence {
 pub struct ControlProcess {
     /// Its name, and its container's.
     pub program: &'static str,
-    /// What it does.
+    /// What it does while it leads.
     pub process: Process<Component>,
+    /// The machine on which it runs, by its index; `None` if it is the cloud's own.
+    host: Option<usize>,
+    /// By what it becomes the one that works; `None` if there is no other.
+    elector: Option<LeaderElector>,
     presence: Presence,
     /// How often it was started again.
     restarts: u32,
-    /// Since when it does not reach the API server, and whether it has ended because of that.
-    unreached: Option<(Time, bool)>,
 }
 
-/// A program that leads cannot go on when it has not renewed its lease for so long: it ends, and
-/// its kubelet starts it again. Upstream: `--leader-elect-renew-deadline`.
-const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-
 impl ControlProcess {
-    /// A program that works from the start.
-    pub fn new(program: &'static str, process: Process<Component>) -> Self {
-        ControlProcess {
-            program,
-            process,
-            presence: Presence::STARTED,
-            restarts: 0,
-            unreached: None,
-        }
+    /// A program that runs from the start.
+    pub fn new(program: &'static str, process: Process<Component>, host: Option<usize>) -> Self {
+        let presence = Presence::STARTED;
+        ControlProcess { program, process, host, elector: None, presence, restarts: 0 }
     }
 
-    /// Notes whether the API server is reached. Tells, once, that it has not been for too long.
-    fn has_lost(&mut self, reached: bool, now: Time) -> bool {
-        self.unreached = if reached { None } else { self.unreached.or(Some((now, false))) };
-        match &mut self.unreached {
-            Some((since, told)) if *since + RENEW_DEADLINE <= now => !std::mem::replace(told, true),
-            _ => false,
-        }
+    /// A program that waits for its container.
+    pub fn absent(program: &'static str, process: Process<Component>, host: usize) -> Self {
+        let presence = Presence::ABSENT;
+        ControlProcess { presence, ..ControlProcess::new(program, process, Some(host)) }
+    }
+
+    /// Lets it work only while it holds a lease.
+    pub fn with_elector(self, elector: Option<LeaderElector>) -> Self {
+        ControlProcess { elector, ..self }
+    }
+
+    /// The machine on which it runs; `None` if it is the cloud's own.
+    pub fn host(&self) -> Option<usize> {
+        self.host
+    }
+
+    /// Whether it is the one that works.
+    pub fn leads(&self) -> bool {
+        self.presence.works() && self.elector.as_ref().is_none_or(LeaderElector::leads)
+    }
+
+    /// When it has something to do next.
+    pub fn next_due(&self) -> Option<Time> {
+        let election = self.elector.as_ref().map(LeaderElector::next_due);
+        let work = self.leads().then(|| self.process.next_due()).flatten();
+        election.into_iter().chain(work).min().filter(|_| self.presence.works())
     }
 
     /// The scheduler that it is, if it is one.
     pub fn scheduler(&self) -> Option<&Scheduler> {
         self.process.controller()?.as_any()?.downcast_ref()
     }
+}
+
+/// A candidate for the lease of this program on a machine.
+///
+/// Upstream: `leader-elect` of kube-controller-manager and kube-scheduler.
+fn elector(
+    program: &'static str,
+    profile: &Profile,
+    host: usize,
+    rng: &Rng,
+) -> Option<LeaderElector> {
+    if !profile.leader_elect {
+        return None;
+    }
+    let name = profile.nodes.get(host).map_or("", |node| node.name.as_str());
+    let component = if program == SCHEDULER { "default-scheduler" } else { program };
+    let user = user(&format!("system:{program}"));
+    let rng = rng.fork(name).fork(program);
+    let mut elector = LeaderElector::new(program, component, name, user, &rng);
+    elector.set_alone(profile.control_planes() == 1);
+    Some(elector)
+}
+
+/// The programs of a machine's control plane, which run from the start.
+pub fn programs(setting: &Setting<'_>, host: Option<usize>) -> Vec<ControlProcess> {
+    let (profile, rng) = (setting.profile, &setting.rng);
+    let name = host.and_then(|host| profile.nodes.get(host)).map_or("", |node| node.name.as_str());
+    [(CONTROLLER_MANAGER, controller_manager(setting)), (SCHEDULER, scheduler(name, &setting.rng))]
+        .map(|(program, process)| {
+            let elector = host.and_then(|host| elector(program, profile, host, rng));
+            ControlProcess::new(program, process, host).with_elector(elector)
+        })
+        .into()
 }
 
 /// A control loop of the control plane.
@@ -109,12 +157,15 @@ pub struct Setting<'a> {
     pki: &'a ClusterPki,
     rng: Rng,
     profile: &'a Profile,
+    /// Where pods' addresses come from, if nodes are to be given ranges.
+    pods: Option<Ipv4Net>,
 }
 
 impl<'a> Setting<'a> {
     /// Of a cluster with this profile and these keys, whose randomness comes from `rng`.
     pub fn new(profile: &'a Profile, pki: &'a ClusterPki, rng: &Rng) -> Self {
-        Setting { pki, rng: rng.clone(), profile }
+        let pods = (!profile.pod_ranges_off).then_some(profile.pod_cidr);
+        Setting { pki, rng: rng.clone(), profile, pods }
     }
 }
 
@@ -140,7 +191,9 @@ pub fn controllers(setting: &Setting<'_>) -> Vec<Box<dyn Reconcile<()>>> {
     let mut controllers = naru_controllers::controller_manager();
     controllers.push(Box::new(RootCaPublisher::new(&authority.certificate().to_pem())));
     controllers.push(Box::new(CsrSigningController::new(authority.clone())));
-    controllers.push(Box::new(NodeIpamController::new(setting.profile.pod_cidr, SERVICE_RANGE)));
+    if let Some(range) = setting.pods {
+        controllers.push(Box::new(NodeIpamController::new(range, SERVICE_RANGE)));
+    }
     controllers
 }
 
@@ -184,9 +237,15 @@ impl Cluster {
         if changes == self.control_changes {
             return;
         }
-        let runs = |program: &str| hosts().any(|node| node.runtime().runs(program));
-        let api_runs = runs(API_SERVER);
-        let run: Vec<bool> = self.control.iter().map(|it| runs(it.program)).collect();
+        let api_runs = hosts().any(|node| node.runtime().runs(API_SERVER));
+        let runs = |control: &ControlProcess| match control.host {
+            Some(host) => {
+                let node = self.nodes.get(host);
+                node.is_some_and(|node| node.runtime().runs(control.program))
+            }
+            None => true,
+        };
+        let run: Vec<bool> = self.control.iter().map(runs).collect();
         self.control_changes = changes;
         if self.api_presence.follow(api_runs) {
             if !self.api_presence.works() {
@@ -199,21 +258,46 @@ impl Cluster {
         }
     }
 
-    /// A program of the control plane that has not reached the API server for too long ends.
-    pub(crate) fn resign(&mut self, index: u32, reached: bool) {
-        let now = self.now;
+    /// Lets a program of the control plane do what it has to do: first of all, lead.
+    pub(crate) fn work_control(&mut self, index: u32) {
+        let severed = self.why_unreached(Part::Control(index));
+        let mut reach = Reach::new(&mut self.api, severed);
         let Some(control) = self.control.get_mut(index as usize) else { return };
-        if !control.has_lost(reached, now) {
+        if !control.presence.works() {
             return;
         }
-        let program = control.program;
-        for node in &mut self.nodes {
-            let pod = format!("{program}-{}", node.name());
-            node.crash_container(SYSTEM, &pod, program, now);
+        let turned = match &mut control.elector {
+            Some(elector) => elector.advance(reach.clients()),
+            None => Turned::Not,
+        };
+        match turned {
+            Turned::Leading => {
+                // What it cannot watch now it asks for again.
+                let _ = control.process.start(reach.clients());
+            }
+            Turned::Lost => {
+                self.end_control(index);
+                return;
+            }
+            Turned::Not => {}
         }
-        for part in (0..).take(self.nodes.len()).map(Part::Node) {
-            self.plan(part);
+        if control.leads() {
+            control.process.work(reach.clients(), &mut ());
         }
+    }
+
+    /// A program that has lost its lease ends, and its kubelet starts it again.
+    fn end_control(&mut self, index: u32) {
+        let now = self.now;
+        let Some(control) = self.control.get(index as usize) else { return };
+        let (program, host) = (control.program, control.host);
+        let Some((host, node)) = host.and_then(|host| Some((host, self.nodes.get_mut(host)?)))
+        else {
+            return;
+        };
+        let pod = format!("{program}-{}", node.name());
+        node.crash_container(SYSTEM, &pod, program, now);
+        self.plan(crate::install::part_of(host));
     }
 
     fn follow_control_process(&mut self, index: u32, runs: bool) {
@@ -227,31 +311,34 @@ impl Cluster {
         }
         control.restarts += 1;
         let rng = self.rng.fork(&format!("{}-{}", control.program, control.restarts));
-        let host = self.profile.nodes.first().map_or("", |node| node.name.as_str());
-        let process = match control.program {
-            SCHEDULER => scheduler(host, &rng),
+        let host = control.host.unwrap_or_default();
+        let name = self.profile.nodes.get(host).map_or("", |node| node.name.as_str());
+        control.process = match control.program {
+            SCHEDULER => scheduler(name, &rng),
             _ => controller_manager(&Setting::new(&self.profile, &self.pki, &rng)),
         };
-        self.start_control(index, process);
+        control.elector = elector(control.program, &self.profile, host, &rng);
+        let alone = control.elector.is_none();
+        self.start_control(index, alone);
     }
 
-    /// Starts a program of the control plane; what it cannot watch now it asks for again.
-    fn start_control(&mut self, index: u32, process: Process<Component>) {
+    /// Starts a program of the control plane, at once or as soon as it leads.
+    fn start_control(&mut self, index: u32, at_once: bool) {
         let part = Part::Control(index);
         let before = self.api.last_watch();
         let severed = self.why_unreached(part);
         let Some(control) = self.control.get_mut(index as usize) else { return };
-        control.process = process;
-        control.unreached = None;
-        // A program that is refused its watches has nothing to do.
-        let _ = control.process.start(Reach::new(&mut self.api, severed).clients());
+        if at_once {
+            // A program that is refused its watches asks for them again.
+            let _ = control.process.start(Reach::new(&mut self.api, severed).clients());
+        }
         self.claim_watches(part, before);
         self.plan(part);
     }
 
     /// The scheduler, while it works.
     pub fn scheduler(&self) -> Option<&Scheduler> {
-        self.control.iter().find_map(ControlProcess::scheduler)
+        self.control.iter().filter(|control| control.leads()).find_map(ControlProcess::scheduler)
     }
 }
 

@@ -8,20 +8,34 @@ use naru_pki::base64;
 pub fn text(profile: &Profile, pki: &ClusterPki, admin: &KeyPair) -> String {
     let context = &profile.context;
     let server = profile.control_plane_ips().next().unwrap_or(profile.host);
+    write(pki, &format!("{server}:6443"), [context, context, context], admin)
+}
+
+/// A kubeconfig as kubeadm writes it: the context is called by the user and the cluster.
+pub fn of(pki: &ClusterPki, server: &str, cluster: &str, user: &str, pair: &KeyPair) -> String {
+    write(pki, server, [cluster, &format!("{user}@{cluster}"), user], pair)
+}
+
+fn write(
+    pki: &ClusterPki,
+    server: &str,
+    [cluster, context, user]: [&str; 3],
+    pair: &KeyPair,
+) -> String {
     let data = |pem: String| base64::encode(pem.as_bytes());
     let authority = data(pki.authority().certificate().to_pem());
-    let (certificate, key) = (data(admin.certificate.to_pem()), data(admin.key.to_pem()));
+    let (certificate, key) = (data(pair.certificate.to_pem()), data(pair.key.to_pem()));
     format!(
         "apiVersion: v1\n\
          kind: Config\n\
          clusters:\n\
-         - cluster:\n    certificate-authority-data: {authority}\n    server: https://{server}:6443\n  name: {context}\n\
+         - cluster:\n    certificate-authority-data: {authority}\n    server: https://{server}\n  name: {cluster}\n\
          contexts:\n\
-         - context:\n    cluster: {context}\n    user: {context}\n  name: {context}\n\
+         - context:\n    cluster: {cluster}\n    user: {user}\n  name: {context}\n\
          current-context: {context}\n\
          preferences: {{}}\n\
          users:\n\
-         - name: {context}\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: {key}\n"
+         - name: {user}\n  user:\n    client-certificate-data: {certificate}\n    client-key-data: {key}\n"
     )
 }
 

@@ -31,7 +31,8 @@ pub fn mark(cluster: &mut Cluster, deadline: Time) {
     }
 }
 
-fn label(cluster: &mut Cluster, name: &str) -> bool {
+/// Labels a node; tells whether it was there.
+pub fn label(cluster: &mut Cluster, name: &str) -> bool {
     let patch = Patch::Strategic(json!({"metadata": {"labels": {LABEL: ""}}}));
     let request = Request::new(admin(), Arc::from("kubeadm"), Node::kind(), Op::Patch(patch));
     cluster.api.handle(Request { name: name.to_owned(), ..request }).is_ok()

@@ -1,10 +1,16 @@
 //! Which programs there are, beyond those that every machine knows.
 
+use crate::host;
 use naru_shell::{Completer, Program, ProgramTable, standard_programs};
 
 /// The programs of the learner's machine.
 pub fn on_workstation() -> &'static dyn ProgramTable {
     &Workstation
+}
+
+/// The programs of the machines under the nodes.
+pub fn on_machines() -> &'static dyn ProgramTable {
+    &Machine
 }
 
 /// The programs of containers: the add-ons', and after them those that `core/node` knows.
@@ -18,7 +24,9 @@ impl ProgramTable for Workstation {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
-            name if crate::host::PROGRAMS.contains(&name) => Some(crate::host::program()),
+            "docker" | "naru" | "minikube" | "gcloud" => Some(host::program()),
+            "ssh" => Some(host::ssh::program()),
+            "sudo" => Some(host::ssh::sudo()),
             _ => standard_programs().load(name),
         }
     }
@@ -28,6 +36,23 @@ impl ProgramTable for Workstation {
             "kubectl" | "k" => Some(naru_kubectl::completer()),
             _ => standard_programs().completer(name),
         }
+    }
+}
+
+struct Machine;
+
+impl ProgramTable for Machine {
+    fn load(&self, name: &str) -> Option<Box<dyn Program>> {
+        match name {
+            "kubectl" => Some(naru_kubectl::program()),
+            "sudo" => Some(host::ssh::sudo()),
+            name if host::MACHINE_PROGRAMS.contains(&name) => Some(host::program()),
+            _ => standard_programs().load(name),
+        }
+    }
+
+    fn completer(&self, name: &str) -> Option<&'static dyn Completer> {
+        on_workstation().completer(name)
     }
 }
 

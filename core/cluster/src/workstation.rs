@@ -1,14 +1,14 @@
 //! The learner's own machine: terminals, scripts, a home directory, kubectl.
 
-use crate::host::{self, Questions};
+use crate::host;
 use crate::profile::Profile;
 use crate::{BootError, programs};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
 use naru_node::NamespaceStack;
 use naru_shell::{
-    Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Stdio, TtyId, Vfs, World,
-    install_programs, normalize,
+    Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Questions, Stdio, TtyId,
+    Vfs, World, install_programs, normalize,
 };
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::{BTreeMap, VecDeque};
@@ -85,14 +85,15 @@ impl Workstation {
     /// A machine with its home and its tools.
     pub fn new(
         profile: &Profile,
-        kubeconfig: &str,
+        kubeconfig: Option<&str>,
         net: &mut Network,
         rng: &Rng,
     ) -> Result<Self, BootError> {
         let namespace = net.add_namespace(Self::NAMESPACE);
         net.add_bridge(namespace, Self::BRIDGE)?;
         net.add_address(namespace, Self::BRIDGE, profile.address(profile.host))?;
-        let mut kernel = Kernel::new(files(kubeconfig)?, programs::on_workstation(), "naru");
+        let mut kernel =
+            Kernel::new(files(profile, kubeconfig)?, programs::on_workstation(), "naru");
         kernel.set_next_pid(1000);
         Ok(Workstation {
             kernel,
@@ -354,9 +355,9 @@ fn plain(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn files(kubeconfig: &str) -> Result<Vfs, BootError> {
+fn files(profile: &Profile, kubeconfig: Option<&str>) -> Result<Vfs, BootError> {
     let mut fs = Vfs::new();
-    lay_files(&mut fs, kubeconfig).map_err(|error| BootError::Files(error.to_string()))?;
+    lay_files(&mut fs, profile, kubeconfig).map_err(|error| BootError::Files(error.to_string()))?;
     Ok(fs)
 }
 
@@ -364,18 +365,23 @@ fn files(kubeconfig: &str) -> Result<Vfs, BootError> {
 const METRICS_SERVER: [&str; 2] =
     ["releases/latest/download/components.yaml", "releases/download/v0.7.2/components.yaml"];
 
-fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
+fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Result<(), Errno> {
     install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
     fs.mkdir_all("/usr/local/bin")?;
     fs.install("/usr/local/bin/kubectl", "kubectl")?;
-    for name in host::PROGRAMS {
+    for name in host::programs(profile).into_iter().chain(["ssh", "sudo"]) {
         fs.install(&format!("/usr/local/bin/{name}"), name)?;
     }
     fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
     let kube = format!("{}/.kube", Workstation::HOME);
     fs.mkdir_all(&kube)?;
-    fs.write(&format!("{kube}/config"), kubeconfig.as_bytes())?;
-    for path in [Workstation::HOME, &kube, &format!("{kube}/config")] {
+    let config = format!("{kube}/config");
+    let mut own = vec![Workstation::HOME, &kube];
+    if let Some(text) = kubeconfig {
+        fs.write(&config, text.as_bytes())?;
+        own.push(&config);
+    }
+    for path in own {
         fs.chown(path, Workstation::UID, Workstation::UID)?;
     }
     for place in METRICS_SERVER {
@@ -390,7 +396,13 @@ fn lay_files(fs: &mut Vfs, kubeconfig: &str) -> Result<(), Errno> {
         format!("root:x:0:0:root:/root:/bin/bash\n{user}:x:{uid}:{uid}::{home}:/bin/bash\n");
     fs.write("/etc/passwd", passwd.as_bytes())?;
     fs.write("/etc/group", format!("root:x:0:\n{user}:x:{uid}:\n").as_bytes())?;
-    fs.write("/etc/hosts", b"127.0.0.1\tlocalhost\n127.0.1.1\tnaru\n")
+    let mut hosts = "127.0.0.1\tlocalhost\n127.0.1.1\tnaru\n".to_owned();
+    if !profile.installed {
+        for machine in &profile.nodes {
+            hosts.push_str(&format!("{}\t{}\n", machine.ip, machine.name));
+        }
+    }
+    fs.write("/etc/hosts", hosts.as_bytes())
 }
 
 /// What is around the machine while it runs.

@@ -4,6 +4,7 @@
 //! of another.
 
 mod attachdetach;
+mod bootstrap;
 mod certificates;
 mod cloud_service;
 mod clusterroleaggregation;
@@ -42,6 +43,7 @@ mod util;
 mod victims;
 
 pub use attachdetach::AttachDetachController;
+pub use bootstrap::{BootstrapSigner, TokenCleaner};
 pub use certificates::{CsrApprovingController, CsrSigningController};
 pub use cloud_service::ServiceController;
 pub use clusterroleaggregation::ClusterRoleAggregationController;
@@ -81,6 +83,7 @@ use naru_client::Reconcile;
 pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
     vec![
         Box::new(AttachDetachController::default()),
+        Box::new(BootstrapSigner),
         Box::new(CsrApprovingController),
         Box::new(ClusterRoleAggregationController),
         Box::new(CronJobController::default()),
@@ -108,6 +111,7 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(StalePodDisruptions),
         Box::new(StatefulSetController::default()),
         Box::new(TaintEvictionController::default()),
+        Box::new(TokenCleaner),
         Box::new(TtlAfterFinishedController),
     ]
 }
@@ -118,6 +122,8 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
 /// Upstream: the names that `cmd/kube-controller-manager/app` asks its client builder for.
 pub fn service_account(controller: &str) -> &str {
     match controller {
+        "bootstrap-signer-controller" => "bootstrap-signer",
+        "token-cleaner-controller" => "token-cleaner",
         "certificatesigningrequest-approving-controller"
         | "certificatesigningrequest-cleaner-controller"
         | "certificatesigningrequest-signing-controller" => "certificate-controller",

@@ -13,7 +13,7 @@ pub struct Lesson {
     pub summary: Text,
     /// Minutes that it takes.
     pub minutes: u32,
-    /// The boot profile: `kind`, `minikube`.
+    /// The boot profile: `kind`, `minikube`, …, or the text of one of its own.
     #[serde(default = "default_profile")]
     pub profile: String,
     /// The seed of its cluster.

@@ -2,9 +2,10 @@
 
 use crate::kindnet::{HostRoutes, Kindnet, set_pod_routes};
 use crate::kubelet::{Kubelet, NodeWorld};
+use crate::machine::Machine;
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
-use crate::runtime::Runtime;
-use crate::streams::{Machine, Streams};
+use crate::runtime::{Runtime, Volumes};
+use crate::streams::{self, Streams};
 use crate::{Disks, NodeConfig};
 use ipnet::IpNet;
 use naru_api::service::KubeletStreams;
@@ -12,7 +13,7 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiService, UserInfo, WatchId};
 use naru_client::{Controller, EventRecorder, EventStyle, Process};
 use naru_network::{Network, NsId, TopologyError};
-use naru_shell::{ProgramTable, Signal};
+use naru_shell::{Errno, ProgramTable, Signal};
 use naru_sim::{CauseId, Rng, Time};
 use std::fmt;
 use std::net::IpAddr;
@@ -46,6 +47,7 @@ pub struct Node {
     kindnet: Daemon<Kindnet>,
     runtime: Runtime,
     streams: Streams,
+    machine: Option<Box<Machine>>,
     rng: Rng,
     pulling_until: Time,
     /// Something came to the node's own sockets: answers to probes.
@@ -77,6 +79,7 @@ impl Node {
             proxy: Daemon::new("kube-proxy", proxy_process(&config, &rng)),
             kindnet: Daemon::new("kindnetd", kindnet_process(&config, &rng)),
             streams: Streams::default(),
+            machine: None,
             pulling_until: Time::ZERO,
             host_woken: false,
             runtime,
@@ -131,6 +134,9 @@ impl Node {
         self.proxy.deliver(env);
         self.kindnet.deliver(env);
         self.runtime.wake_api_clients(env.now);
+        if let Some(machine) = &mut self.machine {
+            machine.wake();
+        }
     }
 
     /// Lets the containers that use the API server look for what it has for them.
@@ -142,6 +148,9 @@ impl Node {
     pub fn wake_namespace(&mut self, namespace: NsId) -> bool {
         if namespace == self.host {
             self.host_woken = true;
+            if let Some(machine) = &mut self.machine {
+                machine.wake();
+            }
             return true;
         }
         self.runtime.wake_network(namespace)
@@ -155,6 +164,7 @@ impl Node {
             self.runtime.next_due(),
             self.host_woken.then_some(Time::ZERO),
             self.streams.next_due(),
+            self.machine.as_ref().and_then(|machine| machine.next_due()),
         ];
         if self.kubelet_runs {
             dues.extend([
@@ -186,8 +196,62 @@ impl Node {
         self.runtime.run(env.now, env.api, env.net);
         self.runtime.volumes.store(env.disks);
         self.note_ended();
+        self.run_machine(env);
         self.run_probes(env);
         self.pump(env);
+    }
+
+    fn run_machine(&mut self, env: &mut Env<'_>) {
+        if let Some(machine) = &mut self.machine
+            && is_due(machine.next_due(), env.now)
+        {
+            machine.run(env.now, env.api as &mut dyn ApiService, env.net, self.host);
+        }
+    }
+
+    /// The machine under the node, if somebody has logged in to it.
+    pub fn machine(&self) -> Option<&Machine> {
+        self.machine.as_deref()
+    }
+
+    /// The machine under the node, to log in to it.
+    pub fn machine_mut(&mut self) -> Option<&mut Machine> {
+        self.machine.as_deref_mut()
+    }
+
+    /// Makes the machine's files, with these programs beside the standard ones.
+    pub fn make_machine(
+        &mut self,
+        programs: &'static dyn ProgramTable,
+        names: &[&str],
+    ) -> Result<&mut Machine, Errno> {
+        let machine = Machine::new(&self.config.name, programs, names, &self.rng)?;
+        Ok(self.machine.insert(Box::new(machine)))
+    }
+
+    /// Sets the node up anew, as `kubeadm init` and `join` do: its kubelet must not run.
+    pub fn install(&mut self, config: NodeConfig) {
+        self.config = Arc::new(config);
+        self.kubelet = kubelet_process(&self.config, &self.rng);
+        self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
+        self.kindnet = Daemon::new("kindnetd", kindnet_process(&self.config, &self.rng));
+        self.runtime.volumes = Volumes::with_files(&self.config.files);
+    }
+
+    /// Ends everything that Kubernetes runs here, and forgets it, as `kubeadm reset` does. The
+    /// pods' network stays.
+    pub fn reset(&mut self, env: &mut Env<'_>) {
+        self.stop(env);
+        self.proxy.stop(env);
+        self.kindnet.stop(env);
+        self.runtime.power_off(env.net);
+        self.streams = Streams::default();
+        self.kubelet = kubelet_process(&self.config, &self.rng);
+    }
+
+    /// The manifests of its static pods, by component.
+    pub fn static_manifests(&self) -> Vec<(String, String)> {
+        self.kubelet.controller().map(Kubelet::static_manifests).unwrap_or_default()
     }
 
     fn run_probes(&mut self, env: &mut Env<'_>) {
@@ -223,6 +287,9 @@ impl Node {
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
         self.kindnet = Daemon::new("kindnetd", kindnet_process(&self.config, &self.rng));
         self.runtime.power_off(env.net);
+        if let Some(machine) = &mut self.machine {
+            machine.power_off();
+        }
         self.streams = Streams::default();
         self.pulling_until = Time::ZERO;
         if let Some(kubelet) = self.kubelet.controller_mut() {
@@ -290,7 +357,7 @@ impl Node {
     }
 
     fn pump(&mut self, env: &mut Env<'_>) {
-        let mut machine = Machine {
+        let mut machine = streams::Machine {
             name: &self.config.name,
             ip: self.config.internal_ip,
             kubelet: self.kubelet.controller().filter(|_| self.kubelet_runs),

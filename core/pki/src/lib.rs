@@ -8,6 +8,7 @@ pub mod base64;
 mod certificate;
 mod error;
 mod issue;
+pub mod jws;
 pub mod jwt;
 mod key;
 mod name;

@@ -2,6 +2,7 @@
 //! learner's terminal. Mechanism only: nothing here knows what a pod is.
 
 mod kernel;
+mod outside;
 mod programs;
 mod readline;
 pub mod serve;
@@ -14,11 +15,11 @@ pub use kernel::{
     ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Kernel,
     PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
 };
+pub use outside::{Answer, Link, Next, Outside, Question, Questions, SessionOutput, SessionSpec};
 pub use programs::net::{Connecting, Progress, ResolveError, Resolver};
 pub use programs::{install_programs, standard_program_names, standard_programs};
 pub use sys::{
-    Answer, Completer, Errno, Fd, NetStack, Outside, Pid, Program, ProgramTable, Signal, SocketId,
-    Step, Sys, World,
+    Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
 };
 pub use tty::TtyId;
 pub use vfs::{

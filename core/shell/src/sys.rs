@@ -351,30 +351,11 @@ pub trait Sys {
     /// The API server, for clients that the cluster's administrator runs (`kubectl`).
     fn api(&mut self) -> Option<&mut dyn ApiService>;
     /// The owner of the machine, for programs that act on what is outside of it: `docker`, `naru`.
-    fn outside(&mut self) -> Option<&mut dyn Outside> {
+    fn outside(&mut self) -> Option<&mut dyn crate::Outside> {
         None
     }
     /// What made this process do what it does now.
     fn cause(&self) -> CauseId;
-}
-
-/// What is outside of a machine, as far as its owner lets a program act on it. Nothing waits.
-pub trait Outside {
-    /// Asks for something by a command line; [`Outside::answer`] gives what comes of it.
-    fn ask(&mut self, argv: Vec<String>, env: BTreeMap<String, String>) -> u64;
-    /// The answer to a question, once.
-    fn answer(&mut self, question: u64) -> Option<Answer>;
-}
-
-/// What came of a question to [`Outside`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// For standard output.
-    pub stdout: String,
-    /// For standard error.
-    pub stderr: String,
-    /// The exit code.
-    pub code: i32,
 }
 
 /// The sockets of one network namespace. Nothing waits.
@@ -417,7 +398,7 @@ pub trait World {
     /// The API server, where an administrator's machine reaches it.
     fn api(&mut self) -> Option<&mut dyn ApiService>;
     /// Whom its programs can ask to act on what is outside of it.
-    fn outside(&mut self) -> Option<&mut dyn Outside> {
+    fn outside(&mut self) -> Option<&mut dyn crate::Outside> {
         None
     }
     /// What made this machine run now.

@@ -1,12 +1,13 @@
 //! Authentication: who asks?
 //!
 //! Authenticators are asked in upstream's order: client certificates, static tokens, tokens of
-//! service accounts. Credentials that none of them knows are refused; no credentials at all is
+//! service accounts, bootstrap tokens. Credentials that none of them knows are refused; no credentials at all is
 //! `system:anonymous`. Components inside the cluster come with their names, as if their
 //! certificates had been checked.
 //!
 //! Upstream: `pkg/kubeapiserver/authenticator/config.go`, `apiserver/pkg/authentication`.
 
+mod bootstrap;
 mod impersonate;
 mod legacy;
 mod remembered;
@@ -120,7 +121,10 @@ impl ApiServer {
         if let found @ Some(_) = self.authenticate_legacy(token, audiences)? {
             return Ok(found);
         }
-        self.authenticate_service_account(token, audiences)
+        match self.authenticate_service_account(token, audiences)? {
+            None => self.authenticate_bootstrap(token, audiences),
+            found => Ok(found),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use naru_api::service::{Connect, KubeletStreams};
 use naru_api::{ApiError, Kube};
 use naru_network::netfilter::TableName;
 use naru_node::Env;
+use std::net::Ipv4Addr;
 
 /// Where the API server listens.
 const PORT: u16 = 6443;
@@ -55,7 +56,15 @@ impl Cluster {
 
     /// The node where the API server runs; `None` if that is outside of the cluster.
     fn control_plane_host(&self) -> Option<usize> {
-        self.nodes.iter().position(|node| node.config().control_plane)
+        let hosts = || {
+            let all = self.nodes.iter().enumerate();
+            all.filter(|(_, node)| node.config().control_plane).map(|(index, _)| index)
+        };
+        // Clients go on with another one when the first has no power or is cut off.
+        let reached = hosts().find(|host| {
+            !self.damage.stopped.contains(host) && !self.damage.separates(Some(*host), None)
+        });
+        reached.or_else(|| hosts().next())
     }
 
     /// Everybody finds out who can still be reached.
@@ -190,11 +199,12 @@ impl Cluster {
         }
         let from = match part {
             Part::Node(index) => Some(index as usize),
-            Part::Workstation | Part::Control(_) | Part::Cloud => None,
+            Part::Control(index) => return self.why_control_is_unreached(index),
+            Part::Workstation | Part::Cloud => None,
             Part::ApiServer | Part::Network | Part::SecurePort(_) => return None,
         };
         let host = self.control_plane_host();
-        let at_home = matches!(part, Part::Control(_)) || host.is_some() && from == host;
+        let at_home = host.is_some() && from == host;
         let why = if host.is_some_and(|host| self.damage.stopped.contains(&host)) {
             "connect: no route to host"
         } else if !at_home && self.damage.separates(host, from) {
@@ -204,8 +214,21 @@ impl Cluster {
         } else {
             return None;
         };
-        let ip = self.profile.control_plane_ips().next()?;
+        // Where nobody has been told of a control plane, nobody is asked but the machine itself.
+        let ip = self.profile.control_plane_ips().next().unwrap_or(Ipv4Addr::LOCALHOST);
         Some(ApiError::unreachable(&format!("{ip}:{PORT}"), why))
+    }
+
+    /// A program of the control plane speaks to the API server of its own machine.
+    fn why_control_is_unreached(&self, index: u32) -> Option<ApiError> {
+        let host = self.control.get(index as usize).and_then(|control| control.host());
+        let stopped = host.is_some_and(|host| self.damage.stopped.contains(&host));
+        if self.api_presence.works() && !stopped {
+            return None;
+        }
+        let ip = host.and_then(|host| self.nodes.get(host)).map(|node| node.config().internal_ip);
+        let ip = ip.unwrap_or(Ipv4Addr::LOCALHOST);
+        Some(ApiError::unreachable(&format!("{ip}:{PORT}"), "connect: connection refused"))
     }
 
     /// Ends the streams that were asked of a kubelet which the API server does not reach; tells

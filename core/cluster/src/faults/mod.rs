@@ -186,7 +186,7 @@ impl Damage {
     }
 
     /// Whether nothing gets through between two nodes; `None` is the world outside.
-    fn separates(&self, one: Option<usize>, other: Option<usize>) -> bool {
+    pub(crate) fn separates(&self, one: Option<usize>, other: Option<usize>) -> bool {
         let alone =
             |node: Option<usize>| node.is_some_and(|node| self.cuts.contains(&(node, None)));
         let pair = one.zip(other).map(|(a, b)| (a.min(b), Some(a.max(b))));

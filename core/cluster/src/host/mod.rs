@@ -3,47 +3,69 @@
 
 mod docker;
 mod fault;
+mod flags;
+mod gcloud;
+mod kubeadm;
+mod machine;
+mod minikube;
 mod program;
+mod sessions;
+pub mod ssh;
+mod table;
 mod why;
 
+pub use gcloud::Inventory;
+pub use machine::PROGRAMS as MACHINE_PROGRAMS;
 pub use program::program;
 
-use crate::Cluster;
-use naru_shell::{Answer, Outside};
-use std::collections::{BTreeMap, VecDeque};
+use crate::{Cluster, Profile};
+use naru_shell::{Answer, Question};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
-/// Programs that ask, by the names of their files.
-pub const PROGRAMS: [&str; 2] = ["docker", "naru"];
-
-/// What programs have asked and not been told yet.
-#[derive(Clone, Debug, Default)]
-pub struct Questions {
-    last: u64,
-    open: VecDeque<(u64, Question)>,
-    answers: BTreeMap<u64, Answer>,
-}
-
-/// A command line and its environment.
-#[derive(Clone, Debug, Default)]
-pub struct Question {
-    argv: Vec<String>,
-    env: BTreeMap<String, String>,
-}
-
-impl Question {
-    /// The arguments after the program's name.
-    fn args(&self) -> &[String] {
-        self.argv.get(1..).unwrap_or_default()
+/// Programs of the learner's machine that ask, by the names of their files.
+pub fn programs(profile: &Profile) -> Vec<&'static str> {
+    let mut names = vec!["docker", "naru"];
+    match profile.name.as_str() {
+        "minikube" => names.push("minikube"),
+        _ if profile.cloud.is_some() => names.push("gcloud"),
+        _ => {}
     }
+    names
+}
 
-    /// The language of the person who asks.
-    fn language(&self) -> Language {
-        let value = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
-        let locale = value("LC_ALL").or_else(|| value("LC_MESSAGES")).or_else(|| value("LANG"));
-        match locale {
-            Some(locale) if locale.starts_with("ko") => Language::Korean,
-            _ => Language::English,
-        }
+/// A question, as those who answer it see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The arguments after the program's name.
+    pub args: &'a [String],
+    /// What the last answer asked to be told again; "" at first.
+    pub state: &'a str,
+    /// The line that was read since.
+    pub input: &'a str,
+    /// Ctrl-C was typed since.
+    pub interrupted: bool,
+}
+
+/// The program's name and the rest.
+fn split(question: &Question) -> (&str, Ask<'_>) {
+    let name = question.argv.first().map(String::as_str).unwrap_or_default();
+    let ask = Ask {
+        args: question.argv.get(1..).unwrap_or_default(),
+        state: &question.state,
+        input: &question.input,
+        interrupted: question.interrupted,
+    };
+    (name.rsplit('/').next().unwrap_or(name), ask)
+}
+
+/// The language of the person in whose environment this is.
+fn language(env: &BTreeMap<String, String>) -> Language {
+    let value = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    let locale = value("LC_ALL").or_else(|| value("LC_MESSAGES")).or_else(|| value("LANG"));
+    match locale {
+        Some(locale) if locale.starts_with("ko") => Language::Korean,
+        _ => Language::English,
     }
 }
 
@@ -66,54 +88,40 @@ impl Language {
     }
 }
 
-impl Questions {
-    /// Questions and answers kept at most: programs that were killed do not fetch theirs.
-    const KEPT_MAX: usize = 64;
-
-    fn take(&mut self) -> Option<(u64, Question)> {
-        self.open.pop_front()
-    }
-
-    fn give(&mut self, question: u64, answer: Answer) {
-        if self.answers.len() == Self::KEPT_MAX {
-            self.answers.pop_first();
-        }
-        self.answers.insert(question, answer);
-    }
-}
-
-impl Outside for Questions {
-    fn ask(&mut self, argv: Vec<String>, env: BTreeMap<String, String>) -> u64 {
-        self.last += 1;
-        if self.open.len() == Self::KEPT_MAX {
-            self.open.pop_front();
-        }
-        self.open.push_back((self.last, Question { argv, env }));
-        self.last
-    }
-
-    fn answer(&mut self, question: u64) -> Option<Answer> {
-        self.answers.remove(&question)
-    }
-}
-
 impl Cluster {
     /// Does what programs of the learner's machine have asked for.
     pub(crate) fn answer_questions(&mut self) {
         while let Some((id, question)) = self.workstation.questions_mut().take() {
-            let name = question.argv.first().map(String::as_str).unwrap_or_default();
-            let answer = match name.rsplit('/').next() {
-                Some("docker") => docker::run(self, question.args()),
-                _ => self.naru(&question),
+            let (name, ask) = split(&question);
+            let answer = match name {
+                "docker" => docker::run(self, ask.args),
+                "minikube" => minikube::run(self, &ask),
+                "gcloud" => gcloud::run(self, &ask),
+                _ => self.naru(ask.args, language(&question.env)),
             };
             self.workstation.questions_mut().give(id, answer);
             self.workstation.wake();
         }
     }
 
-    fn naru(&mut self, question: &Question) -> Answer {
-        let language = question.language();
-        match question.args() {
+    /// Does what programs of the machine of this index have asked for.
+    pub(crate) fn answer_machine(&mut self, index: usize) {
+        loop {
+            let machine = self.nodes.get_mut(index).and_then(|node| node.machine_mut());
+            let Some((id, question)) = machine.and_then(|it| it.questions_mut().take()) else {
+                return;
+            };
+            let (name, ask) = split(&question);
+            let answer = machine::run(self, index, name, &ask);
+            if let Some(machine) = self.nodes.get_mut(index).and_then(|node| node.machine_mut()) {
+                machine.questions_mut().give(id, answer);
+                machine.wake();
+            }
+        }
+    }
+
+    fn naru(&mut self, args: &[String], language: Language) -> Answer {
+        match args {
             [verb, rest @ ..] if verb == "fault" => fault::run(self, rest, language),
             [verb, rest @ ..] if verb == "why" => why::run(self, rest, language),
             [] => out(help(language).to_owned()),
@@ -128,6 +136,20 @@ impl Cluster {
             }
         }
     }
+}
+
+/// Lays down on a machine of an installed cluster what kubeadm would have laid there.
+pub fn lay_files(
+    cluster: &mut Cluster,
+    machine: usize,
+    control_plane: bool,
+    ip: Ipv4Addr,
+) -> Result<(), String> {
+    if control_plane {
+        return kubeadm::files::write_control_plane(cluster, machine, ip);
+    }
+    let name = cluster.nodes.get(machine).map(|node| node.name().to_owned()).unwrap_or_default();
+    kubeadm::files::write_node(cluster, machine, &name)
 }
 
 fn out(stdout: String) -> Answer {

@@ -1,22 +1,68 @@
 //! A program that asks the owner of its machine, and says what it is answered.
 
-use naru_shell::{Answer, Errno, Fd, Program, Step, Sys};
+use naru_shell::{Answer, Errno, Fd, Next, Program, Question, Signal, Step, Sys};
+use naru_sim::Time;
 
 /// A fresh instance of the program.
 pub fn program() -> Box<dyn Program> {
     Box::new(Asking::default())
 }
 
+/// Bytes of a line that is read.
+const LINE_MAX: usize = 4096;
+
 #[derive(Clone, Debug, Default)]
 struct Asking {
     question: Option<u64>,
     answer: Option<Answer>,
+    next: Option<(Time, Next)>,
+    /// What was read of a line.
+    line: Vec<u8>,
 }
 
 impl Program for Asking {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        if let Some((at, next)) = self.next.clone() {
+            let interrupted = next.catches && sys.take_signal().is_some();
+            if !interrupted && sys.now() < at {
+                return Step::Block { until: Some(at) };
+            }
+            let input = match next.reads {
+                false => String::new(),
+                true => match self.read_line(sys) {
+                    Some(line) => line,
+                    None => return Step::Block { until: None },
+                },
+            };
+            self.next = None;
+            let (argv, env) = (sys.args().to_vec(), sys.env().clone());
+            let question = Question { argv, env, state: next.state, input, interrupted };
+            self.ask(question, sys);
+        }
+        if self.question.is_none() && self.answer.is_none() {
+            let (argv, env) = (sys.args().to_vec(), sys.env().clone());
+            self.ask(Question { argv, env, ..Question::default() }, sys);
+        }
+        self.say(sys)
+    }
+}
+
+impl Asking {
+    fn ask(&mut self, question: Question, sys: &mut dyn Sys) {
+        match sys.outside() {
+            Some(outside) => self.question = Some(outside.ask(question)),
+            None => {
+                let stderr = "nobody is there to do this\n".to_owned();
+                self.answer = Some(Answer { stderr, code: 1, ..Answer::default() });
+            }
+        }
+    }
+
+    /// Prints the answer, and does what it says.
+    fn say(&mut self, sys: &mut dyn Sys) -> Step {
         if self.answer.is_none() {
-            self.answer = self.ask(sys);
+            let question = self.question.unwrap_or_default();
+            self.answer = sys.outside().and_then(|outside| outside.answer(question));
         }
         let Some(answer) = &mut self.answer else { return Step::Block { until: None } };
         for (fd, text) in [(1, &mut answer.stdout), (2, &mut answer.stderr)] {
@@ -26,34 +72,54 @@ impl Program for Asking {
                 Err(_) => return Step::Exit(1),
             }
         }
-        Step::Exit(answer.code)
+        if let Some(argv) = answer.exec.take() {
+            let env = sys.env().clone();
+            return match sys.exec(argv, env) {
+                Ok(()) => Step::Yield,
+                Err(_) => Step::Exit(126),
+            };
+        }
+        let Some(next) = answer.next.take() else { return Step::Exit(answer.code) };
+        if next.catches {
+            sys.catch(Signal::Int);
+            sys.catch(Signal::Term);
+        }
+        let at = sys.now() + next.after;
+        (self.question, self.answer, self.next) = (None, None, Some((at, next)));
+        Step::Block { until: Some(at) }
     }
-}
 
-impl Asking {
-    fn ask(&mut self, sys: &mut dyn Sys) -> Option<Answer> {
-        let (argv, env) = (sys.args().to_vec(), sys.env().clone());
-        let Some(outside) = sys.outside() else {
-            let stderr = "nobody is there to do this\n".to_owned();
-            return Some(Answer { stderr, code: 1, ..Answer::default() });
-        };
-        let question = *self.question.get_or_insert_with(|| outside.ask(argv, env));
-        outside.answer(question)
+    /// A line of standard input without its end; `None` while it is not there.
+    fn read_line(&mut self, sys: &mut dyn Sys) -> Option<String> {
+        loop {
+            match sys.read(0, 1) {
+                Ok(bytes) if bytes.is_empty() || bytes == b"\n" => break,
+                Ok(bytes) if self.line.len() < LINE_MAX => self.line.extend(bytes),
+                Ok(_) => {}
+                Err(Errno::Again) => return None,
+                Err(_) => break,
+            }
+        }
+        let line = std::mem::take(&mut self.line);
+        Some(String::from_utf8_lossy(&line).into_owned())
     }
 }
 
 /// Writes as much as is taken; what is left stays.
 fn write(sys: &mut dyn Sys, fd: Fd, text: &mut String) -> Result<(), Errno> {
-    while !text.is_empty() {
-        let taken = sys.write(fd, text.as_bytes())?;
-        let rest = text.as_bytes().get(taken..).unwrap_or_default();
-        // A write may end within a character; what is sent next begins with the rest of it.
-        match std::str::from_utf8(rest) {
-            Ok(rest) => *text = rest.to_owned(),
-            Err(_) => *text = String::from_utf8_lossy(rest).into_owned(),
-        }
-        if taken == 0 {
-            return Err(Errno::Again);
+    let mut bytes = std::mem::take(text).into_bytes();
+    while !bytes.is_empty() {
+        let taken = match sys.write(fd, &bytes) {
+            Ok(0) => Err(Errno::Again),
+            other => other,
+        };
+        match taken {
+            Ok(taken) => drop(bytes.drain(..taken.min(bytes.len()))),
+            Err(errno) => {
+                // A write may end within a character; what is sent next begins with its rest.
+                *text = String::from_utf8_lossy(&bytes).into_owned();
+                return Err(errno);
+            }
         }
     }
     Ok(())

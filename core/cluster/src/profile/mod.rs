@@ -4,7 +4,7 @@
 
 mod read;
 
-pub use read::ProfileError;
+pub use read::{ProfileError, manifest};
 
 use ipnet::{IpNet, Ipv4Net};
 use naru_pki::Subject;
@@ -42,6 +42,13 @@ pub struct Profile {
     /// Where all pods' addresses come from.
     #[serde(default = "default_pod_range", rename = "podCIDR", deserialize_with = "read::range")]
     pub pod_cidr: Ipv4Net,
+    /// Whether the programs of the control plane elect a leader, even if there is but one.
+    #[serde(default = "default_true")]
+    pub leader_elect: bool,
+    /// Whether nodes are given no ranges of pods' addresses: `kubeadm init` without
+    /// `--pod-network-cidr`.
+    #[serde(skip)]
+    pub pod_ranges_off: bool,
     /// Whether the cluster is there from the start; if not, `kubeadm` makes it.
     #[serde(default = "default_true")]
     pub installed: bool,

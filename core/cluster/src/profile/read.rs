@@ -72,6 +72,11 @@ impl Profile {
     }
 }
 
+/// The manifest of this name that comes with the program.
+pub fn manifest(name: &str) -> Option<&'static str> {
+    MANIFESTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 /// Reads a range of addresses: `10.244.0.0/16`.
 pub(super) fn range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Net, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -145,7 +150,7 @@ fn check_machines(profile: &Profile) -> Result<(), ProfileError> {
     if machines.is_empty() || machines.len() > MACHINES_MAX {
         return Err(wrong("machines", format!("there must be from 1 to {MACHINES_MAX}")));
     }
-    if profile.control_plane_ips().next().is_none() {
+    if profile.installed && profile.control_plane_ips().next().is_none() {
         return Err(wrong(
             "machines",
             "one must have controlPlane: true, or controlPlaneAddress be set",

@@ -291,6 +291,18 @@ impl Kubelet {
         all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
+    /// The manifests of the static pods, by component, as kubeadm writes them.
+    pub fn static_manifests(&self) -> Vec<(String, String)> {
+        let text = |pod: &Pod| {
+            let mut json = Object::new(pod.clone()).content_json().unwrap_or_default();
+            if let Some(fields) = json.as_object_mut() {
+                fields.insert("status".to_owned(), serde_json::json!({}));
+            }
+            (static_pods::component_of(pod).to_owned(), naru_api::yaml::print(&json))
+        };
+        self.static_pods.iter().map(text).collect()
+    }
+
     // ---- pods ----
 
     /// Somebody else has changed what the kubelet says of a pod, as the node controller does when

@@ -52,17 +52,23 @@ pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
         "--secure-port=6443",
         "--service-cluster-ip-range=10.96.0.0/16",
     ]));
-    let manager = own(&[
+    let ranges = match config.cluster_cidr.as_str() {
+        "" => Vec::new(),
+        range => vec!["--allocate-node-cidrs=true".to_owned(), format!("--cluster-cidr={range}")],
+    };
+    let mut manager = own(&[
         "kube-controller-manager",
-        "--allocate-node-cidrs=true",
         "--bind-address=127.0.0.1",
-        "--cluster-cidr=10.244.0.0/16",
         "--controllers=*,bootstrapsigner,tokencleaner",
         "--kubeconfig=/etc/kubernetes/controller-manager.conf",
         "--leader-elect=true",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--use-service-account-credentials=true",
     ]);
+    manager.extend(ranges);
+    if let Some((_, flags)) = manager.split_first_mut() {
+        flags.sort();
+    }
     let scheduler = own(&[
         "kube-scheduler",
         "--authentication-kubeconfig=/etc/kubernetes/scheduler.conf",

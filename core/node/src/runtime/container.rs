@@ -379,14 +379,7 @@ impl Container {
 
     /// Writes to a process's input; tells how many bytes fitted.
     pub fn feed(&mut self, io: ExecIo, bytes: &[u8]) -> usize {
-        match io {
-            ExecIo::Tty(tty) => {
-                self.kernel.tty_input(tty, bytes);
-                bytes.len()
-            }
-            ExecIo::Pipes { stdin: Some(pipe), .. } => self.kernel.pipe_write(pipe, bytes),
-            ExecIo::Pipes { stdin: None, .. } => bytes.len(),
-        }
+        io.feed(&mut self.kernel, bytes)
     }
 
     /// The client's terminal has these columns and rows now.
@@ -399,18 +392,12 @@ impl Container {
     /// Nothing more will be written to a process's input; tells whether that is news. A terminal
     /// stays open.
     pub fn end_input(&mut self, io: ExecIo) -> bool {
-        let ExecIo::Pipes { stdin: Some(pipe), .. } = io else { return false };
-        self.kernel.pipe_close_write(pipe)
+        io.end_input(&mut self.kernel)
     }
 
     /// Takes what a process beside the first has written: standard output and standard error.
     pub fn take_output(&mut self, io: ExecIo) -> (Vec<u8>, Vec<u8>) {
-        match io {
-            ExecIo::Tty(tty) => (self.kernel.tty_output(tty), Vec::new()),
-            ExecIo::Pipes { stdout, stderr, .. } => {
-                (self.kernel.pipe_read(stdout), self.kernel.pipe_read(stderr))
-            }
-        }
+        io.take_output(&mut self.kernel)
     }
 
     /// The exit code of a process beside the first, once it has ended.
@@ -425,16 +412,7 @@ impl Container {
 
     /// Gives up the host's ends of a process's input and output.
     pub fn hang_up(&mut self, io: ExecIo) {
-        match io {
-            ExecIo::Tty(tty) => self.kernel.tty_hangup(tty),
-            ExecIo::Pipes { stdin, stdout, stderr } => {
-                if let Some(pipe) = stdin {
-                    self.kernel.pipe_close_write(pipe);
-                }
-                self.kernel.pipe_close_read(stdout);
-                self.kernel.pipe_close_read(stderr);
-            }
-        }
+        io.hang_up(&mut self.kernel);
     }
 
     /// How many processes there are.
@@ -512,6 +490,51 @@ pub enum ExecIo {
         /// Standard error.
         stderr: PipeId,
     },
+}
+
+impl ExecIo {
+    /// Writes to the process's input; tells how many bytes fitted.
+    pub fn feed(self, kernel: &mut Kernel, bytes: &[u8]) -> usize {
+        match self {
+            ExecIo::Tty(tty) => {
+                kernel.tty_input(tty, bytes);
+                bytes.len()
+            }
+            ExecIo::Pipes { stdin: Some(pipe), .. } => kernel.pipe_write(pipe, bytes),
+            ExecIo::Pipes { stdin: None, .. } => bytes.len(),
+        }
+    }
+
+    /// Nothing more will be written to the process's input; tells whether that is news. A terminal
+    /// stays open.
+    pub fn end_input(self, kernel: &mut Kernel) -> bool {
+        let ExecIo::Pipes { stdin: Some(pipe), .. } = self else { return false };
+        kernel.pipe_close_write(pipe)
+    }
+
+    /// Takes what the process has written: standard output and standard error.
+    pub fn take_output(self, kernel: &mut Kernel) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            ExecIo::Tty(tty) => (kernel.tty_output(tty), Vec::new()),
+            ExecIo::Pipes { stdout, stderr, .. } => {
+                (kernel.pipe_read(stdout), kernel.pipe_read(stderr))
+            }
+        }
+    }
+
+    /// Gives up the host's ends.
+    pub fn hang_up(self, kernel: &mut Kernel) {
+        match self {
+            ExecIo::Tty(tty) => kernel.tty_hangup(tty),
+            ExecIo::Pipes { stdin, stdout, stderr } => {
+                if let Some(pipe) = stdin {
+                    kernel.pipe_close_write(pipe);
+                }
+                kernel.pipe_close_read(stdout);
+                kernel.pipe_close_read(stderr);
+            }
+        }
+    }
 }
 
 /// Why a container's process could not be started, as containerd and runc say it.

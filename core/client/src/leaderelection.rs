@@ -1,0 +1,232 @@
+//! Which of several instances of a program works: the one that holds a Lease.
+//!
+//! Upstream: `staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go`,
+//! `resourcelock/leaselock.go`.
+
+use crate::{Client, EventRecorder, EventStyle, EventType, object_reference};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::status::ApiResult;
+use naru_api::time::micro_time;
+use naru_api::{ApiService, Object, UserInfo};
+use naru_sim::{CauseId, Rng, Time};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the leases are.
+const NAMESPACE: &str = "kube-system";
+/// How long others wait after the last renewal that they have seen. Upstream: `--leader-elect-lease-duration`.
+const LEASE_DURATION: Duration = Duration::from_secs(15);
+/// How long a leader tries to renew before it gives up. Upstream: `--leader-elect-renew-deadline`.
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// From one try to the next. Upstream: `--leader-elect-retry-period`.
+const RETRY_PERIOD: Duration = Duration::from_secs(2);
+
+/// What a try has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// Nothing.
+    Not,
+    /// This one leads from now on.
+    Leading,
+    /// This one led, and has to end.
+    Lost,
+}
+
+/// One candidate.
+#[derive(Clone, Debug)]
+pub struct LeaderElector {
+    name: Arc<str>,
+    identity: String,
+    user: UserInfo,
+    recorder: EventRecorder,
+    rng: Rng,
+    seen: Option<Seen>,
+    leading: bool,
+    /// Since when it cannot renew.
+    failing: Option<Time>,
+    next: Time,
+    retry: Duration,
+}
+
+/// A Lease, and when it was first seen as it is.
+#[derive(Clone, Debug)]
+struct Seen {
+    lease: Arc<Lease>,
+    at: Time,
+}
+
+impl LeaderElector {
+    /// A candidate for the Lease `name` on the machine `host`. Its events come from `component`.
+    pub fn new(name: &str, component: &str, host: &str, user: UserInfo, rng: &Rng) -> Self {
+        let mut rng = rng.fork("leader-election");
+        let identity = format!("{host}_{}", uuid(&mut rng));
+        LeaderElector {
+            name: name.into(),
+            identity,
+            user,
+            recorder: EventRecorder::new(component.to_owned(), None, EventStyle::Core),
+            rng,
+            seen: None,
+            leading: false,
+            failing: None,
+            next: Time::ZERO,
+            retry: RETRY_PERIOD,
+        }
+    }
+
+    /// Tells that no other instance can be there: then the lease is renewed just often enough that
+    /// it never ends, since nobody waits for it.
+    pub fn set_alone(&mut self, alone: bool) {
+        self.retry = if alone { RENEW_DEADLINE } else { RETRY_PERIOD };
+    }
+
+    /// Whether this one leads.
+    pub fn leads(&self) -> bool {
+        self.leading
+    }
+
+    /// Its name in the Lease: `control-plane_8a5d…`.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// When it tries next.
+    pub fn next_due(&self) -> Time {
+        self.next
+    }
+
+    /// Tries to become the leader, or to stay it, if it is time to.
+    pub fn advance(&mut self, api: &mut dyn ApiService) -> Turned {
+        let now = api.now();
+        if now < self.next {
+            return Turned::Not;
+        }
+        // Upstream: `JitterFactor` 1.2 for those who wait; a leader has none.
+        let jitter = if self.leading { 0 } else { self.rng.below(2_400) };
+        self.next = now + self.retry + Duration::from_millis(jitter);
+        let (user, name) = (self.user.clone(), Arc::clone(&self.name));
+        let mut client = Client::new(api, &user, &name, CauseId::ROOT);
+        let held = self.try_acquire_or_renew(&mut client).unwrap_or(false);
+        match (held, self.leading) {
+            (true, false) => {
+                self.leading = true;
+                self.failing = None;
+                self.next = now + self.retry;
+                self.event(&mut client, "became leader");
+                Turned::Leading
+            }
+            (true, true) => {
+                self.failing = None;
+                Turned::Not
+            }
+            (false, true) => {
+                self.next = now + RETRY_PERIOD;
+                let since = *self.failing.get_or_insert(now);
+                if now.since(since) < RENEW_DEADLINE {
+                    return Turned::Not;
+                }
+                self.leading = false;
+                self.event(&mut client, "stopped leading");
+                Turned::Lost
+            }
+            (false, false) => Turned::Not,
+        }
+    }
+
+    fn try_acquire_or_renew(&mut self, client: &mut Client<'_>) -> ApiResult<bool> {
+        let now = client.now();
+        if let Some(seen) = self.seen.as_ref().filter(|seen| self.leading && self.holds(seen)) {
+            // The fast path: nobody has written since.
+            let mine = self.record(Some(&seen.lease), now);
+            if let Ok(lease) = client.update(mine) {
+                self.seen = Some(Seen { lease, at: now });
+                return Ok(true);
+            }
+        }
+        let there = match client.get::<Lease>(NAMESPACE, &self.name) {
+            Ok(lease) => lease,
+            Err(error) if error.is_not_found() => {
+                let lease = client.create(self.record(None, now))?;
+                self.seen = Some(Seen { lease, at: now });
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
+        };
+        if self.seen.as_ref().is_none_or(|seen| seen.lease.spec != there.spec) {
+            self.seen = Some(Seen { lease: Arc::clone(&there), at: now });
+        }
+        let Some(seen) = &self.seen else { return Ok(false) };
+        if !holder(&there).is_empty() && !self.holds(seen) && now < seen.at + LEASE_DURATION {
+            return Ok(false);
+        }
+        let lease = client.update(self.record(Some(&there), now))?;
+        self.seen = Some(Seen { lease, at: now });
+        Ok(true)
+    }
+
+    fn holds(&self, seen: &Seen) -> bool {
+        holder(&seen.lease) == self.identity
+    }
+
+    /// The Lease as this one writes it after `old`.
+    fn record(&self, old: Option<&Arc<Lease>>, now: Time) -> Lease {
+        let mut lease = old.map(|lease| Lease::clone(lease)).unwrap_or_else(|| Lease {
+            metadata: ObjectMeta {
+                name: Some(self.name.to_string()),
+                namespace: Some(NAMESPACE.to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: None,
+        });
+        let before = lease.spec.take().unwrap_or_default();
+        let mine = before.holder_identity.as_deref() == Some(self.identity.as_str());
+        let transitions = before.lease_transitions.unwrap_or(0);
+        let taken = old.is_some() && !mine;
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
+            acquire_time: before.acquire_time.filter(|_| mine).or_else(|| Some(micro_time(now))),
+            renew_time: Some(micro_time(now)),
+            lease_transitions: Some(if taken {
+                transitions.saturating_add(1)
+            } else {
+                transitions
+            }),
+            ..LeaseSpec::default()
+        });
+        lease
+    }
+
+    fn event(&mut self, client: &mut Client<'_>, what: &str) {
+        let Some(seen) = &self.seen else { return };
+        let about = object_reference(&Object::new(Lease::clone(&seen.lease)), None);
+        let message = format!("{} {what}", self.identity);
+        let rng = &mut self.rng;
+        self.recorder.record_about(
+            client,
+            rng,
+            about,
+            EventType::Normal,
+            "LeaderElection",
+            &message,
+        );
+    }
+}
+
+fn holder(lease: &Lease) -> &str {
+    let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+    holder.unwrap_or_default()
+}
+
+fn uuid(rng: &mut Rng) -> String {
+    let (high, low) = (rng.next_u64(), rng.next_u64());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        0x8000 | low >> 48 & 0x3fff,
+        low & 0xffff_ffff_ffff
+    )
+}

@@ -1,0 +1,139 @@
+//! Carries what is typed and printed in sessions from the learner's machine to the others.
+
+use super::machine;
+use crate::agenda::Part;
+use crate::{Cluster, programs};
+use naru_shell::{Link, SessionSpec};
+
+impl Cluster {
+    /// Carries what waits in sessions.
+    pub(crate) fn relay_sessions(&mut self) {
+        let ids: Vec<u64> = self.workstation.questions_mut().links().map(|(id, _)| id).collect();
+        for id in ids {
+            self.relay(id);
+        }
+    }
+
+    fn relay(&mut self, id: u64) {
+        let Some(link) = self.workstation.questions_mut().link_mut(id) else { return };
+        if link.output.code.is_some() {
+            return;
+        }
+        let host = link.machine.clone();
+        if let Some(spec) = link.spec.take()
+            && let Err(why) = self.log_in(id, &host, spec)
+        {
+            self.end_link(id, &why);
+            return;
+        }
+        let Some(index) = self.machine_named(&host) else { return };
+        let Some(machine) = self.nodes.get_mut(index).and_then(|node| node.machine_mut()) else {
+            return;
+        };
+        let Some(link) = self.workstation.questions_mut().link_mut(id) else { return };
+        if link.hung_up {
+            machine.hang_up(id);
+            self.workstation.questions_mut().drop_link(id);
+            return;
+        }
+        if !link.input.is_empty() {
+            let taken = machine.send(id, &link.input);
+            link.input.drain(..taken.min(link.input.len()));
+        }
+        if link.input_ended && link.input.is_empty() {
+            machine.end_input(id);
+            link.input_ended = false;
+        }
+        if let Some((columns, rows)) = link.size.take() {
+            machine.resize(id, columns, rows);
+        }
+        take_output(machine, link, id);
+        let news = !link.output.stdout.is_empty()
+            || !link.output.stderr.is_empty()
+            || link.output.code.is_some();
+        if news {
+            self.workstation.wake();
+        }
+        if let Ok(index) = u32::try_from(index) {
+            self.plan(Part::Node(index));
+        }
+    }
+
+    fn end_link(&mut self, id: u64, why: &str) {
+        if let Some(link) = self.workstation.questions_mut().link_mut(id) {
+            link.output.stderr = format!("{why}\n").into_bytes();
+            link.output.code = Some(255);
+        }
+        self.workstation.wake();
+    }
+
+    /// The machine of this name or address.
+    fn machine_named(&self, host: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| {
+            let config = node.config();
+            let outer = config.external_ip.map(|ip| ip.to_string());
+            node.name() == host
+                || config.internal_ip.to_string() == host
+                || outer.as_deref() == Some(host)
+        })
+    }
+
+    fn log_in(&mut self, id: u64, host: &str, spec: SessionSpec) -> Result<(), String> {
+        let Some(index) = self.machine_named(host) else {
+            return Err(format!(
+                "ssh: Could not resolve hostname {host}: Name or service not known"
+            ));
+        };
+        let name = self.nodes.get(index).map(|node| node.name().to_owned()).unwrap_or_default();
+        if !self.node_is_on(&name) {
+            return Err(format!("ssh: connect to host {host} port 22: No route to host"));
+        }
+        if self.is_cut_off(index) {
+            return Err(format!("ssh: connect to host {host} port 22: Connection timed out"));
+        }
+        self.make_machine(index)?;
+        let node = self.nodes.get_mut(index).and_then(|node| node.machine_mut());
+        node.ok_or("no machine")?.open(id, spec)
+    }
+
+    /// Makes the files and processes of a machine, if nobody has needed them yet.
+    pub(crate) fn make_machine(&mut self, index: usize) -> Result<(), String> {
+        let installed = self.profile.installed;
+        let Some(node) = self.nodes.get_mut(index) else { return Ok(()) };
+        if node.machine().is_some() {
+            return Ok(());
+        }
+        let names: Vec<&str> = machine::PROGRAMS.into_iter().chain(["kubectl", "sudo"]).collect();
+        let mut hosts = "127.0.0.1\tlocalhost\n".to_owned();
+        for machine in &self.profile.nodes {
+            hosts.push_str(&format!("{}\t{}\n", machine.ip, machine.name));
+        }
+        let made = node.make_machine(programs::on_machines(), &names);
+        let machine = made.map_err(|error| error.to_string())?;
+        let fs = machine.fs_mut();
+        let mut files = vec![("/etc/hosts".to_owned(), hosts.into_bytes())];
+        if !installed {
+            let own = super::kubeadm::INSTALLED_FILES.iter();
+            files.extend(own.map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
+        }
+        for (path, bytes) in files {
+            fs.write(&path, &bytes).map_err(|error| error.to_string())?;
+        }
+        if installed {
+            self.lay_machine_files(index)?;
+        }
+        Ok(())
+    }
+}
+
+fn take_output(machine: &mut naru_node::Machine, link: &mut Link, id: u64) {
+    while !link.is_full() && link.output.code.is_none() {
+        let output = machine.receive(id);
+        if output.stdout.is_empty() && output.stderr.is_empty() && output.code.is_none() {
+            return;
+        }
+        link.output.stdout.extend(output.stdout);
+        link.output.stderr.extend(output.stderr);
+        link.output.code = output.code;
+    }
+}
