@@ -41,40 +41,50 @@ pub struct NodeScores {
     pub total: i64,
 }
 
+/// Room in which decisions are worked out, one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Workspace {
+    plugins: Vec<&'static str>,
+    /// The points of every node by one plugin after the other.
+    points: Vec<i64>,
+    totals: Vec<i64>,
+    order: Vec<(Reverse<i64>, usize)>,
+}
+
 /// The points of all nodes that passed, by plugin.
 struct Scores<'a> {
     nodes: &'a [&'a NodeInfo],
-    plugins: Vec<(&'static str, Vec<i64>)>,
-    totals: Vec<i64>,
+    room: &'a mut Workspace,
 }
 
 impl Scores<'_> {
     /// The best nodes, the best first, at most so many.
-    fn best(&self, max: usize) -> Vec<NodeScores> {
-        let mut order: Vec<(Reverse<i64>, usize)> =
-            self.totals.iter().enumerate().map(|(index, total)| (Reverse(*total), index)).collect();
+    fn best(&mut self, max: usize) -> Vec<NodeScores> {
+        let Workspace { plugins, points, totals, order } = &mut *self.room;
+        order.clear();
+        order.extend(totals.iter().enumerate().map(|(index, total)| (Reverse(*total), index)));
         if order.len() > max {
             order.select_nth_unstable(max);
             order.truncate(max);
         }
         order.sort_unstable();
-        let row = |(Reverse(total), index): (Reverse<i64>, usize)| {
-            let points = |(name, points): &(&'static str, Vec<i64>)| {
-                Some((*name, points.get(index).copied()?))
-            };
+        let row = |(Reverse(total), index): &(Reverse<i64>, usize)| {
+            let rows = points.chunks_exact(self.nodes.len().max(1));
+            let of_plugin = |(name, row): (&&'static str, &[i64])| Some((*name, *row.get(*index)?));
             Some(NodeScores {
-                node: Arc::clone(&self.nodes.get(index)?.name),
-                plugins: self.plugins.iter().filter_map(points).collect(),
-                total,
+                node: Arc::clone(&self.nodes.get(*index)?.name),
+                plugins: plugins.iter().zip(rows).filter_map(of_plugin).collect(),
+                total: *total,
             })
         };
-        order.into_iter().filter_map(row).collect()
+        order.iter().filter_map(row).collect()
     }
 
     /// One of the nodes with the most points, at random.
     fn select_host(&self, rng: &mut Rng) -> Option<Arc<str>> {
-        let best = self.totals.iter().max()?;
-        let ties = || (0..).zip(&self.totals).filter(|(_, total)| *total == best);
+        let totals = &self.room.totals;
+        let best = totals.iter().max()?;
+        let ties = || (0..).zip(totals).filter(|(_, total)| *total == best);
         let chosen = usize::try_from(rng.below(ties().count() as u64)).unwrap_or(0);
         let (index, _): (usize, _) = ties().nth(chosen)?;
         self.nodes.get(index).map(|node| Arc::clone(&node.name))
@@ -152,7 +162,13 @@ impl<'a> PreparedFilters<'a> {
 
 /// Decides where a pod goes. `start` is where the last attempt has stopped looking, so that all
 /// nodes have their turn in large clusters.
-pub fn schedule(pod: &PodInfo, view: View<'_>, start: usize, rng: &mut Rng) -> Outcome {
+pub fn schedule(
+    pod: &PodInfo,
+    view: View<'_>,
+    start: usize,
+    rng: &mut Rng,
+    room: &mut Workspace,
+) -> Outcome {
     let mut outcome = Outcome {
         chosen: None,
         diagnosis: Diagnosis { nodes: view.nodes.len(), ..Diagnosis::default() },
@@ -171,7 +187,7 @@ pub fn schedule(pod: &PodInfo, view: View<'_>, start: usize, rng: &mut Rng) -> O
         [] => {}
         [only] => outcome.chosen = Some(Arc::clone(&only.name)),
         several => {
-            let scores = score(pod, view, several);
+            let mut scores = score(pod, view, several, room);
             outcome.chosen = scores.select_host(rng);
             outcome.scores = scores.best(DECISION_NODES_MAX);
         }
@@ -185,7 +201,6 @@ fn find_feasible<'a>(
     view: View<'a>,
     outcome: &mut Outcome,
 ) -> Vec<&'a NodeInfo> {
-    let mut feasible = Vec::new();
     // A node nominated by preemption is tried first.
     let status = pod.pod.status.as_ref();
     let nominated = status.and_then(|status| status.nominated_node_name.as_deref());
@@ -206,12 +221,13 @@ fn find_feasible<'a>(
     }
     let count = listed.as_ref().map_or(view.nodes.len(), Vec::len);
     let enough = feasible_to_find(count);
+    let mut feasible = Vec::with_capacity(enough);
     let mut tried = 0;
-    for offset in 0..count {
+    let start = outcome.next_start.checked_rem(count).unwrap_or(0);
+    for index in (start..count).chain(0..start) {
         if feasible.len() == enough {
             break;
         }
-        let index = (outcome.next_start + offset) % count;
         let node = match &listed {
             Some(listed) => listed.get(index).copied(),
             None => view.nodes.all().get(index),
@@ -241,20 +257,29 @@ fn feasible_to_find(nodes: usize) -> usize {
     (nodes * percent / 100).max(FEASIBLE_MIN)
 }
 
-fn score<'a>(pod: &PodInfo, view: View<'_>, nodes: &'a [&'a NodeInfo]) -> Scores<'a> {
-    let mut scores =
-        Scores { nodes, plugins: Vec::with_capacity(SCORES.len()), totals: vec![0; nodes.len()] };
+fn score<'a>(
+    pod: &PodInfo,
+    view: View<'_>,
+    nodes: &'a [&'a NodeInfo],
+    room: &'a mut Workspace,
+) -> Scores<'a> {
+    room.plugins.clear();
+    room.points.clear();
+    room.totals.clear();
+    room.totals.resize(nodes.len(), 0);
     for (plugin, weight) in SCORES {
         let Some(scorer) = plugin.pre_score(pod, view, nodes) else { continue };
-        let mut points: Vec<i64> = nodes.iter().map(|node| scorer.score(node)).collect();
-        scorer.normalize(nodes, &mut points);
-        for (total, points) in scores.totals.iter_mut().zip(&mut points) {
+        let begin = room.points.len();
+        scorer.scores(nodes, &mut room.points);
+        let points = room.points.get_mut(begin..).unwrap_or_default();
+        scorer.normalize(nodes, points);
+        for (total, points) in room.totals.iter_mut().zip(points) {
             *points *= weight;
             *total += *points;
         }
-        scores.plugins.push((plugin.name(), points));
+        room.plugins.push(plugin.name());
     }
-    scores
+    Scores { nodes, room }
 }
 
 #[cfg(test)]
@@ -287,7 +312,8 @@ mod tests {
     fn decide(nodes: &Nodes, pod: Pod) -> Outcome {
         let cache = Cache::default();
         let info = PodInfo::new(Arc::new(pod));
-        schedule(&info, View { nodes, cache: &cache }, 0, &mut Rng::new(1))
+        let room = &mut Workspace::default();
+        schedule(&info, View { nodes, cache: &cache }, 0, &mut Rng::new(1), room)
     }
 
     fn named(mut pod: Pod, name: &str) -> Pod {
@@ -364,10 +390,10 @@ mod tests {
         let cache = Cache::default();
         let info = PodInfo::new(Arc::new(pod("a", "", "1")));
         let mut winners = BTreeSet::new();
-        let mut rng = Rng::new(1);
+        let (mut rng, mut room) = (Rng::new(1), Workspace::default());
         for _ in 0..50 {
             let view = View { nodes: &nodes, cache: &cache };
-            winners.extend(schedule(&info, view, 0, &mut rng).chosen);
+            winners.extend(schedule(&info, view, 0, &mut rng, &mut room).chosen);
         }
         assert_eq!(winners.len(), 2);
     }

@@ -45,7 +45,8 @@ impl Decisions {
         self.0.iter().rev().find(|decision| decision.pod == *pod)
     }
 
-    pub(crate) fn keep(&mut self, pod: Key, at: Time, cause: CauseId, outcome: &Outcome) {
+    /// Keeps a decision, for which it takes the scores.
+    pub(crate) fn keep(&mut self, pod: Key, at: Time, cause: CauseId, outcome: &mut Outcome) {
         let rejected = outcome.diagnosis.rejected.iter().take(DECISION_NODES_MAX);
         if self.0.len() == DECISIONS_MAX {
             self.0.pop_front();
@@ -57,7 +58,7 @@ impl Decisions {
             filtered: rejected
                 .map(|(node, plugin, why)| (Arc::clone(node), *plugin, why.to_string()))
                 .collect(),
-            scores: outcome.scores.clone(),
+            scores: std::mem::take(&mut outcome.scores),
             chosen: outcome.chosen.clone(),
             message: match outcome.chosen {
                 Some(_) => String::new(),

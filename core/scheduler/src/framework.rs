@@ -158,6 +158,11 @@ pub trait Score {
     /// The points of a node; [`Score::normalize`] brings them into 0..=[`SCORE_MAX`].
     fn score(&self, node: &NodeInfo) -> i64;
 
+    /// Adds the points of all nodes: one call for many, since there may be hundreds.
+    fn scores(&self, nodes: &[&NodeInfo], points: &mut Vec<i64>) {
+        points.extend(nodes.iter().map(|node| self.score(node)));
+    }
+
     /// Scales the points of all nodes.
     fn normalize(&self, _nodes: &[&NodeInfo], _scores: &mut [i64]) {}
 }

@@ -37,14 +37,9 @@ pub struct PodInfo {
 impl PodInfo {
     /// Reads a pod.
     pub fn new(pod: Arc<Pod>) -> Self {
-        let meta = &pod.metadata;
-        let key = Key::new(
-            meta.namespace.clone().unwrap_or_default(),
-            meta.name.clone().unwrap_or_default(),
-        );
         let counted = Resources::of_pod(&pod, DEFAULT_MILLI_CPU, DEFAULT_MEMORY);
         PodInfo {
-            key,
+            key: key_of(&pod),
             requests: Resources::of_pod(&pod, 0, 0),
             counted: (counted.milli_cpu, counted.memory),
             ports: host_ports(&pod),
@@ -57,6 +52,19 @@ impl PodInfo {
     /// The pod's priority.
     pub fn priority(&self) -> i32 {
         self.pod.spec.as_ref().and_then(|spec| spec.priority).unwrap_or(0)
+    }
+
+    /// The same with another state of the pod; `None` if something of it has to be computed anew.
+    fn with_state(&self, pod: &Arc<Pod>) -> Option<Self> {
+        let (old, new) = (self.pod.spec.as_ref()?, pod.spec.as_ref()?);
+        let same = old.containers == new.containers
+            && old.init_containers == new.init_containers
+            && old.overhead == new.overhead
+            && old.affinity == new.affinity
+            && old.volumes == new.volumes
+            && old.host_network == new.host_network
+            && self.pod.metadata.labels == pod.metadata.labels;
+        same.then(|| PodInfo { pod: Arc::clone(pod), ..self.clone() })
     }
 
     fn has_required_anti_affinity(&self) -> bool {
@@ -88,6 +96,12 @@ impl HostPort {
 fn claims(pod: &Pod) -> Vec<Key> {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     pod_claims(pod).map(|claim| Key::new(namespace, claim.name)).collect()
+}
+
+fn key_of(pod: &Pod) -> Key {
+    let meta = &pod.metadata;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Key::new(text(&meta.namespace), text(&meta.name))
 }
 
 fn host_ports(pod: &Pod) -> Vec<HostPort> {
@@ -167,12 +181,23 @@ impl NodeInfo {
     }
 
     /// Takes a pod from the node.
-    pub fn remove_pod(&mut self, key: &Key) {
-        let Some(index) = self.pods.iter().position(|pod| pod.key == *key) else { return };
+    pub fn remove_pod(&mut self, pod: &Arc<PodInfo>) {
+        let Some(index) = self.position(pod) else { return };
         let pod = self.pods.remove(index);
         self.requested.subtract(&pod.requests);
         self.counted.0 -= pod.counted.0;
         self.counted.1 -= pod.counted.1;
+    }
+
+    /// Puts another state of a pod, which asks for as much, in the place of this one.
+    fn replace_pod(&mut self, pod: &Arc<PodInfo>, new: Arc<PodInfo>) {
+        if let Some(place) = self.position(pod).and_then(|index| self.pods.get_mut(index)) {
+            *place = new;
+        }
+    }
+
+    fn position(&self, pod: &Arc<PodInfo>) -> Option<usize> {
+        self.pods.iter().position(|other| Arc::ptr_eq(other, pod))
     }
 
     fn set_node(&mut self, node: Arc<Node>) {
@@ -202,7 +227,7 @@ impl NodeInfo {
 pub struct Nodes {
     nodes: Vec<NodeInfo>,
     index: BTreeMap<Arc<str>, usize>,
-    placed: BTreeMap<Key, Arc<PodInfo>>,
+    placed: BTreeMap<Key, Placed>,
     /// Pods whose binding was asked for and not seen yet.
     assumed: BTreeSet<Key>,
     /// Pods on nodes that are not known (yet).
@@ -213,6 +238,13 @@ pub struct Nodes {
     with_required_anti_affinity: BTreeSet<Key>,
     /// How many placed pods use a claim.
     claim_users: BTreeMap<Key, usize>,
+}
+
+/// A pod that has a node, or will have it as soon as its binding is seen.
+#[derive(Clone, Debug)]
+struct Placed {
+    info: Arc<PodInfo>,
+    node: Arc<str>,
 }
 
 impl Nodes {
@@ -247,13 +279,18 @@ impl Nodes {
     }
 
     /// The placed pods that must not be near others.
-    pub fn required_anti_affinity(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
-        self.with_required_anti_affinity.iter().filter_map(|key| self.placed.get(key))
+    pub fn required_anti_affinity(&self) -> impl Iterator<Item = (&PodInfo, &NodeInfo)> {
+        self.with_required_anti_affinity.iter().filter_map(|key| self.placed_on(key))
     }
 
     /// The placed pods that want something of the pods around them.
-    pub fn affinity(&self) -> impl Iterator<Item = &Arc<PodInfo>> {
-        self.with_affinity.iter().filter_map(|key| self.placed.get(key))
+    pub fn affinity(&self) -> impl Iterator<Item = (&PodInfo, &NodeInfo)> {
+        self.with_affinity.iter().filter_map(|key| self.placed_on(key))
+    }
+
+    fn placed_on(&self, key: &Key) -> Option<(&PodInfo, &NodeInfo)> {
+        let placed = self.placed.get(key)?;
+        Some((&*placed.info, self.get(&placed.node)?))
     }
 
     /// How many placed pods use a claim.
@@ -305,15 +342,32 @@ impl Nodes {
 
     /// Takes over the state of a pod that has a node.
     pub fn set_pod(&mut self, pod: Arc<Pod>) {
-        self.place(PodInfo::new(pod));
+        let key = &key_of(&pod);
+        let node = node_name(&pod);
+        let before = self.placed.get_mut(key).filter(|placed| *placed.node == *node);
+        let like = before.and_then(|placed| Some((placed.info.with_state(&pod)?, placed)));
+        let Some((info, placed)) = like else {
+            let node = node.into();
+            return self.place(Arc::new(PodInfo::new(pod)), node);
+        };
+        self.assumed.remove(key);
+        let info = Arc::new(info);
+        let before = std::mem::replace(&mut placed.info, Arc::clone(&info));
+        let index = self.index.get(&placed.node).copied();
+        if let Some(node) = index.and_then(|index| self.nodes.get_mut(index)) {
+            node.replace_pod(&before, info);
+        } else if let Some(pods) = self.homeless.get_mut(&*placed.node)
+            && let Some(place) = pods.iter_mut().find(|other| Arc::ptr_eq(other, &before))
+        {
+            *place = info;
+        }
     }
 
     /// Places a pod whose binding is being asked for.
-    pub fn assume(&mut self, info: &PodInfo, node: &str) {
-        let mut pod = (*info.pod).clone();
-        pod.spec.get_or_insert_default().node_name = Some(node.to_owned());
-        self.place(PodInfo { pod: Arc::new(pod), ..info.clone() });
-        self.assumed.insert(info.key.clone());
+    pub fn assume(&mut self, info: Arc<PodInfo>, node: &str) {
+        let key = info.key.clone();
+        self.place(info, node.into());
+        self.assumed.insert(key);
     }
 
     /// Takes an assumed pod back: it was not bound.
@@ -326,7 +380,7 @@ impl Nodes {
     /// Takes a pod from its node.
     pub fn remove_pod(&mut self, key: &Key) {
         self.assumed.remove(key);
-        let Some(info) = self.placed.remove(key) else { return };
+        let Some(Placed { info, node }) = self.placed.remove(key) else { return };
         self.with_affinity.remove(key);
         self.with_required_anti_affinity.remove(key);
         for claim in &info.claims {
@@ -335,22 +389,20 @@ impl Nodes {
                 _ => drop(self.claim_users.remove(claim)),
             }
         }
-        let name = node_name(&info.pod);
-        if let Some(index) = self.index.get(name) {
+        if let Some(index) = self.index.get(&node) {
             if let Some(node) = self.nodes.get_mut(*index) {
-                node.remove_pod(key);
+                node.remove_pod(&info);
             }
-        } else if let Some(pods) = self.homeless.get_mut(name) {
+        } else if let Some(pods) = self.homeless.get_mut(&*node) {
             pods.retain(|pod| pod.key != *key);
             if pods.is_empty() {
-                self.homeless.remove(name);
+                self.homeless.remove(&*node);
             }
         }
     }
 
-    fn place(&mut self, info: PodInfo) {
+    fn place(&mut self, info: Arc<PodInfo>, node: Arc<str>) {
         self.remove_pod(&info.key);
-        let info = Arc::new(info);
         if info.affinity.is_some() {
             self.with_affinity.insert(info.key.clone());
         }
@@ -360,11 +412,11 @@ impl Nodes {
         for claim in &info.claims {
             *self.claim_users.entry(claim.clone()).or_default() += 1;
         }
-        self.placed.insert(info.key.clone(), Arc::clone(&info));
-        let name = node_name(&info.pod).to_owned();
-        match self.index.get(name.as_str()).and_then(|index| self.nodes.get_mut(*index)) {
+        let placed = Placed { info: Arc::clone(&info), node: Arc::clone(&node) };
+        self.placed.insert(info.key.clone(), placed);
+        match self.index.get(&node).and_then(|index| self.nodes.get_mut(*index)) {
             Some(node) => node.add_pod(info),
-            None => self.homeless.entry(name).or_default().push(info),
+            None => self.homeless.entry(node.to_string()).or_default().push(info),
         }
     }
 
@@ -406,15 +458,32 @@ mod tests {
     fn an_assumed_pod_can_be_taken_back_until_it_is_seen() {
         let mut nodes = Nodes::default();
         nodes.set_node(Arc::new(node("n1", "4")));
-        let info = PodInfo::new(Arc::new(pod("a", "", "100m")));
-        nodes.assume(&info, "n1");
+        let info = Arc::new(PodInfo::new(Arc::new(pod("a", "", "100m"))));
+        nodes.assume(Arc::clone(&info), "n1");
         assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 100);
         nodes.forget(&info.key);
         assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 0);
 
-        nodes.assume(&info, "n1");
+        nodes.assume(Arc::clone(&info), "n1");
         nodes.set_pod(Arc::new(pod("a", "n1", "100m")));
         nodes.forget(&info.key);
         assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 100);
+    }
+
+    #[test]
+    fn what_is_new_of_a_pod_is_seen_on_its_node() {
+        let mut nodes = Nodes::default();
+        nodes.set_pod(Arc::new(pod("a", "n1", "100m")));
+        nodes.set_node(Arc::new(node("n1", "4")));
+        let mut running = pod("a", "n1", "100m");
+        running.status.get_or_insert_default().phase = Some("Running".to_owned());
+        nodes.set_pod(Arc::new(running.clone()));
+        let n1 = nodes.get("n1").unwrap();
+        assert_eq!((n1.pods.len(), n1.requested.milli_cpu), (1, 100));
+        assert_eq!(*n1.pods[0].pod, running);
+
+        nodes.set_pod(Arc::new(pod("a", "n1", "300m")));
+        let n1 = nodes.get("n1").unwrap();
+        assert_eq!((n1.pods.len(), n1.requested.milli_cpu), (1, 300));
     }
 }

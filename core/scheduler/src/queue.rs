@@ -51,8 +51,12 @@ type ActiveOrder = (Reverse<i32>, Time, u64);
 pub struct SchedulingQueue {
     pods: BTreeMap<Key, (QueuedPod, Place)>,
     active: BTreeMap<ActiveOrder, Key>,
+    /// By the end of the pause.
     backoff: BTreeSet<(Time, Key)>,
-    unschedulable: BTreeSet<Key>,
+    /// The same of pods whose last attempt failed by an error.
+    errors: BTreeSet<(Time, Key)>,
+    /// By the beginning of the wait.
+    unschedulable: BTreeSet<(Time, Key)>,
     order: u64,
 }
 
@@ -110,12 +114,7 @@ impl SchedulingQueue {
         self.flush(now);
         let key = match self.active.first_key_value() {
             Some((_, key)) => key.clone(),
-            None => {
-                let early = |(_, key): &&(Time, Key)| {
-                    self.pods.get(key).is_some_and(|(queued, _)| !queued.failed)
-                };
-                self.backoff.iter().find(early).map(|(_, key)| key.clone())?
-            }
+            None => self.backoff.first()?.1.clone(),
         };
         let (mut queued, _) = self.take(&key)?;
         queued.attempts = queued.attempts.saturating_add(1);
@@ -151,41 +150,37 @@ impl SchedulingQueue {
         if !self.active.is_empty() {
             return Some(Time::ZERO);
         }
-        let paused = self.backoff.iter().map(|(until, key)| {
-            let failed = self.pods.get(key).is_some_and(|(queued, _)| queued.failed);
-            if failed { *until } else { Time::ZERO }
-        });
-        let waiting = self.unschedulable().map(|queued| queued.since + Self::UNSCHEDULABLE_MAX);
-        paused.chain(waiting).min()
+        if !self.backoff.is_empty() {
+            return Some(Time::ZERO);
+        }
+        let paused = self.errors.first().map(|(until, _)| *until);
+        let waiting = self.unschedulable.first().map(|(since, _)| *since + Self::UNSCHEDULABLE_MAX);
+        paused.into_iter().chain(waiting).min()
     }
 
     /// How many pods wait to be tried, pause, and wait for something to happen.
     pub fn lengths(&self) -> (usize, usize, usize) {
-        let (active, backoff) = (self.active.len(), self.backoff.len());
+        let (active, backoff) = (self.active.len(), self.backoff.len() + self.errors.len());
         (active, backoff, self.pods.len().saturating_sub(active + backoff))
     }
 
     /// Ends pauses that are over, and waits that were too long.
     fn flush(&mut self, now: Time) {
-        while let Some((_, key)) = self.backoff.first().filter(|(until, _)| *until <= now).cloned()
-        {
+        loop {
+            let paused = self.backoff.first().into_iter().chain(self.errors.first()).min();
+            let Some((_, key)) = paused.filter(|(until, _)| *until <= now).cloned() else { break };
             let Some((queued, _)) = self.take(&key) else { break };
             self.activate(queued);
         }
-        let overdue: Vec<Key> = self
-            .unschedulable()
-            .filter(|queued| queued.since + Self::UNSCHEDULABLE_MAX <= now)
-            .map(|queued| queued.info.key.clone())
-            .collect();
-        for key in overdue {
-            if let Some((queued, _)) = self.take(&key) {
-                self.activate(queued);
-            }
+        let overdue = |since: Time| since + Self::UNSCHEDULABLE_MAX <= now;
+        while let Some((_, key)) = self.unschedulable.first().filter(|w| overdue(w.0)).cloned() {
+            let Some((queued, _)) = self.take(&key) else { break };
+            self.activate(queued);
         }
     }
 
     fn unschedulable(&self) -> impl Iterator<Item = &QueuedPod> {
-        let pods = self.unschedulable.iter().filter_map(|key| self.pods.get(key));
+        let pods = self.unschedulable.iter().filter_map(|(_, key)| self.pods.get(key));
         pods.map(|(queued, _)| queued)
     }
 
@@ -215,14 +210,18 @@ impl SchedulingQueue {
                 self.active.insert(*order, key.clone());
             }
             Place::Backoff(until) => {
-                self.backoff.insert((*until, key.clone()));
+                self.paused(queued.failed).insert((*until, key.clone()));
             }
             Place::Unschedulable => {
-                self.unschedulable.insert(key.clone());
+                self.unschedulable.insert((queued.since, key.clone()));
             }
             Place::Gated => {}
         }
         self.pods.insert(key, (queued, place));
+    }
+
+    fn paused(&mut self, failed: bool) -> &mut BTreeSet<(Time, Key)> {
+        if failed { &mut self.errors } else { &mut self.backoff }
     }
 
     fn take(&mut self, key: &Key) -> Option<(QueuedPod, Place)> {
@@ -232,10 +231,10 @@ impl SchedulingQueue {
                 self.active.remove(order);
             }
             Place::Backoff(until) => {
-                self.backoff.remove(&(*until, key.clone()));
+                self.paused(queued.failed).remove(&(*until, key.clone()));
             }
             Place::Unschedulable => {
-                self.unschedulable.remove(key);
+                self.unschedulable.remove(&(queued.since, key.clone()));
             }
             Place::Gated => {}
         }

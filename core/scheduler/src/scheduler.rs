@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/scheduler/scheduler.go`, `eventhandlers.go` and `schedule_one.go`.
 
-use crate::cycle::{self, Outcome};
+use crate::cycle::{self, Outcome, Workspace};
 use crate::decision::Decisions;
 use crate::framework::{Attempt, ClusterEvent, PostFilter, View};
 use crate::nodes::{Nodes, PodInfo};
@@ -40,6 +40,7 @@ pub struct Scheduler {
     waiting: WaitingPods,
     /// Where the next attempt starts to look.
     start: usize,
+    room: Workspace,
     binding: EventRecorder,
     scheduling: EventRecorder,
     preempting: EventRecorder,
@@ -65,6 +66,7 @@ impl Scheduler {
             queue: SchedulingQueue::default(),
             waiting: WaitingPods::default(),
             start: 0,
+            room: Workspace::default(),
             binding: recorder("Binding"),
             scheduling: recorder("Scheduling"),
             preempting: recorder("Preempting"),
@@ -139,17 +141,18 @@ impl Scheduler {
             return;
         }
         let view = View { nodes: &self.nodes, cache: context.cache };
-        let mut outcome = cycle::schedule(&info, view, self.start, context.rng);
+        let room = &mut self.room;
+        let mut outcome = cycle::schedule(&info, view, self.start, context.rng, room);
         self.start = outcome.next_start;
         match outcome.chosen.clone() {
             Some(node) => {
-                self.decisions.keep(info.key.clone(), context.now, cause, &outcome);
+                self.decisions.keep(info.key.clone(), context.now, cause, &mut outcome);
                 self.bind(context, queued, &node);
             }
             None => {
                 let found = self.post_filter(context, &info, &outcome);
                 outcome.diagnosis.post_filter.clone_from(&found.message);
-                self.decisions.keep(info.key.clone(), context.now, cause, &outcome);
+                self.decisions.keep(info.key.clone(), context.now, cause, &mut outcome);
                 self.turn_down(context, queued, &outcome, found);
             }
         }
@@ -157,7 +160,7 @@ impl Scheduler {
 
     /// Has the pod's volumes bound, and then the pod.
     fn bind(&mut self, context: &mut Context<'_>, queued: QueuedPod, node: &str) {
-        self.nodes.assume(&queued.info, node);
+        self.nodes.assume(Arc::clone(&queued.info), node);
         let (cache, client) = (context.cache, &mut context.client);
         match waiting::bind_volumes(&queued.info, node, cache, client) {
             Ok(true) => self.bind_pod(context, queued, node),

@@ -94,7 +94,7 @@ fn victims_on(attempt: &Attempt<'_>, node: &NodeInfo) -> Result<Vec<Arc<PodInfo>
     let mut filters = PreparedFilters::new(attempt.pod, attempt.view)?;
     let mut node = node.clone();
     for pod in &candidates {
-        node.remove_pod(&pod.key);
+        node.remove_pod(pod);
         filters.remove_pod(pod, &node);
     }
     filters.check(&node).map_err(|(_, rejection)| rejection)?;
@@ -105,7 +105,7 @@ fn victims_on(attempt: &Attempt<'_>, node: &NodeInfo) -> Result<Vec<Arc<PodInfo>
         node.add_pod(Arc::clone(&pod));
         filters.add_pod(&pod, &node);
         if filters.check(&node).is_err() {
-            node.remove_pod(&pod.key);
+            node.remove_pod(&pod);
             filters.remove_pod(&pod, &node);
             victims.push(pod);
         }

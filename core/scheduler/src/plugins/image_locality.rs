@@ -31,28 +31,34 @@ impl ScorePlugin for ImageLocality {
         let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
         let images: Vec<String> =
             containers.filter_map(|container| container.image.as_deref()).map(normalized).collect();
-        (!images.is_empty()).then(|| Box::new(Held { images, nodes: view.nodes }) as Box<dyn Score>)
+        (!images.is_empty()).then(|| Box::new(Held::new(images, view.nodes)) as Box<dyn Score>)
     }
 }
 
-struct Held<'a> {
-    images: Vec<String>,
-    nodes: &'a Nodes,
+struct Held {
+    /// The images that some node holds, and the share of the nodes that do.
+    images: Vec<(String, f64)>,
+    containers: usize,
 }
 
-impl Score for Held<'_> {
+impl Held {
+    fn new(images: Vec<String>, nodes: &Nodes) -> Self {
+        let (containers, total) = (images.len(), nodes.len().max(1) as f64);
+        let share = |image: String| {
+            let holders = nodes.image_nodes(&image);
+            (holders > 0).then(|| (image, holders as f64 / total))
+        };
+        Held { images: images.into_iter().filter_map(share).collect(), containers }
+    }
+}
+
+impl Score for Held {
     fn score(&self, node: &NodeInfo) -> i64 {
-        let total = self.nodes.len().max(1) as f64;
-        let held: i64 = self
-            .images
-            .iter()
-            .filter_map(|image| {
-                let size = *node.images.get(image)?;
-                // An image that few nodes hold counts less, lest all pods go to those few.
-                Some((size as f64 * (self.nodes.image_nodes(image) as f64 / total)) as i64)
-            })
-            .sum();
-        scaled(held, self.images.len())
+        let held = self.images.iter().filter_map(|(image, share)| {
+            // An image that few nodes hold counts less, lest all pods go to those few.
+            Some((*node.images.get(image)? as f64 * share) as i64)
+        });
+        scaled(held.sum(), self.containers)
     }
 }
 

@@ -11,7 +11,6 @@ use crate::nodes::{NodeInfo, PodInfo};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use naru_api::Key;
 use naru_api::labels::Labels;
-use naru_api::pods::node_name;
 use naru_client::Cache;
 use std::collections::BTreeMap;
 
@@ -80,10 +79,8 @@ fn namespace_labels<'a>(cache: &'a Cache, namespace: &str) -> Option<&'a Labels>
 impl FilterPlugin for InterPodAffinity {
     fn pre_filter<'a>(&self, pod: &'a PodInfo, view: View<'a>) -> Result<Prepared<'a>, Rejection> {
         let mut filter = Rules::new(pod, view);
-        for other in view.nodes.required_anti_affinity() {
-            if let Some(node) = view.nodes.get(node_name(&other.pod)) {
-                filter.count_existing(other, node, 1);
-            }
+        for (other, node) in view.nodes.required_anti_affinity() {
+            filter.count_existing(other, node, 1);
         }
         let wants = filter.wants;
         if wants.is_some_and(|wants| !wants.required.is_empty() || !wants.required_anti.is_empty())
@@ -201,8 +198,7 @@ impl ScorePlugin for InterPodAffinity {
         }
         let own_labels = namespace_labels(view.cache, &pod.key.namespace);
         let mut liked = Domains::default();
-        for other in view.nodes.affinity() {
-            let Some(node) = view.nodes.get(node_name(&other.pod)) else { continue };
+        for (other, node) in view.nodes.affinity() {
             let Some(affinity) = &other.affinity else { continue };
             let hard = affinity.required.iter().map(|term| (HARD_WEIGHT, term));
             let soft = affinity.preferred.iter().map(|(weight, term)| (*weight, term));

@@ -112,16 +112,15 @@ struct LeastAllocated((i64, i64));
 
 impl Score for LeastAllocated {
     fn score(&self, node: &NodeInfo) -> i64 {
-        let parts = [
-            (node.allocatable.milli_cpu, node.counted.0 + self.0.0),
-            (node.allocatable.memory, node.counted.1 + self.0.1),
-        ];
-        let (mut sum, mut weights) = (0, 0);
-        for (has, wanted) in parts.into_iter().filter(|(has, _)| *has > 0) {
-            sum += free_share(has, wanted);
-            weights += 1;
+        let (cpu, memory) = (node.allocatable.milli_cpu, node.allocatable.memory);
+        let free_cpu = || free_share(cpu, node.counted.0 + self.0.0);
+        let free_memory = || free_share(memory, node.counted.1 + self.0.1);
+        match (cpu > 0, memory > 0) {
+            (true, true) => (free_cpu() + free_memory()) / 2,
+            (true, false) => free_cpu(),
+            (false, true) => free_memory(),
+            (false, false) => 0,
         }
-        if weights == 0 { 0 } else { sum / weights }
     }
 }
 
