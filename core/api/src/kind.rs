@@ -272,7 +272,9 @@ impl Deref for KindRef {
 
 impl PartialEq for KindRef {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq::<Kind>(&**self, &**other) || self.cmp(other) == Ordering::Equal
+        // Most kinds differ in the length of their names already.
+        std::ptr::eq::<Kind>(&**self, &**other)
+            || self.plural == other.plural && self.group == other.group
     }
 }
 

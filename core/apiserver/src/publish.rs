@@ -18,7 +18,7 @@ use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::kinds::priorityclass;
 use naru_api::request::Body;
-use naru_api::{ApiService, KubeObject, Object, Op, Request, status::ApiResult};
+use naru_api::{ApiService, Kube, Object, Op, Request, status::ApiResult};
 use std::time::Duration;
 
 const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
@@ -33,11 +33,8 @@ impl ApiServer {
 
     pub(crate) fn make_namespaces(&mut self) {
         for name in NAMESPACES {
-            let namespace = Namespace {
-                metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-                ..Namespace::default()
-            };
-            let made = self.make("", namespace);
+            let made =
+                self.make("", name, |metadata| Namespace { metadata, ..Namespace::default() });
             // An empty store takes four namespaces.
             debug_assert!(made.is_ok());
         }
@@ -48,15 +45,12 @@ impl ApiServer {
     /// Upstream: `AddSystemPriorityClasses` in `pkg/registry/scheduling/rest/storage_scheduling.go`.
     pub(crate) fn make_priority_classes(&mut self) {
         for (name, value, description) in priorityclass::SYSTEM {
-            let made = self.make(
-                "",
-                PriorityClass {
-                    metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-                    value,
-                    description: Some(description.to_owned()),
-                    ..PriorityClass::default()
-                },
-            );
+            let made = self.make("", name, |metadata| PriorityClass {
+                metadata,
+                value,
+                description: Some(description.to_owned()),
+                ..PriorityClass::default()
+            });
             // An empty store takes two classes.
             debug_assert!(made.is_ok(), "{made:?}");
         }
@@ -66,16 +60,11 @@ impl ApiServer {
     ///
     /// Upstream: `pkg/controlplane/controller/defaultservicecidr`.
     fn make_service_cidr(&mut self) -> ApiResult<()> {
-        let name = Some("kubernetes".to_owned());
-        let spec = ServiceCIDRSpec { cidrs: Some(vec![SERVICE_CIDR.to_owned()]) };
-        self.make(
-            "",
-            ServiceCIDR {
-                metadata: ObjectMeta { name, ..ObjectMeta::default() },
-                spec: Some(spec),
-                ..ServiceCIDR::default()
-            },
-        )
+        self.make("", "kubernetes", |metadata| ServiceCIDR {
+            metadata,
+            spec: Some(ServiceCIDRSpec { cidrs: Some(vec![SERVICE_CIDR.to_owned()]) }),
+            ..ServiceCIDR::default()
+        })
     }
 
     /// Makes the service `kubernetes`, its endpoints and endpoint slice, which lead to the API
@@ -83,95 +72,87 @@ impl ApiServer {
     /// [`ApiServer::PUBLISH_INTERVAL`], since a learner may delete them.
     pub fn publish(&mut self, address: &str, port: i32) -> ApiResult<()> {
         self.make_service_cidr()?;
-        let meta = || ObjectMeta {
-            name: Some("kubernetes".to_owned()),
-            namespace: Some("default".to_owned()),
-            ..ObjectMeta::default()
-        };
-        let https = || Some("https".to_owned());
-        let tcp = || Some("TCP".to_owned());
-        let mut metadata = meta();
-        let labels = [("component", "apiserver"), ("provider", "kubernetes")];
-        metadata.labels = Some(owned(&labels));
-        self.make(
-            "default",
-            Service {
-                metadata,
-                spec: Some(ServiceSpec {
-                    cluster_ip: Some(CLUSTER_IP.to_owned()),
-                    ports: Some(vec![ServicePort {
-                        name: https(),
-                        port: 443,
-                        protocol: tcp(),
-                        target_port: Some(IntOrString::Int(port)),
-                        ..ServicePort::default()
-                    }]),
-                    ..ServiceSpec::default()
-                }),
-                ..Service::default()
-            },
-        )?;
-        let mut metadata = meta();
-        metadata.labels = Some(owned(&[("endpointslice.kubernetes.io/skip-mirror", "true")]));
-        self.make(
-            "default",
-            Endpoints {
-                metadata,
-                subsets: Some(vec![EndpointSubset {
-                    addresses: Some(vec![EndpointAddress {
-                        ip: address.to_owned(),
-                        ..EndpointAddress::default()
-                    }]),
-                    ports: Some(vec![EndpointPort {
-                        name: https(),
-                        port,
-                        protocol: tcp(),
-                        ..EndpointPort::default()
-                    }]),
-                    ..EndpointSubset::default()
-                }]),
-            },
-        )?;
-        let mut metadata = meta();
-        metadata.labels = Some(owned(&[("kubernetes.io/service-name", "kubernetes")]));
-        self.make(
-            "default",
-            EndpointSlice {
-                metadata,
-                address_type: "IPv4".to_owned(),
-                endpoints: vec![Endpoint {
-                    addresses: vec![address.to_owned()],
-                    conditions: Some(EndpointConditions {
-                        ready: Some(true),
-                        ..EndpointConditions::default()
-                    }),
-                    ..Endpoint::default()
-                }],
-                ports: Some(vec![SlicePort {
-                    name: https(),
-                    port: Some(port),
-                    protocol: tcp(),
-                    ..SlicePort::default()
-                }]),
-            },
-        )
+        self.make("default", "kubernetes", |metadata| service(metadata, port))?;
+        self.make("default", "kubernetes", |metadata| endpoints(metadata, address, port))?;
+        self.make("default", "kubernetes", |metadata| slice(metadata, address, port))
     }
 
-    fn make<K: KubeObject>(&mut self, namespace: &str, object: K) -> ApiResult<()> {
-        let name = object.meta().name.as_deref().unwrap_or_default();
-        if self.store.get(&keys::of_object(&object.kind(), namespace, name)).is_some() {
+    /// Makes an object of this name, if there is none.
+    fn make<K: Kube>(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        of: impl FnOnce(ObjectMeta) -> K,
+    ) -> ApiResult<()> {
+        if self.store.get(&keys::of_object(&K::kind(), namespace, name)).is_some() {
             return Ok(());
         }
-        let request = Request {
-            namespace: namespace.to_owned(),
-            ..Request::new(
-                loopback(),
-                "kube-apiserver".into(),
-                object.kind(),
-                Op::Create(Body::Object(Object::new(object))),
-            )
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty()),
+            ..ObjectMeta::default()
         };
-        self.handle(request).map(drop)
+        let op = Op::Create(Body::Object(Object::new(of(metadata))));
+        let request = Request::new(loopback(), "kube-apiserver".into(), K::kind(), op);
+        self.handle(Request { namespace: namespace.to_owned(), ..request }).map(drop)
+    }
+}
+
+fn https() -> Option<String> {
+    Some("https".to_owned())
+}
+
+fn tcp() -> Option<String> {
+    Some("TCP".to_owned())
+}
+
+fn service(metadata: ObjectMeta, port: i32) -> Service {
+    let labels = Some(owned(&[("component", "apiserver"), ("provider", "kubernetes")]));
+    Service {
+        metadata: ObjectMeta { labels, ..metadata },
+        spec: Some(ServiceSpec {
+            cluster_ip: Some(CLUSTER_IP.to_owned()),
+            ports: Some(vec![ServicePort {
+                name: https(),
+                port: 443,
+                protocol: tcp(),
+                target_port: Some(IntOrString::Int(port)),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+fn endpoints(metadata: ObjectMeta, address: &str, port: i32) -> Endpoints {
+    let labels = Some(owned(&[("endpointslice.kubernetes.io/skip-mirror", "true")]));
+    let address = EndpointAddress { ip: address.to_owned(), ..EndpointAddress::default() };
+    let port = EndpointPort { name: https(), port, protocol: tcp(), ..EndpointPort::default() };
+    Endpoints {
+        metadata: ObjectMeta { labels, ..metadata },
+        subsets: Some(vec![EndpointSubset {
+            addresses: Some(vec![address]),
+            ports: Some(vec![port]),
+            ..EndpointSubset::default()
+        }]),
+    }
+}
+
+fn slice(metadata: ObjectMeta, address: &str, port: i32) -> EndpointSlice {
+    let labels = Some(owned(&[("kubernetes.io/service-name", "kubernetes")]));
+    let ready = EndpointConditions { ready: Some(true), ..EndpointConditions::default() };
+    let port =
+        SlicePort { name: https(), port: Some(port), protocol: tcp(), ..SlicePort::default() };
+    EndpointSlice {
+        metadata: ObjectMeta { labels, ..metadata },
+        address_type: "IPv4".to_owned(),
+        endpoints: vec![Endpoint {
+            addresses: vec![address.to_owned()],
+            conditions: Some(ready),
+            ..Endpoint::default()
+        }],
+        ports: Some(vec![port]),
     }
 }
 

@@ -66,6 +66,16 @@ impl ImageStore {
         RESOLVE_TIME + Duration::from_micros(jitter)
     }
 
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.names.values().map(|image| image.config_digest.as_str()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Every image once with all its names, the largest first, as a node's status lists them.
     pub fn list(&self) -> Vec<(Vec<String>, u64)> {
         let mut by_digest: BTreeMap<&str, (Vec<String>, u64)> = BTreeMap::new();

@@ -15,7 +15,8 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 /// Every role and binding. Those of the cluster have the namespace "".
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rbac {
-    roles: BTreeMap<Key, Object>,
+    /// By namespace and name.
+    roles: BTreeMap<String, BTreeMap<String, Object>>,
     bindings: BTreeMap<Key, Object>,
     users: Index,
     groups: Index,
@@ -48,7 +49,7 @@ impl Rbac {
     fn learn(&mut self, object: &Object) {
         let key = object.key();
         if is_role(object) {
-            self.roles.insert(key, object.clone());
+            self.roles.entry(key.namespace).or_default().insert(key.name, object.clone());
             return;
         }
         for subject in subjects(object) {
@@ -66,7 +67,9 @@ impl Rbac {
     fn forget(&mut self, object: &Object) {
         let key = object.key();
         if is_role(object) {
-            self.roles.remove(&key);
+            if let Some(roles) = self.roles.get_mut(&key.namespace) {
+                roles.remove(&key.name);
+            }
             return;
         }
         for subject in subjects(object) {
@@ -142,12 +145,13 @@ impl Rbac {
         reference: &RoleRef,
         namespace: &str,
     ) -> Result<&[PolicyRule], RoleNotFound> {
-        let (key, singular) = match reference.kind.as_str() {
-            "Role" => (Key::new(namespace, reference.name.as_str()), "role"),
-            _ => (Key::new("", reference.name.as_str()), "clusterrole"),
+        let (namespace, singular) = match reference.kind.as_str() {
+            "Role" => (namespace, "role"),
+            _ => ("", "clusterrole"),
         };
-        let Some(role) = self.roles.get(&key) else {
-            return Err(RoleNotFound { singular, name: key.name });
+        let found = self.roles.get(namespace).and_then(|roles| roles.get(&reference.name));
+        let Some(role) = found else {
+            return Err(RoleNotFound { singular, name: reference.name.clone() });
         };
         let rules = match role.get::<ClusterRole>() {
             Some(role) => role.rules.as_deref(),

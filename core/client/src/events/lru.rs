@@ -3,13 +3,14 @@
 //! Upstream: `k8s.io/utils/lru`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub(super) struct Lru<V> {
     size: usize,
-    values: BTreeMap<String, (u64, V)>,
+    values: BTreeMap<Arc<str>, (u64, V)>,
     /// The keys in the order of their last use.
-    order: BTreeMap<u64, String>,
+    order: BTreeMap<u64, Arc<str>>,
     last: u64,
 }
 
@@ -23,15 +24,16 @@ impl<V> Lru<V> {
     pub(super) fn entry(&mut self, key: &str, new: impl FnOnce() -> V) -> &mut V {
         self.last += 1;
         let last = self.last;
-        if let Some((used, _)) = self.values.get(key) {
-            self.order.remove(used);
-        } else if self.values.len() >= self.size
+        let known = self.values.get(key).and_then(|(used, _)| self.order.remove(used));
+        if known.is_none()
+            && self.values.len() >= self.size
             && let Some((_, oldest)) = self.order.pop_first()
         {
             self.values.remove(&oldest);
         }
-        self.order.insert(last, key.to_owned());
-        let entry = self.values.entry(key.to_owned()).or_insert_with(|| (last, new()));
+        let key = known.unwrap_or_else(|| key.into());
+        self.order.insert(last, Arc::clone(&key));
+        let entry = self.values.entry(key).or_insert_with(|| (last, new()));
         entry.0 = last;
         &mut entry.1
     }

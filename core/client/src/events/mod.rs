@@ -97,22 +97,21 @@ impl EventRecorder {
         reason: &str,
         message: &str,
     ) {
-        let mut event = self.event(client.now(), rng, about, kind, reason, message);
+        let event = self.event(client.now(), rng, about, kind, reason, message);
         match self.style {
-            EventStyle::Core => self.write_core(client, &mut event),
-            EventStyle::EventsV1 { .. } => self.write_series(client, &event),
+            EventStyle::Core => self.write_core(client, event),
+            EventStyle::EventsV1 { .. } => self.write_series(client, event),
         }
     }
 
     /// An event that cannot be written is given up: nobody waits for it.
-    fn write_core(&mut self, client: &mut Client<'_>, event: &mut Event) {
+    fn write_core(&mut self, client: &mut Client<'_>, mut event: Event) {
         let now = client.now();
-        let message = event.message.clone().unwrap_or_default();
-        let name = event.metadata.name.clone().unwrap_or_default();
-        let keys = keys(event);
-        let Some(verdict) = self.correlator.judge(&keys, &message, &name, now) else { return };
+        let message = event.message.as_deref().unwrap_or_default();
+        let name = event.metadata.name.as_deref().unwrap_or_default();
+        let keys = keys(&event);
+        let Some(verdict) = self.correlator.judge(&keys, message, name, now) else { return };
         let written = verdict.event;
-        let namespace = event.metadata.namespace.clone().unwrap_or_default();
         if verdict.combined {
             event.message = Some(format!("(combined from similar events): {message}"));
         }
@@ -123,7 +122,8 @@ impl EventRecorder {
                 "message": event.message,
             });
             let patch = Patch::Strategic(patch);
-            let done = client.patch::<Event>(&namespace, &written.name, "", patch);
+            let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+            let done = client.patch::<Event>(namespace, &written.name, "", patch);
             if !done.is_err_and(|error| error.is_not_found()) {
                 return;
             }
@@ -132,10 +132,10 @@ impl EventRecorder {
         event.metadata.name = Some(written.name);
         event.count = Some(written.count);
         event.first_timestamp = Some(meta_time(written.first));
-        let _ = client.create(event.clone());
+        let _ = client.create(event);
     }
 
-    fn write_series(&mut self, client: &mut Client<'_>, event: &Event) {
+    fn write_series(&mut self, client: &mut Client<'_>, mut event: Event) {
         let now = client.now();
         for known in self.series.due(now) {
             let _ = patch_series(client, &known);
@@ -146,12 +146,11 @@ impl EventRecorder {
             last: now,
             count: 1,
         };
-        match self.series.judge(&isomorphic_key(event), new, now) {
-            Verdict::Create => drop(client.create(event.clone())),
+        match self.series.judge(&isomorphic_key(&event), new, now) {
+            Verdict::Create => drop(client.create(event)),
             Verdict::Count => {}
             Verdict::Begin(known) => {
                 if patch_series(client, &known).is_err_and(|error| error.is_not_found()) {
-                    let mut event = event.clone();
                     event.metadata.name = Some(known.name);
                     event.series = Some(EventSeries {
                         count: Some(known.count),

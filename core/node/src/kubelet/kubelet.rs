@@ -10,6 +10,7 @@ use crate::NodeConfig;
 use crate::runtime::ContainerId;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::DeleteOptions;
 use naru_api::time::from_meta;
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
@@ -128,7 +129,7 @@ impl Kubelet {
         context: &mut Context<'_>,
         world: &NodeWorld<'_>,
     ) -> Result<Action, Error> {
-        let images = world.runtime.images.list().len();
+        let images = world.runtime.images.len();
         self.drivers.sync(&mut context.client, &self.config.name, world.runtime)?;
         let in_use = self.volumes_in_use();
         let ready = world.runtime.network_ready();
@@ -413,10 +414,10 @@ impl Kubelet {
             return;
         }
         let uid = object.map(mirror::worker_uid).unwrap_or_default();
-        let gone: Vec<(Key, String)> = self
-            .workers
-            .keys()
-            .filter(|(other, other_uid)| other == key && other_uid != uid)
+        let of_key = self.workers.range((key.clone(), String::new())..).map(|(id, _)| id);
+        let gone: Vec<(Key, String)> = of_key
+            .take_while(|(other, _)| other == key)
+            .filter(|(_, other_uid)| other_uid != uid)
             .cloned()
             .collect();
         for id in gone {
@@ -493,9 +494,11 @@ fn write_status(
     if worker.written.as_ref() == Some(&status) {
         return Ok(());
     }
-    let mut written = pod.clone();
-    written.status = Some(status.clone());
-    written.metadata.resource_version = None;
+    let written = Pod {
+        metadata: ObjectMeta { resource_version: None, ..pod.metadata.clone() },
+        spec: pod.spec.clone(),
+        status: Some(status.clone()),
+    };
     match context.client.update_status(written) {
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
