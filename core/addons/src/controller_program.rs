@@ -69,7 +69,7 @@ impl<C: InContainer> ControllerProgram<C> {
             }
             self.started = true;
         }
-        let _ = process.deliver(api);
+        process.deliver(api);
         for _ in 0..BATCH {
             let due = process.next_due().is_some_and(|due| due <= now);
             if !due || !process.work(api, &mut ()) {

@@ -113,7 +113,7 @@ fn parse(args: &[String]) -> Option<(bool, String, Option<String>)> {
 
 impl Ssh {
     fn begin(&mut self, sys: &mut dyn Sys) -> Result<(), i32> {
-        let Some((forced, host, command)) = parse(&sys.args().to_vec()) else {
+        let Some((forced, host, command)) = parse(sys.args()) else {
             let usage = "usage: ssh [-AtTqv] [-l login_name] [-o option] destination [command [argument ...]]\n";
             let _ = sys.write(2, usage.as_bytes());
             return Err(255);

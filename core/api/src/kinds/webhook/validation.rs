@@ -351,7 +351,7 @@ fn url(url: &str, field: &Path<'_>, errors: &mut Errors) {
     let authority = rest.strip_prefix("//").map_or("", |rest| rest.split('/').next().unwrap_or(""));
     let (user, host) =
         authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    if scheme.to_ascii_lowercase() != "https" {
+    if !scheme.eq_ignore_ascii_case("https") {
         let detail = format!("'https' is the only allowed URL scheme{FORM}");
         errors.push(FieldError::invalid(field, &scheme.to_ascii_lowercase(), &detail));
     }

@@ -75,7 +75,7 @@ fn begin(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
     ];
     let flags = match parse(ask, &known) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(why) => return failed(&why),
     };
     let own = cluster.nodes.get(machine).map(|node| node.config().internal_ip);
     let own = own.unwrap_or(Ipv4Addr::UNSPECIFIED);

@@ -79,7 +79,7 @@ fn begin(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
     ];
     let flags = match parse(ask, &known) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(why) => return failed(&why),
     };
     let problems = validate(&flags);
     if !problems.is_empty() {
@@ -226,9 +226,8 @@ fn check_hashes(hashes: &[String]) -> Result<(), Distrust> {
     for hash in hashes {
         let why = match hash.split_once(':') {
             None => {
-                format!(
-                    "invalid public key hash, expected \"format:hex-value\". Known format(s) are: sha256"
-                )
+                "invalid public key hash, expected \"format:hex-value\". Known format(s) are: sha256"
+                    .to_owned()
             }
             Some((format, _)) if !format.eq_ignore_ascii_case("sha256") => {
                 format!("unknown hash format {format:?}. Known format(s) are: sha256")

@@ -119,12 +119,12 @@ fn more(stdout: String, after: Duration, state: &impl Serialize) -> Answer {
     Answer { stdout, next, ..Answer::default() }
 }
 
-fn parse(ask: &Ask<'_>, known: &[Known]) -> Result<Flags, Answer> {
+fn parse(ask: &Ask<'_>, known: &[Known]) -> Result<Flags, String> {
     let args = ask.args.get(1..).unwrap_or_default();
     let common =
         [("v", "v", true), ("kubeconfig", "", true), ("ignore-preflight-errors", "", true)];
     let all: Vec<Known> = known.iter().chain(&common).copied().collect();
-    Flags::parse(args, &all).map_err(|why| failed(&why))
+    Flags::parse(args, &all)
 }
 
 /// A request of somebody on this machine.

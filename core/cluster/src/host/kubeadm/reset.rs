@@ -14,7 +14,7 @@ pub fn run(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
     let known = [("force", "f", false), ("cri-socket", "", true), ("cert-dir", "", true)];
     let flags = match parse(ask, &known) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(why) => return failed(&why),
     };
     if !flags.is_on("force") && ask.state.is_empty() {
         return question(cluster);

@@ -31,7 +31,7 @@ pub fn run(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
     ];
     let flags = match parse(ask, &known) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(why) => return failed(&why),
     };
     let words: Vec<&str> = flags.words.iter().map(String::as_str).collect();
     if let ["generate"] = words.as_slice() {

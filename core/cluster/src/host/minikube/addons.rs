@@ -53,14 +53,16 @@ pub fn list(cluster: &Cluster) -> Answer {
     out(table::boxed(["ADDON NAME", "PROFILE", "STATUS", "MAINTAINER"], &rows, &[]))
 }
 
-fn find(name: &str) -> Result<&'static Addon, Answer> {
-    ADDONS.iter().find(|addon| addon.name == name).ok_or_else(|| {
-        exit(
-            "MK_ADDON_ENABLE",
-            &format!("enable failed: addon '{name}' is not a valid addon packaged with minikube.\nTo see the list of available addons run:\nminikube addons list"),
-            10,
-        )
-    })
+fn find(name: &str) -> Option<&'static Addon> {
+    ADDONS.iter().find(|addon| addon.name == name)
+}
+
+fn unknown(name: &str) -> Answer {
+    let why = format!(
+        "enable failed: addon '{name}' is not a valid addon packaged with minikube.\nTo see the \
+         list of available addons run:\nminikube addons list"
+    );
+    exit("MK_ADDON_ENABLE", &why, 10)
 }
 
 /// `minikube addons enable NAME`.
@@ -68,10 +70,7 @@ pub fn enable(cluster: &mut Cluster, name: &str, _ask: &Ask<'_>) -> Answer {
     if let Some(answer) = not_running(cluster) {
         return answer;
     }
-    let addon = match find(name) {
-        Ok(addon) => addon,
-        Err(answer) => return answer,
-    };
+    let Some(addon) = find(name) else { return unknown(name) };
     let mut text = format!(
         "💡  {name} is an addon maintained by {}. For any concerns contact minikube on GitHub.\n\
          You can view the list of minikube maintainers at: \
@@ -101,14 +100,14 @@ pub fn disable(cluster: &mut Cluster, name: &str) -> Answer {
         return answer;
     }
     match find(name) {
-        Ok(addon) => {
+        Some(addon) => {
             if let Some(manifest) = addon.manifest.filter(|_| cluster.addons.remove(name)) {
                 // What is gone already need not go.
                 let _ = apply(cluster, manifest, false);
             }
             out(format!("🌑  \"The '{name}' addon is disabled\n"))
         }
-        Err(answer) => answer,
+        None => unknown(name),
     }
 }
 
