@@ -4,7 +4,12 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use naru_api::{Key, Object, labels, pods};
 use naru_cluster::{Change, Cluster};
+use naru_sim::Time;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a controller need not know yet.
+const LAG: Duration = Duration::from_millis(100);
 
 /// Follows every change of a cluster's store.
 pub struct Observer {
@@ -12,6 +17,9 @@ pub struct Observer {
     /// Whether nothing is broken on purpose.
     calm: bool,
     pods: BTreeMap<Key, Object>,
+    /// When each pod was last seen to change or to go.
+    changed: BTreeMap<Key, Time>,
+    now: Time,
     /// Who has an address: pods that run and have no node's address.
     addresses: BTreeMap<String, Key>,
     budgets: BTreeMap<Key, Object>,
@@ -24,6 +32,8 @@ impl Observer {
             revision: cluster.revision(),
             calm,
             pods: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            now: cluster.now(),
             addresses: BTreeMap::new(),
             budgets: BTreeMap::new(),
         }
@@ -34,6 +44,7 @@ impl Observer {
         if cluster.revision() == self.revision {
             return Ok(());
         }
+        self.now = cluster.now();
         let changes = cluster.changes_since(self.revision).ok_or("history was forgotten")?;
         for change in changes {
             self.take(change).map_err(|broken| format!("{}: {broken}", change.key))?;
@@ -67,10 +78,14 @@ impl Observer {
         {
             self.addresses.remove(ip);
         }
+        self.changed.insert(key.clone(), self.now);
         let Some(after) = &change.after else {
             self.pods.remove(&key);
             return Ok(());
         };
+        if self.calm && before.is_none() {
+            self.comes_in_order(&key, after)?;
+        }
         let Some(pod) = after.get::<Pod>() else { return Ok(()) };
         stays_on_its_node(before, pod)?;
         if let Some(ip) = own_address(pod) {
@@ -83,6 +98,25 @@ impl Observer {
             self.may_be_evicted(&key, pod)?;
         }
         self.pods.insert(key, after.clone());
+        Ok(())
+    }
+
+    /// A pod of a StatefulSet is made when all before it are ready, as far as its controller can
+    /// know.
+    fn comes_in_order(&self, key: &Key, object: &Object) -> Result<(), String> {
+        let owner = object.controller().filter(|owner| owner.kind == "StatefulSet");
+        let Some((set, ordinal)) = owner.and_then(|_| key.name.rsplit_once('-')) else {
+            return Ok(());
+        };
+        for lower in 0..ordinal.parse::<u32>().unwrap_or(0) {
+            let before = Key::new(key.namespace.as_str(), format!("{set}-{lower}"));
+            let pod = self.pods.get(&before).and_then(|object| object.get::<Pod>());
+            let ready = pod.is_some_and(|pod| pods::is_ready(pod) && !pods::is_terminating(pod));
+            let news = self.changed.get(&before).is_some_and(|at| *at + LAG > self.now);
+            if !ready && !news {
+                return Err(format!("was made before {before} was ready"));
+            }
+        }
         Ok(())
     }
 

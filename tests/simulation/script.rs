@@ -170,7 +170,7 @@ impl Writer {
 
     fn operation(&mut self) {
         let name = self.rng.below(NAMES);
-        match self.rng.below(20) {
+        match self.rng.below(23) {
             0 | 1 => self.create_deployment(name),
             2..=4 => {
                 let replicas = self.rng.below(8);
@@ -200,7 +200,13 @@ impl Writer {
             }
             17 => self.line(format!("kubectl delete job j{name} --wait=false")),
             18 => self.drain(),
-            _ => self.taint(),
+            19 => self.taint(),
+            20 => self.stateful_set(name),
+            21 => {
+                let replicas = self.rng.below(5);
+                self.line(format!("kubectl scale statefulset/s{name} --replicas={replicas}"));
+            }
+            _ => self.line(format!("kubectl delete statefulset s{name} --wait=false")),
         }
     }
 
@@ -216,6 +222,19 @@ impl Writer {
              labels: {{app: ds{name}}}\n    spec:\n      terminationGracePeriodSeconds: 1\n      \
              containers:\n      - name: main\n        image: busybox\n        command: {command}\n\
              END"
+        ));
+    }
+
+    fn stateful_set(&mut self, name: u64) {
+        let replicas = 1 + self.rng.below(4);
+        let image = self.pick(&["nginx", "nginx:alpine"]);
+        self.line(format!(
+            "kubectl apply -f - <<'END'\n\
+             apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: s{name}\nspec:\n  \
+             replicas: {replicas}\n  serviceName: s{name}\n  \
+             selector:\n    matchLabels: {{app: s{name}}}\n  template:\n    metadata:\n      \
+             labels: {{app: s{name}}}\n    spec:\n      terminationGracePeriodSeconds: 5\n      \
+             containers:\n      - name: main\n        image: {image}\nEND"
         ));
     }
 

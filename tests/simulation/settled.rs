@@ -1,6 +1,6 @@
 //! Laws of a cluster that is mended and has come to rest.
 
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -47,6 +47,11 @@ fn replicas(object: &Object) -> Result<(), String> {
         equal("readyReplicas", status.ready_replicas, wanted)?;
         equal("updatedReplicas", status.updated_replicas, wanted)?;
     } else if let Some(it) = object.get::<ReplicaSet>() {
+        let wanted = it.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let status = it.status.clone().unwrap_or_default();
+        equal("replicas", Some(status.replicas), wanted)?;
+        equal("readyReplicas", status.ready_replicas, wanted)?;
+    } else if let Some(it) = object.get::<StatefulSet>() {
         let wanted = it.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let status = it.status.clone().unwrap_or_default();
         equal("replicas", Some(status.replicas), wanted)?;
