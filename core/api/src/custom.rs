@@ -7,6 +7,7 @@
 use crate::decode::DecodeError;
 use crate::jsonpath::{JsonPath, text_of};
 use crate::kinds::customresourcedefinition::{is_true, schema_of};
+use crate::structural::expressions::Rules;
 use crate::structural::{self, Schema, embedded, listtype, prune, validate};
 use crate::{
     Cell, Column, ColumnType, DynamicObject, FieldError, Kind, KindRef, Object, Strategy,
@@ -105,6 +106,8 @@ fn kind(
 struct Version {
     name: String,
     schema: Option<Schema>,
+    /// The schema's rules.
+    rules: Rules,
     /// The schema as JSON.
     open_api: Option<Value>,
     has_status: bool,
@@ -138,6 +141,7 @@ impl Version {
         Version {
             name: version.name.clone(),
             schema: schema_of(version).cloned(),
+            rules: Rules::of(schema_of(version)),
             open_api: schema_of(version).and_then(|schema| serde_json::to_value(schema).ok()),
             has_status: subresources.is_some_and(|all| all.status.is_some()),
             scale: subresources.and_then(|all| all.scale.clone()),
@@ -332,6 +336,7 @@ impl CustomRules {
                 errors.extend(listtype::validate(&value, schema));
             }
         }
+        self.validate_rules(&value, old, &mut errors);
         errors
     }
 
@@ -349,7 +354,18 @@ impl CustomRules {
         {
             errors.extend(listtype::validate(&value, schema));
         }
+        if let Ok(value) = new.to_value() {
+            self.validate_rules(&value, old, &mut errors);
+        }
         errors
+    }
+
+    fn validate_rules(&self, value: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+        if let Some(version) = self.version()
+            && let Some(schema) = &version.schema
+        {
+            version.rules.validate(value, old, schema, errors);
+        }
     }
 
     /// What the paths of the `scale` subresource lead to.

@@ -4,6 +4,7 @@
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
 pub mod bootstraptoken;
+pub mod cel;
 pub mod credentials;
 pub mod cron;
 pub mod csi_translation;

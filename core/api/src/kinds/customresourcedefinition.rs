@@ -7,7 +7,7 @@
 use super::cells;
 use super::typed::{Typed, keep};
 use crate::gofmt::{quote, quote_all};
-use crate::structural::{invariants::children, path::schema_at, rules};
+use crate::structural::{expressions::unknown_function, path::schema_at, rules};
 use crate::{Cell, Column, FieldError, Kind, KindRef, Kube, Names, Path, names, time};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceConversion, CustomResourceDefinition,
@@ -127,19 +127,15 @@ impl Typed for CustomResourceDefinitionStrategy {
         object: &CustomResourceDefinition,
         _old: Option<&CustomResourceDefinition>,
     ) -> Vec<String> {
-        let ruled = |version: &&CustomResourceDefinitionVersion| {
-            schema_of(version).is_some_and(has_cel_rules)
+        let warning = |version: &CustomResourceDefinitionVersion| {
+            let function = schema_of(version).and_then(unknown_function)?;
+            Some(format!(
+                "version {}: rules under x-kubernetes-validations that call the function \
+                 {function} are kept, but Naru does not evaluate them",
+                version.name
+            ))
         };
-        let versions = object.spec.versions.iter().filter(ruled);
-        versions
-            .map(|version| {
-                format!(
-                    "version {}: the rules under x-kubernetes-validations are kept, but Naru does \
-                     not evaluate them",
-                    version.name
-                )
-            })
-            .collect()
+        object.spec.versions.iter().filter_map(warning).collect()
     }
 
     fn cells(&self, object: &CustomResourceDefinition, _now: Time) -> Vec<Cell> {
@@ -160,12 +156,6 @@ pub fn storage_version(
 /// The schema of a version.
 pub fn schema_of(version: &CustomResourceDefinitionVersion) -> Option<&JSONSchemaProps> {
     version.schema.as_ref()?.open_api_v3_schema.as_ref()
-}
-
-/// Whether a schema, or one below it, has rules in CEL.
-fn has_cel_rules(schema: &JSONSchemaProps) -> bool {
-    schema.x_kubernetes_validations.as_ref().is_some_and(|rules| !rules.is_empty())
-        || children(schema).into_iter().any(has_cel_rules)
 }
 
 /// A condition of a definition: `Established`, `NamesAccepted`, `Terminating`.

@@ -5,6 +5,7 @@
 
 pub mod default;
 pub mod embedded;
+pub mod expressions;
 pub mod format;
 pub mod invariants;
 pub mod listtype;

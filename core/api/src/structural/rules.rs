@@ -9,6 +9,8 @@ use super::{
     META_FIELDS, Schema, additional, default_of, embedded, invariants, is_embedded, items,
     path::schema_at, property, prune, type_of, validate,
 };
+use crate::cel::{CompileError, Expression};
+use crate::gofmt::quote;
 use crate::{FieldError, Path};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
@@ -341,6 +343,18 @@ fn cel_rule(rule: &ValidationRule, schema: &Schema, path: &Path<'_>, errors: &mu
         let detail = "message must be specified if rule contains line breaks";
         errors.push(FieldError::required(at, detail));
     }
+    if !rule.rule.trim().is_empty()
+        && let Err(CompileError::Wrong(why)) = Expression::compile(&rule.rule)
+    {
+        errors.push(FieldError::invalid_raw(path.child("rule"), go_rule(rule), &why));
+    }
+    if let Some(text) = rule.message_expression.as_deref().filter(|text| !text.trim().is_empty())
+        && let Err(CompileError::Wrong(why)) = Expression::compile(text)
+    {
+        let at = path.child("messageExpression");
+        let detail = format!("messageExpression {why}");
+        errors.push(FieldError::invalid_raw(at, go_rule(rule), &detail));
+    }
     if rule
         .message_expression
         .as_deref()
@@ -365,6 +379,26 @@ fn cel_rule(rule: &ValidationRule, schema: &Schema, path: &Path<'_>, errors: &mu
         let detail = "fieldPath must be a valid path";
         errors.push(FieldError::invalid(path.child("fieldPath"), field, detail));
     }
+}
+
+/// A rule as Go's `%#v` writes it.
+fn go_rule(rule: &ValidationRule) -> String {
+    let text = |text: &Option<String>| quote(text.as_deref().unwrap_or_default());
+    // A pointer's address is another one each time.
+    let pointer = |type_: &str, is_set: bool| match is_set {
+        true => format!("(*{type_})(0xc000a5f0e0)"),
+        false => format!("(*{type_})(nil)"),
+    };
+    format!(
+        "apiextensions.ValidationRule{{Rule:{}, Message:{}, MessageExpression:{}, Reason:{}, \
+         FieldPath:{}, OptionalOldSelf:{}}}",
+        quote(&rule.rule),
+        text(&rule.message),
+        text(&rule.message_expression),
+        pointer("apiextensions.FieldValueErrorReason", rule.reason.is_some()),
+        text(&rule.field_path),
+        pointer("bool", rule.optional_old_self.is_some())
+    )
 }
 
 /// Defaults have to be values that their schemas take.
