@@ -1,5 +1,6 @@
 //! The native binary `naru`.
 
+mod bench;
 mod run;
 mod serve;
 
@@ -18,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Run a script of the terminal's language; `sleep 30` takes no time at all.
     Run(run::Run),
+    /// Measure how fast this program is on this machine.
+    Bench(bench::Bench),
     /// Serve the cluster's API over HTTP: to kubectl, client libraries, controllers.
     Serve(serve::Serve),
 }
@@ -25,6 +28,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Serve(serve) => serve.run(),
     };
     result.unwrap_or_else(|error| {
