@@ -1,6 +1,7 @@
 //! The native binary `naru`.
 
 mod bench;
+mod openapi;
 mod run;
 mod serve;
 

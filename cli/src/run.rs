@@ -37,6 +37,7 @@ impl Run {
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
         let script = self.read()?;
         let mut cluster = Cluster::of(self.profile()?, self.seed, Time::ZERO)?;
+        cluster.carry_openapi(crate::openapi::schemas);
         if self.digest {
             cluster.keep_digest();
         }

@@ -2,6 +2,7 @@
 //! is: see `transcript.rs`.
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use naru_apiserver::rest::Schemas;
 use naru_cluster::Cluster;
 use naru_tests::{Outcome, Transcript, find, play};
 use std::path::Path;
@@ -25,6 +26,7 @@ fn main() {
 fn run(file: &Path, name: &str) -> Result<(), Failed> {
     let transcript = Transcript::read(file)?;
     let mut cluster = Cluster::new(&transcript.profile, transcript.seed)?;
+    cluster.carry_openapi(|| Schemas::new(naru_schemas::json()?));
     play(&transcript, name, |command| {
         let result = cluster.exec(command, COMMAND_LIMIT);
         Ok(Outcome { code: result.code, stdout: result.stdout, stderr: result.stderr })

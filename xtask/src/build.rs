@@ -10,8 +10,17 @@ use crate::project::{Project, Stamp};
 use crate::setup::{self, WasmTools};
 
 /// What the site is made from.
-const INPUTS: [&str; 8] =
-    [".cargo", "Cargo.lock", "Cargo.toml", "Trunk.toml", "assets", "core", "lessons", "web"];
+const INPUTS: [&str; 9] = [
+    ".cargo",
+    "Cargo.lock",
+    "Cargo.toml",
+    "Trunk.toml",
+    "assets",
+    "core",
+    "lessons",
+    "schemas",
+    "web",
+];
 
 /// The package that becomes the site.
 pub const SITE_PACKAGE: &str = "naru-web";

@@ -7,7 +7,6 @@ mod guard;
 mod http;
 mod kubeconfig;
 mod listen;
-mod openapi;
 mod protobuf;
 mod spdy;
 mod stream;
@@ -90,8 +89,7 @@ impl Serve {
         let tls = tls::config(cluster.pki(), &names, wall_time())?;
         let user = UserInfo::new("kubernetes-admin", &["kubeadm:cluster-admins"]);
         cluster.outside(|api| api.add_token(StaticToken { token: token.clone(), user }));
-        let schemas = openapi::schemas()?;
-        cluster.outside(|api| api.set_openapi(schemas));
+        cluster.carry_openapi(crate::openapi::schemas);
         let name = cluster.profile().context.clone();
         let server = format!("https://{}", reachable(address));
         let authority = cluster.pki().authority().certificate().to_pem();

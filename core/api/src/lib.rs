@@ -16,6 +16,7 @@ pub mod etcd;
 mod field;
 pub mod fields;
 pub mod gofmt;
+pub mod gotemplate;
 pub mod http;
 pub mod intstr;
 pub mod ip;

@@ -212,6 +212,41 @@ impl Stream {
     }
 }
 
+/// A request by its path, for what is no object: `/openapi/v3`, `kubectl get --raw`, `kubectl proxy`.
+#[derive(Clone, Debug, Default)]
+pub struct PathRequest {
+    /// `GET`.
+    pub method: String,
+    /// The path, with what stands after `?`.
+    pub path: String,
+    /// The headers, names in lower case. Who asks is told apart from them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The answer to a [`PathRequest`].
+#[derive(Clone, Debug)]
+pub struct PathAnswer {
+    /// 200.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body, or its beginning.
+    pub body: Vec<u8>,
+    /// The rest of the body is the standard output of this stream: a log.
+    pub stream: Option<StreamId>,
+}
+
+impl PathAnswer {
+    /// What is answered where nothing is served by its path.
+    pub fn not_found() -> Self {
+        let headers = vec![("Content-Type".to_owned(), "text/plain; charset=utf-8".to_owned())];
+        let body = b"404 page not found\n".to_vec();
+        PathAnswer { status: 404, headers, body, stream: None }
+    }
+}
+
 /// The API server as its clients see it: the only way by which components meet.
 ///
 /// Everything answers at once in virtual time; deliveries of watches wait in the API server until
@@ -225,6 +260,11 @@ pub trait ApiService {
 
     /// Does one request.
     fn handle(&mut self, request: Request) -> ApiResult<Response>;
+
+    /// Does one request by its path.
+    fn by_path(&mut self, _credentials: &Credentials, _request: PathRequest) -> PathAnswer {
+        PathAnswer::not_found()
+    }
 
     /// Takes what the API server warned of in its last answer: its `Warning` headers.
     fn take_warnings(&mut self) -> Vec<String> {

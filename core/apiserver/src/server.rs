@@ -14,7 +14,9 @@ use crate::{authenticate, limits, reviews, subresource, table, versions};
 use naru_api::etcd::Etcd;
 use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
 use naru_api::managed::Shapes;
-use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
+use naru_api::service::{
+    ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId, WatchRequest,
+};
 use naru_api::{
     ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
     UserInfo, WatchEvent, WatchId, scheme, status::ApiResult,
@@ -361,6 +363,10 @@ fn subject(kind: &Kind, namespace: &str, name: &str) -> String {
 impl ApiService for ApiServer {
     fn now(&self) -> Time {
         self.now
+    }
+
+    fn by_path(&mut self, credentials: &Credentials, request: PathRequest) -> PathAnswer {
+        self.rest_by_path(credentials, request)
     }
 
     fn take_warnings(&mut self) -> Vec<String> {

@@ -15,6 +15,7 @@ use crate::{BootError, boot, packets, view::ViewDelta};
 use naru_api::request::{ListOptions, Op};
 use naru_api::service::StreamId;
 use naru_api::{ApiService, KindRef, Object, Request, Response, UserInfo, WatchId, scheme};
+use naru_apiserver::rest::Schemas;
 use naru_apiserver::{ApiServer, Change, StreamMark};
 use naru_client::Process;
 use naru_network::Network;
@@ -176,6 +177,27 @@ impl Cluster {
     /// some minutes or some thousand changes.
     pub fn keep_digest(&mut self) {
         self.api.keep_digest(true);
+    }
+
+    /// Serves OpenAPI, with schemas that are read when `kubectl explain` first asks for them.
+    pub fn carry_openapi(&mut self, read: fn() -> Result<Schemas, String>) {
+        self.api.carry_openapi(read);
+    }
+
+    /// Serves OpenAPI once somebody who looks at [`Cluster::wants_openapi`] brings the schemas.
+    pub fn await_openapi(&mut self) {
+        self.api.await_openapi();
+    }
+
+    /// Whether the schemas were asked for and are not here.
+    pub fn wants_openapi(&self) -> bool {
+        self.api.wants_openapi()
+    }
+
+    /// Brings the schemas, as JSON; `None`, or what cannot be read: there are none.
+    pub fn set_openapi(&mut self, json: Option<&[u8]>) {
+        let schemas = json.and_then(|json| Schemas::new(serde_json::from_slice(json).ok()?).ok());
+        self.api.set_openapi(schemas.map(Arc::new));
     }
 
     /// The digest of the store's whole history, in hexadecimal; "" when a part of it was forgotten:

@@ -367,6 +367,7 @@ const METRICS_SERVER: [&str; 2] =
 
 fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Result<(), Errno> {
     install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
+    fs.symlink("/usr/bin/bash", "/bin/bash")?;
     fs.mkdir_all("/usr/local/bin")?;
     fs.install("/usr/local/bin/kubectl", "kubectl")?;
     for name in host::programs(profile).into_iter().chain(["ssh", "sudo"]) {

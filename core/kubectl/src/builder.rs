@@ -164,6 +164,21 @@ fn copy_of(url: &str) -> Option<String> {
 /// Whether the command reads standard input: `-f -`.
 pub fn reads_stdin(flags: &Parsed) -> bool {
     flags.list("filename").iter().any(|name| name == "-")
+        // Of `set env`: variables to set.
+        || flags.has("resolve") && flags.list("env").iter().chain(&flags.args).any(|arg| arg == "-")
+}
+
+/// The objects that a text describes, each in its own namespace or that of the context.
+pub fn manifests(cx: &mut Context<'_>, source: &str, text: &str) -> Result<Vec<Manifest>> {
+    let builder = Builder { namespace: cx.namespace()?.0, ..Builder::default() };
+    let (kinds, mut targets) = (cx.kinds()?, Vec::new());
+    builder.read_text(&kinds, source, text, &mut targets);
+    let manifest = |target: Result<Target>| match target {
+        Ok(Target::Manifest(manifest)) => Some(Ok(manifest)),
+        Ok(_) => None,
+        Err(failure) => Some(Err(failure)),
+    };
+    targets.into_iter().filter_map(manifest).collect()
 }
 
 /// Says what a command works on.
@@ -176,6 +191,8 @@ pub struct Builder {
     field_selector: Option<String>,
     select_all: bool,
     filenames: Vec<String>,
+    /// `-k`: the folder of a kustomization.
+    kustomize: String,
     recursive: bool,
     types: Vec<String>,
     names: Vec<String>,
@@ -205,9 +222,7 @@ impl Builder {
             builder.namespace.clear();
             builder.enforce_namespace = false;
         }
-        if !flags.text("kustomize").is_empty() {
-            builder.errors.push(Failure::message("kustomize (-k) is not yet in Naru"));
-        }
+        builder.kustomize = flags.text("kustomize").to_owned();
         Ok(builder.selectors(flags.text("selector"), flags.text("field-selector")))
     }
 
@@ -332,14 +347,11 @@ impl Builder {
         if self.select_all {
             self.label_selector = Some(String::new());
         }
-        if !self.filenames.is_empty() {
+        if !self.filenames.is_empty() || !self.kustomize.is_empty() {
             return self.by_paths(cx, files);
         }
         if self.local {
-            return Err(Failure::message(
-                "error: you must specify resources by --filename when --local is set.\nExample \
-                 resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'",
-            ));
+            return Err(crate::cmd::set_change::needs_file());
         }
         if self.label_selector.is_some() || self.field_selector.is_some() {
             return self.by_selector(cx);
@@ -478,11 +490,18 @@ impl Builder {
             })?),
             None => None,
         };
-        let kinds = if self.local { Vec::new() } else { cx.kinds()? };
-        let single = files.len() == 1 && self.filenames.iter().all(|name| name != "-");
+        let kinds = if self.local { naru_api::scheme::built_in() } else { cx.kinds()? };
+        let single = files.len() == 1
+            && self.kustomize.is_empty()
+            && self.filenames.iter().all(|name| name != "-");
         let mut targets: Vec<Result<Target>> = Vec::new();
         for file in files {
             self.read_file(cx, &kinds, &file, &mut targets);
+        }
+        if !self.kustomize.is_empty() {
+            for object in crate::kustomize::build(cx, &self.kustomize)? {
+                self.flatten(&kinds, &self.kustomize, object, 0, &mut targets);
+            }
         }
         if let Some(selector) = selector {
             targets.retain(|target| match target {
@@ -588,7 +607,17 @@ impl Builder {
                 return;
             }
         };
-        for document in documents(&text) {
+        self.read_text(kinds, source, &text, targets);
+    }
+
+    fn read_text(
+        &self,
+        kinds: &[KindRef],
+        source: &str,
+        text: &str,
+        targets: &mut Vec<Result<Target>>,
+    ) {
+        for document in documents(text) {
             let object = match document {
                 Ok(Value::Null) => continue,
                 Ok(object) => object,
@@ -670,7 +699,9 @@ impl Builder {
                 )
             })
         })?;
-        if !kind.namespaced {
+        if self.local {
+            // As upstream: without the API server nothing says that the kind has a namespace.
+        } else if !kind.namespaced {
             namespace.clear();
         } else if namespace.is_empty() {
             namespace.clone_from(&self.namespace);
@@ -682,7 +713,9 @@ impl Builder {
                 quote(&self.namespace)
             )));
         }
-        set_namespace(&mut object, &namespace);
+        if !self.local {
+            set_namespace(&mut object, &namespace);
+        }
         let source = source.to_owned();
         Ok(Target::Manifest(Manifest { kind, namespace, name, source, object }))
     }
@@ -713,7 +746,7 @@ fn labels_of(object: &Value) -> Option<std::collections::BTreeMap<String, String
 }
 
 /// Upstream: `getObjectKind` in `k8s.io/kubectl/pkg/validation/validation.go`.
-fn check_kind(object: &Value) -> std::result::Result<(), String> {
+pub fn check_kind(object: &Value) -> std::result::Result<(), String> {
     let Some(fields) = object.as_object() else {
         return Err("invalid object to validate".to_owned());
     };

@@ -82,6 +82,16 @@ impl Invocation {
         names.join(" ")
     }
 
+    /// The whole line, flags last: what `--record` writes down.
+    ///
+    /// Upstream: `parseCommandArguments` of `genericclioptions`.
+    pub fn command_line(&self) -> String {
+        let mut words = vec![self.command_path()];
+        words.extend(self.args().iter().cloned());
+        words.extend(self.flags.given());
+        words.join(" ")
+    }
+
     /// Arguments that are no flags.
     pub fn args(&self) -> &[String] {
         &self.flags.args
@@ -123,6 +133,7 @@ pub fn parse(arguments: &[String]) -> Result<Invocation> {
         let path = invocation.command_path();
         let hint = match command.name() {
             "options" => format!("Run '{path}' without flags."),
+            "diff" => format!("See '{path} -h' for help and examples"),
             _ => format!("See '{path} --help' for usage."),
         };
         Failure::Message(format!("{why}\n{hint}"))

@@ -135,12 +135,21 @@ fn arguments_of(path: &[&str]) -> Arguments {
     const SCALABLE: &[&str] = &["deployments.apps", "replicasets.apps", "statefulsets.apps"];
     const EXPOSED: &[&str] = &["deployments.apps", "pods", "replicasets.apps", "services"];
     match path {
-        ["get" | "describe" | "delete" | "label" | "annotate" | "patch" | "wait"] => Arguments::Any,
-        ["logs" | "exec" | "attach"] => Arguments::Pods,
+        [
+            "get" | "describe" | "delete" | "label" | "annotate" | "patch" | "wait" | "edit"
+            | "explain",
+        ]
+        | ["apply", "view-last-applied" | "edit-last-applied"] => Arguments::Any,
+        ["logs" | "exec" | "attach" | "port-forward" | "debug"] => Arguments::Pods,
         ["rollout", _] => Arguments::Of(ROLLOUTS),
-        ["scale"] => Arguments::Of(SCALABLE),
+        ["scale" | "autoscale"] => Arguments::Of(SCALABLE),
         ["expose"] => Arguments::Of(EXPOSED),
-        ["set", "image"] => Arguments::Of(&["deployments.apps", "pods", "daemonsets.apps"]),
+        ["set", "selector"] => Arguments::Of(&["services"]),
+        ["set", "subject"] => Arguments::Of(&[
+            "rolebindings.rbac.authorization.k8s.io",
+            "clusterrolebindings.rbac.authorization.k8s.io",
+        ]),
+        ["set", _] => Arguments::Of(&["deployments.apps", "pods", "daemonsets.apps"]),
         ["cordon" | "uncordon" | "drain"] => Arguments::Names("nodes"),
         ["taint"] => Arguments::Of(&["nodes"]),
         ["config", "use-context" | "delete-context" | "rename-context" | "set-context"] => {

@@ -60,8 +60,13 @@ impl Config {
         })
     }
 
-    /// Writes the file back.
-    pub fn save(&self, sys: &mut dyn Sys) -> Result<()> {
+    /// Writes the file back; entries stand in it by their names.
+    pub fn save(&mut self, sys: &mut dyn Sys) -> Result<()> {
+        for list in ["clusters", "contexts", "users"] {
+            if let Some(entries) = self.value.get_mut(list).and_then(Value::as_array_mut) {
+                entries.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+            }
+        }
         let text = crate::printers::yaml::to_yaml(&self.value)?;
         let folder = self.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
         let saved =
@@ -84,6 +89,26 @@ impl Config {
         let field = list.strip_suffix('s')?;
         let named = |entry: &&Value| entry["name"].as_str() == Some(name);
         self.value[list].as_array()?.iter().find(named)?[field].as_object()
+    }
+
+    /// Puts an entry into `contexts`, `clusters` or `users`, in the place of the one of its name.
+    pub fn set_entry(&mut self, list: &str, name: &str, entry: Map<String, Value>) {
+        let field = list.trim_end_matches('s');
+        if !self.value[list].is_array() {
+            self.value[list] = json!([]);
+        }
+        let Some(entries) = self.value[list].as_array_mut() else { return };
+        match entries.iter_mut().find(|entry| entry["name"] == json!(name)) {
+            Some(there) => there[field] = Value::Object(entry),
+            None => entries.push(json!({ field: entry, "name": name })),
+        }
+    }
+
+    /// Takes an entry out of `contexts`, `clusters` or `users`.
+    pub fn remove_entry(&mut self, list: &str, name: &str) {
+        if let Some(entries) = self.value[list].as_array_mut() {
+            entries.retain(|entry| entry["name"] != json!(name));
+        }
     }
 
     /// The namespace to work in, and whether the command line names it.

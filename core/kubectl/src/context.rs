@@ -8,7 +8,7 @@ use crate::process::{Next, Outcome, Task};
 use naru_api::request::{
     Body, DeleteOptions, FieldValidation, ListOptions, ObjectList, Patch, Table,
 };
-use naru_api::service::{Connect, ConnectRequest, StreamId, WatchRequest};
+use naru_api::service::{Connect, ConnectRequest, PathAnswer, PathRequest, StreamId, WatchRequest};
 use naru_api::{
     ApiError, ApiService, Credentials, KindRef, Object, Op, Request, Response, UserInfo, WatchId,
 };
@@ -215,11 +215,25 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A warning in the form of `k8s.io/klog`: level, date, time, process, place.
     fn warn(&mut self, text: &str) {
+        self.klog("helpers.go:704", text);
+    }
+
+    /// A warning in the form of `k8s.io/klog`: level, date, time, process, place.
+    pub fn klog(&mut self, place: &str, text: &str) {
+        self.klog_line('W', place, text);
+    }
+
+    /// An error that is told and does not end the command, in the form of `k8s.io/klog`.
+    pub fn klog_error(&mut self, place: &str, text: &str) {
+        let text = format!("\"Unhandled Error\" err={}", naru_api::gofmt::quote(text));
+        self.klog_line('E', place, &text);
+    }
+
+    fn klog_line(&mut self, level: char, place: &str, text: &str) {
         let now = naru_api::time::micro_time(self.now()).0;
         let (stamp, pid) = (now.strftime("%m%d %H:%M:%S%.6f"), self.sys.pid());
-        self.err_line(&format!("W{stamp} {pid:7} helpers.go:704] {text}"));
+        self.err_line(&format!("{level}{stamp} {pid:7} {place}] {text}"));
     }
 
     // ---- the API server ----
@@ -295,7 +309,18 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Does one request by its path.
+    pub fn by_path(&mut self, request: PathRequest) -> Result<PathAnswer> {
+        self.user()?;
+        let credentials = self.login.0.clone().unwrap_or_default();
+        Ok(self.api()?.by_path(&credentials, request))
+    }
+
     fn send(&mut self, ask: Ask<'_>) -> Result<Response> {
+        let needs_name = matches!(ask.op, Op::Get | Op::Update(_) | Op::Patch(_) | Op::Delete(_));
+        if needs_name && ask.name.is_empty() {
+            return Err(Failure::message("resource name may not be empty"));
+        }
         let user = self.user()?;
         let request = Request {
             cause: self.cause,
@@ -363,6 +388,21 @@ impl<'a> Context<'a> {
     /// Reads one (`name`) or many objects as a table.
     pub fn table(&mut self, kind: &KindRef, namespace: &str, name: &str, op: Op) -> Result<Table> {
         match self.send(Ask { table: true, ..Ask::new(kind, namespace, name, op) })? {
+            Response::Table(table) => Ok(table),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Reads a subresource of one object as a table.
+    pub fn table_of(
+        &mut self,
+        kind: &KindRef,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+    ) -> Result<Table> {
+        let ask = Ask { table: true, subresource, ..Ask::new(kind, namespace, name, Op::Get) };
+        match self.send(ask)? {
             Response::Table(table) => Ok(table),
             _ => Err(unexpected()),
         }

@@ -11,6 +11,8 @@ pub enum Failure {
     Message(String),
     /// Printed as it is, with this exit code.
     Plain(String, i32),
+    /// A message, after a text for standard output that shows what it is about.
+    Shown(String, String),
     /// Refused by the API server.
     Api(ApiError),
     /// Refused by the API server while `doing` something with a file: `creating`, `app.yml`.
@@ -54,6 +56,10 @@ impl Failure {
             Failure::Api(error) if !source.is_empty() => {
                 Failure::Source { doing: doing.to_owned(), source: source.to_owned(), error }
             }
+            Failure::Message(text) if !source.is_empty() => {
+                let source = naru_api::gofmt::quote(source);
+                Failure::Message(format!("error when {doing} {source}: {text}"))
+            }
             other => other,
         }
     }
@@ -79,7 +85,10 @@ impl Failure {
             Failure::Api(error) | Failure::Source { error, .. } if error.reason() == "Invalid" => {
                 (invalid(error), 1)
             }
-            Failure::Message(text) if text.starts_with("error: ") => (text.clone(), 1),
+            Failure::Message(text) | Failure::Shown(_, text) if text.starts_with("error: ") => {
+                (text.clone(), 1)
+            }
+            Failure::Shown(_, text) => (format!("error: {text}"), 1),
             Failure::Message(text) => (format!("error: {text}"), 1),
             Failure::Api(_) | Failure::Source { .. } => (self.in_list(), 1),
         }
@@ -88,7 +97,9 @@ impl Failure {
     /// The text of one failure among others, which has no `error: ` before it.
     pub fn in_list(&self) -> String {
         match self {
-            Failure::Message(text) | Failure::Plain(text, _) => text.clone(),
+            Failure::Message(text) | Failure::Plain(text, _) | Failure::Shown(_, text) => {
+                text.clone()
+            }
             Failure::Exit(_) => "exit".to_owned(),
             Failure::Api(error) => from_server(error, error.message()),
             Failure::Source { error, .. } if error.is_unreachable() => from_server(error, ""),

@@ -277,13 +277,21 @@ impl Parsed {
 
     /// Gives a flag that was not given its default.
     pub fn with_defaults(mut self, sets: &[FlagSet]) -> Self {
-        self.defaults = sets
-            .iter()
-            .flat_map(|s| s.iter())
-            .flat_map(|g| g.iter())
-            .map(|f| (f.name, f.default))
-            .collect();
+        // The command's own flags come first, and hide global ones of their names.
+        for flag in sets.iter().flat_map(|set| set.iter()).flat_map(|group| group.iter()) {
+            self.defaults.entry(flag.name).or_insert(flag.default);
+        }
         self
+    }
+
+    /// Whether the command has such a flag.
+    pub fn has(&self, name: &str) -> bool {
+        self.defaults.contains_key(name)
+    }
+
+    /// The flags that were given, by name, as `--name=value`.
+    pub fn given(&self) -> impl Iterator<Item = String> {
+        self.values.iter().map(|(name, values)| format!("--{name}={}", values.join(",")))
     }
 
     /// Whether the flag was given.

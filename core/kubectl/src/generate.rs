@@ -4,6 +4,7 @@
 
 use crate::failure::{Failure, Result};
 use naru_api::gofmt::quote;
+use naru_api::schema::Node;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -55,6 +56,34 @@ pub fn parse_labels(text: &str) -> Result<Value> {
 /// go-yaml's own text, without the words that the stream decoder puts before it.
 pub fn yaml_reason(why: &str) -> &str {
     why.strip_prefix("error converting YAML to JSON: ").unwrap_or(why)
+}
+
+/// What `--overrides` makes of a generated object, by the kind of patch that `--override-type` says.
+///
+/// Upstream: `cmdutil.NewOverrider`.
+pub fn overridden(flags: &crate::flags::Parsed, object: Value, node: Node<'_>) -> Result<Value> {
+    let (overrides, kind) = (flags.text("overrides"), flags.text("override-type"));
+    if !matches!(kind, "" | "json" | "merge" | "strategic") {
+        let text =
+            format!("invalid override type: {kind}. Must be one of: json, merge, or strategic");
+        return Err(Failure::Message(text));
+    }
+    if overrides.is_empty() {
+        return Ok(object);
+    }
+    let patch: Value = serde_json::from_str(overrides)
+        .map_err(|why| Failure::Message(format!("couldn't apply override: {why}")))?;
+    let patched = match kind {
+        "json" => naru_api::patch::json(object, &patch),
+        "strategic" => naru_api::patch::strategic(node, object, &patch),
+        _ => Ok(naru_api::patch::merge(object, &patch)),
+    };
+    patched.map_err(|why| Failure::Message(why.to_string()))
+}
+
+/// The items of a list field; none when it is not there.
+pub fn list_mut<'a>(value: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
+    value.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 /// A whole number, with the words of Go's `strconv.Atoi`.

@@ -5,6 +5,7 @@
 //! builder, printers. Every text is one that kubectl v1.33 prints.
 
 pub mod builder;
+mod child;
 pub mod cmd;
 pub mod command;
 pub mod complete;
@@ -14,17 +15,21 @@ pub mod context;
 mod credentials;
 pub mod datasources;
 pub mod describe;
+pub mod explain;
 pub mod failure;
-pub mod flags;
+mod flags;
 pub mod generate;
+mod hash;
 pub mod help;
 mod in_cluster;
+mod kustomize;
 pub mod mapper;
 pub mod podsfor;
 pub mod policyrules;
 pub mod printers;
 pub mod process;
 pub mod session;
+mod wordwrap;
 
 use naru_shell::{Completer, Program};
 

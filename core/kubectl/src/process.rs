@@ -65,8 +65,8 @@ enum State {
 
 impl Program for Kubectl {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
-        if self.interrupted(sys) {
-            return Step::Exit(128 + Signal::Int.number());
+        if let Some(signal) = self.interrupted(sys) {
+            return Step::Exit(128 + signal.number());
         }
         let ready_at = *self.ready_at.get_or_insert(sys.now() + Self::LAUNCH_TIME);
         if sys.now() < ready_at {
@@ -112,7 +112,8 @@ impl Kubectl {
 
     /// Reads the arguments. `None`: go on at once; `Some`: wait until then.
     fn start(&mut self, sys: &mut dyn Sys) -> Option<Option<Time>> {
-        sys.catch(Signal::Int);
+        // What it holds open goes with it, however it is told to end.
+        [Signal::Int, Signal::Term, Signal::Hup].into_iter().for_each(|signal| sys.catch(signal));
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
         let line: Vec<&str> = args.iter().map(String::as_str).collect();
         let line = format!("kubectl {}", line.join(" "));
@@ -191,6 +192,9 @@ impl Kubectl {
     }
 
     fn fail(&mut self, failure: &Failure) {
+        if let Failure::Shown(shown, _) = failure {
+            self.console.out(shown);
+        }
         let (mut text, code) = failure.report();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -199,14 +203,12 @@ impl Kubectl {
         self.state = State::Ended(code);
     }
 
-    fn interrupted(&mut self, sys: &mut dyn Sys) -> bool {
-        if sys.take_signal().is_none() {
-            return false;
-        }
+    fn interrupted(&mut self, sys: &mut dyn Sys) -> Option<Signal> {
+        let signal = sys.take_signal()?;
         self.cancel(sys);
         // What is already said is still shown; a reader that is gone does not matter any more.
         let _ = self.console.flush(sys);
-        true
+        Some(signal)
     }
 
     fn cancel(&mut self, sys: &mut dyn Sys) {

@@ -8,6 +8,7 @@ mod readline;
 pub mod serve;
 mod shell;
 mod sys;
+pub mod tar;
 mod tty;
 mod vfs;
 

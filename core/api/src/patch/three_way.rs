@@ -4,7 +4,7 @@
 //! Upstream: `strategicpatch.CreateThreeWayMergePatch`.
 
 use crate::schema::{Merge, Node};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What leads from `current` to `modified`, and takes away what `original`, the configuration
 /// before, had and `modified` has not, all of the schema `node`. Empty when there is nothing to do.
@@ -63,6 +63,9 @@ fn lists(
         None if modified == current => {}
         None => drop(patch.insert(name.to_owned(), Value::from(modified.to_vec()))),
         Some(Merge::Union) => {
+            if current != modified {
+                patch.insert(format!("$setElementOrder/{name}"), Value::from(modified.to_vec()));
+            }
             let missing = |from: &[Value], of: &[Value]| -> Vec<Value> {
                 of.iter().filter(|item| !from.contains(item)).cloned().collect()
             };
@@ -75,6 +78,15 @@ fn lists(
             }
         }
         Some(Merge::ByKey(key)) => {
+            let ids = |list: &[Value]| -> Vec<Option<Value>> {
+                list.iter().map(|item| item.get(key).cloned()).collect()
+            };
+            let (wanted, before) = (ids(modified), ids(original));
+            if ids(current) != wanted || before.iter().any(|id| !wanted.contains(id)) {
+                let order: Vec<Value> =
+                    wanted.into_iter().flatten().map(|id| json!({ key: id })).collect();
+                patch.insert(format!("$setElementOrder/{name}"), Value::from(order));
+            }
             let items = keyed(node.field(name).0.item(), key, original, modified, current);
             if !items.is_empty() {
                 patch.insert(name.to_owned(), Value::from(items));

@@ -41,7 +41,8 @@ use exchange::Exchange;
 use info::RequestInfo;
 use metrics::{Metrics, Series};
 use naru_api::k8s_openapi::api::core::v1::Endpoints;
-use naru_api::{ApiError, ApiService, Kube, status::ApiResult};
+use naru_api::service::{PathAnswer, PathRequest};
+use naru_api::{ApiError, ApiService, Credentials, Kube, status::ApiResult};
 use naru_sim::Rng;
 use openapi::OpenApi;
 use query::Query;
@@ -68,14 +69,65 @@ impl RestState {
 }
 
 impl ApiServer {
+    /// Answers a request of a client in the same process.
+    pub(crate) fn rest_by_path(
+        &mut self,
+        credentials: &Credentials,
+        request: PathRequest,
+    ) -> PathAnswer {
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let (path, query) = (path.to_owned(), query.to_owned());
+        let request = HttpRequest {
+            method: request.method,
+            path,
+            query,
+            headers: request.headers,
+            body: request.body,
+            certificate: Vec::new(),
+        };
+        let (head, body, stream) = match self.rest_as(&request, credentials) {
+            Answer::Full(response) => (response.head, response.body, None),
+            Answer::Log(head, id) => (head, Vec::new(), Some(id)),
+            Answer::Watch(_, watching) => {
+                self.unwatch(watching.id());
+                let text = "watches and upgraded connections are not carried by path";
+                let response = HttpResponse::text(501, text);
+                (response.head, response.body, None)
+            }
+            Answer::Proxied(_, id) => {
+                self.disconnect(id);
+                let text = "what others answer is not carried by path";
+                let response = HttpResponse::text(501, text);
+                (response.head, response.body, None)
+            }
+            Answer::Stream(stream) => {
+                if let StreamAnswer::Command { id, .. } = stream {
+                    self.disconnect(id);
+                }
+                let text = "watches and upgraded connections are not carried by path";
+                let response = HttpResponse::text(501, text);
+                (response.head, response.body, None)
+            }
+        };
+        let header =
+            |(name, value): (std::borrow::Cow<'_, str>, String)| (name.into_owned(), value);
+        let headers = head.headers.into_iter().map(header).collect();
+        PathAnswer { status: head.status, headers, body, stream }
+    }
+
     /// Answers one HTTP request.
     pub fn rest(&mut self, request: &HttpRequest) -> Answer {
+        self.rest_as(request, &credentials::of(request))
+    }
+
+    /// Answers one HTTP request of somebody who shows these credentials.
+    fn rest_as(&mut self, request: &HttpRequest, credentials: &Credentials) -> Answer {
         let audit_id = self.audit_id(request);
         let path = http::unescape(&request.path, false);
         let query = Query::parse(&request.query);
         let info = path.map(|path| RequestInfo::new(&request.method, &path, query.flag("watch")));
         let (mut answer, series) = match info {
-            Some(Ok(info)) => self.rest_known(request, info, query),
+            Some(Ok(info)) => self.rest_known(request, credentials, info, query),
             _ => {
                 let message = format!(
                     "Internal Server Error: \"{}\": unable to determine kind and namespace from url",
@@ -104,11 +156,12 @@ impl ApiServer {
     fn rest_known(
         &mut self,
         request: &HttpRequest,
+        credentials: &Credentials,
         info: RequestInfo,
         query: Query,
     ) -> (Answer, Series) {
         let series = series(&info, &query);
-        let user = match self.authenticate(&credentials::of(request)) {
+        let user = match self.authenticate(credentials) {
             Ok(user) => user,
             Err(error) => return (Answer::Full(error_response(&error)), series),
         };

@@ -74,12 +74,23 @@ pub struct Attached {
 impl Attached {
     /// Attaches.
     pub fn open(cx: &mut Context<'_>, pod: &Pod, wish: &Wish) -> Result<Self> {
-        let name = pod.metadata.name.as_deref().unwrap_or_default();
         let container =
             containers::choose(cx, pod, &wish.container, wish.quiet).map_err(|why| {
                 Failure::message(format!("cannot attach to the container: {}", why.bare()))
             })?;
         let has_tty = containers::find(pod, &container).is_some_and(|c| c.tty == Some(true));
+        Self::open_in(cx, pod, &container, has_tty, wish)
+    }
+
+    /// Attaches to a container that is known.
+    pub fn open_in(
+        cx: &mut Context<'_>,
+        pod: &Pod,
+        container: &str,
+        has_tty: bool,
+        wish: &Wish,
+    ) -> Result<Self> {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
         if wish.tty && !has_tty && !wish.quiet {
             let text =
                 format!("error: Unable to use a TTY - container {container} did not allocate one");
@@ -91,7 +102,7 @@ impl Attached {
         }
         let connect = Connect::Attach { stdin: terminal.stdin, tty: terminal.raw };
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        let session = Session::open(cx, namespace, name, &container, connect, terminal)?;
+        let session = Session::open(cx, namespace, name, container, connect, terminal)?;
         let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
         let returns = !wish.quiet && terminal.stdin && terminal.raw && policy == Some("Always");
         let farewell = returns.then(|| {

@@ -20,7 +20,7 @@ pub static COMMAND: Command = Command {
     usage: "auth",
     short: "Inspect authorization",
     long: "Inspect authorization.",
-    subcommands: &[&CAN_I, &super::unavailable::AUTH_RECONCILE, &WHOAMI],
+    subcommands: &[&CAN_I, &super::authreconcile::COMMAND, &WHOAMI],
     ..Command::EMPTY
 };
 

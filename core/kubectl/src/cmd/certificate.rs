@@ -3,6 +3,7 @@
 //! Upstream: `k8s.io/kubectl/pkg/cmd/certificates/certificates.go`.
 
 use super::common;
+use crate::builder::{Builder, Target};
 use crate::command::Command;
 use crate::context::{Context, done};
 use crate::failure::{Failure, Result};
@@ -19,6 +20,11 @@ pub static COMMAND: Command = Command {
     short: "Modify certificate resources",
     long: "Modify certificate resources.",
     subcommands: &[&APPROVE, &DENY],
+    run: |cx| {
+        let text = crate::help::text(cx.invocation);
+        cx.out(&text);
+        done()
+    },
     ..Command::EMPTY
 };
 
@@ -43,10 +49,8 @@ static DENY: Command = Command {
 const FORCE: &[Flag] = &[Flag::switch("force", "Update the CSR even if it is already decided.")];
 
 fn decide(cx: &mut Context<'_>, type_: &str, reason: &str, told: &str, verb: &str) -> Outcome {
-    if cx.flags().changed("filename") {
-        return Err(Failure::message(format!("certificate {verb} -f is not yet in Naru")));
-    }
-    if cx.args().is_empty() {
+    let in_files = cx.flags().changed("filename") || !cx.flags().text("kustomize").is_empty();
+    if cx.args().is_empty() && !in_files {
         return Err(Failure::message(
             "one or more CSRs must be specified as <name> or -f <filename>",
         ));
@@ -59,10 +63,21 @@ fn decide(cx: &mut Context<'_>, type_: &str, reason: &str, told: &str, verb: &st
         "reason": reason,
         "message": format!("This CSR was {told} by kubectl certificate {verb}."),
     });
-    for name in cx.args() {
-        let request = approve_or_deny(cx, &kind, name, &condition)?;
-        teller.tell(cx, &kind, request, told)?;
+    let builder = Builder::new(cx)?.named("certificatesigningrequests", cx.args());
+    let mut failures = Vec::new();
+    for target in builder.build(cx)?.targets {
+        let decided = target.and_then(|target| {
+            let name = match target {
+                Target::Named { name, .. } => name,
+                Target::Manifest(manifest) => manifest.name,
+                Target::Selected { .. } => return Ok(()),
+            };
+            let request = approve_or_deny(cx, &kind, &name, &condition)?;
+            teller.tell(cx, &kind, request, told)
+        });
+        failures.extend(decided.err());
     }
+    Failure::from_many(failures)?;
     done()
 }
 

@@ -1,6 +1,5 @@
 //! `kubectl cluster-info`.
 
-use super::unavailable;
 use crate::command::Command;
 use crate::context::{Context, done};
 use crate::mapper;
@@ -16,7 +15,7 @@ pub static COMMAND: Command = Command {
            kubernetes.io/cluster-service=true. To further debug and diagnose cluster problems, use \
            'kubectl cluster-info dump'.",
     examples: "# The addresses\nkubectl cluster-info",
-    subcommands: &[&unavailable::CLUSTER_INFO_DUMP],
+    subcommands: &[&super::clusterinfo_dump::COMMAND],
     run,
     ..Command::EMPTY
 };

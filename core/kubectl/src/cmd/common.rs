@@ -95,3 +95,14 @@ pub fn validates(flags: &crate::flags::Parsed) -> crate::failure::Result<bool> {
 
 /// What `--field-manager` is for.
 pub const FIELD_MANAGER: &str = "Who is said to own the fields that are set.";
+
+/// The subresource that `--subresource` names; "" for none.
+///
+/// Upstream: `resource.Builder.Subresource`, whose server refuses others.
+pub fn subresource(name: &str) -> crate::failure::Result<&'static str> {
+    const KNOWN: [&str; 5] = ["", "status", "scale", "resize", "ephemeralcontainers"];
+    KNOWN.into_iter().find(|known| *known == name).ok_or_else(|| {
+        let text = "the server could not find the requested resource";
+        crate::failure::Failure::Api(naru_api::ApiError::new(404, "NotFound", text))
+    })
+}

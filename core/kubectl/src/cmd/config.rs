@@ -1,6 +1,6 @@
 //! `kubectl config`.
 
-use super::unavailable;
+use super::{config_cluster, config_set};
 use crate::command::Command;
 use crate::config::Config;
 use crate::context::{Context, done};
@@ -26,15 +26,15 @@ pub static COMMAND: Command = Command {
         &GET_CONTEXTS,
         &GET_USERS,
         &RENAME_CONTEXT,
-        &unavailable::CONFIG_SET,
+        &config_set::SET,
         &SET_CONTEXT,
-        &unavailable::CONFIG_SET_CLUSTER,
+        &config_cluster::SET,
         &super::config_credentials::COMMAND,
-        &unavailable::CONFIG_UNSET,
+        &config_set::UNSET,
         &USE_CONTEXT,
         &VIEW,
-        &unavailable::CONFIG_DELETE_CLUSTER,
-        &unavailable::CONFIG_DELETE_USER,
+        &config_cluster::DELETE_CLUSTER,
+        &config_cluster::DELETE_USER,
     ],
     ..Command::EMPTY
 };
@@ -127,7 +127,7 @@ static RENAME_CONTEXT: Command = Command {
 };
 
 /// Upstream: `helpErrorf`: the help goes before the error.
-fn help_error(cx: &mut Context<'_>, text: String) -> Failure {
+pub fn help_error(cx: &mut Context<'_>, text: String) -> Failure {
     let help = crate::help::text(cx.invocation);
     cx.out(&help);
     Failure::Message(text)
@@ -323,21 +323,16 @@ fn set_context(cx: &mut Context<'_>) -> Outcome {
         name
     };
     let existed = config.entry("contexts", &name).is_some();
-    if !config.value["contexts"].is_array() {
-        config.value["contexts"] = json!([]);
-    }
-    if let Some(contexts) = config.value["contexts"].as_array_mut() {
-        if !existed {
-            contexts.push(json!({"context": {"cluster": "", "user": ""}, "name": name}));
-        }
-        for context in contexts.iter_mut().filter(|context| name_of(context) == name) {
-            for field in ["cluster", "namespace", "user"] {
-                if flags.changed(field) {
-                    context["context"][field] = json!(flags.text(field));
-                }
-            }
+    let mut context = config
+        .entry("contexts", &name)
+        .cloned()
+        .unwrap_or_else(|| config_set::new_entry("contexts"));
+    for field in ["cluster", "namespace", "user"] {
+        if flags.changed(field) {
+            context.insert(field.to_owned(), json!(flags.text(field)));
         }
     }
+    config.set_entry("contexts", &name, context);
     config.save(cx.sys)?;
     let done_what = if existed { "modified" } else { "created" };
     cx.line(&format!("Context {} {done_what}.", quote(&name)));
@@ -359,9 +354,7 @@ fn delete_context(cx: &mut Context<'_>) -> Outcome {
     if config.value["current-context"] == json!(name) {
         cx.err_line("warning: this removed your active context, use \"kubectl config use-context\" to select a different one");
     }
-    if let Some(contexts) = config.value["contexts"].as_array_mut() {
-        contexts.retain(|context| name_of(context) != name);
-    }
+    config.remove_entry("contexts", name);
     config.save(cx.sys)?;
     cx.line(&format!("deleted context {name} from {path}"));
     done()

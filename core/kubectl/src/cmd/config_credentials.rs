@@ -9,7 +9,7 @@ use crate::flags::Flag;
 use crate::process::Outcome;
 use naru_api::gofmt::quote;
 use naru_pki::base64;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// `kubectl config set-credentials`
 pub static COMMAND: Command = Command {
@@ -57,15 +57,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let mut config = cx.config()?;
     let mut user = config.entry("users", name).cloned().unwrap_or_default();
     change(cx, &mut user)?;
-    if !config.value["users"].is_array() {
-        config.value["users"] = json!([]);
-    }
-    if let Some(users) = config.value["users"].as_array_mut() {
-        match users.iter_mut().find(|entry| entry["name"] == json!(name)) {
-            Some(entry) => entry["user"] = Value::Object(user),
-            None => users.push(json!({"name": name, "user": user})),
-        }
-    }
+    config.set_entry("users", name, user);
     config.save(cx.sys)?;
     cx.line(&format!("User {} set.", quote(name)));
     done()

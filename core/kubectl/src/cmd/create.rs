@@ -70,10 +70,11 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let validate = common::validates(cx.flags())?;
     let mut teller = Teller::new(cx, dry_run.suffix())?;
     require_filename(cx)?;
-    for flag in ["edit", "raw"] {
-        if cx.flags().changed(flag) {
-            return Err(Failure::message(format!("--{flag} is not yet in Naru")));
-        }
+    if cx.flags().changed("raw") {
+        return raw(cx);
+    }
+    if cx.flags().is("edit") {
+        return super::edit::before_create(cx);
     }
     let selection = Builder::new(cx)?.validated(validate).build(cx)?;
     let (mut count, mut failures) = (0, Vec::new());
@@ -92,6 +93,25 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         return Err(Failure::message("no objects passed to create"));
     }
     done()
+}
+
+/// Upstream: `CreateOptions.Validate`.
+fn raw(cx: &mut Context<'_>) -> Outcome {
+    let flags = cx.flags();
+    let wrong = if flags.is("edit") {
+        "--raw and --edit are mutually exclusive"
+    } else if flags.list("filename").len() != 1 {
+        "--raw can only use a single local file or stdin"
+    } else if flags.is("recursive") {
+        "--raw and --recursive are mutually exclusive"
+    } else if !flags.text("selector").is_empty() {
+        "--raw and --selector (-l) are mutually exclusive"
+    } else if !flags.text("output").is_empty() {
+        "--raw and --output are mutually exclusive"
+    } else {
+        return super::raw::post(cx, flags.text("raw"));
+    };
+    Err(Failure::message(wrong))
 }
 
 fn create(
@@ -131,10 +151,16 @@ pub fn require_filename(cx: &mut Context<'_>) -> Result<()> {
 /// The one argument that names the object to create.
 ///
 /// Upstream: `NameFromCommandArgs`.
-pub fn name_argument(cx: &Context<'_>) -> Result<String> {
+pub fn name_argument(cx: &mut Context<'_>) -> Result<String> {
     let count = cx.flags().args_at_dash.unwrap_or(cx.args().len());
     match cx.args().first() {
-        Some(name) if count == 1 => Ok(name.clone()),
+        Some(name) if count == 1 => {
+            // As upstream: the output format is looked at before what the flags describe.
+            if cx.flags().has("save-config") {
+                crate::printers::Format::parse(cx, &[])?;
+            }
+            Ok(name.clone())
+        }
         _ => Err(cx.invocation.usage_error(format!("exactly one NAME is required, got {count}"))),
     }
 }

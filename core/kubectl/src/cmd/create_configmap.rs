@@ -5,7 +5,6 @@ use super::create::{SUBCOMMAND_FLAGS, create_described, name_argument};
 use crate::command::Command;
 use crate::context::Context;
 use crate::datasources::{self, Data};
-use crate::failure::Failure;
 use crate::process::Outcome;
 use serde_json::{Value, json};
 
@@ -33,9 +32,6 @@ pub static COMMAND: Command = Command {
 fn run(cx: &mut Context<'_>) -> Outcome {
     let name = name_argument(cx)?;
     datasources::check(cx)?;
-    if cx.flags().is("append-hash") {
-        return Err(Failure::message("--append-hash is not yet in Naru"));
-    }
     let data = datasources::read(cx, "ConfigMap", &name)?;
     let (mut texts, mut bytes) = (serde_json::Map::new(), serde_json::Map::new());
     for (key, value) in data {
@@ -53,6 +49,14 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         if !entries.is_empty() {
             map[field] = Value::Object(entries);
         }
+    }
+    if cx.flags().is("append-hash") {
+        let mut content = json!({ "data": map["data"], "kind": "ConfigMap", "name": name });
+        if !map["binaryData"].is_null() {
+            content["binaryData"] = map["binaryData"].clone();
+        }
+        let suffix = crate::hash::suffix(&super::apply::go_json(&content)?);
+        map["metadata"]["name"] = json!(format!("{name}-{suffix}"));
     }
     create_described(cx, "configmaps", map, "failed to create configmap:")
 }

@@ -71,8 +71,9 @@ const SUBJECTS: &[Flag] = &[
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 fn role_binding(cx: &mut Context<'_>) -> Outcome {
-    let (cluster_role, role) = (cx.flags().text("clusterrole"), cx.flags().text("role"));
-    let (kind, role) = match (cluster_role, role) {
+    let text = |flag| cx.flags().text(flag).to_owned();
+    let (cluster_role, role) = (text("clusterrole"), text("role"));
+    let (kind, role) = match (cluster_role.as_str(), role.as_str()) {
         (name, "") if !name.is_empty() => ("ClusterRole", name),
         ("", name) if !name.is_empty() => ("Role", name),
         _ => {
@@ -86,13 +87,13 @@ fn role_binding(cx: &mut Context<'_>) -> Outcome {
 }
 
 fn cluster_role_binding(cx: &mut Context<'_>) -> Outcome {
-    let role = cx.flags().text("clusterrole");
-    let binding = binding(cx, "ClusterRoleBinding", "ClusterRole", role)?;
+    let role = cx.flags().text("clusterrole").to_owned();
+    let binding = binding(cx, "ClusterRoleBinding", "ClusterRole", &role)?;
     let resource = "clusterrolebindings.rbac.authorization.k8s.io";
     create_described(cx, resource, binding, "failed to create clusterrolebinding:")
 }
 
-fn binding(cx: &Context<'_>, kind: &str, role_kind: &str, role: &str) -> Result<Value> {
+fn binding(cx: &mut Context<'_>, kind: &str, role_kind: &str, role: &str) -> Result<Value> {
     let name = name_argument(cx)?;
     let mut subjects: Vec<Value> = Vec::new();
     for (flag, kind) in [("user", "User"), ("group", "Group")] {

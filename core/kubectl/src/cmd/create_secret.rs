@@ -5,7 +5,7 @@ use super::create::{SUBCOMMAND_FLAGS, create_described, name_argument};
 use crate::command::Command;
 use crate::context::Context;
 use crate::datasources::{self, Data};
-use crate::failure::{Failure, Result};
+use crate::failure::Failure;
 use crate::flags::Flag;
 use crate::process::Outcome;
 use serde_json::{Map, Value, json};
@@ -41,7 +41,6 @@ static GENERIC: Command = Command {
 fn generic(cx: &mut Context<'_>) -> Outcome {
     let name = name_argument(cx)?;
     datasources::check(cx)?;
-    refuse_hash(cx)?;
     let data = datasources::read(cx, "Secret", &name)?;
     create_secret(cx, &name, cx.flags().text("type"), data)
 }
@@ -74,7 +73,6 @@ fn tls(cx: &mut Context<'_>) -> Outcome {
     if cert.is_empty() || key.is_empty() {
         return Err(Failure::message("key and cert must be specified"));
     }
-    refuse_hash(cx)?;
     let mut data = BTreeMap::new();
     for (entry, path, what) in [("tls.crt", cert, "certificate"), ("tls.key", key, "key")] {
         let absolute = cx.sys.absolute(path);
@@ -133,7 +131,6 @@ fn docker_registry(cx: &mut Context<'_>) -> Outcome {
              --docker-server is required",
         ));
     }
-    refuse_hash(cx)?;
     let data = if files.is_empty() {
         let auth = datasources::base64(format!("{user}:{password}").as_bytes());
         let config = docker_config(server, [user, password, email, &auth]);
@@ -161,13 +158,6 @@ fn docker_config(server: &str, values: [&str; 4]) -> String {
     format!("{{\"auths\":{{{}:{{{}}}}}}}", Value::from(server), fields.join(","))
 }
 
-fn refuse_hash(cx: &Context<'_>) -> Result<()> {
-    match cx.flags().is("append-hash") {
-        true => Err(Failure::message("--append-hash is not yet in Naru")),
-        false => Ok(()),
-    }
-}
-
 fn create_secret(
     cx: &mut Context<'_>,
     name: &str,
@@ -192,6 +182,16 @@ fn create_secret(
     }
     if !kind.is_empty() {
         secret["type"] = Value::from(kind);
+    }
+    if cx.flags().is("append-hash") {
+        let content = json!({
+            "data": secret["data"],
+            "kind": "Secret",
+            "name": name,
+            "type": secret["type"].as_str().unwrap_or_default(),
+        });
+        let suffix = crate::hash::suffix(&super::apply::go_json(&content)?);
+        secret["metadata"]["name"] = Value::from(format!("{name}-{suffix}"));
     }
     create_described(cx, "secrets", secret, "failed to create secret")
 }

@@ -8,7 +8,7 @@ use crate::context::{Context, DryRun, done};
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::mapper::name_of;
-use crate::process::Outcome;
+use crate::process::{Next, Outcome, Task};
 use naru_api::KindRef;
 use naru_api::gofmt::quote;
 use naru_api::request::{DeleteOptions, Propagation};
@@ -109,16 +109,76 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     }
     set_grace_period(cx, &mut deletion)?;
     deletion.dry_run = cx.dry_run()?;
-    for flag in ["raw", "interactive"] {
-        if flags.changed(flag) {
-            return Err(Failure::message(format!("--{flag} is not yet in Naru")));
-        }
+    if !flags.text("raw").is_empty() && flags.is("interactive") {
+        return Err(Failure::message("--interactive can not be used with --raw"));
+    }
+    if !flags.text("raw").is_empty() {
+        return super::raw::delete(cx, flags.text("raw"));
     }
     let selection = Builder::new(cx)?
         .select_all(flags.is("all"))
         .types_or_names(cx, false, cx.args())?
         .build(cx)?;
     check_flags(cx, &deletion)?;
+    if flags.is("interactive") {
+        return ask(cx, selection, deletion);
+    }
+    go_on(cx, selection, deletion)
+}
+
+/// Says what will be deleted, and asks.
+///
+/// Upstream: `DeleteOptions.confirmation`.
+fn ask(cx: &mut Context<'_>, selection: Selection, deletion: Deletion) -> Outcome {
+    let mut lines = Vec::new();
+    for target in &selection.targets {
+        let target = target.clone()?;
+        for (_, name) in names(cx, &target)? {
+            lines.push(name_of(target.kind(), &name));
+        }
+    }
+    if lines.is_empty() {
+        cx.line("No resources found");
+        return done();
+    }
+    cx.line(&format!("You are about to delete the following {} resource(s):", lines.len()));
+    lines.iter().for_each(|line| cx.line(line));
+    cx.out("Do you want to continue? (y/n): ");
+    cx.start(Asking { selection, deletion, answer: Vec::new() })
+}
+
+#[derive(Clone, Debug)]
+struct Asking {
+    selection: Selection,
+    deletion: Deletion,
+    answer: Vec<u8>,
+}
+
+impl Task for Asking {
+    fn poll(mut self: Box<Self>, cx: &mut Context<'_>) -> Outcome {
+        let ended = match cx.sys.read(0, 256) {
+            Err(naru_shell::Errno::Again) => return Ok(Next::Wait(self, None)),
+            Ok(bytes) => {
+                let ended = bytes.is_empty() || bytes.contains(&b'\n');
+                self.answer.extend(bytes);
+                ended
+            }
+            Err(_) => true,
+        };
+        if !ended && self.answer.len() < 256 {
+            return Ok(Next::Wait(self, None));
+        }
+        let answer = String::from_utf8_lossy(&self.answer).into_owned();
+        if answer.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("y")) {
+            return go_on(cx, self.selection, self.deletion);
+        }
+        cx.line("deletion is cancelled");
+        done()
+    }
+}
+
+fn go_on(cx: &mut Context<'_>, selection: Selection, deletion: Deletion) -> Outcome {
+    let flags = cx.flags();
     let wait = flags.is("wait") && deletion.dry_run == DryRun::None;
     let awaited = delete_all(cx, selection, deletion)?;
     if !wait {

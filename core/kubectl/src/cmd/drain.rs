@@ -93,7 +93,12 @@ fn nodes(cx: &mut Context<'_>) -> Result<Vec<Object>> {
     if !flags.text("selector").is_empty() {
         builder = builder.of_type("nodes");
     }
-    builder.build(cx)?.fetch_all(cx)
+    let mut nodes = Vec::new();
+    // As upstream, the first that is not there ends it.
+    for target in builder.build(cx)?.targets {
+        nodes.extend(crate::builder::fetch(cx, &target?)?);
+    }
+    Ok(nodes)
 }
 
 /// Marks nodes unschedulable, or schedulable again.

@@ -12,6 +12,7 @@ use crate::podsfor::map_text;
 use crate::printers::Teller;
 use crate::process::Outcome;
 use naru_api::Object;
+use naru_api::schema::Node;
 use serde_json::{Value, json};
 
 /// `kubectl expose`
@@ -60,9 +61,6 @@ const FLAGS: &[Flag] = &[
 fn run(cx: &mut Context<'_>) -> Outcome {
     let dry_run = cx.dry_run()?;
     let mut teller = Teller::new(cx, dry_run.suffix())?;
-    if !cx.flags().text("overrides").is_empty() {
-        return Err(Failure::message("--overrides is not yet in Naru"));
-    }
     // `--selector` is the new service's here: it chooses nothing.
     let selection =
         Builder::new(cx)?.selectors("", "").types_or_names(cx, false, cx.args())?.build(cx)?;
@@ -73,7 +71,9 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         let exposed = objects.and_then(|objects| {
             objects.iter().try_for_each(|object| {
                 let (namespace, explicit) = cx.namespace()?;
-                let mut service = service(cx, object)?;
+                let service = service(cx, object)?;
+                let node = Node::built_in("", "v1", "Service");
+                let mut service = crate::generate::overridden(cx.flags(), service, node)?;
                 if dry_run == DryRun::Client && explicit {
                     service["metadata"]["namespace"] = json!(namespace);
                 }

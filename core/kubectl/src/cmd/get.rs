@@ -78,6 +78,9 @@ const OUTPUTS: &[&str] = &["custom-columns", "custom-columns-file", "wide"];
 fn run(cx: &mut Context<'_>) -> Outcome {
     check_flags(cx)?;
     let flags = cx.flags();
+    if !flags.text("raw").is_empty() {
+        return super::raw::get(cx, flags.text("raw"));
+    }
     if flags.is("watch") || flags.is("watch-only") {
         return watch(cx);
     }
@@ -107,12 +110,7 @@ fn is_table(cx: &Context<'_>) -> bool {
 fn check_flags(cx: &mut Context<'_>) -> Result<()> {
     let flags = cx.flags();
     let output = flags.text("output");
-    if !flags.text("raw").is_empty() {
-        return Err(Failure::message("--raw is not yet in Naru"));
-    }
-    if !flags.text("subresource").is_empty() {
-        return Err(Failure::message("--subresource is not yet in Naru"));
-    }
+    common::subresource(flags.text("subresource"))?;
     if flags.is("show-labels") && !output.is_empty() && output != "wide" {
         let text = format!("--show-labels option cannot be used with {output} printer");
         return Err(Failure::message(text));
@@ -172,7 +170,11 @@ fn print_tables(cx: &mut Context<'_>, selection: Selection) -> Outcome {
 }
 
 fn table(cx: &mut Context<'_>, target: &Target) -> Result<Table> {
+    let subresource = common::subresource(cx.flags().text("subresource"))?;
     match target {
+        Target::Named { kind, namespace, name } if !subresource.is_empty() => {
+            cx.table_of(kind, namespace, name, subresource)
+        }
         Target::Selected { kind, namespace, options } => cx
             .table(kind, namespace, "", Op::List(options.clone()))
             .map_err(|failure| builder::enhance(failure, kind, options)),
@@ -200,7 +202,7 @@ fn json_of(object: &Object) -> Value {
 fn print_objects(cx: &mut Context<'_>, selection: Selection) -> Outcome {
     let flags = cx.flags();
     let single = selection.single;
-    let (mut objects, mut failures) = selection.fetch(cx);
+    let (mut objects, mut failures) = fetch(cx, selection)?;
     if flags.is("ignore-not-found") {
         failures.retain(|failure| !failure.is_not_found());
     }
@@ -233,6 +235,28 @@ fn print_objects(cx: &mut Context<'_>, selection: Selection) -> Outcome {
     cx.out(&rest);
     Failure::from_many(failures)?;
     done()
+}
+
+/// Reads the objects, or with `--subresource` this part of them.
+fn fetch(cx: &mut Context<'_>, selection: Selection) -> Result<(Vec<Object>, Vec<Failure>)> {
+    let subresource = common::subresource(cx.flags().text("subresource"))?;
+    if subresource.is_empty() {
+        return Ok(selection.fetch(cx));
+    }
+    let (mut objects, mut failures) = (Vec::new(), Vec::new());
+    for target in selection.targets {
+        let read = target.and_then(|target| match target {
+            Target::Named { kind, namespace, name } => {
+                cx.get_subresource(&kind, &namespace, &name, subresource).map(|one| vec![one])
+            }
+            target => builder::fetch(cx, &target),
+        });
+        match read {
+            Ok(found) => objects.extend(found),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    Ok((objects, failures))
 }
 
 // ---- watches ----

@@ -53,6 +53,10 @@ pub fn run(cx: &mut Context<'_>, field: &Field) -> Outcome {
     let dry_run = cx.dry_run()?;
     let (resources, pairs) = resources_and_pairs(cx.args(), field.noun)?;
     let (set, removed) = (field.parse)(&pairs)?;
+    // `annotate` looks at the output format first, `label` at the end.
+    if field.map == "annotations" {
+        crate::printers::Format::parse(cx, &[])?;
+    }
     check(cx, field, &resources, set.is_empty() && removed.is_empty(), dry_run)?;
     let local = cx.flags().is("local");
     let builder = Builder::new(cx)?.select_all(cx.flags().is("all")).local(local);

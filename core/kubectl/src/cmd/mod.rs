@@ -3,16 +3,24 @@
 pub mod annotate;
 pub mod apiresources;
 pub mod apply;
+mod apply_prune;
 mod apply_server_side;
+mod apply_set_last_applied;
 mod apply_view_last_applied;
 pub mod attach;
 pub mod auth;
+mod authreconcile;
 pub mod autoscale;
 pub mod certificate;
 pub mod clusterinfo;
+mod clusterinfo_dump;
 pub mod common;
+pub mod completion;
 pub mod config;
+mod config_cluster;
 mod config_credentials;
+mod config_set;
+pub mod cp;
 pub mod create;
 pub mod create_configmap;
 pub mod create_cronjob;
@@ -29,18 +37,29 @@ pub mod create_secret;
 pub mod create_service;
 pub mod create_serviceaccount;
 pub mod create_token;
+pub mod debug;
+mod debug_profile;
 pub mod delete;
 pub mod describe;
+pub mod diff;
 pub mod drain;
+pub mod edit;
 pub mod events;
 pub mod exec;
+pub mod explain;
 pub mod expose;
 pub mod get;
+pub mod kustomize;
 pub mod label;
 pub mod logs;
 pub mod metadata;
 pub mod options;
 pub mod patch;
+pub mod plugin;
+pub mod portforward;
+pub mod proxy;
+pub mod raw;
+pub mod record;
 pub mod replace;
 pub mod rollout;
 mod rollout_history;
@@ -49,10 +68,15 @@ mod rollout_undo;
 pub mod run;
 pub mod scale;
 pub mod set;
+pub mod set_change;
+pub mod set_env;
 pub mod set_image;
+pub mod set_resources;
+pub mod set_selector;
+pub mod set_serviceaccount;
+pub mod set_subject;
 pub mod taint;
 pub mod top;
-pub mod unavailable;
 pub mod version;
 pub mod wait;
 
@@ -114,7 +138,7 @@ pub const GROUPS: &[(&str, &[&Command])] = &[
 
 const BEGINNER: &[&Command] = &[&create::COMMAND, &expose::COMMAND, &run::COMMAND, &set::COMMAND];
 const INTERMEDIATE: &[&Command] =
-    &[&unavailable::EXPLAIN, &get::COMMAND, &unavailable::EDIT, &delete::COMMAND];
+    &[&explain::COMMAND, &get::COMMAND, &edit::COMMAND, &delete::COMMAND];
 const DEPLOY: &[&Command] = &[&rollout::COMMAND, &scale::COMMAND, &autoscale::COMMAND];
 const CLUSTER: &[&Command] = &[
     &certificate::COMMAND,
@@ -130,27 +154,27 @@ const TROUBLESHOOTING: &[&Command] = &[
     &logs::COMMAND,
     &attach::COMMAND,
     &exec::COMMAND,
-    &unavailable::PORT_FORWARD,
-    &unavailable::PROXY,
-    &unavailable::CP,
+    &portforward::COMMAND,
+    &proxy::COMMAND,
+    &cp::COMMAND,
     &auth::COMMAND,
-    &unavailable::DEBUG,
+    &debug::COMMAND,
     &events::COMMAND,
 ];
 const ADVANCED: &[&Command] = &[
-    &unavailable::DIFF,
+    &diff::COMMAND,
     &apply::COMMAND,
     &patch::COMMAND,
     &replace::COMMAND,
     &wait::COMMAND,
-    &unavailable::KUSTOMIZE,
+    &kustomize::COMMAND,
 ];
-const SETTINGS: &[&Command] = &[&label::COMMAND, &annotate::COMMAND, &unavailable::COMPLETION];
+const SETTINGS: &[&Command] = &[&label::COMMAND, &annotate::COMMAND, &completion::COMMAND];
 const OTHER: &[&Command] = &[
     &apiresources::COMMAND,
     &apiresources::VERSIONS,
     &config::COMMAND,
-    &unavailable::PLUGIN,
+    &plugin::COMMAND,
     &version::COMMAND,
 ];
 /// Not in the list of commands.

@@ -1,7 +1,7 @@
 //! `kubectl patch`.
 
 use super::common;
-use crate::builder::{self, Builder};
+use crate::builder::{self, Builder, Target};
 use crate::command::Command;
 use crate::context::{Context, DryRun, done};
 use crate::failure::{Failure, Result};
@@ -42,18 +42,23 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let dry_run = cx.dry_run()?;
     let flags = cx.flags();
     let patch = read_patch(cx)?;
-    if !flags.text("subresource").is_empty() || flags.is("local") {
-        return Err(Failure::message("--subresource and --local are not yet in Naru"));
+    let local = flags.is("local");
+    if local && cx.args().len() > 1 {
+        return Err(Failure::message("cannot specify --local and server resources"));
     }
-    let selection = Builder::new(cx)?.types_or_names(cx, false, cx.args())?.build(cx)?;
+    if local && dry_run == DryRun::Server {
+        let text = "cannot specify --local and --dry-run=server - did you mean --dry-run=client?";
+        return Err(Failure::message(text));
+    }
+    let builder = Builder::new(cx)?.local(local);
+    let builder = if local { builder } else { builder.types_or_names(cx, false, cx.args())? };
+    let selection = builder.build(cx)?;
     if selection.targets.is_empty() {
         return Err(Failure::message("no objects passed to patch"));
     }
     let mut failures = Vec::new();
     for target in selection.targets {
-        let patched = target
-            .and_then(|target| builder::fetch(cx, &target))
-            .and_then(|objects| objects.iter().try_for_each(|o| patch_one(cx, o, &patch, dry_run)));
+        let patched = target.and_then(|target| patch_all(cx, &target, &patch, dry_run));
         if let Err(failure) = patched {
             failures.push(failure);
         }
@@ -102,28 +107,49 @@ fn read_patch(cx: &mut Context<'_>) -> Result<Patch> {
     })
 }
 
+fn patch_all(cx: &mut Context<'_>, target: &Target, patch: &Patch, dry_run: DryRun) -> Result<()> {
+    if let (true, Target::Manifest(manifest)) = (cx.flags().is("local"), target) {
+        let after = patched(&manifest.kind, &manifest.object, patch)?;
+        return tell(cx, &manifest.kind, &manifest.object, after);
+    }
+    builder::fetch(cx, target)?.iter().try_for_each(|one| patch_one(cx, one, patch, dry_run))
+}
+
+/// What a patch makes of an object, without the API server.
+fn patched(kind: &KindRef, before: &Value, patch: &Patch) -> Result<Value> {
+    let before = before.clone();
+    let patched = match patch {
+        Patch::Json(operations) => naru_api::patch::json(before, operations),
+        Patch::Merge(changes) => Ok(naru_api::patch::merge(before, changes)),
+        Patch::Strategic(changes) => naru_api::patch::strategic(Node::of(kind), before, changes),
+        // `kubectl patch` has no such type.
+        Patch::Apply { .. } => Ok(before),
+    };
+    patched.map_err(|why| Failure::Message(why.to_string()))
+}
+
 fn patch_one(cx: &mut Context<'_>, object: &Object, patch: &Patch, dry_run: DryRun) -> Result<()> {
     let (kind, before) = (object.kind(), object.to_json().unwrap_or_default());
-    let after: Value = if dry_run == DryRun::Client {
-        let patched = match patch {
-            Patch::Json(operations) => naru_api::patch::json(before.clone(), operations),
-            Patch::Merge(changes) => Ok(naru_api::patch::merge(before.clone(), changes)),
-            Patch::Strategic(changes) => {
-                naru_api::patch::strategic(Node::of(&kind), before.clone(), changes)
-            }
-            // `kubectl patch` has no such type.
-            Patch::Apply { .. } => Ok(before.clone()),
-        };
-        patched.map_err(|why| Failure::Message(why.to_string()))?
-    } else {
-        let patched = cx
-            .patch(&kind, object.namespace(), object.name(), patch.clone(), dry_run)
-            .map_err(|failure| unsupported(failure, patch, &kind))?;
-        patched.to_json().unwrap_or_default()
+    let subresource = common::subresource(cx.flags().text("subresource"))?;
+    if dry_run == DryRun::Client {
+        let after = patched(&kind, &before, patch)?;
+        return tell(cx, &kind, &before, after);
+    }
+    let (namespace, name) = (object.namespace(), object.name());
+    let patched = match subresource {
+        "" => cx.patch(&kind, namespace, name, patch.clone(), dry_run),
+        subresource => {
+            cx.patch_subresource(&kind, namespace, name, subresource, patch.clone(), dry_run)
+        }
     };
-    let operation = if after == before { "patched (no change)" } else { "patched" };
+    let patched = patched.map_err(|failure| unsupported(failure, patch, &kind))?;
+    tell(cx, &kind, &before, patched.to_json().unwrap_or_default())
+}
+
+fn tell(cx: &mut Context<'_>, kind: &KindRef, before: &Value, after: Value) -> Result<()> {
+    let operation = if after == *before { "patched (no change)" } else { "patched" };
     // As upstream: a dry run is not told.
-    Teller::new(cx, "")?.tell(cx, &kind, after, operation)
+    Teller::new(cx, "")?.tell(cx, kind, after, operation)
 }
 
 /// Tells which type of patch the API server does not take for a kind.

@@ -94,8 +94,8 @@ pub(super) fn not_negative(cx: &Context<'_>) -> Result<i64> {
 type Change = fn(&Context<'_>, &Object, &Value) -> std::result::Result<Value, String>;
 
 fn change(cx: &mut Context<'_>, doing: &str, done_what: &str, change: Change) -> Outcome {
-    let mut teller = Teller::new(cx, "")?;
     let (objects, mut failures) = objects(cx)?;
+    let mut teller = Teller::new(cx, "")?;
     for object in objects {
         let (kind, json) = (object.kind(), object.to_json().unwrap_or_default());
         let supported = match doing {

@@ -16,6 +16,7 @@ use crate::process::{Next, Outcome, Task};
 use naru_api::gofmt::quote;
 use naru_api::k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use naru_api::request::{ListOptions, Propagation};
+use naru_api::schema::Node;
 use naru_api::{KindRef, Object, WatchEventType, WatchId};
 use naru_sim::Time;
 use serde_json::{Map, Value, json};
@@ -87,7 +88,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let flags = cx.flags();
     let attach = if flags.changed("attach") { flags.is("attach") } else { flags.is("stdin") };
     check_flags(cx, attach, dry_run)?;
-    let pod = override_with(cx, pod(cx)?)?;
+    let node = Node::built_in("", "v1", "Pod");
+    let pod = generate::overridden(cx.flags(), pod(cx)?, node)?;
     let pods = mapper::kind_for(&cx.kinds()?, "pods")?;
     let (pod, json) = create(cx, &pods, pod, dry_run)?;
     let mut created = vec![(pods.clone(), namespace_of(&json), name_of(&json))];
@@ -228,21 +230,6 @@ fn pod(cx: &Context<'_>) -> Result<Value> {
         pod["metadata"]["annotations"] = json!(annotations);
     }
     Ok(pod)
-}
-
-fn override_with(cx: &Context<'_>, object: Value) -> Result<Value> {
-    let overrides = cx.flags().text("overrides");
-    if overrides.is_empty() {
-        return Ok(object);
-    }
-    let kind = cx.flags().text("override-type");
-    if kind != "merge" {
-        let text = format!("--override-type={kind} is not yet in Naru");
-        return Err(Failure::message(text));
-    }
-    let patch: Value = serde_json::from_str(overrides)
-        .map_err(|why| Failure::message(format!("couldn't apply override: {why}")))?;
-    Ok(naru_api::patch::merge(object, &patch))
 }
 
 fn create(

@@ -1,6 +1,5 @@
 //! `kubectl set`.
 
-use super::unavailable;
 use crate::command::Command;
 
 /// `kubectl set`
@@ -10,12 +9,12 @@ pub static COMMAND: Command = Command {
     long: "Configure application resources.\n\n These commands help you make changes to existing \
            application resources.",
     subcommands: &[
-        &unavailable::SET_ENV,
+        &super::set_env::COMMAND,
         &super::set_image::COMMAND,
-        &unavailable::SET_RESOURCES,
-        &unavailable::SET_SELECTOR,
-        &unavailable::SET_SERVICEACCOUNT,
-        &unavailable::SET_SUBJECT,
+        &super::set_resources::COMMAND,
+        &super::set_selector::COMMAND,
+        &super::set_serviceaccount::COMMAND,
+        &super::set_subject::COMMAND,
     ],
     ..Command::EMPTY
 };

@@ -1,17 +1,14 @@
 //! `kubectl set image`.
 
 use super::common;
-use crate::builder::Builder;
+use super::set_change::{self, Changer, Item};
 use crate::command::Command;
-use crate::context::{Context, DryRun, done};
+use crate::context::{Context, done};
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
-use crate::generate::{parse_pairs, resources_and_pairs};
-use crate::printers::Teller;
+use crate::generate::{list_mut, parse_pairs, resources_and_pairs};
 use crate::process::Outcome;
-use naru_api::Object;
 use naru_api::gofmt::quote;
-use naru_api::request::Patch;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -45,26 +42,24 @@ const FLAGS: &[Flag] = &[
 
 fn run(cx: &mut Context<'_>) -> Outcome {
     let dry_run = cx.dry_run()?;
-    let mut teller = Teller::new(cx, dry_run.suffix())?;
+    let failed = "failed to patch image update to pod template:";
+    let mut changer = Changer::new(cx, dry_run, "image updated", failed)?;
     let (resources, pairs) = resources_and_pairs(cx.args(), "image")?;
     let (images, _) = parse_pairs(&pairs, "image", false)?;
-    let flags = cx.flags();
-    if flags.is("local") {
-        return Err(Failure::message("--local is not yet in Naru"));
+    set_change::check_local(cx, dry_run)?;
+    let items = set_change::items(cx, &resources);
+    check(cx, &resources, &images, &items)?;
+    let mut missing = Vec::new();
+    let changed = set_change::change_pod_specs(cx, &items?, &mut changer, false, |_, _, spec| {
+        set(spec, &images, &mut missing);
+        Ok(true)
+    });
+    match changed {
+        Err(Failure::Many(several)) => missing.extend(several),
+        Err(failure) => missing.push(failure),
+        Ok(()) => {}
     }
-    let selection = Builder::new(cx)?
-        .select_all(flags.is("all"))
-        .types_or_names(cx, flags.is("all"), &resources)?
-        .build(cx);
-    let fetched = selection.and_then(|selection| selection.fetch_all(cx));
-    check(cx, &resources, &images, &fetched)?;
-    let mut failures = Vec::new();
-    for object in fetched? {
-        if let Err(failure) = set(cx, &object, &images, dry_run, &mut teller, &mut failures) {
-            failures.push(failure);
-        }
-    }
-    Failure::from_many(failures)?;
+    Failure::from_many(missing)?;
     done()
 }
 
@@ -72,7 +67,7 @@ fn check(
     cx: &Context<'_>,
     resources: &[String],
     images: &BTreeMap<String, String>,
-    fetched: &Result<Vec<Object>>,
+    fetched: &Result<Vec<Item>>,
 ) -> Result<()> {
     // As upstream: what cannot be read is told before flags that do not fit.
     if fetched.is_err() {
@@ -98,65 +93,21 @@ fn check(
     Failure::from_many(failures)
 }
 
-fn set(
-    cx: &mut Context<'_>,
-    object: &Object,
-    images: &BTreeMap<String, String>,
-    dry_run: DryRun,
-    teller: &mut Teller,
-    failures: &mut Vec<Failure>,
-) -> Result<()> {
-    let (kind, mut json) = (object.kind(), object.to_json().unwrap_or_default());
-    let in_template = kind.kind != "Pod";
-    let pointer = if in_template { "/spec/template/spec" } else { "/spec" };
-    let Some(spec) = json.pointer_mut(pointer).filter(|spec| spec.is_object()) else {
-        let (resource, name) = (&kind.plural, object.name());
-        let text = format!(
-            "error: {resource}/{name} the object is not a pod or does not have a pod template: {}\n",
-            kind.group_kind()
-        );
-        return Err(Failure::Message(text));
-    };
-    let mut changes = serde_json::Map::new();
+/// Sets images; `missing` tells of containers that are not there.
+fn set(spec: &mut Value, images: &BTreeMap<String, String>, missing: &mut Vec<Failure>) {
     for (name, image) in images {
         let mut found = false;
         for list in ["initContainers", "containers"] {
-            for container in spec[list].as_array_mut().into_iter().flatten() {
-                if name != "*" && container["name"] != json!(name) {
-                    continue;
-                }
-                found = true;
-                if container["image"] != json!(image) {
+            for container in list_mut(spec, list) {
+                if name == "*" || container["name"] == json!(name) {
+                    found = true;
                     container["image"] = json!(image);
-                    let changed = json!({"image": image, "name": container["name"]});
-                    let entry = changes.entry(list).or_insert_with(|| json!([]));
-                    if let Some(entry) = entry.as_array_mut() {
-                        entry.push(changed);
-                    }
                 }
             }
         }
         if !found {
             let text = format!("error: unable to find container named {}", quote(name));
-            failures.push(Failure::Message(text));
+            missing.push(Failure::Message(text));
         }
     }
-    if changes.is_empty() {
-        return Ok(());
-    }
-    if dry_run != DryRun::Client {
-        let spec = Value::Object(changes);
-        let patch = match in_template {
-            true => json!({"spec": {"template": {"spec": spec}}}),
-            false => json!({"spec": spec}),
-        };
-        let patched = cx
-            .patch(&kind, object.namespace(), object.name(), Patch::Strategic(patch), dry_run)
-            .map_err(|failure| {
-                let why = failure.bare();
-                Failure::Message(format!("failed to patch image update to pod template: {why}"))
-            })?;
-        json = patched.to_json().unwrap_or_default();
-    }
-    teller.tell(cx, &kind, json, "image updated")
 }

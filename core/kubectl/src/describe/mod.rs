@@ -10,12 +10,17 @@ mod endpoints;
 mod endpointslice;
 pub mod events;
 mod generic;
+mod horizontalpodautoscaler;
+mod ingress;
+mod job;
 mod limitrange;
 mod namespace;
+mod networkpolicy;
 mod node;
 pub mod page;
 mod pod;
 pub mod podtemplate;
+mod policy;
 mod rbac;
 mod replicaset;
 mod replicationcontroller;
@@ -77,6 +82,33 @@ pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Res
         "RoleBinding.rbac.authorization.k8s.io"
         | "ClusterRoleBinding.rbac.authorization.k8s.io" => {
             rbac::describe_binding(&mut page, &json);
+        }
+        "Job.batch" => job::describe(&mut page, &json, events.as_ref()),
+        "CronJob.batch" => job::describe_cron(&mut page, &json, events.as_ref()),
+        "HorizontalPodAutoscaler.autoscaling" => {
+            horizontalpodautoscaler::describe(&mut page, &json, events.as_ref());
+        }
+        "Ingress.networking.k8s.io" => {
+            ingress::describe(cx, &mut page, &json, events.as_ref())?;
+        }
+        "IngressClass.networking.k8s.io" => {
+            ingress::describe_class(&mut page, &json, events.as_ref());
+        }
+        "NetworkPolicy.networking.k8s.io" => networkpolicy::describe(&mut page, &json),
+        "ServiceCIDR.networking.k8s.io" => {
+            policy::describe_service_cidr(&mut page, &json, events.as_ref());
+        }
+        "IPAddress.networking.k8s.io" => {
+            policy::describe_ip_address(&mut page, &json, events.as_ref());
+        }
+        "PodDisruptionBudget.policy" => {
+            policy::describe_budget(&mut page, &json, events.as_ref());
+        }
+        "PriorityClass.scheduling.k8s.io" => {
+            policy::describe_priority_class(&mut page, &json, events.as_ref());
+        }
+        "CertificateSigningRequest.certificates.k8s.io" => {
+            policy::describe_signing_request(&mut page, &json, events.as_ref())?;
         }
         _ => generic::describe(&mut page, &json, events.as_ref()),
     }

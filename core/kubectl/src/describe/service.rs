@@ -76,7 +76,7 @@ fn describe_port(page: &mut Page, port: &Value, slices: &[Value]) {
 /// `10.244.1.2:8080,10.244.2.2:8080`: the ready ones of the port named `name`.
 ///
 /// Upstream: `formatEndpointSlices`.
-fn endpoints(slices: &[Value], name: &str) -> String {
+pub(super) fn endpoints(slices: &[Value], name: &str) -> String {
     if slices.is_empty() {
         return "<none>".to_owned();
     }

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
 use naru_api::KindRef;
 use naru_api::gofmt::quote;
+use naru_api::gotemplate::{Template, TemplateError};
 use naru_api::jsonpath;
 use serde_json::Value;
 
@@ -33,6 +34,8 @@ pub enum Format {
     JsonPathAsJson(jsonpath::JsonPath),
     /// `-o custom-columns=…`
     CustomColumns(customcolumns::CustomColumns),
+    /// `-o go-template=…`, with its text
+    GoTemplate(Template, String),
 }
 
 /// What `-o` of a command may be, beyond what [`Printer`] always knows.
@@ -63,9 +66,7 @@ impl Format {
             "name" => return Ok(Some(Format::Name)),
             "custom-columns" | "custom-columns-file" if others.contains(&name) => {}
             "jsonpath" | "jsonpath-as-json" | "jsonpath-file" => {}
-            "go-template" | "go-template-file" | "template" | "templatefile" => {
-                return Err(Failure::message("Go templates (-o go-template) are not yet in Naru"));
-            }
+            "go-template" | "go-template-file" | "template" | "templatefile" => {}
             name if name.is_empty() || others.contains(&name) => return Ok(None),
             _ => {
                 let mut allowed: Vec<&str> =
@@ -79,7 +80,8 @@ impl Format {
                 )));
             }
         }
-        let text = if name.ends_with("-file") && !argument.is_empty() {
+        let in_file = name.ends_with("-file") || name == "templatefile";
+        let text = if in_file && !argument.is_empty() {
             read_template(cx, name, argument)?
         } else {
             argument.to_owned()
@@ -100,6 +102,12 @@ impl Format {
             return Err(Failure::message("template format specified but no template given"));
         }
         let missing_ok = flags.is("allow-missing-template-keys");
+        if name.contains("template") {
+            let template = Template::parse("output", text, missing_ok).map_err(|why| {
+                Failure::Message(format!("error parsing template {text}, {why}\n"))
+            })?;
+            return Ok(Format::GoTemplate(template, text.to_owned()));
+        }
         let path = jsonpath::JsonPath::parse(text, missing_ok)
             .map_err(|why| Failure::message(format!("error parsing jsonpath {text}, {why}")))?;
         Ok(if name == "jsonpath-as-json" {
@@ -108,6 +116,18 @@ impl Format {
             Format::JsonPath(path)
         })
     }
+}
+
+/// Upstream: `GoTemplatePrinter.PrintObj`, which also shows what the template was given.
+fn template_failure(text: &str, object: &Value, why: &TemplateError) -> Failure {
+    let raw = serde_json::to_string(object).unwrap_or_default();
+    let given = naru_api::gofmt::plain(object);
+    let shown = format!(
+        "Error executing template: {why}. Printing more information for debugging the \
+         template:\n\ttemplate was:\n\t\t{text}\n\traw data was:\n\t\t{raw}\n\tobject given to \
+         template engine was:\n\t\t{given}\n\n"
+    );
+    Failure::Shown(shown, format!("error executing template {}: {why}", quote(text)))
 }
 
 fn read_template(cx: &mut Context<'_>, name: &str, path: &str) -> Result<String> {
@@ -154,6 +174,9 @@ impl Printer {
                 json::to_json(&Value::Array(found))
             }
             Format::CustomColumns(columns) => columns.print(&object),
+            Format::GoTemplate(template, text) => {
+                template.execute(&object).map_err(|why| template_failure(text, &object, &why))
+            }
         }
     }
 
@@ -166,7 +189,8 @@ impl Printer {
     }
 }
 
-fn drop_managed_fields(object: &mut Value) {
+/// Takes `metadata.managedFields` out of an object, or out of those of a list.
+pub fn drop_managed_fields(object: &mut Value) {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }

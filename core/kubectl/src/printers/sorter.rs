@@ -5,6 +5,7 @@
 use crate::failure::{Failure, Result};
 use naru_api::gofmt::quote;
 use naru_api::jsonpath::{JsonPath, relaxed};
+use naru_api::quantity::Amount;
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -28,42 +29,17 @@ pub fn sort_by<T>(path: &str, items: Vec<T>, object: impl Fn(&T) -> Value) -> Re
 
 fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     match (a, b) {
-        (Some(Value::String(a)), Some(Value::String(b))) => natural(a, b),
+        (Some(Value::String(a)), Some(Value::String(b))) => {
+            match (a.parse::<Amount>(), b.parse::<Amount>()) {
+                (Ok(a), Ok(b)) => a.cmp(&b),
+                _ => a.cmp(b),
+            }
+        }
         (Some(Value::Number(a)), Some(Value::Number(b))) => {
             a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
         }
         (a, b) => a.is_some().cmp(&b.is_some()),
     }
-}
-
-/// `web-2` before `web-10`.
-fn natural(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a, b);
-    loop {
-        let (x, y) = match (a.chars().next(), b.chars().next()) {
-            (Some(x), Some(y)) => (x, y),
-            (x, y) => return x.is_some().cmp(&y.is_some()),
-        };
-        if x.is_ascii_digit() && y.is_ascii_digit() {
-            let (one, rest_a) = digits(a);
-            let (other, rest_b) = digits(b);
-            let (short, long) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
-            let order = short.len().cmp(&long.len()).then_with(|| short.cmp(long));
-            if order != Ordering::Equal {
-                return order;
-            }
-            (a, b) = (rest_a, rest_b);
-        } else if x == y {
-            a = a.get(x.len_utf8()..).unwrap_or_default();
-            b = b.get(y.len_utf8()..).unwrap_or_default();
-        } else {
-            return x.cmp(&y);
-        }
-    }
-}
-
-fn digits(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 #[cfg(test)]
@@ -72,10 +48,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn numbers_in_names_count() {
-        let items = vec![json!({"n": "web-10"}), json!({"n": "web-2"}), json!({})];
+    fn sorts_texts_and_quantities() {
+        let items = vec![json!({"n": "web-2"}), json!({"n": "web-10"}), json!({})];
         let sorted = sort_by(".n", items, Value::clone).unwrap();
-        assert_eq!(sorted, [json!({}), json!({"n": "web-2"}), json!({"n": "web-10"})]);
+        assert_eq!(sorted, [json!({}), json!({"n": "web-10"}), json!({"n": "web-2"})]);
+        let items = vec![json!({"n": "10Gi"}), json!({"n": "500Mi"}), json!({"n": "2Gi"})];
+        let sorted = sort_by(".n", items, Value::clone).unwrap();
+        assert_eq!(sorted, [json!({"n": "500Mi"}), json!({"n": "2Gi"}), json!({"n": "10Gi"})]);
         assert!(sort_by(".x", vec![json!({"n": 1})], Value::clone).is_err());
     }
 }

@@ -1,7 +1,9 @@
 //! `diff`
 
 use super::tool::{Options, Out};
-use crate::Sys;
+use crate::{Errno, Sys};
+use naru_sim::Time;
+use std::collections::BTreeSet;
 
 /// Most cells of the table that the comparison fills; larger files are told apart only as a whole.
 const CELLS_MAX: usize = 4_000_000;
@@ -80,20 +82,89 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         out.error("diff: Try 'diff --help' for more information.");
         return 2;
     };
+    let (old, new) = (sys.absolute(old_name), sys.absolute(new_name));
+    let folders = (sys.fs().is_dir(&old), sys.fs().is_dir(&new));
+    if folders == (true, true) {
+        let shown: Vec<&str> =
+            args.iter().filter(|arg| arg.starts_with('-')).map(String::as_str).collect();
+        let command = ["diff"].into_iter().chain(shown).collect::<Vec<_>>().join(" ");
+        return compare_folders(sys, &options, &command, (old_name, new_name), out);
+    }
+    // A file is compared with the one of its name in a folder.
+    let inside =
+        |folder: &str, file: &str| crate::join(folder, file.rsplit('/').next().unwrap_or_default());
+    match folders {
+        (true, false) => compare(sys, &options, (&inside(old_name, new_name), new_name), out),
+        (false, true) => compare(sys, &options, (old_name, &inside(new_name, old_name)), out),
+        _ => compare(sys, &options, (old_name, new_name), out),
+    }
+}
+
+/// Compares what lies in two folders, file by file.
+fn compare_folders(
+    sys: &mut dyn Sys,
+    options: &Options,
+    command: &str,
+    (old, new): (&str, &str),
+    out: &mut Out,
+) -> i32 {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for folder in [old, new] {
+        let path = sys.absolute(folder);
+        names.extend(sys.fs().list(&path).unwrap_or_default().into_iter().map(|e| e.name));
+    }
+    let mut code = 0;
+    for name in names {
+        let paths = (crate::join(old, &name), crate::join(new, &name));
+        let there = |sys: &mut dyn Sys, path: &str| {
+            let path = sys.absolute(path);
+            (sys.fs().exists(&path), sys.fs().is_dir(&path))
+        };
+        let (left, right) = (there(sys, &paths.0), there(sys, &paths.1));
+        let found = match (left, right) {
+            ((true, true), (true, true)) if options.has('r') => {
+                compare_folders(sys, options, command, (&paths.0, &paths.1), out)
+            }
+            ((true, true), (true, true)) => {
+                out.line(format!("Common subdirectories: {} and {}", paths.0, paths.1));
+                0
+            }
+            ((true, _), (false, _)) | ((false, _), (true, _)) if !options.has('N') => {
+                let folder = if left.0 { old } else { new };
+                out.line(format!("Only in {folder}: {name}"));
+                1
+            }
+            _ => {
+                let mut text = Out::default();
+                let found = compare(sys, options, (&paths.0, &paths.1), &mut text);
+                if found == 1 && !options.has('q') {
+                    out.line(format!("{command} {} {}", paths.0, paths.1));
+                }
+                out.append(text);
+                found
+            }
+        };
+        code = code.max(found);
+    }
+    code
+}
+
+/// Compares two files.
+fn compare(
+    sys: &mut dyn Sys,
+    options: &Options,
+    (old_name, new_name): (&str, &str),
+    out: &mut Out,
+) -> i32 {
     let mut texts = Vec::new();
     for name in [old_name, new_name] {
         let path = sys.absolute(name);
-        let path = if sys.fs().is_dir(&path) {
-            let other = if name == old_name { new_name } else { old_name };
-            crate::join(&path, other.rsplit('/').next().unwrap_or_default())
-        } else {
-            path
-        };
         match sys.fs().read_text(&path) {
             Ok(text) => {
-                let mtime = sys.fs().stat(&path).map(|stat| stat.mtime).unwrap_or_default();
+                let mtime = sys.fs().stat(&path).map(|stat| stat.mtime).ok();
                 texts.push((text, mtime));
             }
+            Err(Errno::NotFound) if options.has('N') => texts.push((String::new(), None)),
             Err(errno) => {
                 out.error(format!("diff: {name}: {errno}"));
                 return 2;
@@ -112,7 +183,11 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let new: Vec<&str> = new_text.split_inclusive('\n').collect();
     let edits = edits(&old, &new);
     if options.has('u') {
-        let date = |at| super::date::format(at, "%Y-%m-%d %H:%M:%S.%N +0000");
+        // A file that is not there is as old as can be.
+        let date = |at: Option<Time>| match at {
+            Some(at) => super::date::format(at, "%Y-%m-%d %H:%M:%S.%N +0000"),
+            None => "1970-01-01 00:00:00.000000000 +0000".to_owned(),
+        };
         out.line(format!("--- {old_name}\t{}", date(*old_time)));
         out.line(format!("+++ {new_name}\t{}", date(*new_time)));
         unified(&old, &new, &edits, out);

@@ -20,11 +20,13 @@ mod sed;
 mod small;
 mod sort;
 mod tail;
+mod tar;
 mod tee;
 pub(crate) mod test;
 mod tool;
 mod tr;
 mod uniq;
+mod vi;
 mod wc;
 
 use crate::shell::{Flavor, Shell};
@@ -80,6 +82,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "sort" => filter::<sort::Sort>(),
         "stat" => once(files::stat),
         "tail" => Box::new(tail::TailProgram::new()),
+        "tar" => Box::new(tar::Tar::default()),
         "tee" => filter::<tee::Tee>(),
         "time" => Box::new(run::TimeProgram::default()),
         "timeout" => Box::new(run::Timeout::default()),
@@ -88,6 +91,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "true" => once(small::yes_indeed),
         "uname" => once(small::uname),
         "uniq" => filter::<uniq::Uniq>(),
+        "vi" | "vim" => Box::new(vi::Vi::default()),
         "watch" => Box::new(run::Watch::new()),
         "wc" => filter::<wc::Wc>(),
         "wget" => Box::new(net::wget::Wget::default()),
@@ -105,8 +109,8 @@ const NAMES: &[&str] = &[
     "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep", "find",
     "grep", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "nc", "nproc",
     "nslookup", "printenv", "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq",
-    "sleep", "sort", "stat", "tail", "tee", "test", "time", "timeout", "touch", "tr", "true",
-    "uname", "uniq", "watch", "wc", "wget", "which", "whoami", "xargs", "yes",
+    "sleep", "sort", "stat", "tail", "tar", "tee", "test", "time", "timeout", "touch", "tr",
+    "true", "uname", "uniq", "vi", "vim", "watch", "wc", "wget", "which", "whoami", "xargs", "yes",
 ];
 
 fn once(run: fn(&mut dyn Sys, &[String], &mut Out) -> i32) -> Box<dyn Program> {

@@ -51,6 +51,11 @@ impl Out {
         self.push(2, bytes.as_ref());
     }
 
+    /// Prints what another has printed.
+    pub fn append(&mut self, other: Out) {
+        other.pending.into_iter().for_each(|(fd, bytes)| self.push(fd, &bytes));
+    }
+
     fn push(&mut self, fd: Fd, bytes: &[u8]) {
         self.bytes += bytes.len();
         match self.pending.back_mut() {

@@ -107,6 +107,17 @@ impl HttpServer {
         }
     }
 
+    /// Starts to listen at one address, and says where; port 0 takes a free one.
+    pub fn listen_on(
+        &mut self,
+        net: &mut dyn NetStack,
+        at: SocketAddr,
+    ) -> Result<SocketAddr, Errno> {
+        let socket = net.tcp_listen(at)?;
+        self.listeners.push(Listener { socket, secured: None });
+        net.local_addr(socket)
+    }
+
     /// Takes connections and reads; gives the requests that are complete.
     pub fn poll(&mut self, net: &mut dyn NetStack, now: Time) -> Vec<Incoming> {
         self.accept(net);

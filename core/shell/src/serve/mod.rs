@@ -10,4 +10,5 @@ mod stream;
 pub use dial::{Dial, DialError};
 pub use exchange::{Exchange, Outcome};
 pub use http_server::{ConnectionId, HttpServer, Incoming, Secured, Takes};
+pub use naru_network::http::{Request, Response};
 pub use stream::Stream;

@@ -101,6 +101,7 @@ impl Engine {
         let terminal = cluster.open_terminal(columns, rows);
         let report =
             Report::Booted { catalogue: catalogue(), lesson: lesson_page(file.slug, &lesson) };
+        cluster.await_openapi();
         // The prompt.
         cluster.answer(Duration::ZERO);
         let engine = Engine {
@@ -165,6 +166,16 @@ impl Engine {
         if self.pace.speed().is_paused() {
             self.cluster.answer(within);
         }
+    }
+
+    /// Whether `kubectl explain` waits for the schemas.
+    pub fn wants_openapi(&self) -> bool {
+        self.cluster.wants_openapi()
+    }
+
+    /// Brings the schemas; `None` if they cannot be had.
+    pub fn set_openapi(&mut self, json: Option<&str>) {
+        self.cluster.set_openapi(json.map(str::as_bytes));
     }
 
     /// Works for a slice of time.

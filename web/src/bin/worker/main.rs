@@ -7,7 +7,11 @@ use engine::{Engine, Next};
 use naru_web::protocol::{self, Report, Request};
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
-use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent, Response};
+
+/// Beside the worker's own file, where Trunk has laid it.
+const OPENAPI_FILE: &str = "openapi.json";
 
 /// What the worker is made of.
 struct Worker {
@@ -19,6 +23,8 @@ struct Worker {
     timer: Option<i32>,
     /// A message to oneself is under way.
     returning: bool,
+    /// The schemas of `kubectl explain` are being fetched.
+    fetching: bool,
 }
 
 thread_local! {
@@ -37,7 +43,8 @@ fn main() {
     });
     scope.set_onmessage(Some(hear.as_ref().unchecked_ref()));
     hear.forget();
-    let worker = Worker { scope, engine: None, turn, tick, timer: None, returning: false };
+    let worker =
+        Worker { scope, engine: None, turn, tick, timer: None, returning: false, fetching: false };
     WORKER.set(Some(worker));
 }
 
@@ -75,9 +82,35 @@ impl Worker {
         let Some(mut engine) = self.engine.take() else { return };
         let mut reports = Vec::new();
         let next = engine.slice(&|| self.now(), &mut reports);
+        if engine.wants_openapi() && !self.fetching {
+            self.fetching = true;
+            self.fetch_openapi();
+        }
         self.engine = Some(engine);
         self.send(reports);
         self.come_back(next);
+    }
+
+    /// Fetches the schemas, which the page does not carry since most learners never ask for them.
+    fn fetch_openapi(&self) {
+        let answer = JsFuture::from(self.scope.fetch_with_str(OPENAPI_FILE));
+        wasm_bindgen_futures::spawn_local(async move {
+            let text = async {
+                let response: Response = answer.await?.dyn_into()?;
+                if !response.ok() {
+                    return Err(JsValue::NULL);
+                }
+                JsFuture::from(response.text()?).await
+            };
+            let text = text.await.ok().and_then(|text| text.as_string());
+            with_worker(|worker| {
+                worker.fetching = false;
+                if let Some(engine) = &mut worker.engine {
+                    engine.set_openapi(text.as_deref());
+                }
+                worker.come_back(Next::Now);
+            });
+        });
     }
 
     fn come_back(&mut self, next: Next) {

@@ -20,7 +20,7 @@ use naru_api::{ApiError, ApiService, Kind, KindRef, status::ApiResult};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A year: a document of this hash does not change.
 const IMMUTABLE: &str = "public, immutable, max-age=31536000";
@@ -45,21 +45,41 @@ impl Schemas {
     }
 }
 
+/// Where the schemas of the built-in types come from. They are large, so they are read when they
+/// are first asked for.
+#[derive(Clone, Debug, Default)]
+enum Source {
+    /// There are none: OpenAPI is not served.
+    #[default]
+    None,
+    /// Somebody brings them when they are asked for; until then OpenAPI is unavailable.
+    Awaited {
+        /// Whether they were asked for.
+        wanted: bool,
+    },
+    /// They are read from what the program carries.
+    Carried(fn() -> Result<Schemas, String>),
+    /// Here they are.
+    Here(Arc<Schemas>),
+}
+
 /// What the API server keeps of OpenAPI.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenApi {
-    schemas: Option<Arc<Schemas>>,
+    source: Source,
     /// Made when first asked for, and anew when other kinds are served.
     documents: Option<Arc<Documents>>,
 }
 
-/// All documents, of the kinds that were served when they were made.
+/// All documents, of the kinds that were served when they were made. A document is written when it
+/// is first asked for.
 #[derive(Debug)]
 struct Documents {
     kinds: Vec<KindRef>,
+    schemas: Map<String, Value>,
     /// By path: `api/v1`, `apis/apps/v1`.
-    v3: BTreeMap<String, Document>,
-    v2: Document,
+    v3: BTreeMap<String, (Vec<KindRef>, OnceLock<Document>)>,
+    v2: OnceLock<Document>,
 }
 
 #[derive(Debug)]
@@ -79,21 +99,34 @@ impl Document {
 
 impl Documents {
     fn new(schemas: &Schemas, kinds: Vec<KindRef>) -> Self {
-        let schemas = schemas::all(schemas, &kinds);
-        let mut v3 = BTreeMap::new();
-        for (path, of_version) in by_version(&kinds) {
-            let paths = paths::of(&of_version);
-            let wanted = schemas::closure(&schemas, &paths);
-            let document = json!({
+        let v3 = by_version(&kinds).into_iter();
+        Documents {
+            schemas: schemas::all(schemas, &kinds),
+            v3: v3.map(|(path, kinds)| (path, (kinds, OnceLock::new()))).collect(),
+            v2: OnceLock::new(),
+            kinds,
+        }
+    }
+
+    /// The document of a group version.
+    fn v3(&self, path: &str) -> Option<&Document> {
+        let (kinds, document) = self.v3.get(path)?;
+        Some(document.get_or_init(|| {
+            let paths = paths::of(kinds);
+            let wanted = schemas::closure(&self.schemas, &paths);
+            Document::new(&json!({
                 "openapi": "3.0.0",
                 "info": { "title": "Kubernetes", "version": "v1.33.1" },
                 "paths": paths,
                 "components": { "schemas": wanted },
-            });
-            v3.insert(path, Document::new(&document));
-        }
-        let v2 = Document::new(&swagger::document(&schemas, &paths::of(&kinds)));
-        Documents { kinds, v3, v2 }
+            }))
+        }))
+    }
+
+    fn v2(&self) -> &Document {
+        self.v2.get_or_init(|| {
+            Document::new(&swagger::document(&self.schemas, &paths::of(&self.kinds)))
+        })
     }
 
     /// Whether these kinds are served as before.
@@ -133,15 +166,35 @@ fn proto_document() -> Vec<u8> {
 }
 
 impl ApiServer {
-    /// Serves OpenAPI documents, with these schemas of the built-in types.
-    pub fn set_openapi(&mut self, schemas: Arc<Schemas>) {
-        self.rest_state_mut().openapi = OpenApi { schemas: Some(schemas), documents: None };
+    /// Serves OpenAPI documents, with these schemas of the built-in types; without any, none.
+    pub fn set_openapi(&mut self, schemas: Option<Arc<Schemas>>) {
+        self.set_openapi_source(schemas.map_or(Source::None, Source::Here));
+    }
+
+    /// Serves OpenAPI documents, with schemas that are read when they are first asked for.
+    pub fn carry_openapi(&mut self, read: fn() -> Result<Schemas, String>) {
+        self.set_openapi_source(Source::Carried(read));
+    }
+
+    /// Answers that OpenAPI is unavailable for the moment, until somebody who looks at
+    /// [`ApiServer::wants_openapi`] brings the schemas.
+    pub fn await_openapi(&mut self) {
+        self.set_openapi_source(Source::Awaited { wanted: false });
+    }
+
+    /// Whether the schemas were asked for and are not here.
+    pub fn wants_openapi(&self) -> bool {
+        matches!(self.rest_state().openapi.source, Source::Awaited { wanted: true })
+    }
+
+    fn set_openapi_source(&mut self, source: Source) {
+        self.rest_state_mut().openapi = OpenApi { source, documents: None };
     }
 
     /// `/openapi/v2`, `/openapi/v3` and what lies below.
     pub(crate) fn rest_openapi(&mut self, x: &Exchange<'_>) -> ApiResult<HttpResponse> {
         let path = x.info.path.trim_matches('/');
-        let documents = self.documents().ok_or_else(not_found::page)?;
+        let documents = self.documents()?;
         if x.info.verb != "get" {
             return Err(ApiError::method_not_allowed());
         }
@@ -150,19 +203,20 @@ impl ApiServer {
             return Ok(HttpResponse { head, body: proto_document() });
         }
         if path == "openapi/v2" {
-            return Ok(discovery::tagged(x, answer(&documents.v2, media::JSON)));
+            return Ok(discovery::tagged(x, answer(documents.v2(), media::JSON)));
         }
         let form = x.form(&[])?;
         if path == "openapi/v3" {
-            let url = |(path, document): (&String, &Document)| {
-                let url = format!("/openapi/v3/{path}?hash={}", document.hash);
+            let url = |path: &String| {
+                let hash = documents.v3(path).map_or("", |document| &document.hash);
+                let url = format!("/openapi/v3/{path}?hash={hash}");
                 (path.clone(), json!({ "serverRelativeURL": url }))
             };
-            let paths: Map<String, Value> = documents.v3.iter().map(url).collect();
+            let paths: Map<String, Value> = documents.v3.keys().map(url).collect();
             return Ok(encode::written(200, &json!({ "paths": paths }), &form));
         }
         let below = path.strip_prefix("openapi/v3/").unwrap_or_default();
-        let document = documents.v3.get(below).ok_or_else(not_found::page)?;
+        let document = documents.v3(below).ok_or_else(not_found::page)?;
         Ok(match x.query.get("hash") {
             Some(hash) if hash != document.hash => {
                 let to = format!("/openapi/v3/{below}?hash={}", document.hash);
@@ -178,16 +232,28 @@ impl ApiServer {
         })
     }
 
-    fn documents(&mut self) -> Option<Arc<Documents>> {
+    fn documents(&mut self) -> ApiResult<Arc<Documents>> {
         let kinds = self.kinds();
         let openapi = &mut self.rest_state_mut().openapi;
-        let schemas = openapi.schemas.as_ref()?;
+        if let Source::Carried(read) = openapi.source {
+            let schemas = read().map_err(|why| ApiError::internal(&why))?;
+            openapi.source = Source::Here(Arc::new(schemas));
+        }
+        let schemas = match &mut openapi.source {
+            Source::Here(schemas) => schemas,
+            Source::Awaited { wanted } => {
+                *wanted = true;
+                let text = "the schemas are being loaded";
+                return Err(ApiError::new(503, "ServiceUnavailable", text));
+            }
+            Source::None | Source::Carried(_) => return Err(not_found::page()),
+        };
         match &openapi.documents {
-            Some(documents) if documents.are_of(&kinds) => Some(Arc::clone(documents)),
+            Some(documents) if documents.are_of(&kinds) => Ok(Arc::clone(documents)),
             _ => {
                 let made = Arc::new(Documents::new(schemas, kinds));
                 openapi.documents = Some(Arc::clone(&made));
-                Some(made)
+                Ok(made)
             }
         }
     }

@@ -1,16 +1,10 @@
-//! The schemas of the built-in types, as the build script has written them.
+//! The schemas of the built-in types.
 
-use flate2::read::GzDecoder;
 use naru_apiserver::rest::Schemas;
-use std::error::Error;
-use std::sync::Arc;
-
-static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/schemas.json.gz"));
 
 /// Unpacks them.
-pub fn schemas() -> Result<Arc<Schemas>, Box<dyn Error>> {
-    let json = serde_json::from_reader(GzDecoder::new(COMPRESSED))?;
-    Ok(Arc::new(Schemas::new(json)?))
+pub fn schemas() -> Result<Schemas, String> {
+    Schemas::new(naru_schemas::json()?)
 }
 
 #[cfg(test)]

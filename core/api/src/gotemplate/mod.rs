@@ -1,0 +1,61 @@
+//! Go templates over JSON: `{{range .items}}{{.metadata.name}}{{"\n"}}{{end}}`.
+//!
+//! Upstream: Go's `text/template`, with the functions that kubectl adds (`exists`, `base64decode`;
+//! `k8s.io/cli-runtime/pkg/printers/template.go`).
+
+mod exec;
+mod functions;
+mod lex;
+mod parse;
+mod value;
+
+use parse::Node;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Templates within templates, and values within values.
+const DEPTH_MAX: usize = 100;
+/// Bytes that a template may make.
+const OUTPUT_MAX: usize = 16 * 1024 * 1024;
+/// Steps that a template may take.
+const STEPS_MAX: usize = 5_000_000;
+
+/// A parsed template.
+#[derive(Clone, Debug)]
+pub struct Template {
+    name: String,
+    /// The template's text and those that it defines, by name.
+    bodies: BTreeMap<String, Vec<Node>>,
+    missing_ok: bool,
+}
+
+/// Why a template cannot be parsed or executed, in Go's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError(pub String);
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+impl Template {
+    /// Parses a template of this name. `missing_ok`: a key that a map does not have is no error
+    /// (`missingkey=default`).
+    pub fn parse(name: &str, text: &str, missing_ok: bool) -> Result<Self, TemplateError> {
+        let bodies = parse::parse(name, text)
+            .map_err(|(line, why)| TemplateError(format!("template: {name}:{line}: {why}")))?;
+        Ok(Template { name: name.to_owned(), bodies, missing_ok })
+    }
+
+    /// What the template makes of a value.
+    pub fn execute(&self, data: &Value) -> Result<String, TemplateError> {
+        exec::execute(self, data)
+    }
+}
+
+#[cfg(test)]
+mod tests;
