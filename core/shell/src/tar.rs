@@ -117,8 +117,9 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>, TarError> {
         }
         let size = usize::try_from(size).map_err(|_| TarError::TooLarge)?;
         let padded = size.next_multiple_of(BLOCK);
-        let content = after.get(..size).ok_or(TarError::Truncated)?;
-        rest = after.get(padded.min(after.len())..).unwrap_or_default();
+        let (content, next) = after.split_at_checked(padded).ok_or(TarError::Truncated)?;
+        let content = content.get(..size).unwrap_or_default();
+        rest = next;
         let prefix = text(block, 345, 155);
         let slash = if prefix.is_empty() { "" } else { "/" };
         let name = format!("{prefix}{slash}{}", text(block, 0, 100));

@@ -152,6 +152,7 @@ mod tests {
                 json!({"spec": {"containers": [container("x:2"), {"name": "b"}]}}),
                 json!({"spec": {"containers": [live], "replicas": 5}}),
                 json!({"spec": {"replicas": null,
+                    "$setElementOrder/containers": [{"name": "a"}, {"name": "b"}],
                     "containers": [{"name": "a", "image": "x:2"}, {"name": "b"}]}}),
             ),
             (

@@ -411,7 +411,13 @@ fn lies_in(path: &str, directory: &str) -> bool {
 /// Makes the directory `at` what the directory `path` is, and changes no more than needed; what
 /// does not fit is left out.
 fn follow(from: &Vfs, path: &str, to: &mut Vfs, at: &str) {
-    let Ok(source) = from.stat(path) else { return };
+    let Ok(source) = from.stat(path) else {
+        // A directory that was removed is empty to who still has it.
+        for old in to.list(at).unwrap_or_default() {
+            let _ = to.remove_all(&join(at, &old.name));
+        }
+        return;
+    };
     if !to.is_dir(at) {
         let _ = to.mkdir_all(at);
     }

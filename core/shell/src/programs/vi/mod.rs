@@ -355,11 +355,18 @@ impl Vi {
                 self.buffer.mark();
                 let (row, from) = (self.buffer.row, self.buffer.column);
                 (0..count).for_each(|_| self.buffer.next_word());
-                let to = match self.buffer.row == row {
+                let mut to = match self.buffer.row == row {
                     true => self.buffer.column,
                     false => usize::MAX,
                 };
                 self.buffer.row = row;
+                if before == 'c' {
+                    // `cw` leaves the space after the word.
+                    let line = self.buffer.here();
+                    let word = line.get(from..to.min(line.len())).unwrap_or_default();
+                    let spaces = word.iter().rev().take_while(|c| c.is_whitespace()).count();
+                    to = from + word.len() - spaces;
+                }
                 self.register = Some(Register::Chars(self.buffer.cut(from, to)));
                 if before == 'c' {
                     self.mode = Mode::Insert;
