@@ -136,7 +136,11 @@ pub fn parse(arguments: &[String]) -> Result<Invocation> {
             "diff" => format!("See '{path} -h' for help and examples"),
             _ => format!("See '{path} --help' for usage."),
         };
-        Failure::Message(format!("{why}\n{hint}"))
+        match command.name() {
+            // 1 would say that there are differences.
+            "diff" => Failure::Plain(format!("error: {why}\n{hint}"), 2),
+            _ => Failure::Message(format!("{why}\n{hint}")),
+        }
     })?;
     invocation.flags = flags.with_defaults(&sets);
     if !invocation.flags.help {

@@ -159,7 +159,8 @@ mod tests {
                 json!({"spec": {"containers": [container("x:1"), {"name": "b"}]}}),
                 json!({"spec": {"containers": [container("x:1")]}}),
                 json!({"spec": {"containers": [live, {"name": "b"}, {"name": "injected"}]}}),
-                json!({"spec": {"containers": [{"$patch": "delete", "name": "b"}]}}),
+                json!({"spec": {"$setElementOrder/containers": [{"name": "a"}],
+                    "containers": [{"$patch": "delete", "name": "b"}]}}),
             ),
         ];
         let pod = Node::built_in("", "v1", "Pod");
@@ -167,8 +168,9 @@ mod tests {
             let made = Value::Object(three_way(pod, &original, &modified, &current));
             assert_eq!(made, patch);
             let changed = super::super::strategic(pod, current, &made).unwrap();
-            let again = three_way(pod, &modified, &modified, &changed);
-            assert!(again.is_empty(), "{again:?}");
+            // Upstream's patch says the order again where others have added elements.
+            let again = Value::Object(three_way(pod, &modified, &modified, &changed));
+            assert_eq!(super::super::strategic(pod, changed.clone(), &again).unwrap(), changed);
         }
     }
 }

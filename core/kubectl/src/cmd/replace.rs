@@ -99,7 +99,7 @@ fn force(cx: &mut Context<'_>, selection: Selection, teller: Teller) -> Outcome 
     let deletion = Deletion {
         propagation: cascade(cx)?,
         // Zero would remove the object unseen: as upstream, it becomes one.
-        grace_period: if given == 0 { 1 } else { given.max(0) },
+        grace_period: if given == 0 { 1 } else { given },
         quiet: false,
         name_only: cx.flags().text("output") == "name",
         dry_run: DryRun::None,
