@@ -28,8 +28,6 @@ pub struct Command {
     pub required: &'static [&'static str],
     /// Commands below it.
     pub subcommands: &'static [&'static Command],
-    /// Upstream has it and Naru has not yet.
-    pub missing: bool,
     /// What it does.
     pub run: fn(&mut Context<'_>) -> Outcome,
 }
@@ -46,7 +44,6 @@ impl Command {
         flags: &[],
         required: &[],
         subcommands: &[],
-        missing: false,
         run: crate::cmd::run_group,
     };
 
@@ -124,10 +121,6 @@ pub fn parse(arguments: &[String]) -> Result<Invocation> {
     }
     let mut invocation = Invocation { path, flags: Parsed::default() };
     let command = invocation.command();
-    if command.missing {
-        let path = invocation.command_path();
-        return Err(Failure::Message(format!("{path} is not yet in Naru")));
-    }
     let sets = [command.flags, crate::cmd::GLOBAL];
     let flags = Parsed::parse(&sets, &arguments).map_err(|why| {
         let path = invocation.command_path();

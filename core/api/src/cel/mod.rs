@@ -10,7 +10,7 @@
 mod check;
 mod value;
 
-pub use value::{Given, given, optional};
+pub use value::{Given, RESERVED, given, optional};
 
 use cel::{Context, Env, ExecutionError, Program, Value, extensions};
 use std::sync::{Arc, LazyLock};

@@ -14,7 +14,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 /// Words of CEL that a field's name is written around: `__namespace__`.
-const RESERVED: [&str; 21] = [
+pub const RESERVED: [&str; 21] = [
     "true",
     "false",
     "null",

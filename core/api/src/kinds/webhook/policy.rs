@@ -5,6 +5,7 @@
 use super::validation::{
     Errors, Rule, conditions, failure_policy, match_policy, one_of, required_one_of, rule,
 };
+use crate::cel::RESERVED;
 use crate::gofmt::quote_all;
 use crate::podspec::validation::all_invalid;
 use crate::{FieldError, Path, labels, names};
@@ -18,29 +19,6 @@ const ACTIONS: [&str; 3] = ["Audit", "Deny", "Warn"];
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 const ANNOTATIONS_MAX: usize = 20;
 const EXPRESSION_BYTES_MAX: usize = 5 * 1024;
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
 
 /// What is wrong with the spec of the policy of this name.
 pub(in crate::kinds) fn policy(name: &str, spec: &ValidatingAdmissionPolicySpec) -> Errors {
