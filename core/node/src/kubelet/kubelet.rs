@@ -386,6 +386,12 @@ impl Kubelet {
         worker.sync(context, world);
         self.probes.follow(worker, world.runtime);
         let (terminated, next) = (worker.is_terminated(), worker.next_due());
+        if is_mirror && !withdrawn && terminated {
+            // Its manifest was taken away and came back before it had ended: it starts anew.
+            // Upstream: `waitingToStartStaticPodsByFullname` in `pkg/kubelet/pod_workers.go`.
+            self.drop_worker(&id, world);
+            return Ok(Action::requeue_after(Duration::ZERO));
+        }
         let written = write_status(worker, context, world);
         if withdrawn && terminated {
             self.drop_workers(key, None, world);
@@ -421,13 +427,17 @@ impl Kubelet {
             .cloned()
             .collect();
         for id in gone {
-            if let Some(mut worker) = self.workers.remove(&id) {
-                for run in worker.containers.iter().filter_map(|record| record.id) {
-                    self.probes.forget(run);
-                }
-                worker.remove(world);
-            }
+            self.drop_worker(&id, world);
         }
+    }
+
+    /// Forgets what runs a pod, and removes what is left of it.
+    fn drop_worker(&mut self, id: &(Key, String), world: &mut NodeWorld<'_>) {
+        let Some(mut worker) = self.workers.remove(id) else { return };
+        for run in worker.containers.iter().filter_map(|record| record.id) {
+            self.probes.forget(run);
+        }
+        worker.remove(world);
     }
 }
 
