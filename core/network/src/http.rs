@@ -463,6 +463,7 @@ impl RequestReader {
     pub fn take(&mut self) -> Result<Option<Request>, HttpError> {
         let (mut request, framing) = match self.begun.take() {
             Some(begun) => begun,
+            None if self.is_no_request() => return Err(HttpError::StartLine(String::new())),
             None => match self.buffer.head()? {
                 Some(head) => request_of(head)?,
                 None => return Ok(None),
@@ -473,6 +474,15 @@ impl RequestReader {
         }
         self.begun = Some((request, framing));
         Ok(None)
+    }
+}
+
+impl RequestReader {
+    /// Whether what came cannot become a request: a method is made of letters. Who begins with TLS
+    /// is answered at once.
+    fn is_no_request(&self) -> bool {
+        let first = self.buffer.bytes.iter().find(|byte| !b"\r\n".contains(byte));
+        first.is_some_and(|byte| !byte.is_ascii_alphabetic())
     }
 }
 

@@ -3,12 +3,15 @@
 //! Upstream: `apimachinery/pkg/util/proxy/{upgradeaware,transport}.go`.
 
 use crate::portforward::Progress;
+use crate::runtime::NamespaceStack;
 use naru_api::http::{Head, HttpRequest};
 use naru_api::service::{Backend, Stream};
 use naru_api::{ApiError, status::ApiResult};
 use naru_network::http::{Request, Response, ResponseReader};
-use naru_network::{Call, NetError, Network, NsId, SockId};
-use naru_sim::{CauseId, Time};
+use naru_network::{Call, Network, NsId};
+use naru_shell::serve::Stream as Connection;
+use naru_shell::{Errno, NetStack};
+use naru_sim::{CauseId, Rng, Time};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -24,7 +27,8 @@ const NOT_PASSED_ON: [&str; 6] =
 /// One request on its way.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    socket: SockId,
+    connection: Connection,
+    host: NsId,
     to: Backend,
     /// What is still to be sent.
     out: Vec<u8>,
@@ -42,15 +46,20 @@ impl Exchange {
         request: &HttpRequest,
         to: Backend,
         prefix: &str,
-        host: NsId,
-        network: &mut Network,
+        (host, network): (NsId, &mut Network),
+        rng: &mut Rng,
         call: Call,
     ) -> ApiResult<Exchange> {
-        let socket = network
-            .tcp_connect(host, to.address, call)
+        let socket = NamespaceStack::new(network, host, call)
+            .tcp_connect(to.address)
             .map_err(|error| unreachable(&dial_error(to.address, error)))?;
+        let connection = match to.tls {
+            true => Connection::trusting_client(socket, &to.address.ip().to_string(), rng),
+            false => Connection::plain(socket),
+        };
         Ok(Exchange {
-            socket,
+            connection,
+            host,
             to,
             out: message(request).to_bytes(),
             reader: ResponseReader::new(&request.method),
@@ -85,38 +94,35 @@ impl Exchange {
     }
 
     fn talk(&mut self, network: &mut Network, now: Time) -> Result<Option<Response>, String> {
-        let call = Call { now, cause: self.cause };
+        let net = &mut NamespaceStack::new(network, self.host, self.call(now));
         if !self.connected {
-            match network.connected(self.socket) {
+            match net.connected(self.connection.socket()) {
                 Ok(()) => self.connected = true,
-                Err(NetError::Again) if now < self.deadline => return Ok(None),
-                Err(NetError::Again) => {
-                    return Err(dial_error(self.to.address, NetError::TimedOut));
-                }
+                Err(Errno::Again) if now < self.deadline => return Ok(None),
+                Err(Errno::Again) => return Err(dial_error(self.to.address, Errno::TimedOut)),
                 Err(error) => return Err(dial_error(self.to.address, error)),
-            }
-            if self.to.tls {
-                // No server in the sandbox speaks TLS: each answers as HTTP does.
-                return Err("tls: first record does not look like a TLS handshake".to_owned());
             }
         }
         while !self.out.is_empty() {
-            match network.send(self.socket, &self.out, call) {
-                Ok(0) | Err(NetError::Again) => break,
+            match self.connection.send(net, &self.out) {
+                Ok(0) | Err(Errno::Again) => break,
                 Ok(taken) => drop(self.out.drain(..taken.min(self.out.len()))),
                 Err(_) => self.out.clear(),
             }
         }
         loop {
-            match network.recv(self.socket, CHUNK, call) {
+            match self.connection.recv(net, now, CHUNK) {
                 Ok(bytes) if bytes.is_empty() => {
                     self.reader.close();
                     break;
                 }
                 Ok(bytes) => self.reader.push(&bytes),
-                Err(NetError::Again) => break,
+                Err(Errno::Again) => break,
                 Err(error) => {
                     let to = self.to.address;
+                    if let Some(why) = self.connection.failure() {
+                        return Err(why);
+                    }
                     return Err(format!("read tcp {to}: read: {error}").to_lowercase());
                 }
             }
@@ -148,7 +154,8 @@ impl Exchange {
     ///
     /// Upstream: `rewriteURL`.
     fn location(&self, location: &str) -> String {
-        let own = format!("http://{}", self.to.address);
+        let scheme = if self.to.tls { "https" } else { "http" };
+        let own = format!("{scheme}://{}", self.to.address);
         let path = location.strip_prefix(&own).unwrap_or(location);
         match path.starts_with('/') && !path.starts_with("//") {
             true => format!("{}{path}", self.prefix),
@@ -157,8 +164,13 @@ impl Exchange {
     }
 
     /// The connection is of no use any more.
-    pub(crate) fn close(&self, network: &mut Network, now: Time) {
-        network.close(self.socket, Call { now, cause: self.cause });
+    pub(crate) fn close(&mut self, network: &mut Network, now: Time) {
+        let call = self.call(now);
+        self.connection.close(&mut NamespaceStack::new(network, self.host, call));
+    }
+
+    fn call(&self, now: Time) -> Call {
+        Call { now, cause: self.cause }
     }
 }
 
@@ -191,9 +203,9 @@ fn unreachable(why: &str) -> ApiError {
     ApiError::new(503, "ServiceUnavailable", message)
 }
 
-fn dial_error(to: SocketAddr, error: NetError) -> String {
+fn dial_error(to: SocketAddr, error: Errno) -> String {
     match error {
-        NetError::TimedOut => format!("dial tcp {to}: i/o timeout"),
+        Errno::TimedOut => format!("dial tcp {to}: i/o timeout"),
         error => format!("dial tcp {to}: connect: {}", error.to_string().to_lowercase()),
     }
 }

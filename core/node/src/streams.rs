@@ -99,8 +99,9 @@ impl Streams {
             && let HttpCall { to: Some(to), request: message, prefix } = &**call
         {
             let call = Call { now, cause: request.cause };
-            let exchange =
-                Exchange::open(message, *to, prefix, machine.host, machine.network, call)?;
+            let network = (machine.host, &mut *machine.network);
+            let rng = machine.runtime.rng();
+            let exchange = Exchange::open(message, *to, prefix, network, rng, call)?;
             self.exchanges.insert(id, exchange);
             return Ok(());
         }

@@ -359,6 +359,11 @@ impl Runtime {
         self.last_id
     }
 
+    /// Randomness of this node's runtime.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
     /// 64 random hexadecimal digits.
     pub fn hex(&mut self) -> String {
         let mut bytes = [0; 32];

@@ -219,7 +219,7 @@ impl Connection {
 
     fn fail(&mut self, error: TlsError) {
         match &error {
-            TlsError::NotTls | TlsError::Alert(_) => {}
+            TlsError::NotTls(_) | TlsError::Alert(_) => {}
             TlsError::Protocol(_) => self.alert(Alert::UNEXPECTED_MESSAGE),
             TlsError::Certificate(error) => self.alert(match error {
                 VerifyError::Other(PkiError::Expired(_)) => Alert::CERTIFICATE_EXPIRED,
@@ -523,7 +523,7 @@ mod tests {
             let mut server = Connection::server(Arc::clone(&server), &mut rng);
             talk(&mut client, &mut server, now);
             let failed = match client.state() {
-                State::Failed(error) => Some(error.to_string()),
+                State::Failed(TlsError::Certificate(error)) => Some(error.to_string()),
                 _ => None,
             };
             assert_eq!(failed, expected);

@@ -45,12 +45,11 @@ pub fn put_records(out: &mut Vec<u8>, content: Content, bytes: &[u8]) {
 
 /// Takes the first record, when it has come whole.
 pub fn take_record(bytes: &mut Vec<u8>) -> Result<Option<(Content, Vec<u8>)>, TlsError> {
-    let Some(first) = bytes.first() else { return Ok(None) };
-    let content = Content::of(*first).ok_or(TlsError::NotTls)?;
-    if bytes.get(1).is_some_and(|major| *major != 3) {
-        return Err(TlsError::NotTls);
-    }
-    let Some(size) = bytes.get(3..5).map(number) else { return Ok(None) };
+    let Some(header) = bytes.first_chunk::<5>() else { return Ok(None) };
+    let [kind, major, _, size @ ..] = header;
+    let content = Content::of(*kind).filter(|_| *major == 3);
+    let content = content.ok_or(TlsError::NotTls(*header))?;
+    let size = number(size);
     if size > RECORD_MAX {
         return Err(TlsError::Protocol("oversized record"));
     }
@@ -330,9 +329,10 @@ mod tests {
 
     #[test]
     fn what_is_not_tls_is_refused() {
-        for text in ["HTTP/1.1 400 Bad Request\r\n", "GET / HTTP/1.1\r\n\r\n", "\u{16}ab"] {
+        for text in ["HTTP/1.1 400 Bad Request\r\n", "GET / HTTP/1.1\r\n\r\n", "\u{16}abcd"] {
             let mut bytes = text.as_bytes().to_vec();
-            assert_eq!(take_record(&mut bytes), Err(TlsError::NotTls), "{text:?}");
+            let first = *bytes.first_chunk().unwrap();
+            assert_eq!(take_record(&mut bytes), Err(TlsError::NotTls(first)), "{text:?}");
         }
         let mut huge = vec![22, 3, 3, 0xff, 0xff];
         assert!(matches!(take_record(&mut huge), Err(TlsError::Protocol(_))));

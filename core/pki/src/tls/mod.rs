@@ -13,17 +13,17 @@ mod verify;
 pub use connection::{ClientConfig, Connection, Identity, ServerConfig, State, Trust};
 pub use verify::{VerifyError, matches_name};
 
-/// Why a connection failed.
+/// Why a connection failed, in the words of Go's `crypto/tls`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// What came is not TLS at all.
-    #[error("first record does not look like a TLS handshake")]
-    NotTls,
+    /// What came, of which this is the beginning, is not TLS at all.
+    #[error("tls: first record does not look like a TLS handshake")]
+    NotTls([u8; 5]),
     /// What came is TLS, but not what should have come.
-    #[error("unexpected message: {0}")]
+    #[error("tls: unexpected message: {0}")]
     Protocol(&'static str),
     /// The other side's certificate is not trusted.
-    #[error("{0}")]
+    #[error("tls: failed to verify certificate: {0}")]
     Certificate(VerifyError),
     /// The other side gave up.
     #[error("remote error: tls: {0}")]

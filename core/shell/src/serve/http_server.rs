@@ -276,7 +276,7 @@ impl Connection {
 
     /// Whoever does not speak TLS is told so as Go and nginx tell it.
     fn tell_in_clear(&self, net: &mut dyn NetStack, error: &TlsError) {
-        if *error == TlsError::NotTls && !self.told_in_clear.is_empty() {
+        if matches!(error, TlsError::NotTls(_)) && !self.told_in_clear.is_empty() {
             let _ = net.send(self.stream.socket(), self.told_in_clear.as_bytes());
         }
     }

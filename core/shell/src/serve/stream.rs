@@ -1,7 +1,7 @@
 //! A connection that may be secured by TLS.
 
 use crate::{Errno, NetStack, SocketId};
-use naru_pki::tls::{self, ClientConfig, Connection, ServerConfig};
+use naru_pki::tls::{self, ClientConfig, Connection, ServerConfig, TlsError, Trust};
 use naru_sim::{Rng, Time};
 use std::sync::Arc;
 
@@ -27,6 +27,13 @@ impl Stream {
     pub fn client(socket: SocketId, config: ClientConfig, rng: &mut Rng) -> Self {
         let tls = Some(Box::new(Connection::client(config, rng)));
         Stream { socket, tls, unsent: Vec::new() }
+    }
+
+    /// A client's connection, secured, that trusts whoever answers: a probe's, a proxy's.
+    pub fn trusting_client(socket: SocketId, host: &str, rng: &mut Rng) -> Self {
+        let (host, protocols) = (host.to_owned(), vec!["http/1.1".to_owned()]);
+        let config = ClientConfig { host, protocols, trust: Trust::Anyone, identity: None };
+        Stream::client(socket, config, rng)
     }
 
     /// A server's connection, secured.
@@ -99,6 +106,18 @@ impl Stream {
         }
         self.flush(net)?;
         Ok(taken.len())
+    }
+
+    /// Why the two sides do not understand each other, in the words of Go's `net/http`; `None`
+    /// while they may.
+    pub fn failure(&self) -> Option<String> {
+        match self.tls()?.state() {
+            tls::State::Failed(TlsError::NotTls(first)) if first == b"HTTP/" => {
+                Some("http: server gave HTTP response to HTTPS client".to_owned())
+            }
+            tls::State::Failed(error) => Some(error.to_string()),
+            _ => None,
+        }
     }
 
     /// Whether everything that was sent is on the wire.

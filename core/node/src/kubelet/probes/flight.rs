@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::duration;
 use naru_network::Call;
 use naru_network::http::{Request, ResponseReader};
+use naru_shell::serve::Stream;
 use naru_shell::{Errno, NetStack, Pid, SocketId};
 use naru_sim::{CauseId, Time};
 use std::net::{IpAddr, SocketAddr};
@@ -40,11 +41,22 @@ pub struct Flight {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Http { socket: SocketId, to: SocketAddr, url: String, out: Vec<u8>, reader: ResponseReader },
+    Http(Box<HttpGet>),
     Tcp { socket: SocketId, to: SocketAddr },
     Exec { container: ContainerId, pid: Pid, io: ExecIo, command: String, output: Vec<u8> },
     Sleep,
     Decided(Verdict),
+}
+
+/// An HTTP request on its way.
+#[derive(Clone, Debug)]
+struct HttpGet {
+    connection: Stream,
+    connected: bool,
+    to: SocketAddr,
+    url: String,
+    out: Vec<u8>,
+    reader: ResponseReader,
 }
 
 impl Flight {
@@ -136,9 +148,10 @@ impl Flight {
                 net.close(*socket);
                 Some(verdict)
             }
-            Kind::Http { socket, to, url, out, reader } => {
+            Kind::Http(get) => {
                 let mut net = stack(world, now);
-                let verdict = match talk(&mut net, *socket, *to, out, reader) {
+                let url = &get.url.clone();
+                let verdict = match get.talk(&mut net, now) {
                     Ok(Some(status)) if (200..400).contains(&status) => Verdict::Good,
                     Ok(Some(status)) => {
                         Verdict::Bad(format!("HTTP probe failed with statuscode: {status}"))
@@ -150,7 +163,7 @@ impl Flight {
                     )),
                     Err(why) => Verdict::Bad(format!("Get \"{url}\": {why}")),
                 };
-                net.close(*socket);
+                get.connection.close(&mut net);
                 Some(verdict)
             }
             Kind::Exec { container, pid, io, command, output } => {
@@ -219,11 +232,6 @@ fn http(
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let scheme = get.scheme.as_deref().unwrap_or("HTTP").to_lowercase();
     let url = format!("{scheme}://{to}{path}");
-    if scheme == "https" {
-        // No server of the sandbox speaks TLS.
-        let why = "http: server gave HTTP response to HTTPS client";
-        return Err(Verdict::Bad(format!("Get \"{url}\": {why}")));
-    }
     let mut request = Request::new("GET", &path);
     request.headers.set("Host", to.to_string());
     request.headers.set("User-Agent", "kube-probe/1.33");
@@ -234,47 +242,61 @@ fn http(
     request.headers.set("Connection", "close");
     match stack(world, now).tcp_connect(to) {
         Ok(socket) => {
+            let connection = match scheme.as_str() {
+                // Certificates are not checked.
+                "https" => {
+                    let rng = world.runtime.rng();
+                    Stream::trusting_client(socket, &to.ip().to_string(), rng)
+                }
+                _ => Stream::plain(socket),
+            };
             let (out, reader) = (request.to_bytes(), ResponseReader::new("GET"));
-            Ok(Kind::Http { socket, to, url, out, reader })
+            let get = HttpGet { connection, connected: false, to, url, out, reader };
+            Ok(Kind::Http(Box::new(get)))
         }
         Err(errno) => Err(Verdict::Bad(format!("Get \"{url}\": {}", dial_error(to, errno)))),
     }
 }
 
-/// The answer's status once it is there.
-fn talk(
-    net: &mut NamespaceStack<'_>,
-    socket: SocketId,
-    to: SocketAddr,
-    out: &mut Vec<u8>,
-    reader: &mut ResponseReader,
-) -> Result<Option<u16>, String> {
-    match net.connected(socket) {
-        Ok(()) => {}
-        Err(Errno::Again) => return Ok(None),
-        Err(errno) => return Err(dial_error(to, errno)),
-    }
-    while !out.is_empty() {
-        match net.send(socket, out) {
-            Ok(0) | Err(Errno::Again) => break,
-            Ok(taken) => drop(out.drain(..taken.min(out.len()))),
-            Err(errno) => return Err(format!("write tcp {to}: {errno}").to_lowercase()),
-        }
-    }
-    loop {
-        match net.recv(socket, READ_MAX) {
-            Ok(bytes) if bytes.is_empty() => {
-                reader.close();
-                break;
+impl HttpGet {
+    /// The answer's status once it is there.
+    fn talk(&mut self, net: &mut NamespaceStack<'_>, now: Time) -> Result<Option<u16>, String> {
+        let to = self.to;
+        if !self.connected {
+            match net.connected(self.connection.socket()) {
+                Ok(()) => self.connected = true,
+                Err(Errno::Again) => return Ok(None),
+                Err(errno) => return Err(dial_error(to, errno)),
             }
-            Ok(bytes) => reader.push(&bytes),
-            Err(Errno::Again) => break,
-            Err(errno) => return Err(format!("read tcp {to}: read: {errno}").to_lowercase()),
+        }
+        while !self.out.is_empty() {
+            match self.connection.send(net, &self.out) {
+                Ok(0) | Err(Errno::Again) => break,
+                Ok(taken) => drop(self.out.drain(..taken.min(self.out.len()))),
+                Err(errno) => return Err(self.broken("write", errno)),
+            }
+        }
+        loop {
+            match self.connection.recv(net, now, READ_MAX) {
+                Ok(bytes) if bytes.is_empty() => {
+                    self.reader.close();
+                    break;
+                }
+                Ok(bytes) => self.reader.push(&bytes),
+                Err(Errno::Again) => break,
+                Err(errno) => return Err(self.broken("read", errno)),
+            }
+        }
+        match self.reader.take() {
+            Ok(response) => Ok(response.map(|response| response.status)),
+            Err(_) => Err("EOF".to_owned()),
         }
     }
-    match reader.take() {
-        Ok(response) => Ok(response.map(|response| response.status)),
-        Err(_) => Err("EOF".to_owned()),
+
+    fn broken(&self, doing: &str, errno: Errno) -> String {
+        let to = self.to;
+        let why = || format!("{doing} tcp {to}: {doing}: {errno}").to_lowercase();
+        self.connection.failure().unwrap_or_else(why)
     }
 }
 

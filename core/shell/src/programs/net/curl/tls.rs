@@ -152,7 +152,7 @@ impl Curl {
             Some(TlsError::Certificate(error)) => {
                 (60, format!("SSL certificate problem: {}", secure::problem(error).0))
             }
-            Some(TlsError::NotTls) => {
+            Some(TlsError::NotTls(_)) => {
                 (35, "error:0A00010B:SSL routines::wrong version number".to_owned())
             }
             Some(TlsError::Alert(alert)) => {
