@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Start a new cluster for the lesson of this name; the first lesson, when there is no such.
     Boot {
-        /// The lesson's folder: `01-first-pod`.
+        /// The lesson's folder: `0101-first-pod`.
         lesson: Option<String>,
         /// How fast time goes at first.
         speed: Speed,
@@ -213,7 +213,7 @@ mod tests {
     fn requests_survive_the_way() {
         for request in [
             Request::Boot { lesson: None, speed: Speed::PAUSED },
-            Request::Boot { lesson: Some("01-first-pod".to_owned()), speed: Speed::REAL },
+            Request::Boot { lesson: Some("0101-first-pod".to_owned()), speed: Speed::REAL },
             Request::Input("한글\u{3}".as_bytes().to_vec()),
             Request::Resize { columns: 80, rows: 24 },
             Request::Speed(Speed::times(10)),

@@ -1,4 +1,4 @@
-//! What the page's address says: `?lesson=01-first-pod&lang=en&theme=dark&speed=10&embed=1`.
+//! What the page's address says: `?lesson=0101-first-pod&lang=en&theme=dark&speed=10&embed=1`.
 
 use crate::i18n::Language;
 use crate::protocol::Speed;
