@@ -12,11 +12,14 @@ mod files;
 mod grep;
 mod head;
 pub(crate) mod id;
+mod less;
 mod ls;
+mod nano;
 pub(crate) mod net;
 pub(crate) mod printf;
 pub(crate) mod regex;
 mod run;
+mod screen;
 mod sed;
 mod small;
 mod sort;
@@ -63,11 +66,13 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "hostname" => once(small::hostname),
         "id" => once(id::id),
         "kill" => once(small::kill),
+        "less" | "more" => Box::new(less::Less::default()),
         "ln" => once(files::ln),
         "ls" => once(ls::run),
         "mkdir" => once(files::mkdir),
         "mktemp" => once(small::mktemp),
         "mv" => once(files::mv),
+        "nano" => Box::new(nano::Nano::default()),
         "nc" => Box::new(net::nc::Nc::default()),
         "nproc" => once(small::nproc),
         "nslookup" => Box::new(net::nslookup::Nslookup::default()),
@@ -109,10 +114,11 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
 const NAMES: &[&str] = &[
     "[", "ash", "awk", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp",
     "curl", "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep",
-    "find", "grep", "head", "hostname", "id", "kill", "ln", "ls", "mawk", "mkdir", "mktemp", "mv",
-    "nc", "nproc", "nslookup", "printenv", "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed",
-    "seq", "sleep", "sort", "stat", "tail", "tar", "tee", "test", "time", "timeout", "touch", "tr",
-    "true", "uname", "uniq", "vi", "vim", "watch", "wc", "wget", "which", "whoami", "xargs", "yes",
+    "find", "grep", "head", "hostname", "id", "kill", "less", "ln", "ls", "mawk", "mkdir",
+    "mktemp", "more", "mv", "nano", "nc", "nproc", "nslookup", "printenv", "printf", "ps", "pwd",
+    "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "tail", "tar", "tee", "test",
+    "time", "timeout", "touch", "tr", "true", "uname", "uniq", "vi", "vim", "watch", "wc", "wget",
+    "which", "whoami", "xargs", "yes",
 ];
 
 fn once(run: fn(&mut dyn Sys, &[String], &mut Out) -> i32) -> Box<dyn Program> {
