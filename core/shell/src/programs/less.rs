@@ -81,8 +81,7 @@ impl Less {
 
     /// Reads everything there is to show. `Some` is why it cannot go on now.
     fn read(&mut self, sys: &mut dyn Sys) -> Option<Step> {
-        loop {
-            let Some(source) = self.source.or_else(|| self.open(sys)) else { break };
+        while let Some(source) = self.source.or_else(|| self.open(sys)) {
             self.source = Some(source);
             match sys.read(source, 16 << 10) {
                 Ok(bytes) if bytes.is_empty() => {

@@ -8,12 +8,14 @@ pub(crate) mod date;
 mod diff;
 pub(crate) mod echo;
 mod endless;
+mod expr;
 mod files;
 mod grep;
 mod head;
 pub(crate) mod id;
 mod less;
 mod ls;
+mod machine;
 mod nano;
 pub(crate) mod net;
 pub(crate) mod printf;
@@ -32,6 +34,7 @@ mod tr;
 mod uniq;
 mod vi;
 mod wc;
+mod whole;
 
 use crate::shell::{Flavor, Shell};
 use crate::{Errno, Program, ProgramTable, Sys, Vfs};
@@ -41,6 +44,7 @@ use tool::{Filter, Filtering, OneShot, Out};
 fn load(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
         "[" | "test" => once(test::run),
+        "arch" => once(machine::arch),
         "ash" => Box::new(Shell::new(Flavor::Ash)),
         "awk" | "mawk" => filter::<awk::Awk>(),
         "base64" => filter::<base64::Base64>(),
@@ -50,6 +54,9 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "chmod" => once(files::chmod),
         "chown" => once(files::chown),
         "clear" => once(small::clear),
+        "cmp" | "nl" | "paste" | "rev" | "sha1sum" | "sha256sum" | "sha512sum" | "tac" => {
+            filter::<whole::Whole>()
+        }
         "cp" => once(files::cp),
         "curl" => Box::new(net::curl::Curl::default()),
         "cut" => filter::<cut::Cut>(),
@@ -57,15 +64,18 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "date" => once(date::run),
         "diff" => once(diff::run),
         "dirname" => once(small::dirname),
+        "du" => once(machine::du),
         "echo" => once(echo::run),
         "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
         "env" => Box::new(run::Env::default()),
+        "expr" => once(expr::run),
         "false" => once(small::no_indeed),
         "find" => once(small::find),
         "head" => filter::<head::Head>(),
         "hostname" => once(small::hostname),
         "id" => once(id::id),
         "kill" => once(small::kill),
+        "killall" | "pgrep" | "pkill" => once(machine::by_name),
         "less" | "more" => Box::new(less::Less::default()),
         "ln" => once(files::ln),
         "ls" => once(ls::run),
@@ -81,6 +91,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "ps" => once(small::ps),
         "pwd" => once(small::pwd),
         "readlink" => once(files::readlink),
+        "realpath" => once(machine::realpath),
         "rm" => once(files::rm),
         "rmdir" => once(files::rmdir),
         "sed" => filter::<sed::Sed>(),
@@ -88,6 +99,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "sleep" => Box::new(endless::Sleep::default()),
         "sort" => filter::<sort::Sort>(),
         "stat" => once(files::stat),
+        "sync" => once(machine::sync),
         "tail" => Box::new(tail::TailProgram::new()),
         "tar" => Box::new(tar::Tar::default()),
         "tee" => filter::<tee::Tee>(),
@@ -96,6 +108,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "touch" => once(files::touch),
         "tr" => filter::<tr::Tr>(),
         "true" => once(small::yes_indeed),
+        "tty" => once(machine::tty),
         "uname" => once(small::uname),
         "uniq" => filter::<uniq::Uniq>(),
         "vi" | "vim" => Box::new(vi::Vi::default()),
@@ -112,13 +125,95 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
 
 /// Every name that [`load`] knows, sorted.
 const NAMES: &[&str] = &[
-    "[", "ash", "awk", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp",
-    "curl", "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep",
-    "find", "grep", "head", "hostname", "id", "kill", "less", "ln", "ls", "mawk", "mkdir",
-    "mktemp", "more", "mv", "nano", "nc", "nproc", "nslookup", "printenv", "printf", "ps", "pwd",
-    "readlink", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "tail", "tar", "tee", "test",
-    "time", "timeout", "touch", "tr", "true", "uname", "uniq", "vi", "vim", "watch", "wc", "wget",
-    "which", "whoami", "xargs", "yes",
+    "[",
+    "arch",
+    "ash",
+    "awk",
+    "base64",
+    "basename",
+    "bash",
+    "cat",
+    "chmod",
+    "chown",
+    "clear",
+    "cmp",
+    "cp",
+    "curl",
+    "cut",
+    "dash",
+    "date",
+    "diff",
+    "dirname",
+    "du",
+    "echo",
+    "egrep",
+    "env",
+    "expr",
+    "false",
+    "fgrep",
+    "find",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "kill",
+    "killall",
+    "less",
+    "ln",
+    "ls",
+    "mawk",
+    "mkdir",
+    "mktemp",
+    "more",
+    "mv",
+    "nano",
+    "nc",
+    "nl",
+    "nproc",
+    "nslookup",
+    "paste",
+    "pgrep",
+    "pkill",
+    "printenv",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "realpath",
+    "rev",
+    "rm",
+    "rmdir",
+    "sed",
+    "seq",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "sleep",
+    "sort",
+    "stat",
+    "sync",
+    "tac",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "time",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "tty",
+    "uname",
+    "uniq",
+    "vi",
+    "vim",
+    "watch",
+    "wc",
+    "wget",
+    "which",
+    "whoami",
+    "xargs",
+    "yes",
 ];
 
 fn once(run: fn(&mut dyn Sys, &[String], &mut Out) -> i32) -> Box<dyn Program> {
