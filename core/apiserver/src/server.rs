@@ -15,7 +15,8 @@ use naru_api::etcd::Etcd;
 use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
 use naru_api::managed::Shapes;
 use naru_api::service::{
-    ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId, WatchRequest,
+    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId,
+    WatchRequest,
 };
 use naru_api::{
     ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
@@ -365,8 +366,20 @@ impl ApiService for ApiServer {
         self.now
     }
 
-    fn by_path(&mut self, credentials: &Credentials, request: PathRequest) -> PathAnswer {
-        self.rest_by_path(credentials, request)
+    fn by_path(
+        &mut self,
+        credentials: &Credentials,
+        request: PathRequest,
+    ) -> ApiResult<PathAnswer> {
+        Ok(self.rest_by_path(credentials, request))
+    }
+
+    fn more_by_path(&mut self, answer: AnswerId) -> ApiResult<PathAnswer> {
+        Ok(self.rest_more(answer))
+    }
+
+    fn hang_up(&mut self, answer: AnswerId) {
+        self.rest_hang_up(answer);
     }
 
     fn take_warnings(&mut self) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! Upstream: `apiserver/pkg/server`, `apiserver/pkg/endpoints`.
 
 mod body;
+mod by_path;
 mod connect;
 mod credentials;
 mod discovery;
@@ -41,7 +42,6 @@ use exchange::Exchange;
 use info::RequestInfo;
 use metrics::{Metrics, Series};
 use naru_api::k8s_openapi::api::core::v1::Endpoints;
-use naru_api::service::{PathAnswer, PathRequest};
 use naru_api::{ApiError, ApiService, Credentials, Kube, status::ApiResult};
 use naru_sim::Rng;
 use openapi::OpenApi;
@@ -56,6 +56,7 @@ pub(crate) struct RestState {
     /// For what is told to clients and not stored, so that reading changes no history.
     rng: Rng,
     pub openapi: OpenApi,
+    answers: by_path::Answers,
 }
 
 impl RestState {
@@ -64,57 +65,12 @@ impl RestState {
             metrics: Metrics::default(),
             rng: rng.fork("rest"),
             openapi: OpenApi::default(),
+            answers: by_path::Answers::default(),
         }
     }
 }
 
 impl ApiServer {
-    /// Answers a request of a client in the same process.
-    pub(crate) fn rest_by_path(
-        &mut self,
-        credentials: &Credentials,
-        request: PathRequest,
-    ) -> PathAnswer {
-        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        let (path, query) = (path.to_owned(), query.to_owned());
-        let request = HttpRequest {
-            method: request.method,
-            path,
-            query,
-            headers: request.headers,
-            body: request.body,
-            certificate: Vec::new(),
-        };
-        let (head, body, stream) = match self.rest_as(&request, credentials) {
-            Answer::Full(response) => (response.head, response.body, None),
-            Answer::Log(head, id) => (head, Vec::new(), Some(id)),
-            Answer::Watch(_, watching) => {
-                self.unwatch(watching.id());
-                let text = "watches and upgraded connections are not carried by path";
-                let response = HttpResponse::text(501, text);
-                (response.head, response.body, None)
-            }
-            Answer::Proxied(_, id) => {
-                self.disconnect(id);
-                let text = "what others answer is not carried by path";
-                let response = HttpResponse::text(501, text);
-                (response.head, response.body, None)
-            }
-            Answer::Stream(stream) => {
-                if let StreamAnswer::Command { id, .. } = stream {
-                    self.disconnect(id);
-                }
-                let text = "watches and upgraded connections are not carried by path";
-                let response = HttpResponse::text(501, text);
-                (response.head, response.body, None)
-            }
-        };
-        let header =
-            |(name, value): (std::borrow::Cow<'_, str>, String)| (name.into_owned(), value);
-        let headers = head.headers.into_iter().map(header).collect();
-        PathAnswer { status: head.status, headers, body, stream }
-    }
-
     /// Answers one HTTP request.
     pub fn rest(&mut self, request: &HttpRequest) -> Answer {
         self.rest_as(request, &credentials::of(request))
