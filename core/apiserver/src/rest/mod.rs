@@ -40,6 +40,7 @@ pub use watch::{WatchOutput, Watching};
 use crate::{ApiServer, metadata};
 use exchange::Exchange;
 use info::RequestInfo;
+pub(crate) use metrics::Asked;
 use metrics::{Metrics, Series};
 use naru_api::k8s_openapi::api::core::v1::Endpoints;
 use naru_api::{ApiError, ApiService, Credentials, Kube, status::ApiResult};
@@ -79,6 +80,7 @@ impl ApiServer {
     /// Answers one HTTP request of somebody who shows these credentials.
     fn rest_as(&mut self, request: &HttpRequest, credentials: &Credentials) -> Answer {
         let audit_id = self.audit_id(request);
+        let counted = self.rest_state().metrics.total();
         let path = http::unescape(&request.path, false);
         let query = Query::parse(&request.query);
         let info = path.map(|path| RequestInfo::new(&request.method, &path, query.flag("watch")));
@@ -104,7 +106,10 @@ impl ApiServer {
                 head.headers.push(("Cache-Control".into(), "no-cache, private".to_owned()));
             }
         }
-        self.rest_state_mut().metrics.count(series, code, Duration::ZERO);
+        let metrics = &mut self.rest_state_mut().metrics;
+        if metrics.total() == counted {
+            metrics.count(series, code, Duration::ZERO);
+        }
         answer
     }
 
@@ -234,7 +239,9 @@ fn refusal(x: &Exchange<'_>, error: &ApiError) -> HttpResponse {
         return HttpResponse::text(u16::try_from(error.code()).unwrap_or(404), error.message());
     }
     let code = u16::try_from(error.code()).unwrap_or(500);
-    let mut form = x.form(&[]).unwrap_or_default();
+    // Who accepts nothing that there is gets it as for people. Upstream: `WriteRawJSON`.
+    let form = x.form(&[]);
+    let mut form = form.unwrap_or(media::Form { pretty: true, ..media::Form::default() });
     form.conversion = None;
     let mut answer = encode::written(code, &status(error), &form);
     if code == 403 {
@@ -265,7 +272,7 @@ fn series(info: &RequestInfo, query: &Query) -> Series {
     };
     let scope = match info {
         info if !info.is_resource => "",
-        info if !info.name.is_empty() => "resource",
+        info if !info.name.is_empty() || info.verb == "create" => "resource",
         info if !info.namespace.is_empty() => "namespace",
         _ => "cluster",
     };

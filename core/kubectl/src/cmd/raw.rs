@@ -163,9 +163,8 @@ impl Reading {
     ///
     /// Upstream: `Client.do` in `net/http/client.go`.
     fn follow(mut self: Box<Self>, cx: &mut Context<'_>, status: u16, location: &str) -> Outcome {
-        let unreached = |why: String| {
-            Err(Failure::Plain(format!("Unable to connect to the server: {why}"), 1))
-        };
+        let unreached =
+            |why: String| Err(Failure::Plain(format!("Unable to connect to the server: {why}"), 1));
         self.redirects += 1;
         if self.redirects > REDIRECTS_MAX {
             return unreached(format!("stopped after {REDIRECTS_MAX} redirects"));
@@ -246,11 +245,31 @@ mod tests {
         let json = Head::new(500, "application/json");
         let status = br#"{"kind":"Status","status":"Failure","reason":"Gone","message":"no more"}"#;
         let table: [(&Head, &[u8], &str, &str); 5] = [
-            (&html, b" <p>bad</p>\n", "InternalError", "an error on the server (\"<p>bad</p>\") has prevented the request from succeeding"),
-            (&json, b"{\"error\":1}", "InternalError", "an error on the server (\"unknown\") has prevented the request from succeeding"),
+            (
+                &html,
+                b" <p>bad</p>\n",
+                "InternalError",
+                "an error on the server (\"<p>bad</p>\") has prevented the request from succeeding",
+            ),
+            (
+                &json,
+                b"{\"error\":1}",
+                "InternalError",
+                "an error on the server (\"unknown\") has prevented the request from succeeding",
+            ),
             (&json, status, "Gone", "no more"),
-            (&Head::new(404, "text/plain"), status, "NotFound", "the server could not find the requested resource"),
-            (&Head::new(418, "text/plain"), b"teapot", "", "the server responded with the status code 418 but did not return more information"),
+            (
+                &Head::new(404, "text/plain"),
+                status,
+                "NotFound",
+                "the server could not find the requested resource",
+            ),
+            (
+                &Head::new(418, "text/plain"),
+                b"teapot",
+                "",
+                "the server responded with the status code 418 but did not return more information",
+            ),
         ];
         for (head, body, reason, message) in table {
             let error = refusal("GET", head, body);
