@@ -57,12 +57,14 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "cmp" | "nl" | "paste" | "rev" | "sha1sum" | "sha256sum" | "sha512sum" | "tac" => {
             filter::<whole::Whole>()
         }
+        "conntrack" => once(net::admin::conntrack::run),
         "cp" => once(files::cp),
         "curl" => Box::new(net::curl::Curl::default()),
         "cut" => filter::<cut::Cut>(),
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
         "diff" => once(diff::run),
+        "dig" => Box::new(net::dig::Dig::default()),
         "dirname" => once(small::dirname),
         "du" => once(machine::du),
         "echo" => once(echo::run),
@@ -74,6 +76,10 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "head" => filter::<head::Head>(),
         "hostname" => once(small::hostname),
         "id" => once(id::id),
+        "ip" => once(net::admin::ip::iproute),
+        "iptables" => once(net::admin::iptables::iptables),
+        "iptables-restore" => Box::new(net::admin::iptables::Restore::default()),
+        "iptables-save" => once(net::admin::iptables::save),
         "kill" => once(small::kill),
         "killall" | "pgrep" | "pkill" => once(machine::by_name),
         "less" | "more" => Box::new(less::Less::default()),
@@ -86,6 +92,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "nc" => Box::new(net::nc::Nc::default()),
         "nproc" => once(small::nproc),
         "nslookup" => Box::new(net::nslookup::Nslookup::default()),
+        "ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Iputils)),
         "printenv" => once(small::printenv),
         "printf" => once(printf::run),
         "ps" => once(small::ps),
@@ -98,10 +105,12 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "seq" => Box::new(endless::Seq::default()),
         "sleep" => Box::new(endless::Sleep::default()),
         "sort" => filter::<sort::Sort>(),
+        "ss" => once(net::admin::ss::run),
         "stat" => once(files::stat),
         "sync" => once(machine::sync),
         "tail" => Box::new(tail::TailProgram::new()),
         "tar" => Box::new(tar::Tar::default()),
+        "tcpdump" => Box::new(net::admin::tcpdump::Tcpdump::default()),
         "tee" => filter::<tee::Tee>(),
         "time" => Box::new(run::TimeProgram::default()),
         "timeout" => Box::new(run::Timeout::default()),
@@ -119,11 +128,20 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "whoami" => once(id::whoami),
         "xargs" => Box::new(run::Xargs::default()),
         "yes" => Box::new(endless::Yes::default()),
+        _ => return busybox(name),
+    })
+}
+
+/// Programs that Busybox words otherwise than those that stand alone.
+fn busybox(name: &str) -> Option<Box<dyn Program>> {
+    Some(match name {
+        "busybox ip" => once(net::admin::ip::busybox),
+        "busybox ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Busybox)),
         _ => return None,
     })
 }
 
-/// Every name that [`load`] knows, sorted.
+/// Every name that [`load`] knows, sorted, but for those of [`busybox`].
 const NAMES: &[&str] = &[
     "[",
     "arch",
@@ -137,12 +155,14 @@ const NAMES: &[&str] = &[
     "chown",
     "clear",
     "cmp",
+    "conntrack",
     "cp",
     "curl",
     "cut",
     "dash",
     "date",
     "diff",
+    "dig",
     "dirname",
     "du",
     "echo",
@@ -156,6 +176,10 @@ const NAMES: &[&str] = &[
     "head",
     "hostname",
     "id",
+    "ip",
+    "iptables",
+    "iptables-restore",
+    "iptables-save",
     "kill",
     "killall",
     "less",
@@ -173,6 +197,7 @@ const NAMES: &[&str] = &[
     "nslookup",
     "paste",
     "pgrep",
+    "ping",
     "pkill",
     "printenv",
     "printf",
@@ -190,11 +215,13 @@ const NAMES: &[&str] = &[
     "sha512sum",
     "sleep",
     "sort",
+    "ss",
     "stat",
     "sync",
     "tac",
     "tail",
     "tar",
+    "tcpdump",
     "tee",
     "test",
     "time",
