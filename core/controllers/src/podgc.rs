@@ -1,4 +1,5 @@
-//! Deletes pods that nobody else will: of nodes that are gone, of old, and never started.
+//! Deletes pods that nobody else will: of nodes that are gone or out of service, of old, and never
+//! started.
 //!
 //! Upstream: `pkg/controller/podgc/gc_controller.go`.
 
@@ -6,7 +7,7 @@ use crate::util::key_of;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::request::{DeleteOptions, Patch};
 use naru_api::time::{from_meta, meta_time, rfc3339};
-use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_api::{Key, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_sim::Time;
 use serde_json::json;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(20);
 /// How long a node must be gone. Upstream: `quarantineTime`.
 const QUARANTINE: Duration = Duration::from_secs(40);
+/// The taint by which somebody says that a node is really off. Upstream: `TaintNodeOutOfService`.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Ended pods that are kept. Upstream: `--terminated-pod-gc-threshold`.
 const TERMINATED_MAX: usize = 12_500;
 
@@ -42,15 +45,16 @@ impl Controller for PodGc {
         let look = match event.object.get::<Pod>() {
             Some(pod) => {
                 self.count_terminated(pod, old.and_then(Object::get::<Pod>), gone);
-                let node = pods::node_name(pod);
-                let homeless = if node.is_empty() {
-                    pods::is_terminating(pod)
-                } else {
-                    cache.get::<Node>(&Key::new("", node)).is_none()
+                let name = pods::node_name(pod);
+                let node = cache.get::<Node>(&Key::new("", name));
+                let homeless = match node {
+                    None if name.is_empty() => pods::is_terminating(pod),
+                    None => true,
+                    Some(node) => pods::is_terminating(pod) && is_out_of_service(node),
                 };
                 !gone && (homeless || self.terminated > TERMINATED_MAX)
             }
-            None => event.object.kind() == Node::kind() && gone,
+            None => event.object.get::<Node>().is_some_and(|node| gone || is_out_of_service(node)),
         };
         if look { vec![Key::new("", "gc")] } else { Vec::new() }
     }
@@ -81,6 +85,7 @@ impl Reconcile for PodGc {
             return Ok(Action::requeue_after(next));
         }
         self.collect_terminated(context)?;
+        collect_terminating(context)?;
         self.find_missing(context.cache, context.now);
         self.collect_orphaned(context)?;
         collect_unscheduled(context)?;
@@ -138,6 +143,28 @@ impl PodGc {
         }
         Ok(())
     }
+}
+
+/// Whether a node is not ready and somebody has said that it is off.
+fn is_out_of_service(node: &Node) -> bool {
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
+    taints.into_iter().any(|taint| taint.key == OUT_OF_SERVICE)
+        && !ready.any(|condition| condition.status == "True")
+}
+
+/// Pods that are to go from nodes that are off: no kubelet will ever say that they have ended.
+fn collect_terminating(context: &mut Context<'_>) -> Result<(), Error> {
+    let cache = context.cache;
+    let off = |pod: &Pod| {
+        cache.get::<Node>(&Key::new("", pods::node_name(pod))).is_some_and(is_out_of_service)
+    };
+    let going = cache.list::<Pod>("").filter(|pod| pods::is_terminating(pod));
+    for pod in going.filter(|pod| off(pod)) {
+        delete(context, pod, None)?;
+    }
+    Ok(())
 }
 
 /// Pods that are deleted before they got a node have no kubelet to end them.
