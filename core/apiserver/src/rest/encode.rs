@@ -103,8 +103,12 @@ impl Serialize for Ordered<'_> {
 enum Part {
     Object,
     Objects,
+    Columns,
+    Column,
     Rows,
     Row,
+    Resources,
+    Resource,
     Meta,
     Managers,
     Manager,
@@ -130,6 +134,12 @@ impl Part {
                 "reason",
                 "details",
                 "code",
+                // Of discovery.
+                "name",
+                "groupVersion",
+                "versions",
+                "preferredVersion",
+                "columnDefinitions",
             ],
             // Upstream: `ObjectMeta`, and `ListMeta` among it.
             Part::Meta => &[
@@ -154,7 +164,20 @@ impl Part {
             Part::Owner => &["apiVersion", "kind", "name", "uid", "controller"],
             Part::Details => &["name", "group", "kind", "uid", "causes"],
             Part::Cause => &["reason", "message", "field"],
+            Part::Column => &["name", "type", "format", "description", "priority"],
             Part::Row => &["cells", "conditions", "object"],
+            Part::Resource => &[
+                "name",
+                "singularName",
+                "namespaced",
+                "group",
+                "version",
+                "kind",
+                "verbs",
+                "shortNames",
+                "categories",
+                "storageVersionHash",
+            ],
             _ => &[],
         }
     }
@@ -163,8 +186,10 @@ impl Part {
     fn field(self, name: &str) -> Part {
         match (self, name) {
             (Part::Object, "metadata") => Part::Meta,
-            (Part::Object, "items") => Part::Objects,
+            (Part::Object, "items" | "groups") => Part::Objects,
+            (Part::Object, "columnDefinitions") => Part::Columns,
             (Part::Object, "rows") => Part::Rows,
+            (Part::Object, "resources") => Part::Resources,
             (Part::Object, "details") => Part::Details,
             (Part::Row, "object") => Part::Object,
             (Part::Meta, "managedFields") => Part::Managers,
@@ -177,6 +202,8 @@ impl Part {
     fn element(self) -> Part {
         match self {
             Part::Objects => Part::Object,
+            Part::Columns => Part::Column,
+            Part::Resources => Part::Resource,
             Part::Rows => Part::Row,
             Part::Managers => Part::Manager,
             Part::Owners => Part::Owner,

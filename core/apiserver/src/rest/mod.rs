@@ -43,7 +43,7 @@ use info::RequestInfo;
 pub(crate) use metrics::Asked;
 use metrics::{Metrics, Series};
 use naru_api::k8s_openapi::api::core::v1::Endpoints;
-use naru_api::{ApiError, ApiService, Credentials, Kube, status::ApiResult};
+use naru_api::{ApiError, ApiService, Credentials, Kube, UserInfo, status::ApiResult};
 use naru_sim::Rng;
 use openapi::OpenApi;
 use query::Query;
@@ -122,12 +122,13 @@ impl ApiServer {
         query: Query,
     ) -> (Answer, Series) {
         let series = series(&info, &query);
-        let user = match self.authenticate(credentials) {
-            Ok(user) => user,
-            Err(error) => return (Answer::Full(error_response(&error)), series),
-        };
         let agent = exchange::program(request.header("user-agent"));
-        let x = Exchange { http: request, info, query, user, agent };
+        let nobody = UserInfo::new("", &[]);
+        let mut x = Exchange { http: request, info, query, user: nobody, agent };
+        match self.authenticate(credentials) {
+            Ok(user) => x.user = user,
+            Err(error) => return (Answer::Full(unknown_user(&x, &error)), series),
+        }
         self.take_warnings();
         let answer = if x.info.is_resource {
             self.rest_resource(&x)
@@ -231,6 +232,21 @@ impl ApiServer {
         };
         subsets.into_iter().flatten().find_map(address).unwrap_or_default()
     }
+}
+
+/// Why it is not known who asks, or as whom.
+///
+/// Upstream: `Unauthorized` in `apiserver/pkg/endpoints/filters/authentication.go`, and
+/// `InternalError` in `apiserver/pkg/endpoints/handlers/responsewriters/errors.go`, which is no
+/// `Status`.
+fn unknown_user(x: &Exchange<'_>, error: &ApiError) -> HttpResponse {
+    let Some(why) = error.message().strip_prefix("Internal error occurred: ") else {
+        return refusal(x, error);
+    };
+    let mark = if x.http.query.is_empty() { "" } else { "?" };
+    let uri = naru_api::gofmt::quote(&format!("{}{mark}{}", x.http.path, x.http.query));
+    let why = why.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    HttpResponse::text(500, &format!("Internal Server Error: {uri}: {why}"))
 }
 
 /// An error in the form that its client understands.
