@@ -1,13 +1,13 @@
-//! Deletes pods that nobody else will: of nodes that are gone or out of service, of old, and never
-//! started.
+//! Deletes pods that nobody else will: of nodes that are gone, of old, and never started.
 //!
 //! Upstream: `pkg/controller/podgc/gc_controller.go`.
 
 use crate::util::key_of;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::request::{DeleteOptions, Patch};
+use naru_api::scheduling::taints;
 use naru_api::time::{from_meta, meta_time, rfc3339};
-use naru_api::{Key, Object, WatchEvent, WatchEventType, pods};
+use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_sim::Time;
 use serde_json::json;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(20);
 /// How long a node must be gone. Upstream: `quarantineTime`.
 const QUARANTINE: Duration = Duration::from_secs(40);
-/// The taint by which somebody says that a node is really off. Upstream: `TaintNodeOutOfService`.
+/// Set by administrators. Upstream: `TaintNodeOutOfService`.
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Ended pods that are kept. Upstream: `--terminated-pod-gc-threshold`.
 const TERMINATED_MAX: usize = 12_500;
@@ -45,12 +45,10 @@ impl Controller for PodGc {
         let look = match event.object.get::<Pod>() {
             Some(pod) => {
                 self.count_terminated(pod, old.and_then(Object::get::<Pod>), gone);
-                let name = pods::node_name(pod);
-                let node = cache.get::<Node>(&Key::new("", name));
-                let homeless = match node {
-                    None if name.is_empty() => pods::is_terminating(pod),
-                    None => true,
+                let node = pods::node_name(pod);
+                let homeless = match cache.get::<Node>(&Key::new("", node)) {
                     Some(node) => pods::is_terminating(pod) && is_out_of_service(node),
+                    None => !node.is_empty() || pods::is_terminating(pod),
                 };
                 !gone && (homeless || self.terminated > TERMINATED_MAX)
             }
@@ -85,7 +83,7 @@ impl Reconcile for PodGc {
             return Ok(Action::requeue_after(next));
         }
         self.collect_terminated(context)?;
-        collect_terminating(context)?;
+        collect_out_of_service(context)?;
         self.find_missing(context.cache, context.now);
         self.collect_orphaned(context)?;
         collect_unscheduled(context)?;
@@ -117,7 +115,12 @@ impl PodGc {
         }
         let mut ended: Vec<&Pod> =
             context.cache.list::<Pod>("").filter(|pod| pods::is_terminal(pod)).collect();
-        ended.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(from_meta));
+        // Those that a kubelet has evicted go first.
+        ended.sort_by_key(|pod| {
+            let reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
+            let created = pod.metadata.creation_timestamp.as_ref().map(from_meta);
+            (reason != Some("Evicted"), created, pod.metadata.name.clone())
+        });
         let surplus = ended.len().saturating_sub(TERMINATED_MAX);
         for pod in ended.into_iter().take(surplus) {
             delete(context, pod, None)?;
@@ -145,23 +148,26 @@ impl PodGc {
     }
 }
 
-/// Whether a node is not ready and somebody has said that it is off.
+/// Whether an administrator has said that the node is shut down and will not come back soon.
 fn is_out_of_service(node: &Node) -> bool {
-    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
-    taints.into_iter().any(|taint| taint.key == OUT_OF_SERVICE)
-        && !ready.any(|condition| condition.status == "True")
+    taints(node).iter().any(|taint| taint.key == OUT_OF_SERVICE)
 }
 
-/// Pods that are to go from nodes that are off: no kubelet will ever say that they have ended.
-fn collect_terminating(context: &mut Context<'_>) -> Result<(), Error> {
+fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.filter(|condition| condition.type_ == "Ready").any(|ready| ready.status == "True")
+}
+
+/// Pods that are deleted and whose node is out of service have nobody to end them.
+/// Upstream: `gcTerminating`.
+fn collect_out_of_service(context: &mut Context<'_>) -> Result<(), Error> {
     let cache = context.cache;
-    let off = |pod: &Pod| {
-        cache.get::<Node>(&Key::new("", pods::node_name(pod))).is_some_and(is_out_of_service)
+    let lost = |pod: &&Pod| {
+        let node = cache.get::<Node>(&Key::new("", pods::node_name(pod)));
+        node.is_some_and(|node| !is_ready(node) && is_out_of_service(node))
     };
     let going = cache.list::<Pod>("").filter(|pod| pods::is_terminating(pod));
-    for pod in going.filter(|pod| off(pod)) {
+    for pod in going.filter(lost) {
         delete(context, pod, None)?;
     }
     Ok(())
