@@ -151,6 +151,8 @@ impl Node {
             if let Some(machine) = &mut self.machine {
                 machine.wake();
             }
+            // Pods with `hostNetwork` listen here as well.
+            self.runtime.wake_network(namespace);
             return true;
         }
         self.runtime.wake_network(namespace)

@@ -38,7 +38,7 @@ impl Plugin for InterPodAffinity {
             | ClusterEvent::PodRemoved(_) => true,
             ClusterEvent::NodeUpdated { old, new } => old.metadata.labels != new.metadata.labels,
             ClusterEvent::PodUpdated { old, new } => old.metadata.labels != new.metadata.labels,
-            ClusterEvent::Storage { .. } => false,
+            ClusterEvent::NodeRemoved | ClusterEvent::Storage { .. } => false,
         }
     }
 }
@@ -235,7 +235,9 @@ impl Score for Liked {
         let least = scores.iter().copied().min().unwrap_or(0);
         let range = scores.iter().copied().max().unwrap_or(0) - least;
         for score in scores {
-            *score = if range > 0 { SCORE_MAX * (*score - least) / range } else { 0 };
+            // By fractions, as upstream does it: they come out below what is exact at times.
+            let share = (*score - least) as f64 / range.max(1) as f64;
+            *score = (SCORE_MAX as f64 * share) as i64;
         }
     }
 }

@@ -48,7 +48,9 @@ impl FilterPlugin for VolumeRestrictions {
             return Ok(Prepared::skip());
         }
         let mut exclusive = Vec::new();
-        for key in &pod.claims {
+        // A claim that is made for the pod is nobody else's.
+        let named = pod_claims(&pod.pod).zip(&pod.claims).filter(|(claim, _)| !claim.ephemeral);
+        for (_, key) in named {
             let Some(claim) = view.cache.get::<PersistentVolumeClaim>(key) else {
                 let text = format!("persistentvolumeclaim \"{}\" not found", key.name);
                 return Err(Rejection::unresolvable(text));

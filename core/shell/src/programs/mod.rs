@@ -1,5 +1,6 @@
 //! The programs that every image may carry.
 
+mod awk;
 mod base64;
 mod cat;
 mod cut;
@@ -38,6 +39,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
         "[" | "test" => once(test::run),
         "ash" => Box::new(Shell::new(Flavor::Ash)),
+        "awk" | "mawk" => filter::<awk::Awk>(),
         "base64" => filter::<base64::Base64>(),
         "basename" => once(small::basename),
         "bash" => Box::new(Shell::new(Flavor::Bash)),
@@ -105,11 +107,11 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
 
 /// Every name that [`load`] knows, sorted.
 const NAMES: &[&str] = &[
-    "[", "ash", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp", "curl",
-    "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep", "find",
-    "grep", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "nc", "nproc",
-    "nslookup", "printenv", "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq",
-    "sleep", "sort", "stat", "tail", "tar", "tee", "test", "time", "timeout", "touch", "tr",
+    "[", "ash", "awk", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp",
+    "curl", "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep",
+    "find", "grep", "head", "hostname", "id", "kill", "ln", "ls", "mawk", "mkdir", "mktemp", "mv",
+    "nc", "nproc", "nslookup", "printenv", "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed",
+    "seq", "sleep", "sort", "stat", "tail", "tar", "tee", "test", "time", "timeout", "touch", "tr",
     "true", "uname", "uniq", "vi", "vim", "watch", "wc", "wget", "which", "whoami", "xargs", "yes",
 ];
 

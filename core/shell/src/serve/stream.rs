@@ -112,7 +112,7 @@ impl Stream {
     /// while they may.
     pub fn failure(&self) -> Option<String> {
         match self.tls()?.state() {
-            tls::State::Failed(TlsError::NotTls(first)) if first == b"HTTP/" => {
+            tls::State::Failed(TlsError::NotTls([b'H', b'T', b'T', b'P', b'/'])) => {
                 Some("http: server gave HTTP response to HTTPS client".to_owned())
             }
             tls::State::Failed(error) => Some(error.to_string()),
