@@ -179,6 +179,15 @@ const COREUTILS: &[&str] = &[
 const NETTOOLS: &[&str] =
     &["dig", "ip", "nc", "netstat", "nslookup", "ping", "ps", "ss", "top", "traceroute"];
 
+/// The program that a set's file stands for; what busybox does in its own way has its own.
+fn program(file: &'static str, shell: &'static str) -> &'static str {
+    match file {
+        "sh" => shell,
+        "ps" if shell == "ash" => "busybox-ps",
+        _ => file,
+    }
+}
+
 /// The files of a set, each with the name of its program; empty for a name that is no set.
 /// A program that the shell does not have is left out, so that calling it says that it is not
 /// there.
@@ -195,6 +204,6 @@ pub fn set(name: &str) -> impl Iterator<Item = (String, &'static str)> {
     let known = |program: &str| standard_program_names().any(|known| known == program);
     names
         .iter()
-        .map(move |name| (format!("{folder}/{name}"), if *name == "sh" { shell } else { *name }))
+        .map(move |name| (format!("{folder}/{name}"), program(name, shell)))
         .filter(move |(_, program)| known(program))
 }

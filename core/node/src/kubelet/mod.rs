@@ -2,6 +2,7 @@
 
 mod backoff;
 mod env;
+mod ephemeral;
 mod eviction;
 mod expansion;
 #[expect(clippy::module_inception, reason = "upstream's name of the file")]
@@ -9,14 +10,18 @@ mod kubelet;
 mod kuberuntime_container;
 mod lease;
 mod lifecycle;
+mod memory_pressure;
 mod mirror;
 mod node_status;
 mod nodeinfomanager;
 mod pod_files;
 pub(crate) mod pod_workers;
 mod probes;
+mod pull_secrets;
 mod record;
+mod resize;
 mod resource_metrics;
+mod security_context;
 pub(crate) mod server;
 mod static_pods;
 mod status;

@@ -1,5 +1,6 @@
 //! Programs that use the network, and what they share.
 
+pub mod ab;
 mod connect;
 pub mod curl;
 pub mod nc;
