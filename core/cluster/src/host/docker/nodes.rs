@@ -1,45 +1,18 @@
-//! `docker`, as far as the nodes of a cluster are its containers: power, the network, and commands
-//! on them.
+//! The nodes of a cluster as containers: power, the network, and commands on them.
+
 //!
 //! Upstream: `docker/cli`, whose words these are.
 
-use super::{err, out, table};
+use super::super::{err, table};
+use super::needs;
 use crate::{Cluster, Fault, FaultError};
 use naru_shell::Answer;
 use naru_sim::Time;
 
-const USAGE: &str =
-    "Usage:  docker [OPTIONS] COMMAND\n\nRun 'docker --help' for more information\n";
-
-/// Does a command line.
-pub fn run(cluster: &mut Cluster, args: &[String]) -> Answer {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        [verb @ ("stop" | "start" | "kill" | "restart"), nodes @ ..]
-        | ["container", verb @ ("stop" | "start" | "kill" | "restart"), nodes @ ..] => {
-            power(cluster, verb, nodes)
-        }
-        ["network", verb @ ("connect" | "disconnect"), network, node] => {
-            plug(cluster, verb, network, node)
-        }
-        ["ps", rest @ ..] | ["container", "ls" | "list" | "ps", rest @ ..] => {
-            out(ps(cluster, rest))
-        }
-        ["exec", rest @ ..] | ["container", "exec", rest @ ..] => exec(cluster, rest),
-        [] | ["help" | "--help"] => out(USAGE.to_owned()),
-        [verb, ..] => err(format!(
-            "docker: unknown command: docker {verb}\n\nRun 'docker --help' for more information\n"
-        )),
-    }
-}
-
-/// `docker ps`: the nodes.
-fn ps(cluster: &Cluster, args: &[&str]) -> String {
-    let all = args.iter().any(|arg| ["-a", "--all", "-aq"].contains(arg));
-    let quiet = args.iter().any(|arg| ["-q", "--quiet", "-aq"].contains(arg));
-    let header = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
-    let mut rows = vec![header.map(str::to_owned)];
+/// The rows of `docker ps` for the nodes, the newest first.
+pub fn rows(cluster: &Cluster, all: bool) -> Vec<[String; 7]> {
     let since = table::human(cluster.now().since(Time::ZERO));
+    let mut rows = Vec::new();
     for node in cluster.nodes.iter().rev() {
         let on = cluster.node_is_on(node.name());
         if !on && !all {
@@ -57,31 +30,11 @@ fn ps(cluster: &Cluster, args: &[&str]) -> String {
             node.name().to_owned(),
         ]);
     }
-    if quiet {
-        return rows.iter().skip(1).map(|[id, ..]| format!("{id}\n")).collect();
-    }
-    table::columns(&rows, 3)
+    rows
 }
 
 /// `docker exec`: a command on a node.
-fn exec(cluster: &Cluster, args: &[&str]) -> Answer {
-    let mut rest = args;
-    let mut terminal = false;
-    while let [flag, others @ ..] = rest
-        && flag.starts_with('-')
-    {
-        terminal |= flag.contains('t');
-        rest = others;
-    }
-    let [node, command @ ..] = rest else {
-        return err("docker: 'docker exec' requires at least 2 arguments\n\nUsage:  docker exec \
-                    [OPTIONS] CONTAINER COMMAND [ARG...]\n\nSee 'docker exec --help' for more \
-                    information\n"
-            .to_owned());
-    };
-    if cluster.node_index(node).is_err() {
-        return err(format!("Error response from daemon: No such container: {node}\n"));
-    }
+pub fn exec(cluster: &Cluster, terminal: bool, node: &str, command: &[String]) -> Answer {
     if !cluster.node_is_on(node) {
         let id = crate::hex_of(node);
         return err(format!("Error response from daemon: container {id} is not running\n"));
@@ -90,7 +43,7 @@ fn exec(cluster: &Cluster, args: &[&str]) -> Answer {
     if terminal {
         argv.push("-t".to_owned());
     }
-    argv.push((*node).to_owned());
+    argv.push(node.to_owned());
     argv.extend(command.iter().map(|word| quoted(word)));
     Answer { exec: Some(argv), ..Answer::default() }
 }
@@ -104,29 +57,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// Each node that can be switched is named; the others are told of.
-fn power(cluster: &mut Cluster, verb: &str, nodes: &[&str]) -> Answer {
-    if nodes.is_empty() {
-        return err(format!(
-            "docker: 'docker {verb}' requires at least 1 argument\n\n\
-             Usage:  docker {verb} [OPTIONS] CONTAINER [CONTAINER...]\n\n\
-             See 'docker {verb} --help' for more information\n"
-        ));
-    }
-    let mut answer = Answer::default();
-    for node in nodes.iter().filter(|node| !node.starts_with('-')) {
-        match switch(cluster, verb, node) {
-            Ok(()) => answer.stdout.push_str(&format!("{node}\n")),
-            Err(why) => {
-                answer.stderr.push_str(&format!("Error response from daemon: {why}\n"));
-                answer.code = 1;
-            }
-        }
-    }
-    answer
-}
-
-fn switch(cluster: &mut Cluster, verb: &str, node: &str) -> Result<(), String> {
+/// Switches a node off or on. The error is the daemon's.
+pub fn switch(cluster: &mut Cluster, verb: &str, node: &str) -> Result<(), String> {
     if verb == "kill" && !cluster.node_is_on(node) && cluster.node_index(node).is_ok() {
         return Err(format!("cannot kill container: {node}: container {node} is not running"));
     }
@@ -141,6 +73,28 @@ fn switch(cluster: &mut Cluster, verb: &str, node: &str) -> Result<(), String> {
         FaultError::NoNode(node) => format!("No such container: {node}"),
         other => other.to_string(),
     })
+}
+
+/// `docker network`: the cable of a node.
+pub fn network(cluster: &mut Cluster, args: &[String]) -> Answer {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [verb @ ("connect" | "disconnect"), network, node] => plug(cluster, verb, network, node),
+        ["ls" | "list", ..] => list(cluster),
+        _ => needs("network", "1 argument", "COMMAND"),
+    }
+}
+
+fn list(cluster: &Cluster) -> Answer {
+    let mut rows = vec![["NETWORK ID", "NAME", "DRIVER", "SCOPE"].map(str::to_owned)];
+    let own = cluster.profile().name.clone();
+    for (name, driver) in
+        [("bridge", "bridge"), ("host", "host"), (own.as_str(), "bridge"), ("none", "null")]
+    {
+        let id: String = crate::hex_of(&format!("network {name}")).chars().take(12).collect();
+        rows.push([id, name.to_owned(), driver.to_owned(), "local".to_owned()]);
+    }
+    super::super::out(super::tabled(&rows))
 }
 
 fn plug(cluster: &mut Cluster, verb: &str, network: &str, node: &str) -> Answer {
