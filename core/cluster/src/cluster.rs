@@ -540,6 +540,9 @@ impl Cluster {
                 self.workstation.wake();
                 continue;
             }
+            if self.workstation.wake_container(namespace) {
+                continue;
+            }
             self.wake_secure_ports(|port| port.namespace() == namespace);
             let index = self.nodes.iter_mut().position(|node| node.wake_namespace(namespace));
             if let Some(index) = index.and_then(|index| u32::try_from(index).ok()) {

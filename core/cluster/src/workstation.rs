@@ -6,6 +6,7 @@ use crate::{BootError, programs};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
 use naru_node::NamespaceStack;
+use naru_node::docker::Docker;
 use naru_shell::{
     Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Questions, Stdio, TtyId,
     Vfs, World, install_programs, normalize,
@@ -59,6 +60,8 @@ pub struct Workstation {
     woken: bool,
     due: Option<Time>,
     questions: Questions,
+    /// Its container engine, once somebody has needed it.
+    pub(crate) docker: Option<Docker>,
 }
 
 /// The shell that runs jobs, one after the other. It speaks to two terminals, so that programs
@@ -110,6 +113,7 @@ impl Workstation {
             woken: false,
             due: None,
             questions: Questions::default(),
+            docker: None,
         })
     }
 
@@ -126,7 +130,9 @@ impl Workstation {
 
     /// When it wants to run.
     pub fn next_due(&self) -> Option<Time> {
-        if self.woken { Some(Time::ZERO) } else { self.due }
+        let docker = self.docker.as_ref().and_then(Docker::next_due);
+        let due = [self.due, docker].into_iter().flatten().min();
+        if self.woken { Some(Time::ZERO) } else { due }
     }
 
     /// Lets its processes run.
@@ -151,6 +157,19 @@ impl Workstation {
             });
         }
         self.reopen_shells();
+        if let Some(docker) = &mut self.docker {
+            docker.run(now, api, net);
+        }
+    }
+
+    /// Something came to a network namespace; tells whether it is one of its containers'.
+    pub fn wake_container(&mut self, namespace: NsId) -> bool {
+        self.docker.as_mut().is_some_and(|docker| docker.wake_network(namespace))
+    }
+
+    /// Its files.
+    pub fn files(&self) -> Vfs {
+        self.kernel.fs().clone()
     }
 
     /// Who leaves a terminal's shell by `exit` finds a new one, as at a console with getty. What
@@ -379,6 +398,8 @@ fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Resul
     for name in host::programs(profile).into_iter().chain(["ssh", "sudo"]) {
         fs.install(&format!("/usr/local/bin/{name}"), name)?;
     }
+    fs.mkdir_all("/usr/libexec/docker")?;
+    fs.install(host::docker::ATTACH, "docker-attach")?;
     fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
     let kube = format!("{}/.kube", Workstation::HOME);
     fs.mkdir_all(&kube)?;

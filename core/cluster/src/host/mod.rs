@@ -1,7 +1,7 @@
 //! What the learner's machine can do to the cluster from outside: `docker`, and the sandbox's own
 //! command `naru`. A program there asks in words; the cluster answers after its turn.
 
-mod docker;
+pub mod docker;
 mod fault;
 mod flags;
 mod gcloud;
@@ -95,7 +95,7 @@ impl Cluster {
         while let Some((id, question)) = self.workstation.questions_mut().take() {
             let (name, ask) = split(&question);
             let answer = match name {
-                "docker" => docker::run(self, ask.args),
+                "docker" => docker::run(self, &ask, &question.env),
                 "minikube" => minikube::run(self, &ask),
                 "gcloud" => gcloud::run(self, &ask),
                 _ => self.naru(&ask, language(&question.env)),
