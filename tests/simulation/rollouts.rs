@@ -20,10 +20,21 @@ pub struct Rollouts {
     sets: BTreeMap<Key, Set>,
 }
 
+#[derive(Default)]
 struct Set {
     deployment: Key,
-    wanted: i32,
+    wanted: Recent,
     available: Recent,
+}
+
+impl Set {
+    /// The pods that stay available of this set when it is made smaller by so many, by the best
+    /// that the controller may believe: what it has made smaller just now may not have lost pods
+    /// yet, and what is not available may go first.
+    fn available(&self, less: i32, now: Time) -> i32 {
+        let most = |recent: &Recent| recent.values(now).max().unwrap_or(0);
+        most(&self.available).min(most(&self.wanted) - less)
+    }
 }
 
 /// A number, and what it was not long ago.
@@ -35,6 +46,10 @@ impl Recent {
     fn set(&mut self, now: Time, value: i32) {
         self.0.drain(..self.ended(now));
         self.0.push((now, value));
+    }
+
+    fn latest(&self) -> Option<i32> {
+        self.0.last().map(|(_, value)| *value)
     }
 
     /// What it is, and what it was within the lag.
@@ -77,29 +92,22 @@ impl Rollouts {
         let wanted = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let status = object.status.as_ref();
         let available = status.and_then(|status| status.available_replicas).unwrap_or(0);
-        let before = self.available(&deployment, now);
-        let set = self.sets.entry(key).or_insert_with(|| Set {
-            deployment: deployment.clone(),
-            wanted,
-            available: Recent::default(),
-        });
-        let shrinks = wanted < set.wanted;
-        set.wanted = wanted;
+        let all = self.sets.values().filter(|set| set.deployment == deployment);
+        let before: i32 = all.map(|set| set.available(0, now)).sum();
+        let set = self.sets.entry(key).or_default();
+        let less = set.wanted.latest().map_or(0, |before| before - wanted);
+        let after = before - set.available(0, now) + set.available(less, now);
+        set.deployment.clone_from(&deployment);
+        set.wanted.set(now, wanted);
         set.available.set(now, available);
         let least = self.least.get(&deployment).and_then(|least| least.values(now).min());
-        let (after, least) = (self.available(&deployment, now), least.unwrap_or(0));
-        match shrinks && after < least.min(before) {
+        let least = least.unwrap_or(0);
+        match less > 0 && after < least.min(before) {
             true => Err(format!(
                 "{deployment} keeps {after} pods available of {before}, and must keep {least}"
             )),
             false => Ok(()),
         }
-    }
-
-    /// The pods that stay available, by the best that the controller may believe.
-    fn available(&self, deployment: &Key, now: Time) -> i32 {
-        let sets = self.sets.values().filter(|set| set.deployment == *deployment);
-        sets.map(|set| set.available.values(now).max().unwrap_or(0).min(set.wanted)).sum()
     }
 }
 

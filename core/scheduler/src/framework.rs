@@ -65,7 +65,7 @@ pub enum ClusterEvent<'a> {
         new: &'a Node,
     },
     /// A node is gone.
-    NodeRemoved,
+    NodeRemoved(&'a Node),
     /// A pod got a node.
     PodAssigned(&'a Pod),
     /// A pod with a node changed.

@@ -91,7 +91,7 @@ impl Scheduler {
         let Some(node) = event.object.arc::<Node>() else { return };
         if event.kind == WatchEventType::Deleted {
             self.nodes.remove_node(event.object.name());
-            self.queue.react(ClusterEvent::NodeRemoved, event.cause);
+            self.queue.react(ClusterEvent::NodeRemoved(&node), event.cause);
             return;
         }
         self.nodes.set_node(Arc::clone(&node));

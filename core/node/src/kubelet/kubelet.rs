@@ -72,6 +72,11 @@ impl Kubelet {
         }
     }
 
+    /// How its machine is.
+    pub(crate) fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
     /// The name of its node.
     pub(crate) fn node_name(&self) -> &str {
         &self.config.name

@@ -8,7 +8,9 @@ use crate::framework::{
 };
 use crate::nodes::{NodeInfo, PodInfo};
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Pod, ReplicationController, Service, TopologySpreadConstraint};
+use k8s_openapi::api::core::v1::{
+    Node, Pod, ReplicationController, Service, TopologySpreadConstraint,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use naru_api::labels::{Labels, Selector};
 use naru_api::scheduling::{
@@ -33,19 +35,27 @@ impl Plugin for PodTopologySpread {
         "PodTopologySpread"
     }
 
+    /// Upstream: `isSchedulableAfterPodChange` and `isSchedulableAfterNodeChange`.
     fn may_help(&self, pod: &Pod, event: ClusterEvent<'_>) -> bool {
-        let same_namespace = |other: &Pod| other.metadata.namespace == pod.metadata.namespace;
+        let constraints = constraints_of(pod, "DoNotSchedule");
+        let counts = |other: &Pod| {
+            other.metadata.namespace == pod.metadata.namespace
+                && constraints.iter().any(|c| c.selects(other.metadata.labels.as_ref()))
+        };
+        let domains = |node: &Node| -> Option<Vec<String>> {
+            let labels = node.metadata.labels.as_ref()?;
+            constraints.iter().map(|c| labels.get(&c.key).cloned()).collect()
+        };
         match event {
-            ClusterEvent::NodeAdded(_) | ClusterEvent::NodeRemoved => true,
+            ClusterEvent::NodeAdded(node) | ClusterEvent::NodeRemoved(node) => {
+                domains(node).is_some()
+            }
             ClusterEvent::NodeUpdated { old, new } => {
-                old.metadata.labels != new.metadata.labels || taints(old) != taints(new)
+                let honored = constraints.iter().any(|c| c.honor_taints);
+                domains(old) != domains(new) || (honored && taints(old) != taints(new))
             }
-            ClusterEvent::PodAssigned(other) | ClusterEvent::PodRemoved(other) => {
-                same_namespace(other)
-            }
-            ClusterEvent::PodUpdated { old, new } => {
-                same_namespace(new) && old.metadata.labels != new.metadata.labels
-            }
+            ClusterEvent::PodAssigned(other) | ClusterEvent::PodRemoved(other) => counts(other),
+            ClusterEvent::PodUpdated { old, new } => counts(old) != counts(new),
             ClusterEvent::Storage { .. } => false,
         }
     }
