@@ -68,7 +68,9 @@ pub fn read(table: &str) -> Vec<Heading> {
         let key = cells.next()?.strip_suffix('`')?.to_owned();
         Some(Heading { key, words: cells.next()?.to_owned() })
     };
-    table.lines().filter_map(row).collect()
+    let mut seen = BTreeSet::new();
+    // A merge may leave a row twice.
+    table.lines().filter_map(row).filter(|heading| seen.insert(heading.key.clone())).collect()
 }
 
 /// The table. `lessons` are folders and what is in them.

@@ -100,6 +100,8 @@ fn config_map(
     match sources.client.get::<ConfigMap>(&namespace, name) {
         Ok(found) => Ok(found.data.clone().unwrap_or_default()),
         Err(error) if error.is_not_found() && optional == Some(true) => Ok(BTreeMap::new()),
+        // The kubelet's own manager of ConfigMaps says it, and names the kind as it likes.
+        Err(error) if error.is_not_found() => Err(format!("configmap \"{name}\" not found")),
         Err(error) => Err(error.message().to_owned()),
     }
 }
@@ -118,6 +120,7 @@ fn secret(
                 .collect())
         }
         Err(error) if error.is_not_found() && optional == Some(true) => Ok(BTreeMap::new()),
+        Err(error) if error.is_not_found() => Err(format!("secret \"{name}\" not found")),
         Err(error) => Err(error.message().to_owned()),
     }
 }
