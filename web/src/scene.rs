@@ -60,7 +60,7 @@ impl Rect {
 }
 
 /// The room, and what of the cluster is to be shown in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Room {
     /// Width in pixels.
     pub width: f64,
@@ -68,6 +68,18 @@ pub struct Room {
     pub height: f64,
     /// Whether the cluster's own parts are shown too.
     pub system: bool,
+    /// The only namespace that is shown; "" when all are.
+    pub namespace: String,
+}
+
+impl Room {
+    /// Whether what is in a namespace is shown.
+    fn shows(&self, namespace: &str) -> bool {
+        match self.namespace.as_str() {
+            "" => self.system || !is_system(namespace),
+            only => only == namespace,
+        }
+    }
 }
 
 /// Everything's place.
@@ -85,6 +97,10 @@ pub struct Scene {
     pub services: BTreeMap<String, Rect>,
     /// Deployments, ReplicaSets, DaemonSets by uid.
     pub workloads: BTreeMap<String, Rect>,
+    /// Ingresses by uid.
+    pub ingresses: BTreeMap<String, Rect>,
+    /// Claims of volumes by uid.
+    pub claims: BTreeMap<String, Rect>,
     /// Pods by uid.
     pub pods: BTreeMap<String, Rect>,
     /// Uids of pods that stand on the river, for want of a node.
@@ -93,6 +109,10 @@ pub struct Scene {
     pub houses: Vec<House>,
     /// Lines from services to the pods behind them.
     pub wires: Vec<Wire>,
+    /// Lines from ingresses to services.
+    pub roads: Vec<(Point, Point)>,
+    /// Lines from claims to the pods that mount them.
+    pub ropes: Vec<(Point, Point)>,
     /// Where to say what to do next, when there is nothing of the learner's own yet.
     pub hint: Option<Rect>,
     stations: BTreeMap<Place, Point>,
@@ -154,7 +174,7 @@ const WATER: f64 = 20.0;
 
 impl Scene {
     /// Places everything.
-    pub fn lay_out(store: &Store, room: Room) -> Scene {
+    pub fn lay_out(store: &Store, room: &Room) -> Scene {
         let mut scene = Scene { width: room.width.max(320.0), ..Scene::default() };
         let houses = HousePlan::of(store, room, scene.width);
         let upper = scene.lay_upper_bank();
@@ -216,22 +236,34 @@ impl Scene {
     }
 
     /// Services, workloads, and pods without a node. Returns where the river ends.
-    fn lay_river(&mut self, store: &Store, room: Room, top: f64, breath: f64) -> f64 {
-        let shown = |namespace: &str| room.system || !is_system(namespace);
+    fn lay_river(&mut self, store: &Store, room: &Room, top: f64, breath: f64) -> f64 {
+        let shown = |namespace: &str| room.shows(namespace);
+        let mut ingresses: Vec<_> =
+            store.ingresses.values().filter(|it| shown(&it.namespace)).collect();
+        ingresses.sort_by_key(|it| (&it.namespace, &it.name));
+        let mut claims: Vec<_> = store.claims.values().filter(|it| shown(&it.namespace)).collect();
+        claims.sort_by_key(|it| (&it.namespace, &it.name));
         let mut services: Vec<_> =
             store.services.values().filter(|it| shown(&it.namespace)).collect();
         services.sort_by_key(|it| (it.name != "kubernetes", &it.namespace, &it.name));
         let mut workloads: Vec<_> =
             store.workloads.values().filter(|it| shown(&it.namespace)).collect();
         workloads.sort_by_key(|it| (&it.namespace, &it.kind, &it.name));
-        let count = services.len() + workloads.len();
-        let mut chips = flow(self.margin(), top, self.inner(), (CHIP_W, CHIP_H), GAP, count);
+        let uids: [Vec<&String>; 4] = [
+            ingresses.iter().map(|it| &it.uid).collect(),
+            services.iter().map(|it| &it.uid).collect(),
+            workloads.iter().map(|it| &it.uid).collect(),
+            claims.iter().map(|it| &it.uid).collect(),
+        ];
+        let count = uids.iter().map(Vec::len).sum();
+        let chips = flow(self.margin(), top, self.inner(), (CHIP_W, CHIP_H), GAP, count);
         let chips_end = chips.last().map_or(top, |chip| chip.bottom());
-        let plans = chips.split_off(services.len().min(chips.len()));
-        self.services =
-            services.iter().zip(chips).map(|(it, rect)| (it.uid.clone(), rect)).collect();
-        self.workloads =
-            workloads.iter().zip(plans).map(|(it, rect)| (it.uid.clone(), rect)).collect();
+        let mut chips = chips.into_iter();
+        let [ingresses, services, workloads, claims] = uids.map(|uids| {
+            uids.into_iter().cloned().zip(chips.by_ref()).collect::<BTreeMap<String, Rect>>()
+        });
+        (self.ingresses, self.services) = (ingresses, services);
+        (self.workloads, self.claims) = (workloads, claims);
 
         let mut afloat: Vec<&PodView> = store
             .pods
@@ -287,6 +319,26 @@ impl Scene {
                 self.wires.push(Wire { service, pod, from, to, ready: *ready });
             }
         }
+        for (uid, chip) in &self.ingresses {
+            let Some(ingress) = store.ingresses.get(uid) else { continue };
+            let behind = self.services.iter().filter(|(uid, _)| {
+                store.services.get(*uid).is_some_and(|service| {
+                    service.namespace == ingress.namespace
+                        && ingress.services.contains(&service.name)
+                })
+            });
+            self.roads
+                .extend(behind.map(|(_, service)| (chip.bottom_middle(), service.bottom_middle())));
+        }
+        for (uid, chip) in &self.claims {
+            let Some(claim) = store.claims.get(uid) else { continue };
+            let users = self.pods.iter().filter(|(uid, _)| {
+                store.pods.get(*uid).is_some_and(|pod| {
+                    pod.namespace == claim.namespace && pod.claims.contains(&claim.name)
+                })
+            });
+            self.ropes.extend(users.map(|(_, bed)| (chip.bottom_middle(), bed.top_middle())));
+        }
     }
 
     fn note_stations(&mut self, store: &Store) {
@@ -330,7 +382,7 @@ struct HousePlan<'a> {
 }
 
 impl<'a> HousePlan<'a> {
-    fn of(store: &'a Store, room: Room, width: f64) -> HousePlan<'a> {
+    fn of(store: &'a Store, room: &Room, width: f64) -> HousePlan<'a> {
         let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
         let mut nodes: Vec<&NodeView> = store.nodes.values().map(Rc::as_ref).collect();
         let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
@@ -354,7 +406,7 @@ impl<'a> HousePlan<'a> {
             .map(|node| {
                 let pods = by_node.remove(node.name.as_str()).unwrap_or_default();
                 let (mut shown, folded): (Vec<_>, Vec<_>) =
-                    pods.into_iter().partition(|pod| room.system || !is_system(&pod.namespace));
+                    pods.into_iter().partition(|pod| room.shows(&pod.namespace));
                 shown.sort_by_key(|pod| age_order(pod));
                 (node, shown, folded.len())
             })
@@ -407,7 +459,7 @@ pub fn falling_line(from: Point, to: Point) -> String {
 mod tests {
     use super::*;
     use crate::store::example_pod;
-    use naru_cluster::view::{ServiceView, ViewDelta};
+    use naru_cluster::view::{ResourcesView, ServiceView, ViewDelta};
 
     fn node(name: &str, roles: &[&str]) -> NodeView {
         NodeView {
@@ -418,6 +470,7 @@ mod tests {
             unschedulable: false,
             internal_ip: String::new(),
             pod_cidr: String::new(),
+            allocatable: ResourcesView::default(),
         }
     }
 
@@ -457,14 +510,14 @@ mod tests {
 
     fn rooms() -> [Room; 4] {
         [(360.0, 500.0), (390.0, 300.0), (760.0, 480.0), (1900.0, 1200.0)]
-            .map(|(width, height)| Room { width, height, system: false })
+            .map(|(width, height)| Room { width, height, system: false, namespace: String::new() })
     }
 
     #[test]
     fn everything_stands_inside_the_scene_and_nothing_on_another() {
         let store = store();
         for room in rooms() {
-            let scene = Scene::lay_out(&store, room);
+            let scene = Scene::lay_out(&store, &room);
             let mut boxes: Vec<Rect> = scene.parts.iter().map(|(_, rect)| *rect).collect();
             boxes.push(scene.pier);
             boxes.extend(scene.services.values());
@@ -489,7 +542,7 @@ mod tests {
     #[test]
     fn pods_are_in_their_nodes_house() {
         for room in rooms() {
-            let scene = Scene::lay_out(&store(), room);
+            let scene = Scene::lay_out(&store(), &room);
             let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
             let bed = scene.pods["uid-web-6"];
             assert!(bed.x >= house.x && bed.right() <= house.right());
@@ -503,16 +556,16 @@ mod tests {
         let store = store();
         let [.., room] = rooms();
         let place = Place::Pod { namespace: "kube-system".to_owned(), name: "dns".to_owned() };
-        let scene = Scene::lay_out(&store, room);
+        let scene = Scene::lay_out(&store, &room);
         assert!(!scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
-        let scene = Scene::lay_out(&store, Room { system: true, ..room });
+        let scene = Scene::lay_out(&store, &Room { system: true, ..room.clone() });
         assert!(scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
     }
 
     #[test]
     fn wires_go_to_pods_that_are_there() {
         let [.., room] = rooms();
-        let scene = Scene::lay_out(&store(), room);
+        let scene = Scene::lay_out(&store(), &room);
         let ends: Vec<&str> = scene.wires.iter().map(|wire| wire.pod.as_str()).collect();
         assert_eq!(ends, ["uid-web-0"]);
     }
@@ -520,7 +573,7 @@ mod tests {
     #[test]
     fn an_empty_cluster_has_a_scene() {
         for room in rooms() {
-            let scene = Scene::lay_out(&Store::default(), room);
+            let scene = Scene::lay_out(&Store::default(), &room);
             assert!(scene.houses.is_empty() && scene.hint.is_none());
             assert!(scene.height >= room.height);
         }

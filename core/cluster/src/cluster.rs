@@ -60,6 +60,8 @@ pub struct Cluster {
     packets: packets::Follower,
     /// Turns taken at the present moment.
     turns_now: u64,
+    /// Turns taken since the start.
+    turns: u64,
 }
 
 impl Cluster {
@@ -124,12 +126,18 @@ impl Cluster {
             viewer: Viewer::default(),
             packets: packets::Follower::default(),
             turns_now: 0,
+            turns: 0,
         }
     }
 
     /// The present moment.
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// Turns of its parts since the start: with [`Cluster::now`], exactly how far it has come.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// When something happens next.
@@ -166,10 +174,10 @@ impl Cluster {
         delta
     }
 
-    /// Makes the next view whole.
+    /// Makes the next view whole, with what is remembered of what happened.
     pub fn reset_view(&mut self) {
-        self.viewer.reset(&mut self.api);
-        self.packets.skip_to_now(&self.net);
+        self.viewer.forget(&mut self.api);
+        self.packets = packets::Follower::default();
     }
 
     /// From now on, keeps the digest of the store's history going while history is forgotten, which
@@ -198,6 +206,13 @@ impl Cluster {
     pub fn set_openapi(&mut self, json: Option<&[u8]>) {
         let schemas = json.and_then(|json| Schemas::new(serde_json::from_slice(json).ok()?).ok());
         self.api.set_openapi(schemas.map(Arc::new));
+    }
+
+    /// Brings schemas that were brought once already to a clone that may be older.
+    pub(crate) fn bring_openapi(&mut self, json: Option<&[u8]>) {
+        if json.is_some() && self.wants_openapi() {
+            self.set_openapi(json);
+        }
     }
 
     /// The digest of the store's whole history, in hexadecimal; "" when a part of it was forgotten:
@@ -316,6 +331,7 @@ impl Cluster {
         }
         self.set_now(at.max(self.now));
         self.turns_now += 1;
+        self.turns += 1;
         let before = self.api.last_watch();
         let marks = self.api.stream_marks();
         match turn {

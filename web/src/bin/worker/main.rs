@@ -1,6 +1,7 @@
 //! The worker: runs the cluster in slices, and speaks with the page.
 
 mod engine;
+mod lessons;
 mod pace;
 
 use engine::{Engine, Next};
@@ -57,15 +58,13 @@ impl Worker {
         let now = self.now();
         let mut reports = Vec::new();
         match protocol::decode::<Request>(bytes) {
-            Ok(Request::Boot { lesson, speed }) => {
-                match Engine::boot(lesson.as_deref(), speed, now) {
-                    Ok((engine, booted)) => {
-                        self.engine = Some(engine);
-                        reports.push(booted);
-                    }
-                    Err(error) => reports.push(Report::Failed(error)),
+            Ok(Request::Boot(boot)) => match Engine::boot(boot, now) {
+                Ok((engine, booted)) => {
+                    self.engine = Some(engine);
+                    reports.push(booted);
                 }
-            }
+                Err(error) => reports.push(Report::Failed(error)),
+            },
             Ok(request) => {
                 if let Some(engine) = &mut self.engine {
                     engine.take(request, now, &mut reports);

@@ -13,7 +13,7 @@ use yew::prelude::*;
 /// All houses, and before them the ropes that tie them to the pier.
 #[component]
 pub fn Houses(props: &PartProps) -> Html {
-    let PartProps { store, scene, traffic, selected } = props;
+    let PartProps { store, scene, traffic, selected, .. } = props;
     let pier = scene.pier.bottom() + 9.0;
     html! {
         <g class="houses">
@@ -104,7 +104,7 @@ fn House(props: &HouseProps) -> Html {
                 <path class="roof" d={roof(rect)} />
                 <path class="ridge" d={ridge(rect)} />
                 <text class="name" x={rect.middle().x.to_string()} y={(rect.y + 29.0).to_string()}>
-                    { fit(&node.name, rect.w - 72.0, 7.4) }
+                    { fit(&node.name, rect.w - 72.0, 13.0) }
                 </text>
                 <circle
                     class={classes!("node-state", node.ready.then_some("ready"))}

@@ -26,6 +26,7 @@ pub fn Pods(props: &PartProps) -> Html {
                         afloat={scene.afloat.contains(uid)}
                         gone={store.leaving.contains(uid)}
                         selected={props.selected.clone()}
+                        back={!props.wanted.is_empty() && !has(pod, &props.wanted)}
                     />
                 })
             }) }
@@ -42,13 +43,25 @@ struct PodProps {
     /// It is gone, and seen to leave.
     gone: bool,
     selected: Option<ObjectRef>,
+    /// It has nothing to do with what is searched for.
+    back: bool,
+}
+
+/// Whether a pod has to do with what is searched for: its name, a label, an address, an image.
+fn has(pod: &PodView, wanted: &str) -> bool {
+    let label = |(key, value): (&String, &String)| format!("{key}={value}").contains(wanted);
+    pod.name.contains(wanted)
+        || pod.status.contains(wanted)
+        || pod.ip.as_ref().is_some_and(|ip| ip.contains(wanted))
+        || pod.labels.iter().any(label)
+        || pod.containers.iter().any(|(_, image)| image.contains(wanted))
 }
 
 #[component]
 fn Pod(props: &PodProps) -> Html {
     let page = use_page();
     let texts = page.texts();
-    let PodProps { pod, rect, afloat, gone, selected } = props;
+    let PodProps { pod, rect, afloat, gone, selected, back } = props;
     let object = ObjectRef {
         kind: "Pod".to_owned(),
         namespace: pod.namespace.clone(),
@@ -68,6 +81,7 @@ fn Pod(props: &PodProps) -> Html {
         chosen.then_some("chosen"),
         afloat.then_some("afloat"),
         gone.then_some("gone"),
+        back.then_some("back"),
     );
     html! {
         <g
@@ -89,8 +103,8 @@ fn Pod(props: &PodProps) -> Html {
             <g class="cabin">
                 <rect width={rect.w.to_string()} height={rect.h.to_string()} rx="9" />
                 <g class="state" transform="translate(15 21)">{ mark(look) }</g>
-                <text class="name" x="28" y="18">{ fit(&pod.name, rect.w - 34.0, 6.6) }</text>
-                <text class="note" x="28" y="32">{ fit(&status(pod), rect.w - 32.0, 6.0) }</text>
+                <text class="name" x="28" y="18">{ fit(&pod.name, rect.w - 34.0, 12.0) }</text>
+                <text class="note" x="28" y="32">{ fit(&status(pod), rect.w - 32.0, 10.5) }</text>
             </g>
         </g>
     }
