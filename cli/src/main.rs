@@ -1,6 +1,7 @@
 //! The native binary `naru`.
 
 mod bench;
+mod lesson;
 mod openapi;
 mod run;
 mod serve;
@@ -22,6 +23,8 @@ enum Command {
     Run(run::Run),
     /// Measure how fast this program is on this machine.
     Bench(bench::Bench),
+    /// Check, play and begin lessons.
+    Lesson(lesson::Lesson),
     /// Serve the cluster's API over HTTP: to kubectl, client libraries, controllers.
     Serve(serve::Serve),
 }
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(run) => run.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Lesson(lesson) => lesson.run(),
         Command::Serve(serve) => serve.run(),
     };
     result.unwrap_or_else(|error| {

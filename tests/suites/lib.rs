@@ -2,4 +2,4 @@
 
 mod transcript;
 
-pub use transcript::{Case, Outcome, Transcript, find, play};
+pub use transcript::{Case, Outcome, Transcript, compare, find, play};

@@ -114,6 +114,30 @@ impl Case {
     }
 }
 
+/// Compares what the `console` blocks of a text quote with what its commands printed, in order:
+/// which lines, from 1, are wrong, and why. Exit codes are told in transcripts only.
+pub fn compare(text: &str, ran: &[(&str, Outcome)]) -> Vec<(usize, String)> {
+    let cases = match parse(text) {
+        Ok(cases) => cases,
+        Err(error) => return vec![(1, error)],
+    };
+    let mut wrong = Vec::new();
+    let mut rest = ran;
+    for case in cases {
+        let Some(at) = rest.iter().position(|(command, _)| *command == case.command) else {
+            wrong.push((case.line, format!("not run in this order: $ {}", case.command)));
+            continue;
+        };
+        let (_, outcome) = &rest[at];
+        rest = &rest[at + 1..];
+        let line = case.line;
+        if let Err(error) = (Case { code: outcome.code, ..case }).check(outcome) {
+            wrong.push((line, error));
+        }
+    }
+    wrong
+}
+
 /// Runs a transcript's commands one after the other. With a folder in `NARU_RECORD`, what comes of
 /// them is written there and not compared.
 pub fn play(

@@ -380,7 +380,7 @@ pub struct StepPage {
 /// What a step has one look at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LookPage {
-    /// `topology`, `objects`, `flow`, `packets`, `resources`, `time`, `terminal`; or "".
+    /// `topology`, `objects`, `time`, `packets`, `details`, `terminal`.
     pub view: String,
     /// `pod/web`, or "".
     pub object: String,
@@ -428,7 +428,7 @@ mod tests {
     fn requests_survive_the_way() {
         for request in [
             Request::Boot(Boot {
-                start: Start::Lesson(Some("01-first-pod".to_owned())),
+                start: Start::Lesson(Some("0101-first-pod".to_owned())),
                 locale: "en_US.UTF-8".to_owned(),
                 speed: Speed::PAUSED,
             }),

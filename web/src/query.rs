@@ -1,4 +1,4 @@
-//! What the page's address says: `?lesson=01-first-pod&lang=en&theme=dark&speed=10&embed=1`, or
+//! What the page's address says: `?lesson=0101-first-pod&lang=en&theme=dark&speed=10&embed=1`, or
 //! `?profile=kind&seed=7&run=kubectl%20get%20nodes` for a cluster to play with.
 
 use crate::i18n::Language;

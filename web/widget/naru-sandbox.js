@@ -1,7 +1,7 @@
-// <naru-sandbox lesson="01-first-pod" lang="ko" height="640"> — a cluster inside any page.
+// <naru-sandbox lesson="0101-first-pod" lang="ko" height="640"> — a cluster inside any page.
 //
 //   <script type="module" src="https://…/naru-sandbox.js"></script>
-//   <naru-sandbox lesson="01-first-pod" lang="ko" height="640"></naru-sandbox>
+//   <naru-sandbox lesson="0101-first-pod" lang="ko" height="640"></naru-sandbox>
 //
 // The sandbox is an iframe of the page that lies beside this file. A frame has its own document,
 // its own styles and its own worker, so several on one page cannot disturb each other, nor the page

@@ -12,6 +12,7 @@ use naru_shell::{
 };
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Names an open terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,8 @@ pub struct FinishedCommand {
     pub line: String,
     /// Its exit code.
     pub code: i32,
+    /// The beginning of what it printed on the terminal.
+    pub printed: Arc<str>,
 }
 
 /// The learner's machine. Its address is the gateway of the nodes' network.
@@ -151,8 +154,11 @@ impl Workstation {
             if self.finished.len() == Self::FINISHED_MAX {
                 self.finished.pop_front();
             }
-            self.finished
-                .push_back(FinishedCommand { line: ended.argv.join(" "), code: ended.code });
+            self.finished.push_back(FinishedCommand {
+                line: ended.argv.join(" "),
+                code: ended.code,
+                printed: String::from_utf8_lossy(&ended.printed).into(),
+            });
         }
         self.reopen_shells();
     }

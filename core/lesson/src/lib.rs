@@ -1,13 +1,22 @@
 //! Lesson files, steps, checks, progress.
 
 mod check;
+pub mod course;
 mod format;
 mod library;
 mod parse;
+mod place;
+mod record;
+mod rehearse;
+mod rules;
 
 pub use format::{
-    Check, CommandCondition, Condition, CountCondition, FileCondition, Lesson, ObjectCondition,
-    StepText, Text,
+    AbsentCondition, CauseCondition, Check, Choice, CommandCondition, CountCondition,
+    FileCondition, HttpCondition, JsonPathCondition, Lesson, Look, ObjectCondition, Question,
+    StepText, Term, Text, View, Wait, schema,
 };
-pub use library::{LessonFile, built_in};
-pub use parse::LessonError;
+pub use library::{Glossary, LessonFile, built_in, built_in_glossary};
+pub use parse::{LessonError, parse_glossary};
+pub use place::Place;
+pub use rehearse::{Ran, Rehearsal};
+pub use rules::{Known, Problem};

@@ -240,6 +240,10 @@ impl PodWorker {
                 if let Some(record) = self.containers.get_mut(index) {
                     (record.waiting, record.shown) = (None, None);
                     record.seen = Seen::Running;
+                    if record.sidecar {
+                        // What waited for it goes on when the relist has seen it run.
+                        self.poke(now + RELIST_TIME);
+                    }
                 }
                 let message = format!("Started container {name}");
                 self.event(index, context, EventType::Normal, "Started", &message);

@@ -238,7 +238,10 @@ impl Sys for Call<'_> {
                 }
                 match tty.write(bytes) {
                     0 => Err(Errno::Again),
-                    taken => Ok(taken),
+                    taken => {
+                        self.me.has_printed(bytes.get(..taken).unwrap_or(bytes));
+                        Ok(taken)
+                    }
                 }
             }
         }

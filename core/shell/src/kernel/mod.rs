@@ -287,6 +287,7 @@ impl Kernel {
             started: self.now,
             cpu_micros: 0,
             memory_bytes: Process::MEMORY_BYTES,
+            printed: Vec::new(),
         };
         self.processes.insert(pid, process);
         self.ready.push_back(pid);
@@ -425,7 +426,8 @@ impl Kernel {
         if self.ended.len() == ENDED_MAX {
             self.ended.pop_front();
         }
-        self.ended.push_back(EndedProcess { argv: process.argv.clone(), code });
+        let printed = std::mem::take(&mut process.printed);
+        self.ended.push_back(EndedProcess { argv: process.argv.clone(), code, printed });
         let pid = process.pid;
         match process.owner {
             Owner::Host => {

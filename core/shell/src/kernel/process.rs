@@ -109,6 +109,8 @@ pub struct EndedProcess {
     pub argv: Vec<String>,
     /// Its exit code; 128 and the signal's number if it was killed.
     pub code: i32,
+    /// The beginning of what it wrote to terminals.
+    pub printed: Vec<u8>,
 }
 
 /// One line of a process list.
@@ -175,11 +177,21 @@ pub(crate) struct Process {
     pub cpu_micros: u64,
     /// What it holds.
     pub memory_bytes: u64,
+    /// The beginning of what it wrote to terminals.
+    pub printed: Vec<u8>,
 }
 
 impl Process {
     /// What a small program holds.
     pub const MEMORY_BYTES: u64 = 1 << 20;
+    /// Bytes that are remembered of what it writes to terminals.
+    const PRINTED_MAX: usize = 16 * 1024;
+
+    /// Remembers what it wrote to a terminal.
+    pub fn has_printed(&mut self, bytes: &[u8]) {
+        let room = Self::PRINTED_MAX.saturating_sub(self.printed.len());
+        self.printed.extend(bytes.iter().take(room));
+    }
 
     pub fn info(&self) -> ProcessInfo {
         let ppid = match self.owner {

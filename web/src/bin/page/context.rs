@@ -145,7 +145,7 @@ impl Stage {
         match name {
             "topology" => Some(Stage::Picture),
             "objects" => Some(Stage::Objects),
-            "flow" => Some(Stage::Flow),
+            "time" => Some(Stage::Flow),
             "packets" => Some(Stage::Packets),
             "resources" => Some(Stage::Resources),
             _ => None,

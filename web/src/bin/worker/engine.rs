@@ -176,6 +176,11 @@ impl Engine {
         for (name, content) in files {
             session.input(Input::Write(name.clone(), content.clone().into_bytes()));
         }
+        let setup: Vec<String> =
+            self.lesson.iter().flat_map(|(_, lesson)| lesson.setup.clone()).collect();
+        for line in &setup {
+            run(session, line);
+        }
         let (columns, rows) = TERMINAL_SIZE;
         session.open_terminal(columns, rows);
         // The prompt.
@@ -613,6 +618,13 @@ impl Begun {
     fn until(until: Time) -> Begun {
         Begun { until, job: None, stdout: Vec::new(), stderr: Vec::new() }
     }
+}
+
+/// Runs a command to its end, at once.
+fn run(session: &mut Session, line: &str) {
+    let mut begun =
+        Begun { job: Some(session.start_script(line)), ..Begun::until(session.now() + EXEC_LIMIT) };
+    while exec(session, &mut begun).is_none() {}
 }
 
 /// Goes on with a command for one event. Returns its result when it is done.

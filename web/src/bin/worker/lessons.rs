@@ -1,7 +1,7 @@
 //! The lessons, as the page shows them.
 
-use naru_lesson::{Lesson, LessonFile, StepText, Text};
-use naru_web::protocol::{LessonHead, LessonPage, StepPage};
+use naru_lesson::{Lesson, LessonFile, Look, Question, StepText, Text, View};
+use naru_web::protocol::{LessonHead, LessonPage, LookPage, QuizPage, StepPage};
 
 /// The lesson of this name, or the first; with its name.
 pub fn find(slug: Option<&str>) -> Result<(String, Lesson), String> {
@@ -23,7 +23,7 @@ pub fn catalogue() -> Vec<LessonHead> {
                 slug,
                 title: lesson.title,
                 minutes: lesson.minutes,
-                part: 1,
+                part: lesson.part,
                 steps: lesson.steps.len() as u32,
             })
         })
@@ -38,17 +38,37 @@ pub fn page(slug: &str, lesson: &Lesson) -> LessonPage {
         commands: step.commands.clone(),
         checks: step.checks.iter().map(|check| check.says.clone()).collect::<Vec<Text>>(),
         hints: step.hints.clone(),
-        look: None,
-        solution: Vec::new(),
-        quiz: Vec::new(),
+        look: step.look.as_ref().map(look),
+        solution: step.solution.clone(),
+        quiz: step.quiz.iter().map(quiz).collect(),
     };
     LessonPage {
         slug: slug.to_owned(),
         title: lesson.title.clone(),
         summary: lesson.summary.clone(),
         minutes: lesson.minutes,
-        part: 1,
+        part: lesson.part,
         steps: lesson.steps.iter().map(step).collect(),
-        learned: Vec::new(),
+        learned: lesson.learned.clone(),
+    }
+}
+
+fn look(look: &Look) -> LookPage {
+    let view = match look.view {
+        View::Topology => "topology",
+        View::Objects => "objects",
+        View::Time => "time",
+        View::Packets => "packets",
+        View::Details => "details",
+        View::Terminal => "terminal",
+    };
+    LookPage { view: view.to_owned(), object: look.object.clone().unwrap_or_default() }
+}
+
+fn quiz(question: &Question) -> QuizPage {
+    QuizPage {
+        question: question.question.clone(),
+        choices: question.choices.iter().map(|it| (it.text.clone(), it.right)).collect(),
+        because: question.because.clone(),
     }
 }
