@@ -17,7 +17,7 @@ export async function openEditor(host, label, onChange, onSave) {
   const look = EditorView.theme({
     "&": { height: "100%", color: "var(--ink)", backgroundColor: "var(--paper-raised)" },
     ".cm-content": { fontFamily: "var(--font-code)", fontSize: "13px", caretColor: "var(--accent)" },
-    ".cm-gutters": { backgroundColor: "var(--paper-sunk)", color: "var(--ink-soft)", border: "0" },
+    ".cm-gutters": { fontFamily: "var(--font-code)", fontSize: "12px", backgroundColor: "var(--paper-sunk)", color: "var(--ink-soft)", border: "0" },
     ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--accent-soft)" },
     "&.cm-focused": { outline: "none" },
     ".cm-selectionBackground, &.cm-focused .cm-selectionBackground": { backgroundColor: "var(--water-deep) !important" },
@@ -38,6 +38,8 @@ export async function openEditor(host, label, onChange, onSave) {
     ],
   });
   const view = new EditorView({ state: state(""), parent: host });
+  // Keys scroll it, even where there is nothing to write.
+  view.scrollDOM.tabIndex = 0;
   return {
     setText: (text) => view.setState(state(text)),
     focus: () => view.focus(),

@@ -3,7 +3,7 @@
 use crate::place::Place;
 use crate::store::Store;
 use naru_cluster::view::ActivityView;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Messages of one conversation at most.
@@ -105,8 +105,18 @@ fn members(store: &Store, root: u64) -> Vec<Rc<ActivityView>> {
 pub fn diagram(store: &Store, root: u64) -> Diagram {
     let mut spoken: Vec<(Lane, Lane, Kind, Rc<ActivityView>)> = Vec::new();
     let members = members(store, root);
+    let mut lanes_of: BTreeMap<u64, Lane> = BTreeMap::new();
     for activity in &members {
-        let lane = lane_of(activity, store);
+        let mut lane = lane_of(activity, store);
+        // What an agent does by itself is done where it was told to.
+        if let (Lane::Agent(agent, node), Some(Lane::Agent(other, there))) =
+            (&mut lane, lanes_of.get(&activity.parent))
+            && node.is_empty()
+            && agent == other
+        {
+            node.clone_from(there);
+        }
+        lanes_of.insert(activity.id, lane.clone());
         let alone = |kind| (lane.clone(), lane.clone(), kind, activity.clone());
         let kind = match activity.verb.as_str() {
             "run" => {

@@ -122,6 +122,8 @@ pub enum Call {
 pub enum Report {
     /// A cluster was started.
     Booted(Box<Booted>),
+    /// Every lesson there is. It comes after the first cluster, which it would hold up.
+    Catalogue(Vec<LessonHead>),
     /// A kept session is being lived through again: percent.
     Resuming(u8),
     /// What changed in the cluster.
@@ -168,8 +170,6 @@ pub enum Report {
 /// A cluster that was started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Booted {
-    /// Every lesson there is.
-    pub catalogue: Vec<LessonHead>,
     /// The lesson it was started for, if it was started for one.
     pub lesson: Option<LessonPage>,
     /// Its profile.
@@ -320,6 +320,55 @@ pub struct ObjectRef {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl ObjectRef {
+    /// Kinds by the names by which lessons call them.
+    const KINDS: [(&str, &str); 26] = [
+        ("pod", "Pod"),
+        ("po", "Pod"),
+        ("deployment", "Deployment"),
+        ("deploy", "Deployment"),
+        ("replicaset", "ReplicaSet"),
+        ("rs", "ReplicaSet"),
+        ("daemonset", "DaemonSet"),
+        ("ds", "DaemonSet"),
+        ("statefulset", "StatefulSet"),
+        ("sts", "StatefulSet"),
+        ("job", "Job"),
+        ("cronjob", "CronJob"),
+        ("cj", "CronJob"),
+        ("service", "Service"),
+        ("svc", "Service"),
+        ("ingress", "Ingress"),
+        ("ing", "Ingress"),
+        ("configmap", "ConfigMap"),
+        ("cm", "ConfigMap"),
+        ("secret", "Secret"),
+        ("persistentvolumeclaim", "PersistentVolumeClaim"),
+        ("pvc", "PersistentVolumeClaim"),
+        ("namespace", "Namespace"),
+        ("ns", "Namespace"),
+        ("node", "Node"),
+        ("no", "Node"),
+    ];
+
+    /// What `pod/web`, `pod/shop/web` with a namespace, or `node/worker` names.
+    pub fn named(text: &str) -> Option<ObjectRef> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (kind, namespace, name) = match parts.as_slice() {
+            [kind, name] => (*kind, "default", *name),
+            [kind, namespace, name] => (*kind, *namespace, *name),
+            _ => return None,
+        };
+        let (_, kind) = Self::KINDS.iter().find(|(known, _)| *known == kind)?;
+        let namespace = if matches!(*kind, "Node" | "Namespace") { "" } else { namespace };
+        Some(ObjectRef {
+            kind: (*kind).to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
 }
 
 /// A lesson in a list of lessons.
@@ -476,6 +525,24 @@ mod tests {
         let view = ViewDelta { clock, pods: vec![pod], ..ViewDelta::default() };
         let report = Report::View(view);
         assert_eq!(decode::<Report>(&encode(&report).unwrap()).unwrap(), report);
+    }
+
+    #[test]
+    fn objects_are_named_as_lessons_name_them() {
+        for (text, named) in [
+            ("pod/web", Some(("Pod", "default", "web"))),
+            ("deploy/shop/web", Some(("Deployment", "shop", "web"))),
+            ("node/worker", Some(("Node", "", "worker"))),
+            ("moon/web", None),
+            ("web", None),
+            ("", None),
+        ] {
+            let found = ObjectRef::named(text);
+            let found = found
+                .as_ref()
+                .map(|it| (it.kind.as_str(), it.namespace.as_str(), it.name.as_str()));
+            assert_eq!(found, named, "{text}");
+        }
     }
 
     #[test]

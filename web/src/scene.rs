@@ -103,6 +103,8 @@ pub struct Scene {
     pub claims: BTreeMap<String, Rect>,
     /// Pods by uid.
     pub pods: BTreeMap<String, Rect>,
+    /// There are so many pods that each is only a tile.
+    pub dense: bool,
     /// Uids of pods that stand on the river, for want of a node.
     pub afloat: Vec<String>,
     /// Houses, from left to right and from top to bottom.
@@ -169,14 +171,22 @@ const HOUSE_W_MAX: f64 = 420.0;
 const TALLER_MAX: f64 = 220.0;
 /// Where a house tells of folded pods and of its address.
 const SILL: f64 = 30.0;
+/// More pods than these are drawn as tiles.
+const PODS_LARGE_MAX: usize = 200;
+/// A tile's side.
+const TILE: f64 = 12.0;
+/// Width of a house of tiles.
+const TILES_W: f64 = 132.0;
 /// Between things on the river.
 const WATER: f64 = 20.0;
 
 impl Scene {
     /// Places everything.
     pub fn lay_out(store: &Store, room: &Room) -> Scene {
-        let mut scene = Scene { width: room.width.max(320.0), ..Scene::default() };
-        let houses = HousePlan::of(store, room, scene.width);
+        let shown = store.pods.values().filter(|pod| room.shows(&pod.namespace)).count();
+        let dense = shown > PODS_LARGE_MAX;
+        let mut scene = Scene { width: room.width.max(320.0), dense, ..Scene::default() };
+        let houses = HousePlan::of(store, room, scene.width, dense);
         let upper = scene.lay_upper_bank();
         // First as low as can be; what room is left is given to the river and the houses.
         let river_end = scene.lay_river(store, room, upper + WATER, 0.0);
@@ -200,6 +210,38 @@ impl Scene {
     /// All places and where they are.
     pub fn stations(&self) -> &BTreeMap<Place, Point> {
         &self.stations
+    }
+
+    /// Where an object stands, if it is in the picture.
+    pub fn rect_of(&self, store: &Store, kind: &str, namespace: &str, name: &str) -> Option<Rect> {
+        let is_it = |space: &str, known: &str| space == namespace && known == name;
+        match kind {
+            "Node" => {
+                let node = store.nodes.values().find(|it| it.name == name)?;
+                Some(self.houses.iter().find(|house| house.uid == node.uid)?.rect)
+            }
+            "Pod" => {
+                let pod = store.pods.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.pods.get(&pod.uid).copied()
+            }
+            "Service" => {
+                let it = store.services.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.services.get(&it.uid).copied()
+            }
+            "Ingress" => {
+                let it = store.ingresses.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.ingresses.get(&it.uid).copied()
+            }
+            "PersistentVolumeClaim" => {
+                let it = store.claims.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.claims.get(&it.uid).copied()
+            }
+            _ => {
+                let mut all = store.workloads.values();
+                let it = all.find(|it| it.kind == kind && is_it(&it.namespace, &it.name))?;
+                self.workloads.get(&it.uid).copied()
+            }
+        }
     }
 
     fn lowest(&self) -> f64 {
@@ -274,7 +316,7 @@ impl Scene {
         afloat.sort_by_key(|pod| age_order(pod));
         let top = chips_end + WATER + breath;
         let boats =
-            flow(self.margin() + 8.0, top, self.inner(), (POD_W, POD_H), 2.0 * GAP, afloat.len());
+            flow(self.margin() + 8.0, top, self.inner(), self.pod_size(), 2.0 * GAP, afloat.len());
         let mut end = boats.last().map_or(chips_end, |boat| boat.bottom() + 12.0);
         self.afloat = afloat.iter().map(|pod| pod.uid.clone()).collect();
         self.pods = self.afloat.iter().cloned().zip(boats).collect();
@@ -285,6 +327,10 @@ impl Scene {
             end = top + HINT_H;
         }
         end
+    }
+
+    fn pod_size(&self) -> (f64, f64) {
+        if self.dense { (TILE, TILE) } else { (POD_W, POD_H) }
     }
 
     fn lay_houses(&mut self, plan: &HousePlan<'_>, top: f64, taller: f64) {
@@ -298,8 +344,11 @@ impl Scene {
                 let x = left + i as f64 * (plan.width + GAP);
                 let rect = Rect { x, y, w: plan.width, h: height + taller };
                 let inside = plan.width - 2.0 * GAP;
-                let w = (inside + 6.0) / plan.beds as f64 - 6.0;
-                let beds = flow(x + GAP, y + ROOF + 6.0, inside, (w, POD_H), 6.0, pods.len());
+                let (size, gap) = match self.dense {
+                    true => ((TILE, TILE), 3.0),
+                    false => (((inside + 6.0) / plan.beds as f64 - 6.0, POD_H), 6.0),
+                };
+                let beds = flow(x + GAP, y + ROOF + 6.0, inside, size, gap, pods.len());
                 self.pods.extend(pods.iter().map(|pod| pod.uid.clone()).zip(beds));
                 let fold =
                     Rect { x: x + GAP, y: rect.bottom() - SILL + 2.0, w: inside, h: SILL - 8.0 };
@@ -310,6 +359,10 @@ impl Scene {
     }
 
     fn lay_wires(&mut self, store: &Store) {
+        // A line to each of so many would hide what it leads to.
+        if self.dense {
+            return;
+        }
         for (uid, chip) in &self.services {
             let Some(service) = store.services.get(uid) else { continue };
             for (pod, ready) in &service.endpoints {
@@ -382,10 +435,11 @@ struct HousePlan<'a> {
 }
 
 impl<'a> HousePlan<'a> {
-    fn of(store: &'a Store, room: &Room, width: f64) -> HousePlan<'a> {
+    fn of(store: &'a Store, room: &Room, width: f64, dense: bool) -> HousePlan<'a> {
         let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
         let mut nodes: Vec<&NodeView> = store.nodes.values().map(Rc::as_ref).collect();
-        let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
+        let least = if dense { TILES_W } else { HOUSE_W };
+        let fitting = ((inner + GAP) / (least + GAP)).floor().max(1.0) as usize;
         let columns = fitting.min(nodes.len()).max(1);
         // Beside one another the control plane comes first; one below the other it comes last, so
         // that the lines to the pods do not pass before its house.
@@ -393,7 +447,8 @@ impl<'a> HousePlan<'a> {
         nodes.sort_by_key(|node| (node.roles.is_empty() == first, &node.name));
         let house = ((inner - GAP * (columns as f64 - 1.0)) / columns as f64)
             .min(HOUSE_W_MAX.max(inner / 3.0));
-        let beds = ((house - 2.0 * GAP + 6.0) / (POD_W - 16.0 + 6.0)).floor().max(1.0) as usize;
+        let (bed, layer, gap) = if dense { (TILE, TILE, 3.0) } else { (POD_W - 16.0, POD_H, 6.0) };
+        let beds = ((house - 2.0 * GAP + gap) / (bed + gap)).floor().max(1.0) as usize;
 
         let mut by_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
         for pod in store.pods.values() {
@@ -414,7 +469,7 @@ impl<'a> HousePlan<'a> {
         let height = |row: &[HouseRoom<'_>]| {
             let most = row.iter().map(|(_, pods, _)| pods.len()).max().unwrap_or(0);
             let layers = most.div_ceil(beds).max(1);
-            ROOF + 6.0 + layers as f64 * (POD_H + 6.0) + SILL
+            ROOF + 6.0 + layers as f64 * (layer + gap) + SILL
         };
         let row_heights: Vec<f64> = rooms.chunks(columns).map(height).collect();
         HousePlan { columns, rows: row_heights.len(), width: house, row_heights, beds, rooms }
@@ -535,6 +590,25 @@ mod tests {
             }
             for house in &scene.houses {
                 assert!(house.rect.bottom() <= scene.height, "{room:?} {house:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn very_many_pods_are_tiles_in_their_houses() {
+        let mut store = store();
+        let pods =
+            (0..PODS_LARGE_MAX).map(|i| pod(&format!("many-{i}"), "default", Some("worker")));
+        store.apply(ViewDelta { pods: pods.collect(), ..ViewDelta::default() });
+        for room in rooms() {
+            let scene = Scene::lay_out(&store, &room);
+            assert!(scene.dense && scene.wires.is_empty());
+            let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
+            for (uid, tile) in scene.pods.iter().filter(|(uid, _)| uid.starts_with("uid-many-")) {
+                let inside = house.x <= tile.x
+                    && tile.right() <= house.right()
+                    && tile.bottom() <= house.bottom();
+                assert!(inside, "{room:?} {uid} {tile:?} {house:?}");
             }
         }
     }

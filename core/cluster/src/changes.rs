@@ -6,6 +6,7 @@ use crate::viewer::activity_view;
 use naru_api::Object;
 use naru_apiserver::Change;
 use naru_sim::{CauseId, CauseLog};
+use serde_json::Value;
 
 /// Changes of one object told at most, the latest ones.
 const REVISIONS_MAX: usize = 30;
@@ -43,9 +44,14 @@ impl Cluster {
 
 fn revision_view(change: &Change, causes: &CauseLog) -> RevisionView {
     let text = |object: Option<&Object>| {
-        let json = object.and_then(|object| object.content_json().ok());
-        json.map(|json| naru_api::yaml::print(&json)).unwrap_or_default()
+        let mut json = object.and_then(|object| object.content_json().ok())?;
+        // That it differs is what makes this a change.
+        if let Some(meta) = json.get_mut("metadata").and_then(Value::as_object_mut) {
+            meta.remove("resourceVersion");
+        }
+        Some(naru_api::yaml::print(&json))
     };
+    let text = |object: Option<&Object>| text(object).unwrap_or_default();
     let subject = change.key.trim_start_matches("/registry/").to_owned();
     RevisionView {
         revision: change.revision,

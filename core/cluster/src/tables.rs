@@ -8,6 +8,9 @@ use naru_sim::Time;
 /// Rows of a table at most; how many are left out is told.
 const ROWS_MAX: usize = 500;
 
+/// Kinds whose objects are told of as another kind's, or are no objects of the store.
+const ALIASES: [(&str, &str); 2] = [("events.k8s.io", "Event"), ("", "ComponentStatus")];
+
 impl Cluster {
     /// The kinds that have objects, in the order of the scheme. The same object is told of by one
     /// version only.
@@ -16,7 +19,8 @@ impl Cluster {
         let mut views = Vec::new();
         for kind in self.kinds() {
             let name = (kind.group.to_string(), kind.kind.to_string());
-            if told.contains(&name) || !kind.verbs.contains(&"list") {
+            let elsewhere = ALIASES.contains(&(&*kind.group, &*kind.kind));
+            if elsewhere || told.contains(&name) || !kind.verbs.contains(&"list") {
                 continue;
             }
             let count = self.list(&kind, "", "", "").len() as u64;

@@ -148,6 +148,10 @@ pub struct WorkloadView {
     pub desired: u32,
     /// Pods ready.
     pub ready: u32,
+    /// Its pods' images.
+    pub images: Vec<String>,
+    /// When it was created, in microseconds since the start.
+    pub created_micros: u64,
     /// The object that controls it.
     pub owner: Option<OwnerView>,
 }

@@ -6,7 +6,9 @@ use crate::view::{
 };
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodSpec, Service};
+use k8s_openapi::api::core::v1::{
+    Node, PersistentVolumeClaim, Pod, PodSpec, PodTemplateSpec, Service,
+};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 use naru_api::quantity::Amount;
@@ -348,24 +350,10 @@ fn column(object: &Object, header: &str, now: Time) -> String {
 }
 
 fn workload_view(object: &Object) -> Option<WorkloadView> {
-    let (desired, ready) = if let Some(set) = object.get::<ReplicaSet>() {
-        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
-        (set.spec.as_ref().and_then(|spec| spec.replicas), ready)
-    } else if let Some(deployment) = object.get::<Deployment>() {
-        let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
-        (deployment.spec.as_ref().and_then(|spec| spec.replicas), ready)
-    } else if let Some(set) = object.get::<StatefulSet>() {
-        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
-        (set.spec.as_ref().and_then(|spec| spec.replicas), ready)
-    } else if let Some(job) = object.get::<Job>() {
-        let done = job.status.as_ref().and_then(|status| status.succeeded);
-        (job.spec.as_ref().and_then(|spec| spec.completions), done)
-    } else {
-        let status = object.get::<DaemonSet>()?.status.as_ref();
-        let desired = status.map(|status| status.desired_number_scheduled);
-        (desired, status.map(|status| status.number_ready))
-    };
+    let (desired, ready, template) = counts(object)?;
     let count = |number: Option<i32>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
+    let created = object.meta().creation_timestamp.as_ref().map(time::from_meta);
+    let containers = template.and_then(|it| it.spec.as_ref()).map(|spec| spec.containers.iter());
     Some(WorkloadView {
         uid: object.uid().to_owned(),
         kind: object.kind().kind.to_string(),
@@ -373,8 +361,46 @@ fn workload_view(object: &Object) -> Option<WorkloadView> {
         name: object.name().to_owned(),
         desired: count(desired),
         ready: count(ready),
+        images: containers.into_iter().flatten().filter_map(|it| it.image.clone()).collect(),
+        created_micros: created.unwrap_or_default().as_micros(),
         owner: owner_view(object),
     })
+}
+
+/// Pods wanted, pods ready, and what pods are made by.
+type Counts<'a> = (Option<i32>, Option<i32>, Option<&'a PodTemplateSpec>);
+
+fn counts(object: &Object) -> Option<Counts<'_>> {
+    if let Some(set) = object.get::<ReplicaSet>() {
+        let spec = set.spec.as_ref();
+        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
+        let template = spec.and_then(|spec| spec.template.as_ref());
+        return Some((spec.and_then(|spec| spec.replicas), ready, template));
+    }
+    if let Some(deployment) = object.get::<Deployment>() {
+        let spec = deployment.spec.as_ref();
+        let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
+        return Some((spec.and_then(|spec| spec.replicas), ready, spec.map(|spec| &spec.template)));
+    }
+    if let Some(set) = object.get::<StatefulSet>() {
+        let spec = set.spec.as_ref();
+        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
+        return Some((spec.and_then(|spec| spec.replicas), ready, spec.map(|spec| &spec.template)));
+    }
+    if let Some(job) = object.get::<Job>() {
+        let spec = job.spec.as_ref();
+        let done = job.status.as_ref().and_then(|status| status.succeeded);
+        return Some((
+            spec.and_then(|spec| spec.completions),
+            done,
+            spec.map(|spec| &spec.template),
+        ));
+    }
+    let set = object.get::<DaemonSet>()?;
+    let status = set.status.as_ref();
+    let desired = status.map(|status| status.desired_number_scheduled);
+    let template = set.spec.as_ref().map(|spec| &spec.template);
+    Some((desired, status.map(|status| status.number_ready), template))
 }
 
 /// `80/TCP`, or `80:30080/TCP` with a node port.

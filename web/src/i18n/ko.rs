@@ -169,7 +169,7 @@ pub const TEXTS: Texts = Texts {
     means_watch: "API 서버는 이 오브젝트를 지켜보던 부품에게 변화를 알립니다. 부품끼리는 직접 말하지 않습니다.",
     means_thinks: "알림을 받은 부품이 원하는 모습과 지금 모습을 견주어, 다르면 할 일을 정합니다.",
     search_packets: "패킷 찾기",
-    bare_packets: "빈 패킷도 보기",
+    all_packets: "모든 패킷 보기",
     resources_hint: "막대의 한 조각은 파드 하나의 요청량(requests)입니다. 스케줄러는 실제 사용량이 아니라 이 요청량을 보고 노드를 고릅니다.",
     memory: "메모리",
     asked_of: "{} / {} ({}%)",
@@ -213,6 +213,8 @@ pub const TEXTS: Texts = Texts {
     ingress: "인그레스",
     claim: "볼륨",
     many_objects: "오브젝트가 많아 간단히 그렸습니다. 크게 하면 자세히 보입니다.",
+    rollout: "롤아웃: 레플리카셋마다",
+    ready_of: "{} / {} 준비됨",
     go_on: "마지막 순간부터 이어서",
     report: "보고서 내려받기",
 };

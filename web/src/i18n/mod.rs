@@ -236,7 +236,7 @@ pub struct Texts {
     pub means_watch: &'static str,
     pub means_thinks: &'static str,
     pub search_packets: &'static str,
-    pub bare_packets: &'static str,
+    pub all_packets: &'static str,
     pub resources_hint: &'static str,
     pub memory: &'static str,
     pub asked_of: &'static str,
@@ -280,6 +280,8 @@ pub struct Texts {
     pub ingress: &'static str,
     pub claim: &'static str,
     pub many_objects: &'static str,
+    pub rollout: &'static str,
+    pub ready_of: &'static str,
     pub go_on: &'static str,
     pub report: &'static str,
 }

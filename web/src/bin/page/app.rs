@@ -14,8 +14,8 @@ use gloo_timers::callback::Timeout;
 use naru_cluster::view::{ClockView, Inspection, ViewDelta};
 use naru_web::i18n::fill;
 use naru_web::protocol::{
-    Boot, Booted, Call, Mark, MarkKind, ObjectRef, Reply, Report, Request, Speed, Start, TablePage,
-    TableRef,
+    Boot, Booted, Call, LessonHead, Mark, MarkKind, ObjectRef, Reply, Report, Request, Speed,
+    Start, TablePage, TableRef,
 };
 use naru_web::query::Query;
 use naru_web::store::{Look, Store, is_only_clock};
@@ -79,6 +79,7 @@ pub struct App {
     timeline: Rc<Timeline>,
     /// A moment is on its way; when it is there, another one may be wanted.
     travel: Option<Option<u64>>,
+    catalogue: Rc<Vec<LessonHead>>,
     /// What was started, once it is there.
     booted: Option<Rc<Booted>>,
     /// A kept session is being lived through again: percent.
@@ -138,6 +139,7 @@ impl Component for App {
             last_speed: Speed::REAL,
             timeline: Rc::default(),
             travel: None,
+            catalogue: Rc::default(),
             booted: None,
             resuming: None,
             trying_kept: false,
@@ -267,6 +269,7 @@ impl App {
             <main class="workspace">
                 <LessonPanel
                     booted={self.booted.clone()}
+                    catalogue={self.catalogue.clone()}
                     progress={self.progress.clone()}
                     open={self.step}
                     hold={self.hold.clone()}
@@ -290,6 +293,7 @@ impl App {
                     details_open={self.details_open}
                     table_of={self.table_of.clone()}
                     table={self.table.clone()}
+                    pointed={self.pointed()}
                 />
                 <DetailsPanel
                     open={self.details_open}
@@ -297,6 +301,7 @@ impl App {
                     selected={self.selected.clone()}
                     inspection={self.inspection.clone()}
                     gone={self.gone}
+                    store={self.store.clone()}
                     seconds={self.clock.micros / 2_000_000}
                 />
                 <Splitter
@@ -385,6 +390,7 @@ impl App {
             }
             Report::View(delta) => self.take_view(ctx, delta),
             Report::Booted(booted) => self.take_booted(ctx, *booted),
+            Report::Catalogue(catalogue) => self.catalogue = Rc::new(catalogue),
             Report::Resuming(percent) => self.resuming = Some(percent),
             Report::Time(view) => Rc::make_mut(&mut self.timeline).take(view),
             Report::Mark(mark) => Rc::make_mut(&mut self.timeline).mark(mark),
@@ -499,6 +505,7 @@ impl App {
         self.traffic = Rc::default();
         self.selected = None;
         self.inspection = None;
+        self.details_open = false;
         self.failure = None;
         self.resuming = None;
         self.trying_kept = false;
@@ -524,6 +531,12 @@ impl App {
     fn send_table(&self, ctx: &Context<Self>) {
         let of = (self.stage == Stage::Objects).then(|| self.table_of.clone());
         ctx.props().bridge.send(&Request::Table(of));
+    }
+
+    /// The object that the open step speaks of.
+    fn pointed(&self) -> Option<ObjectRef> {
+        let step = self.lesson()?.steps.get(self.step)?;
+        ObjectRef::named(&step.look.as_ref()?.object)
     }
 
     /// Shows the view that the open step speaks of.

@@ -196,7 +196,6 @@ impl Engine {
     fn booted(&self) -> Report {
         let record = self.session.origin();
         Report::Booted(Box::new(Booted {
-            catalogue: lessons::catalogue(),
             lesson: self.lesson.as_ref().map(|(slug, lesson)| lessons::page(slug, lesson)),
             profile: record.0.to_owned(),
             seed: record.1,

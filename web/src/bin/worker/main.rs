@@ -26,6 +26,8 @@ struct Worker {
     returning: bool,
     /// The schemas of `kubectl explain` are being fetched.
     fetching: bool,
+    /// The page has been told of every lesson.
+    catalogued: bool,
 }
 
 thread_local! {
@@ -44,8 +46,16 @@ fn main() {
     });
     scope.set_onmessage(Some(hear.as_ref().unchecked_ref()));
     hear.forget();
-    let worker =
-        Worker { scope, engine: None, turn, tick, timer: None, returning: false, fetching: false };
+    let worker = Worker {
+        scope,
+        engine: None,
+        turn,
+        tick,
+        timer: None,
+        returning: false,
+        fetching: false,
+        catalogued: false,
+    };
     WORKER.set(Some(worker));
 }
 
@@ -87,6 +97,10 @@ impl Worker {
         }
         self.engine = Some(engine);
         self.send(reports);
+        if next != Next::Now && !self.catalogued {
+            self.catalogued = true;
+            self.send(vec![Report::Catalogue(lessons::catalogue())]);
+        }
         self.come_back(next);
     }
 

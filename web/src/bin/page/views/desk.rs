@@ -139,7 +139,7 @@ fn notice(props: &DeskPanelProps, page: &Page) -> Html {
 
 fn tools(props: &DeskPanelProps, page: &Page) -> Html {
     let texts = page.texts();
-    let tool = |label: &'static str, setting: Setting, shown: &'static str| {
+    let tool = |label: &'static str, setting: Setting, picture: Icon| {
         html! {
             <button
                 class="tool"
@@ -147,7 +147,7 @@ fn tools(props: &DeskPanelProps, page: &Page) -> Html {
                 title={label}
                 onclick={page.on(Action::Set(setting))}
             >
-                { shown }
+                { icon(picture) }
             </button>
         }
     };
@@ -160,8 +160,8 @@ fn tools(props: &DeskPanelProps, page: &Page) -> Html {
             >
                 { texts.screen_reader }
             </button>
-            { tool(texts.text_smaller, Setting::TerminalText(-1), "A−") }
-            { tool(texts.text_larger, Setting::TerminalText(1), "A+") }
+            { tool(texts.text_smaller, Setting::TerminalText(-1), Icon::Smaller) }
+            { tool(texts.text_larger, Setting::TerminalText(1), Icon::Larger) }
         </div>
     }
 }

@@ -5,10 +5,12 @@ use super::icon::{Icon, icon};
 use crate::context::{Action, Answer, Details, Page, use_page};
 use naru_cluster::view::{
     ConditionView, DecisionView, EventView, Inspection, LineView, OwnerView, RevisionView,
+    WorkloadView,
 };
 use naru_web::clock;
 use naru_web::i18n::fill;
 use naru_web::protocol::{Call, ObjectRef, Reply};
+use naru_web::store::Store;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -20,6 +22,7 @@ pub struct DetailsPanelProps {
     pub inspection: Option<Rc<Inspection>>,
     /// The object is no longer there.
     pub gone: bool,
+    pub store: Rc<Store>,
     /// Grows with the cluster's time, now and then: what is told as of now is asked for anew.
     pub seconds: u64,
 }
@@ -92,7 +95,7 @@ fn ObjectDetails(props: &DetailsPanelProps) -> Html {
         (_, Details::Describe) => spoken("describe", selected, props.seconds),
         (_, Details::Logs) => spoken("logs", selected, props.seconds),
         (None, _) => Html::default(),
-        (Some(inspection), Details::Overview) => overview(inspection, &page),
+        (Some(inspection), Details::Overview) => overview(inspection, &props.store, &page),
         (Some(inspection), Details::Yaml) => html! { <Yaml text={inspection.yaml.clone()} /> },
         (Some(inspection), Details::History) => html! {
             <Changes revisions={Rc::new(inspection.revisions.clone())} />
@@ -135,7 +138,7 @@ fn pod_tools(pod: &ObjectRef, page: &Page) -> Html {
     }
 }
 
-fn overview(inspection: &Inspection, page: &Page) -> Html {
+fn overview(inspection: &Inspection, store: &Store, page: &Page) -> Html {
     let texts = page.texts();
     html! {
         <>
@@ -146,6 +149,10 @@ fn overview(inspection: &Inspection, page: &Page) -> Html {
             if !inspection.owners.is_empty() {
                 <h4>{ texts.owner }</h4>
                 <Owners owners={inspection.owners.clone()} namespace={inspection.namespace.clone()} />
+            }
+            if inspection.kind == "Deployment" {
+                <h4>{ texts.rollout }</h4>
+                { rollout(inspection, store, page) }
             }
             if let Some(found) = &inspection.decision {
                 <h4>{ texts.decision }</h4>
@@ -177,7 +184,7 @@ fn conditions(conditions: &[ConditionView]) -> Html {
                     <p>
                         <b>{ &it.kind }</b>
                         <span class="condition-status">{ &it.status }</span>
-                        <span class="moment">{ &it.since }</span>
+                        <span class="moment" title={it.since.clone()}>{ time_of_day(&it.since) }</span>
                     </p>
                     if !it.reason.is_empty() {
                         <p class="condition-why"><b>{ &it.reason }</b>{ " " }{ &it.message }</p>
@@ -186,6 +193,52 @@ fn conditions(conditions: &[ConditionView]) -> Html {
             }) }
         </ul>
     }
+}
+
+/// The ReplicaSets of a Deployment, the newest first: one grows while another shrinks.
+fn rollout(inspection: &Inspection, store: &Store, page: &Page) -> Html {
+    let texts = page.texts();
+    let is_owned = |it: &&Rc<WorkloadView>| {
+        it.kind == "ReplicaSet"
+            && it.namespace == inspection.namespace
+            && it.owner.as_ref().is_some_and(|owner| owner.name == inspection.name)
+    };
+    let mut sets: Vec<&Rc<WorkloadView>> = store.workloads.values().filter(is_owned).collect();
+    sets.sort_by_key(|set| (std::cmp::Reverse(set.created_micros), &set.name));
+    let most = sets.iter().map(|set| set.desired.max(set.ready)).max().unwrap_or(1).max(1);
+    let share = |count: u32| 100.0 * f64::from(count) / f64::from(most);
+    html! {
+        <ul class="rollout" data-testid="rollout">
+            { for sets.into_iter().map(|set| {
+                let object = ObjectRef {
+                    kind: set.kind.clone(),
+                    namespace: set.namespace.clone(),
+                    name: set.name.clone(),
+                };
+                let label = fill(texts.ready_of, &[&set.ready.to_string(), &set.desired.to_string()]);
+                html! {
+                    <li key={set.uid.clone()}>
+                        <p>
+                            <button class="link" onclick={page.on(Action::Select(Some(object)))}>
+                                { &set.name }
+                            </button>
+                            <span class="moment">{ clock::moment(set.created_micros) }</span>
+                        </p>
+                        <p class="rollout-image"><code>{ set.images.join(", ") }</code><span>{ label.clone() }</span></p>
+                        <div class="rollout-bar" role="img" aria-label={label}>
+                            <span class="wanted" style={format!("width: {:.1}%", share(set.desired))} />
+                            <span class="there" style={format!("width: {:.1}%", share(set.ready))} />
+                        </div>
+                    </li>
+                }
+            }) }
+        </ul>
+    }
+}
+
+/// `00:01:02` of `2025-06-02T00:01:02Z`.
+fn time_of_day(stamp: &str) -> &str {
+    stamp.split_once('T').map_or(stamp, |(_, time)| time.trim_end_matches('Z'))
 }
 
 /// How the scheduler chose a node: what filters took out, and the points of the others.
@@ -203,14 +256,12 @@ fn decision(decision: &DecisionView, page: &Page) -> Html {
                 <span class="moment">{ clock::moment(decision.micros) }</span>
             </p>
             if !decision.filtered.is_empty() {
-                <table>
-                    <caption>{ texts.filtered }</caption>
-                    <tbody>
-                        { for decision.filtered.iter().map(|(node, plugin, why)| html! {
-                            <tr><th scope="row">{ node }</th><td>{ plugin }</td><td>{ why }</td></tr>
-                        }) }
-                    </tbody>
-                </table>
+                <p class="decision-title">{ texts.filtered }</p>
+                <ul class="filtered">
+                    { for decision.filtered.iter().map(|(node, plugin, why)| html! {
+                        <li><b>{ node }</b><span class="plugin">{ plugin }</span><p>{ why }</p></li>
+                    }) }
+                </ul>
             }
             if !plugins.is_empty() {
                 <table class="scores">

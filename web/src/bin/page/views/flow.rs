@@ -261,7 +261,7 @@ fn arrow(message: &Message, from: f64, to: f64, y: f64, width: f64) -> Html {
 
 fn class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Command => "command",
+        Kind::Command => "typed",
         Kind::Reads => "reads",
         Kind::Writes => "writes",
         Kind::Refused => "refused",

@@ -63,6 +63,10 @@ pub enum Icon {
     ZoomOut,
     /// All of it.
     Fit,
+    /// Smaller letters.
+    Smaller,
+    /// Larger letters.
+    Larger,
 }
 
 impl Icon {
@@ -103,6 +107,8 @@ impl Icon {
                 "M11 5a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15.5 15.500L20 20M11 8.500v5M8.5 11h5"
             }
             Icon::ZoomOut => "M11 5a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15.5 15.500L20 20M8.5 11h5",
+            Icon::Smaller => "M7.5 17l4-9 4 9M9 14h5M18 8.500h3.5",
+            Icon::Larger => "M4 19L10 5l6 14M6 14.500h8M18 8.500h4M20 6.500v4",
             Icon::Fit => "M5 9V5h4M15 5h4v4M19 15v4h-4M9 19H5v-4",
         }
     }

@@ -14,6 +14,7 @@ use yew::prelude::*;
 #[derive(Clone, PartialEq, Properties)]
 pub struct LessonPanelProps {
     pub booted: Option<Rc<Booted>>,
+    pub catalogue: Rc<Vec<LessonHead>>,
     pub progress: Progress,
     /// The step that is open.
     pub open: usize,
@@ -40,7 +41,7 @@ pub fn LessonPanel(props: &LessonPanelProps) -> Html {
         Some(booted) => {
             let body = match &booted.lesson {
                 _ if *listed => html! {
-                    <Course booted={booted.clone()} progress={props.progress.clone()} onchosen={close} />
+                    <Course booted={booted.clone()} catalogue={props.catalogue.clone()} progress={props.progress.clone()} onchosen={close} />
                 },
                 Some(lesson) => html! {
                     <Opened lesson={Rc::new(lesson.clone())} panel={props.clone()} />
@@ -75,6 +76,7 @@ pub fn LessonPanel(props: &LessonPanelProps) -> Html {
 #[derive(Clone, PartialEq, Properties)]
 struct CourseProps {
     booted: Rc<Booted>,
+    catalogue: Rc<Vec<LessonHead>>,
     progress: Progress,
     onchosen: Callback<()>,
 }
@@ -85,7 +87,7 @@ fn Course(props: &CourseProps) -> Html {
     let page = use_page();
     let texts = page.texts();
     let mut parts: BTreeMap<u32, Vec<&LessonHead>> = BTreeMap::new();
-    for lesson in &props.booted.catalogue {
+    for lesson in props.catalogue.iter() {
         parts.entry(lesson.part).or_default().push(lesson);
     }
     html! {
@@ -220,8 +222,7 @@ fn beads(lesson: &LessonPage, done: &BTreeSet<usize>, open: usize, page: &Page) 
 /// What is said when all steps are done.
 fn ended(lesson: &LessonPage, panel: &LessonPanelProps, page: &Page) -> Html {
     let texts = page.texts();
-    let catalogue = panel.booted.iter().flat_map(|it| &it.catalogue);
-    let next = catalogue.skip_while(|it| it.slug != lesson.slug).nth(1);
+    let next = panel.catalogue.iter().skip_while(|it| it.slug != lesson.slug).nth(1);
     html! {
         <div class="lesson-done">
             <h3>{ texts.lesson_done }</h3>
@@ -323,7 +324,7 @@ fn StepBody(props: &StepBodyProps) -> Html {
 /// A way to what the step speaks of.
 fn look_at(look: &LookPage, page: &Page) -> Html {
     let texts = page.texts();
-    let object = object_named(&look.object);
+    let object = ObjectRef::named(&look.object);
     let stage = Stage::named(&look.view);
     if object.is_none() && stage.is_none() {
         return Html::default();
@@ -353,41 +354,6 @@ fn stage_name(stage: Stage, texts: &'static naru_web::i18n::Texts) -> &'static s
         Stage::Packets => texts.packets,
         Stage::Resources => texts.stage_resources,
     }
-}
-
-/// `pod/web`, `shop/deployment/web`.
-fn object_named(text: &str) -> Option<ObjectRef> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let (namespace, kind, name) = match parts.as_slice() {
-        [kind, name] => ("default", *kind, *name),
-        [namespace, kind, name] => (*namespace, *kind, *name),
-        _ => return None,
-    };
-    let kind = match kind {
-        "po" | "pod" => "Pod",
-        "deploy" | "deployment" => "Deployment",
-        "rs" | "replicaset" => "ReplicaSet",
-        "ds" | "daemonset" => "DaemonSet",
-        "sts" | "statefulset" => "StatefulSet",
-        "svc" | "service" => "Service",
-        "ing" | "ingress" => "Ingress",
-        "cm" | "configmap" => "ConfigMap",
-        "job" => "Job",
-        "pvc" | "persistentvolumeclaim" => "PersistentVolumeClaim",
-        "no" | "node" => {
-            return Some(ObjectRef {
-                kind: "Node".to_owned(),
-                namespace: String::new(),
-                name: name.to_owned(),
-            });
-        }
-        _ => return None,
-    };
-    Some(ObjectRef {
-        kind: kind.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    })
 }
 
 fn checks(step: &StepPage, hold: &[bool], page: &Page) -> Html {

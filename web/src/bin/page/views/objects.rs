@@ -89,10 +89,36 @@ fn command(props: &ObjectsViewProps, wide: bool) -> String {
     format!("$ kubectl get {plural}{dot}{scope}{output}")
 }
 
+/// The kinds that one meets first, then the others.
+fn familiar_first(kinds: &[KindView]) -> Vec<&KindView> {
+    const FAMILIAR: [&str; 16] = [
+        "Pod",
+        "Deployment",
+        "ReplicaSet",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+        "Service",
+        "Ingress",
+        "ConfigMap",
+        "Secret",
+        "PersistentVolumeClaim",
+        "PersistentVolume",
+        "Node",
+        "Namespace",
+        "Event",
+    ];
+    let place = |kind: &KindView| FAMILIAR.iter().position(|it| *it == kind.kind);
+    let mut sorted: Vec<&KindView> = kinds.iter().collect();
+    sorted.sort_by_key(|kind| (place(kind).unwrap_or(FAMILIAR.len()), &kind.kind));
+    sorted
+}
+
 fn kinds(kinds: &[KindView], of: &TableRef, page: &Page) -> Html {
     html! {
         <ul class="kinds" aria-label={page.texts().kinds}>
-            { for kinds.iter().map(|kind| {
+            { for familiar_first(kinds).into_iter().map(|kind| {
                 let chosen = kind.plural == of.plural && kind.group == of.group;
                 let table = TableRef {
                     plural: kind.plural.clone(),

@@ -2,7 +2,7 @@
 
 use super::icon::{Icon, icon};
 use crate::context::{Action, use_page};
-use crate::traffic::{Trip, is_bare, legs};
+use crate::traffic::{Trip, is_bare, is_telling, legs};
 use naru_cluster::view::PacketView;
 use naru_web::clock;
 use naru_web::i18n::fill;
@@ -26,7 +26,7 @@ pub struct PacketListProps {
 pub fn PacketList(props: &PacketListProps) -> Html {
     let page = use_page();
     let texts = page.texts();
-    let bare = use_state(|| false);
+    let all = use_state(|| false);
     let wanted = use_state(String::new);
     let oninput = {
         let wanted = wanted.clone();
@@ -36,15 +36,15 @@ pub fn PacketList(props: &PacketListProps) -> Html {
         })
     };
     let toggle = {
-        let bare = bare.clone();
-        Callback::from(move |_: MouseEvent| bare.set(!*bare))
+        let all = all.clone();
+        Callback::from(move |_: MouseEvent| all.set(!*all))
     };
     let newest = props
         .store
         .packets
         .values()
         .rev()
-        .filter(|packet| (*bare || !is_bare(packet)) && has(packet, &wanted))
+        .filter(|packet| (*all || is_telling(packet)) && has(packet, &wanted))
         .take(PACKETS_SHOWN);
     let rows: Vec<Html> = newest
         .map(|packet| {
@@ -63,8 +63,8 @@ pub fn PacketList(props: &PacketListProps) -> Html {
                     value={(*wanted).clone()}
                     {oninput}
                 />
-                <button class="tool" aria-pressed={bare.to_string()} onclick={toggle}>
-                    { texts.bare_packets }
+                <button class="tool" aria-pressed={all.to_string()} onclick={toggle}>
+                    { texts.all_packets }
                 </button>
             </div>
             if rows.is_empty() {
@@ -153,7 +153,7 @@ fn hops(packet: &PacketView, now: Option<usize>) -> Html {
                     { for hops.into_iter().map(|hop| html! {
                         <div class="hop">
                             <p>
-                                <span class="stage">{ &hop.stage }</span>
+                                <span class="hop-stage">{ &hop.stage }</span>
                                 if !hop.interface.is_empty() {
                                     <span class="interface">{ &hop.interface }</span>
                                 }

@@ -29,6 +29,8 @@ pub struct StagePanelProps {
     pub details_open: bool,
     pub table_of: TableRef,
     pub table: Option<Rc<TablePage>>,
+    /// The object that the lesson speaks of.
+    pub pointed: Option<ObjectRef>,
 }
 
 /// The name and the picture of a view.
@@ -99,6 +101,7 @@ fn view(props: &StagePanelProps) -> Html {
                 store={props.store.clone()}
                 traffic={props.traffic.clone()}
                 selected={props.selected.clone()}
+                pointed={props.pointed.clone()}
                 revision={props.revision}
                 show_system={props.show_system}
             />

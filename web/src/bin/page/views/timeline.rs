@@ -141,11 +141,11 @@ fn line(props: &TimelineBarProps, page: &Page) -> Html {
 fn mark(mark: &Mark, props: &TimelineBarProps, page: &Page) -> Html {
     let place = 100.0 * props.timeline.place(mark.micros, props.clock.micros);
     let kind = match mark.kind {
-        MarkKind::Command => "command",
-        MarkKind::Failed => "failed",
-        MarkKind::Fault => "fault",
-        MarkKind::Trouble => "trouble",
-        MarkKind::Step => "step-done",
+        MarkKind::Command => "mark-command",
+        MarkKind::Failed => "mark-failed",
+        MarkKind::Fault => "mark-fault",
+        MarkKind::Trouble => "mark-trouble",
+        MarkKind::Step => "mark-step",
     };
     html! {
         <button

@@ -11,7 +11,7 @@ use super::icon::{Icon, icon};
 use crate::context::{Action, Page, use_page};
 use crate::traffic::Traffic;
 use bank::UpperBank;
-use house::Houses;
+use house::{HouseNames, Houses};
 use naru_web::protocol::ObjectRef;
 use naru_web::scene::{Room, Scene};
 use naru_web::store::{Look, Store, is_system};
@@ -29,6 +29,8 @@ pub struct TopologyProps {
     pub store: Rc<Store>,
     pub traffic: Rc<Traffic>,
     pub selected: Option<ObjectRef>,
+    /// The object that the lesson speaks of.
+    pub pointed: Option<ObjectRef>,
     /// The store's.
     pub revision: u64,
     pub show_system: bool,
@@ -84,7 +86,6 @@ pub fn Topology(props: &TopologyProps) -> Html {
     let factor = *tools.zoom;
     html! {
         <>
-            { tools.draw(&page) }
             <div
                 class="scene"
                 ref={host}
@@ -106,12 +107,14 @@ pub fn Topology(props: &TopologyProps) -> Html {
                         <River ..part.clone() />
                         <Houses ..part.clone() />
                         <Wires ..part.clone() />
+                        <HouseNames ..part.clone() />
                         <Pods ..part.clone() />
                         <UpperBank
                             scene={scene.clone()}
                             traffic={props.traffic.clone()}
                             revision={props.revision}
                         />
+                        { pointer(props.pointed.as_ref(), &props.store, &scene) }
                         <Travel ..part.clone() />
                     </svg>
                     if let Some(rect) = scene.hint {
@@ -122,8 +125,30 @@ pub fn Topology(props: &TopologyProps) -> Html {
                     }
                 }
             </div>
-            <Legend store={props.store.clone()} />
+            <div class="scene-foot">
+                <Legend store={props.store.clone()} />
+                { tools.draw(&page) }
+            </div>
         </>
+    }
+}
+
+/// A ring around the object that the lesson speaks of.
+fn pointer(object: Option<&ObjectRef>, store: &Store, scene: &Scene) -> Html {
+    let Some(rect) = object
+        .and_then(|object| scene.rect_of(store, &object.kind, &object.namespace, &object.name))
+    else {
+        return Html::default();
+    };
+    html! {
+        <rect
+            class="pointer"
+            x={(rect.x - 5.0).to_string()}
+            y={(rect.y - 5.0).to_string()}
+            width={(rect.w + 10.0).to_string()}
+            height={(rect.h + 10.0).to_string()}
+            rx="13"
+        />
     }
 }
 
@@ -182,7 +207,7 @@ impl Tools {
                 />
                 if self.namespaces.len() > 2 {
                     <select class="tool" aria-label={texts.namespace} {onchange}>
-                        <option value="">{ texts.every_namespace }</option>
+                        <option value="" selected={self.namespace.is_empty()}>{ texts.every_namespace }</option>
                         { for self.namespaces.iter().map(|name| html! {
                             <option value={name.clone()} selected={*name == *self.namespace}>{ name }</option>
                         }) }

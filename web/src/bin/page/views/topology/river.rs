@@ -1,6 +1,6 @@
 //! The river: services with their lines to pods, and workloads.
 
-use super::{PartProps, chooser, fit};
+use super::{PartProps, chooser, fit, measure};
 use crate::context::use_page;
 use naru_cluster::view::{ServiceView, WorkloadView};
 use naru_web::i18n::fill;
@@ -16,6 +16,7 @@ pub fn River(props: &PartProps) -> Html {
     html! {
         <g class="river">
             { water(scene) }
+            { moorings(scene) }
             { for scene.services.iter().filter_map(|(uid, rect)| {
                 let service = store.services.get(uid)?;
                 Some(html! {
@@ -65,6 +66,27 @@ pub fn Wires(props: &PartProps) -> Html {
                     class={classes!("wire", wire.ready.then_some("ready"))}
                     d={falling_line(wire.from, wire.to)}
                 />
+            }) }
+        </g>
+    }
+}
+
+/// The ropes that tie the houses to the pier.
+fn moorings(scene: &Scene) -> Html {
+    let pier = scene.pier.bottom() + 9.0;
+    html! {
+        <g>
+            { for scene.houses.iter().map(|plan| {
+                let ridge = plan.rect.top_middle();
+                html! {
+                    <line
+                        class="mooring"
+                        x1={ridge.x.to_string()}
+                        x2={ridge.x.to_string()}
+                        y1={pier.to_string()}
+                        y2={(ridge.y + 6.0).to_string()}
+                    />
+                }
             }) }
         </g>
     }
@@ -240,8 +262,10 @@ fn Workload(props: &WorkloadProps) -> Html {
     let (onclick, onkeydown) = chooser(&page.act, object);
     let count = format!("{}/{}", workload.ready, workload.desired);
     let label = format!("{} {} {count}", workload.kind, workload.name);
-    // A row of lanterns, lit for each pod that is ready; at most so many find room.
-    let lanterns = workload.desired.min(12);
+    let note = format!("{} {count}", workload.kind);
+    // A row of lanterns, lit for each pod that is ready, where there is room for all of them.
+    let room = ((rect.w - 34.0 - measure(&note, 10.5)) / 8.0).max(0.0) as u32;
+    let lanterns = if workload.desired > room { 0 } else { workload.desired };
     html! {
         <g
             class={classes!("workload", "object", chosen.then_some("chosen"))}
@@ -257,7 +281,7 @@ fn Workload(props: &WorkloadProps) -> Html {
             <title>{ label }</title>
             <rect width={rect.w.to_string()} height={rect.h.to_string()} rx="6" />
             <text class="name" x="12" y="19">{ fit(&workload.name, rect.w - 24.0, 12.5) }</text>
-            <text class="note" x="12" y="35">{ format!("{} {count}", workload.kind) }</text>
+            <text class="note" x="12" y="35">{ note }</text>
             <g transform={format!("translate({} 31)", rect.w - 12.0)}>
                 { for (0..lanterns).map(|i| html! {
                     <circle
