@@ -1,5 +1,7 @@
 //! Laws that hold at every moment, whatever breaks.
 
+use crate::rollouts::Rollouts;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use naru_api::{Key, Object, labels, pods};
@@ -23,6 +25,7 @@ pub struct Observer {
     /// Who has an address: pods that run and have no node's address.
     addresses: BTreeMap<String, Key>,
     budgets: BTreeMap<Key, Object>,
+    rollouts: Rollouts,
 }
 
 impl Observer {
@@ -36,6 +39,7 @@ impl Observer {
             now: cluster.now(),
             addresses: BTreeMap::new(),
             budgets: BTreeMap::new(),
+            rollouts: Rollouts::default(),
         }
     }
 
@@ -67,6 +71,8 @@ impl Observer {
             self.budget(change, object.key())?;
         } else if object.get::<PersistentVolumeClaim>().is_some() {
             claims_bind_once(change)?;
+        } else if self.calm && is_of_rollout(object) {
+            self.rollouts.take(change, object.key(), self.now)?;
         }
         Ok(())
     }
@@ -152,6 +158,10 @@ impl Observer {
         }
         Ok(())
     }
+}
+
+fn is_of_rollout(object: &Object) -> bool {
+    object.get::<Deployment>().is_some() || object.get::<ReplicaSet>().is_some()
 }
 
 fn versions_grow(before: &Object, after: &Object) -> Result<(), String> {

@@ -8,6 +8,7 @@
 //! `NARU_SEEDS=17` runs one seed, `NARU_SEEDS=0..2000` many.
 
 mod invariants;
+mod rollouts;
 mod script;
 mod settled;
 
@@ -26,23 +27,9 @@ const SEEDS: u64 = 200;
 /// Virtual time that a script may take.
 const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
-/// Seeds that are known to fail, and how. They are left out unless they are asked for by themselves.
-const KNOWN: [(u64, &str); 1] = [(
-    124,
-    "after short cuts that follow each other, a node's pods stay \"Running and not ready\"",
-)];
-
 fn main() {
     let arguments = Arguments::from_args();
-    let one = env::var("NARU_SEEDS").is_ok_and(|text| !text.contains(".."));
-    let trial = |seed: u64| {
-        let known = KNOWN.iter().find(|(known, _)| *known == seed && !one);
-        if let Some((_, why)) = known {
-            println!("seed {seed} is left out, which is known to fail: {why}");
-        }
-        let trial = Trial::test(format!("seed {seed}"), move || run(seed));
-        trial.with_ignored_flag(known.is_some())
-    };
+    let trial = |seed: u64| Trial::test(format!("seed {seed}"), move || run(seed));
     let trials = seeds().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

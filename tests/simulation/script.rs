@@ -71,7 +71,8 @@ impl Plan {
         let mut text = "name: simulation\ncontext: kind-kind\n\
             admin:\n  name: kubernetes-admin\n  groups: [kubeadm:cluster-admins]\n\
             network: 172.18.0.0/16\nhost: 172.18.0.1\npolicies: [kubeadm, kind]\n\
-            manifests: [kube-proxy, kindnet]\ncorednsReplicas: 2\nmachines:\n"
+            manifests: [kube-proxy, kindnet, local-path-provisioner]\n\
+            corednsReplicas: 2\nmachines:\n"
             .to_owned();
         for index in 0..self.nodes {
             let _ = writeln!(text, "- name: {}\n  ip: 172.18.0.{}", node_name(index), index + 2);
@@ -170,7 +171,7 @@ impl Writer {
 
     fn operation(&mut self) {
         let name = self.rng.below(NAMES);
-        match self.rng.below(23) {
+        match self.rng.below(27) {
             0 | 1 => self.create_deployment(name),
             2..=4 => {
                 let replicas = self.rng.below(8);
@@ -206,7 +207,13 @@ impl Writer {
                 let replicas = self.rng.below(5);
                 self.line(format!("kubectl scale statefulset/s{name} --replicas={replicas}"));
             }
-            _ => self.line(format!("kubectl delete statefulset s{name} --wait=false")),
+            22 => self.line(format!("kubectl delete statefulset s{name} --wait=false")),
+            23 | 24 => self.stateful_set_with_claims(name),
+            25 => {
+                let replicas = self.rng.below(4);
+                self.line(format!("kubectl scale statefulset/v{name} --replicas={replicas}"));
+            }
+            _ => self.line(format!("kubectl delete statefulset v{name} --wait=false")),
         }
     }
 
@@ -235,6 +242,24 @@ impl Writer {
              selector:\n    matchLabels: {{app: s{name}}}\n  template:\n    metadata:\n      \
              labels: {{app: s{name}}}\n    spec:\n      terminationGracePeriodSeconds: 5\n      \
              containers:\n      - name: main\n        image: {image}\nEND"
+        ));
+    }
+
+    fn stateful_set_with_claims(&mut self, name: u64) {
+        let replicas = 1 + self.rng.below(3);
+        let deleted = self.pick(&["Retain", "Delete"]);
+        let scaled = self.pick(&["Retain", "Delete"]);
+        self.line(format!(
+            "kubectl apply -f - <<'END'\n\
+             apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: v{name}\nspec:\n  \
+             replicas: {replicas}\n  serviceName: v{name}\n  \
+             persistentVolumeClaimRetentionPolicy: {{whenDeleted: {deleted}, whenScaled: {scaled}}}\n  \
+             selector:\n    matchLabels: {{app: v{name}}}\n  template:\n    metadata:\n      \
+             labels: {{app: v{name}}}\n    spec:\n      terminationGracePeriodSeconds: 5\n      \
+             containers:\n      - name: main\n        image: nginx\n        \
+             volumeMounts: [{{name: data, mountPath: /data}}]\n  \
+             volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
+             accessModes: [ReadWriteOnce]\n      resources: {{requests: {{storage: 1Gi}}}}\nEND"
         ));
     }
 

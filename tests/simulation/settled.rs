@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use naru_api::{Kube, Object, pods};
+use naru_api::{Key, Kube, Object, pods};
 use naru_cluster::Cluster;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ pub fn check(cluster: &mut Cluster) -> Result<(), String> {
     broken.extend(orphans(&all));
     broken.extend(pods_at_rest(&all));
     broken.extend(lost_endpoints(&all));
+    broken.extend(volumes(&all));
     if !cluster.faults().is_empty() {
         broken.push(format!("still broken: {:?}", cluster.faults()));
     }
@@ -114,6 +115,43 @@ fn pods_at_rest(all: &[Object]) -> Vec<String> {
             && let Some(other) = addresses.insert(ip.clone(), name.clone())
         {
             broken.push(format!("Pod {name}: has the address {ip} of {other}"));
+        }
+    }
+    broken
+}
+
+/// Volumes and claims belong to each other, and no volume is left that nobody claims.
+fn volumes(all: &[Object]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let there: BTreeMap<Key, &Object> = all
+        .iter()
+        .filter(|object| object.get::<PersistentVolumeClaim>().is_some())
+        .map(|object| (object.key(), object))
+        .collect();
+    let mut claimed = BTreeMap::new();
+    for object in all {
+        let Some(volume) = object.get::<PersistentVolume>() else { continue };
+        let name = object.name();
+        let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
+        let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+        let key = claim.map(|claim| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            Key::new(text(&claim.namespace), text(&claim.name))
+        });
+        let uid = claim.and_then(|claim| claim.uid.as_deref());
+        let found = key.as_ref().and_then(|key| there.get(key));
+        if phase != Some("Bound") || found.is_none_or(|found| Some(found.uid()) != uid) {
+            broken.push(format!("PersistentVolume {name}: {phase:?}, for {key:?}"));
+        }
+        if let Some(key) = key {
+            claimed.insert(key, name);
+        }
+    }
+    for (key, object) in there {
+        let spec = object.get::<PersistentVolumeClaim>().and_then(|claim| claim.spec.as_ref());
+        let named = spec.and_then(|spec| spec.volume_name.as_deref()).unwrap_or_default();
+        if named != claimed.get(&key).copied().unwrap_or_default() {
+            broken.push(format!("PersistentVolumeClaim {key}: has {named}, not its volume"));
         }
     }
     broken

@@ -1,7 +1,30 @@
 // A thin layer between CodeMirror and the page: text in, text out, colours from the stylesheet.
 
-/** An editor inside `host`. `onChange` hears the text; `onSave` that Ctrl-S was pressed. */
-export async function openEditor(host, label, onChange, onSave) {
+/** `KIND.FIELD.FIELD` of a place in a text of manifests; "" where there is none. */
+export function fieldAt(text, offset) {
+  const start = text.lastIndexOf("\n---", offset) + 1;
+  const end = text.indexOf("\n---", offset);
+  const manifest = text.slice(start, end < 0 ? undefined : end);
+  const kind = manifest.match(/^kind: *([A-Za-z]+)/m)?.[1];
+  if (!kind) return "";
+  const lines = text.slice(start, text.indexOf("\n", offset) < 0 ? undefined : text.indexOf("\n", offset)).split("\n");
+  const path = [];
+  let indent = Infinity;
+  for (const line of lines.reverse()) {
+    const found = line.match(/^((?:[ -] *)*)([A-Za-z][A-Za-z0-9]*):(?: |$)/);
+    if (!found || found[1].length >= indent) continue;
+    indent = found[1].length;
+    path.unshift(found[2]);
+    if (indent === 0) break;
+  }
+  return [kind.toLowerCase(), ...path].join(".");
+}
+
+/**
+ * An editor inside `host`. `onChange` hears the text; `onSave` that Ctrl-S was pressed; `onMove` that
+ * the cursor is elsewhere.
+ */
+export async function openEditor(host, label, onChange, onSave, onMove) {
   const {
     basicSetup, EditorView, keymap, EditorState, indentWithTab, HighlightStyle, indentUnit,
     syntaxHighlighting, setDiagnostics, yaml, tags,
@@ -34,6 +57,7 @@ export async function openEditor(host, label, onChange, onSave) {
       EditorView.contentAttributes.of({ "aria-label": label }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) onChange(update.state.doc.toString());
+        if (update.selectionSet || update.docChanged) onMove();
       }),
     ],
   });
@@ -43,6 +67,8 @@ export async function openEditor(host, label, onChange, onSave) {
   return {
     setText: (text) => view.setState(state(text)),
     focus: () => view.focus(),
+    /** The field at the cursor, as `kubectl explain` is asked for it: `deployment.spec.replicas`. */
+    field: () => fieldAt(view.state.doc.toString(), view.state.selection.main.head),
     /** Marks a line (counted from 1; 0 marks none) with a message. */
     mark: (line, message) => {
       const diagnostics = [];

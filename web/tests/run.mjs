@@ -238,7 +238,7 @@ describe("the page", { concurrency: 1 }, () => {
     await page.goto(URL_OF_PAGE);
     await page.getByRole("alertdialog").waitFor();
     await photograph(page, "failure");
-    await page.getByRole("alertdialog").getByRole("button").click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "처음부터" }).click();
     await page.locator(".step.open").waitFor();
     assert.equal(await page.getByRole("alertdialog").count(), 0);
     assert.match((await exec(page, "kubectl get nodes")).stdout, /worker2/);

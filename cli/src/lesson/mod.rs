@@ -3,6 +3,7 @@
 mod against;
 mod check;
 mod course;
+mod elsewhere;
 mod library;
 mod new;
 mod play;

@@ -225,26 +225,22 @@ pub struct PathRequest {
     pub body: Vec<u8>,
 }
 
-/// The answer to a [`PathRequest`].
-#[derive(Clone, Debug)]
-pub struct PathAnswer {
-    /// 200.
-    pub status: u16,
-    /// The headers.
-    pub headers: Vec<(String, String)>,
-    /// The body, or its beginning.
-    pub body: Vec<u8>,
-    /// The rest of the body is the standard output of this stream: a log.
-    pub stream: Option<StreamId>,
-}
+/// Names an answer to a [`PathRequest`] that has not come whole yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnswerId(pub u64);
 
-impl PathAnswer {
-    /// What is answered where nothing is served by its path.
-    pub fn not_found() -> Self {
-        let headers = vec![("Content-Type".to_owned(), "text/plain; charset=utf-8".to_owned())];
-        let body = b"404 page not found\n".to_vec();
-        PathAnswer { status: 404, headers, body, stream: None }
-    }
+/// The answer to a [`PathRequest`], or what has come of it since the last time.
+#[derive(Clone, Debug, Default)]
+pub struct PathAnswer {
+    /// Status and headers. `None`: they were told before, or are not known yet, as those of what a
+    /// proxy passes on: what somebody else answers comes whole, status and headers too.
+    pub head: Option<Head>,
+    /// The next bytes of the body.
+    pub body: Vec<u8>,
+    /// More comes, of a watch, a log or what is passed on: see [`ApiService::more_by_path`].
+    pub rest: Option<AnswerId>,
+    /// When the rest ends by itself, if that is known.
+    pub until: Option<Time>,
 }
 
 /// The API server as its clients see it: the only way by which components meet.
@@ -262,9 +258,21 @@ pub trait ApiService {
     fn handle(&mut self, request: Request) -> ApiResult<Response>;
 
     /// Does one request by its path.
-    fn by_path(&mut self, _credentials: &Credentials, _request: PathRequest) -> PathAnswer {
-        PathAnswer::not_found()
+    fn by_path(
+        &mut self,
+        _credentials: &Credentials,
+        _request: PathRequest,
+    ) -> ApiResult<PathAnswer> {
+        Err(ApiError::no_such_path())
     }
+
+    /// What has come since of an answer that was not whole.
+    fn more_by_path(&mut self, _answer: AnswerId) -> ApiResult<PathAnswer> {
+        Err(ApiError::no_such_path())
+    }
+
+    /// Ends an answer of which more was to come, by its client.
+    fn hang_up(&mut self, _answer: AnswerId) {}
 
     /// Takes what the API server warned of in its last answer: its `Warning` headers.
     fn take_warnings(&mut self) -> Vec<String> {

@@ -215,6 +215,76 @@ impl ApiError {
         error
     }
 
+    /// What a server said in a `Status`.
+    pub fn from_status(status: Status) -> Self {
+        ApiError(Box::new(status))
+    }
+
+    /// An answer with this code that is no `Status`; `said` is its text, as far as it is one.
+    ///
+    /// Upstream: `NewGenericServerResponse`.
+    pub fn unexpected_response(code: u16, method: &str, said: &str) -> Self {
+        let (reason, message) = match code {
+            400 => ("BadRequest", "the server rejected our request for an unknown reason".into()),
+            401 => {
+                const WHY: &str = "the server has asked for the client to provide credentials";
+                ("Unauthorized", WHY.into())
+            }
+            403 => ("Forbidden", said.to_owned()),
+            404 => ("NotFound", "the server could not find the requested resource".into()),
+            405 => {
+                const WHY: &str = "the server does not allow this method on the requested resource";
+                ("MethodNotAllowed", WHY.into())
+            }
+            406 if matches!(said, "" | "unknown") => {
+                const WHY: &str = "the server was unable to respond with a content type that the \
+                                   client supports";
+                ("NotAcceptable", WHY.into())
+            }
+            406 => ("NotAcceptable", said.to_owned()),
+            409 if method == "POST" => ("AlreadyExists", "the server reported a conflict".into()),
+            409 => ("Conflict", "the server reported a conflict".into()),
+            415 => ("UnsupportedMediaType", said.to_owned()),
+            422 => {
+                const WHY: &str = "the server rejected our request due to an error in our request";
+                ("Invalid", WHY.into())
+            }
+            429 => {
+                const WHY: &str = "the server has received too many requests and has asked us to \
+                                   try again later";
+                ("TooManyRequests", WHY.into())
+            }
+            503 => {
+                const WHY: &str = "the server is currently unable to handle the request";
+                ("ServiceUnavailable", WHY.into())
+            }
+            504 => {
+                const WHY: &str = "the server was unable to return a response in the time \
+                                   allotted, but may still be processing the request";
+                ("Timeout", WHY.into())
+            }
+            500.. => {
+                let said = crate::gofmt::quote(said);
+                let why = format!(
+                    "an error on the server ({said}) has prevented the request from succeeding"
+                );
+                ("InternalError", why)
+            }
+            _ => {
+                let why = format!(
+                    "the server responded with the status code {code} but did not return more \
+                     information"
+                );
+                ("", why)
+            }
+        };
+        ApiError::new(i32::from(code), reason, message).with_cause(
+            "UnexpectedServerResponse",
+            said,
+            "",
+        )
+    }
+
     /// Something failed that is nobody's fault outside the API server.
     pub fn internal(why: impl fmt::Display) -> Self {
         ApiError::new(500, "InternalError", format!("Internal error occurred: {why}"))

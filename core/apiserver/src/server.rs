@@ -6,7 +6,7 @@ use crate::authenticate::AuthenticationConfig;
 use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
 use crate::crd::{self, Definitions};
-use crate::rest::RestState;
+use crate::rest::{Asked, RestState};
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
 use crate::watches::Watches;
@@ -14,8 +14,10 @@ use crate::{authenticate, limits, reviews, subresource, table, versions};
 use naru_api::etcd::Etcd;
 use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
 use naru_api::managed::Shapes;
+use naru_api::request::Patch;
 use naru_api::service::{
-    ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId, WatchRequest,
+    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId,
+    WatchRequest,
 };
 use naru_api::{
     ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
@@ -114,9 +116,9 @@ impl ApiServer {
         &mut self.rest
     }
 
-    /// How many watches are open.
-    pub(crate) fn watches_open(&self) -> usize {
-        self.watches.len()
+    /// How many watches are open of each kind, of one namespace and of all.
+    pub(crate) fn watches_by_kind(&self) -> impl Iterator<Item = (KindRef, &'static str, usize)> {
+        self.watches.by_kind().into_iter().map(|((kind, scope), count)| (kind, scope, count))
     }
 
     /// The store, to read.
@@ -210,7 +212,7 @@ impl ApiServer {
         id
     }
 
-    /// Writes down what came of a request. Its own cause is the first that was recorded after
+    /// Writes down what came of a request, and gives its code. Its own cause is the first that was recorded after
     /// `earlier`; a request that was refused before that is recorded now.
     fn conclude(
         &mut self,
@@ -218,7 +220,7 @@ impl ApiServer {
         verb: &'static str,
         earlier: CauseId,
         result: &ApiResult<Response>,
-    ) {
+    ) -> u16 {
         let id = match self.causes.last() == earlier {
             true => self.record(request, verb, &request.name),
             false => CauseId(earlier.0 + 1),
@@ -229,6 +231,7 @@ impl ApiServer {
             Err(error) => u16::try_from(error.code()).unwrap_or(500),
         };
         self.causes.conclude(id, &request.user.name, code);
+        code
     }
 
     /// Writes an object and tells the watches; answers with the object after it.
@@ -365,8 +368,20 @@ impl ApiService for ApiServer {
         self.now
     }
 
-    fn by_path(&mut self, credentials: &Credentials, request: PathRequest) -> PathAnswer {
-        self.rest_by_path(credentials, request)
+    fn by_path(
+        &mut self,
+        credentials: &Credentials,
+        request: PathRequest,
+    ) -> ApiResult<PathAnswer> {
+        Ok(self.rest_by_path(credentials, request))
+    }
+
+    fn more_by_path(&mut self, answer: AnswerId) -> ApiResult<PathAnswer> {
+        Ok(self.rest_more(answer))
+    }
+
+    fn hang_up(&mut self, answer: AnswerId) {
+        self.rest_hang_up(answer);
     }
 
     fn take_warnings(&mut self) -> Vec<String> {
@@ -383,12 +398,14 @@ impl ApiService for ApiServer {
         request.kind = self.served(&request.kind)?;
         self.warnings.extend(request.kind.strategy.deprecation().map(str::to_owned));
         let (verb, earlier) = (request.op.verb(), self.causes.last());
+        let apply = matches!(&request.op, Op::Patch(Patch::Apply { .. }));
         let result = self.check(&request).and_then(|()| {
             // Taken out, so that an object which nobody else holds is changed in place.
             let op = std::mem::replace(&mut request.op, Op::Get);
             self.dispatch(&request, op)
         });
-        self.conclude(&request, verb, earlier, &result);
+        let code = self.conclude(&request, verb, earlier, &result);
+        self.rest.metrics.count_object(Asked::of(&request, verb, apply), code);
         self.follow_definitions();
         self.follow_apiservices();
         Ok(match result? {
@@ -426,6 +443,7 @@ impl ApiService for ApiServer {
         }
         let subject: Arc<str> = subject(&request.kind, &request.namespace, "").into();
         let cause = self.causes.record(self.now, CauseId::ROOT, &request.agent, "watch", subject);
+        self.rest.metrics.count_object(Asked::watch(&request), 200);
         self.open_watch(&request, cause)
     }
 

@@ -168,9 +168,14 @@ pub(crate) fn bookmark(kind: &Kind, revision: u64, ends_initial: bool) -> Option
 }
 
 impl Watches {
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.watches.len()
+    /// How many there are of each kind, of one namespace and of all.
+    pub(crate) fn by_kind(&self) -> BTreeMap<(KindRef, &'static str), usize> {
+        let mut counts = BTreeMap::new();
+        for Watch { filter, .. } in self.watches.values() {
+            let scope = if filter.namespace.is_empty() { "cluster" } else { "namespace" };
+            *counts.entry((filter.kind.clone(), scope)).or_default() += 1;
+        }
+        counts
     }
 
     /// The latest watch that was opened.

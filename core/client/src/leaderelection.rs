@@ -134,6 +134,29 @@ impl LeaderElector {
         }
     }
 
+    /// Gives the lease up, so that others need not wait for its end.
+    ///
+    /// Upstream: `release`, where `ReleaseOnCancel` is set.
+    pub fn release(&mut self, api: &mut dyn ApiService) {
+        if !std::mem::replace(&mut self.leading, false) {
+            return;
+        }
+        let now = micro_time(api.now());
+        let (user, name) = (self.user.clone(), Arc::clone(&self.name));
+        let mut client = Client::new(api, &user, &name, CauseId::ROOT);
+        let Some(seen) = &self.seen else { return };
+        let mut lease = Lease::clone(&seen.lease);
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(String::new()),
+            lease_duration_seconds: Some(1),
+            acquire_time: Some(now.clone()),
+            renew_time: Some(now),
+            ..lease.spec.take().unwrap_or_default()
+        });
+        // Who cannot write it leaves it to its end.
+        let _ = client.update(lease);
+    }
+
     fn try_acquire_or_renew(&mut self, client: &mut Client<'_>) -> ApiResult<bool> {
         let now = client.now();
         if let Some(seen) = self.seen.as_ref().filter(|seen| self.leading && self.holds(seen)) {

@@ -208,13 +208,6 @@ impl Cluster {
         self.api.set_openapi(schemas.map(Arc::new));
     }
 
-    /// Brings schemas that were brought once already to a clone that may be older.
-    pub(crate) fn bring_openapi(&mut self, json: Option<&[u8]>) {
-        if json.is_some() && self.wants_openapi() {
-            self.set_openapi(json);
-        }
-    }
-
     /// The digest of the store's whole history, in hexadecimal; "" when a part of it was forgotten:
     /// see [`Cluster::keep_digest`].
     pub fn store_digest(&self) -> String {

@@ -307,6 +307,7 @@ impl Cluster {
         }
         if !control.presence.works() {
             control.process.stop(&mut self.api);
+            self.release_lease(index);
             return;
         }
         control.restarts += 1;
@@ -320,6 +321,24 @@ impl Cluster {
         control.elector = elector(control.program, &self.profile, host, &rng);
         let alone = control.elector.is_none();
         self.start_control(index, alone);
+    }
+
+    /// The scheduler gives up its lease when it is asked to end; the controller manager does not.
+    ///
+    /// Upstream: `makeLeaderElectionConfig` in `cmd/kube-scheduler/app/options/options.go`,
+    /// `leaderElectAndRun` in `cmd/kube-controller-manager/app/controllermanager.go`.
+    fn release_lease(&mut self, index: u32) {
+        let severed = self.why_unreached(Part::Control(index));
+        let mut reach = Reach::new(&mut self.api, severed);
+        let Some(control) = self.control.get_mut(index as usize) else { return };
+        let node = control.host.and_then(|host| self.nodes.get(host));
+        let obeyed = node.is_some_and(|node| node.runtime().has_obeyed(control.program));
+        if let Some(elector) = control.elector.as_mut()
+            && control.program == SCHEDULER
+            && obeyed
+        {
+            elector.release(reach.clients());
+        }
     }
 
     /// Starts a program of the control plane, at once or as soon as it leads.

@@ -59,7 +59,7 @@ fn hop_view(hop: &Hop) -> HopView {
 }
 
 /// `node/worker`, `pod/default/web`, or the learner's `terminal`.
-fn place(namespace: &str) -> String {
+pub(crate) fn place(namespace: &str) -> String {
     match namespace {
         Workstation::NAMESPACE => namespace.to_owned(),
         pod if pod.contains('/') => format!("pod/{pod}"),
@@ -67,6 +67,6 @@ fn place(namespace: &str) -> String {
     }
 }
 
-fn addresses(addresses: Addresses) -> String {
+pub(crate) fn addresses(addresses: Addresses) -> String {
     format!("{} > {}", addresses.src, addresses.dst)
 }

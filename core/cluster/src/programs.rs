@@ -1,6 +1,6 @@
 //! Which programs there are, beyond those that every machine knows.
 
-use crate::host;
+use crate::{host, own_scheduler};
 use naru_shell::{Completer, Program, ProgramTable, standard_programs};
 
 /// The programs of the learner's machine.
@@ -63,6 +63,7 @@ impl ProgramTable for Containers {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
             "etcdctl" => Some(naru_addons::etcd::program()),
+            "kube-scheduler" => Some(own_scheduler::program()),
             "coredns" => Some(naru_addons::coredns::program()),
             "metrics-server" => Some(naru_addons::metricsserver::program()),
             "local-path-provisioner" => Some(naru_addons::provisioner::local_path()),

@@ -7,6 +7,7 @@
 //! becomes a branch, which can be taken up again.
 
 use crate::faults::{Fault, FaultError};
+use crate::terminal::ExecResult;
 use crate::workstation::{JobId, JobOutput, TerminalId};
 use crate::{BootError, Cluster};
 use naru_sim::Time;
@@ -400,11 +401,17 @@ impl Session {
         (self.is_live() && self.cluster.wants_openapi()) || (!self.schemas_asked && later())
     }
 
-    /// What a command would print now, without its being run: it is run by a copy.
-    pub fn peek(&self, line: &str) -> crate::ExecResult {
+    /// What a command would print now, without its being run: it is run by a copy. `None` while the
+    /// schemas that it asks for are not here: see [`Session::set_openapi`].
+    pub fn peek(&self, line: &str) -> Option<ExecResult> {
         let mut copy = self.cluster.clone();
-        copy.bring_openapi(self.schemas.as_deref());
-        copy.exec(line, Self::PEEK_LIMIT)
+        if line.starts_with("kubectl explain") {
+            if !self.schemas_asked {
+                return None;
+            }
+            copy.set_openapi(self.schemas.as_deref());
+        }
+        Some(copy.exec(line, Self::PEEK_LIMIT))
     }
 
     /// Virtual time that a peek may take.
@@ -645,7 +652,9 @@ mod tests {
         let mut session = session();
         run(&mut session, 1);
         let (now, revision) = (session.now(), session.cluster().revision());
-        let made = session.peek("kubectl run a --image=nginx && kubectl get pods");
+        assert!(session.peek("kubectl explain pod").is_none(), "its schemas are not here");
+        session.set_openapi(None);
+        let made = session.peek("kubectl run a --image=nginx && kubectl get pods").unwrap();
         assert!(made.stdout.contains("pod/a created"), "{}", made.stdout);
         assert_eq!(session.now(), now);
         assert_eq!(session.cluster().revision(), revision);

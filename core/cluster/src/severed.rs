@@ -1,7 +1,10 @@
 //! The API server for those who cannot reach it now.
 
 use naru_api::request::{Request, Response, UserInfo};
-use naru_api::service::{ConnectRequest, KubeletStreams, Stream, StreamId, WatchRequest};
+use naru_api::service::{
+    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId,
+    WatchRequest,
+};
 use naru_api::status::ApiResult;
 use naru_api::{ApiError, ApiService, Credentials, KindRef, WatchEvent, WatchId};
 use naru_apiserver::ApiServer;
@@ -23,6 +26,19 @@ impl ApiService for Severed<'_> {
     }
     fn handle(&mut self, _request: Request) -> ApiResult<Response> {
         Err(self.error.clone())
+    }
+    fn by_path(
+        &mut self,
+        _credentials: &Credentials,
+        _request: PathRequest,
+    ) -> ApiResult<PathAnswer> {
+        Err(self.error.clone())
+    }
+    fn more_by_path(&mut self, _answer: AnswerId) -> ApiResult<PathAnswer> {
+        Err(self.error.clone())
+    }
+    fn hang_up(&mut self, answer: AnswerId) {
+        self.api.hang_up(answer);
     }
     fn watch(&mut self, _request: WatchRequest) -> ApiResult<WatchId> {
         Err(self.error.clone())

@@ -5,6 +5,7 @@
 use crate::util::key_of;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::request::{DeleteOptions, Patch};
+use naru_api::scheduling::taints;
 use naru_api::time::{from_meta, meta_time, rfc3339};
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
@@ -17,6 +18,8 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(20);
 /// How long a node must be gone. Upstream: `quarantineTime`.
 const QUARANTINE: Duration = Duration::from_secs(40);
+/// Set by administrators. Upstream: `TaintNodeOutOfService`.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Ended pods that are kept. Upstream: `--terminated-pod-gc-threshold`.
 const TERMINATED_MAX: usize = 12_500;
 
@@ -43,14 +46,13 @@ impl Controller for PodGc {
             Some(pod) => {
                 self.count_terminated(pod, old.and_then(Object::get::<Pod>), gone);
                 let node = pods::node_name(pod);
-                let homeless = if node.is_empty() {
-                    pods::is_terminating(pod)
-                } else {
-                    cache.get::<Node>(&Key::new("", node)).is_none()
+                let homeless = match cache.get::<Node>(&Key::new("", node)) {
+                    Some(node) => pods::is_terminating(pod) && is_out_of_service(node),
+                    None => !node.is_empty() || pods::is_terminating(pod),
                 };
                 !gone && (homeless || self.terminated > TERMINATED_MAX)
             }
-            None => event.object.kind() == Node::kind() && gone,
+            None => event.object.get::<Node>().is_some_and(|node| gone || is_out_of_service(node)),
         };
         if look { vec![Key::new("", "gc")] } else { Vec::new() }
     }
@@ -81,6 +83,7 @@ impl Reconcile for PodGc {
             return Ok(Action::requeue_after(next));
         }
         self.collect_terminated(context)?;
+        collect_out_of_service(context)?;
         self.find_missing(context.cache, context.now);
         self.collect_orphaned(context)?;
         collect_unscheduled(context)?;
@@ -112,7 +115,12 @@ impl PodGc {
         }
         let mut ended: Vec<&Pod> =
             context.cache.list::<Pod>("").filter(|pod| pods::is_terminal(pod)).collect();
-        ended.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(from_meta));
+        // Those that a kubelet has evicted go first.
+        ended.sort_by_key(|pod| {
+            let reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
+            let created = pod.metadata.creation_timestamp.as_ref().map(from_meta);
+            (reason != Some("Evicted"), created, pod.metadata.name.clone())
+        });
         let surplus = ended.len().saturating_sub(TERMINATED_MAX);
         for pod in ended.into_iter().take(surplus) {
             delete(context, pod, None)?;
@@ -138,6 +146,31 @@ impl PodGc {
         }
         Ok(())
     }
+}
+
+/// Whether an administrator has said that the node is shut down and will not come back soon.
+fn is_out_of_service(node: &Node) -> bool {
+    taints(node).iter().any(|taint| taint.key == OUT_OF_SERVICE)
+}
+
+fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.filter(|condition| condition.type_ == "Ready").any(|ready| ready.status == "True")
+}
+
+/// Pods that are deleted and whose node is out of service have nobody to end them.
+/// Upstream: `gcTerminating`.
+fn collect_out_of_service(context: &mut Context<'_>) -> Result<(), Error> {
+    let cache = context.cache;
+    let lost = |pod: &&Pod| {
+        let node = cache.get::<Node>(&Key::new("", pods::node_name(pod)));
+        node.is_some_and(|node| !is_ready(node) && is_out_of_service(node))
+    };
+    let going = cache.list::<Pod>("").filter(|pod| pods::is_terminating(pod));
+    for pod in going.filter(lost) {
+        delete(context, pod, None)?;
+    }
+    Ok(())
 }
 
 /// Pods that are deleted before they got a node have no kubelet to end them.

@@ -6,7 +6,7 @@
 use crate::controller_ref::{Claimer, Orphans, concerned};
 use crate::expectations::Expectations;
 use crate::pod_control::{create_pod, delete_pod, is_namespace_terminating, slow_start_batch};
-use crate::util::{next_availability, nonzero};
+use crate::util::{self, next_availability, nonzero};
 use crate::victims;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
@@ -64,7 +64,7 @@ impl Replicator for ReplicaSet {
 
     fn selector(&self) -> Result<Selector, Error> {
         let selector = self.spec.as_ref().map(|spec| &spec.selector);
-        Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
+        util::selector(selector)
     }
 
     fn status(&self) -> ReplicaSetStatus {

@@ -1,13 +1,20 @@
 //! Small things that most controllers need.
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use naru_api::labels::Selector;
 use naru_api::{Key, Kube, pods};
-use naru_client::{Action, Cache};
+use naru_client::{Action, Cache, Error};
 use naru_sim::Time;
 
 /// A count as upstream writes it: nothing instead of 0.
 pub fn nonzero(count: i32) -> Option<i32> {
     (count != 0).then_some(count)
+}
+
+/// What a workload selects.
+pub fn selector(selector: Option<&LabelSelector>) -> Result<Selector, Error> {
+    Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
 }
 
 /// The key of a typed object.

@@ -8,7 +8,9 @@ use crate::process::{Next, Outcome, Task};
 use naru_api::request::{
     Body, DeleteOptions, FieldValidation, ListOptions, ObjectList, Patch, Table,
 };
-use naru_api::service::{Connect, ConnectRequest, PathAnswer, PathRequest, StreamId, WatchRequest};
+use naru_api::service::{
+    AnswerId, Connect, ConnectRequest, PathAnswer, PathRequest, StreamId, WatchRequest,
+};
 use naru_api::{
     ApiError, ApiService, Credentials, KindRef, Object, Op, Request, Response, UserInfo, WatchId,
 };
@@ -230,6 +232,11 @@ impl<'a> Context<'a> {
         self.klog_line('E', place, &text);
     }
 
+    /// The same of upstream's `klog.Errorf`.
+    pub fn klog_plain_error(&mut self, place: &str, text: &str) {
+        self.klog_line('E', place, text);
+    }
+
     fn klog_line(&mut self, level: char, place: &str, text: &str) {
         let now = naru_api::time::micro_time(self.now()).0;
         let (stamp, pid) = (now.strftime("%m%d %H:%M:%S%.6f"), self.sys.pid());
@@ -313,7 +320,14 @@ impl<'a> Context<'a> {
     pub fn by_path(&mut self, request: PathRequest) -> Result<PathAnswer> {
         self.user()?;
         let credentials = self.login.0.clone().unwrap_or_default();
-        Ok(self.api()?.by_path(&credentials, request))
+        Ok(self.api()?.by_path(&credentials, request)?)
+    }
+
+    /// Wants no more of an answer.
+    pub fn hang_up(&mut self, answer: AnswerId) {
+        if let Some(api) = self.sys.api() {
+            api.hang_up(answer);
+        }
     }
 
     fn send(&mut self, ask: Ask<'_>) -> Result<Response> {

@@ -2,23 +2,21 @@
 
 use crate::{
     AbsentCondition, CauseCondition, Check, CommandCondition, CountCondition, FileCondition,
-    HttpCondition, JsonPathCondition, Lesson, ObjectCondition,
+    HttpCondition, JsonPathCondition, Lesson, ObjectCondition, Scene,
 };
 use naru_api::jsonpath::JsonPath;
-use naru_api::{Object, scheme};
-use naru_cluster::{Cluster, FinishedCommand};
+use naru_cluster::FinishedCommand;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 impl Lesson {
     /// Which checks of a step hold now, in order; nothing for a step that there is not.
-    pub fn check(&self, step: usize, cluster: &mut Cluster) -> Vec<bool> {
+    pub fn check(&self, step: usize, scene: &mut dyn Scene) -> Vec<bool> {
         let mut hold = Vec::new();
         for check in self.steps.get(step).map(|step| step.checks.as_slice()).unwrap_or_default() {
             // A request costs a copy of the cluster: it waits until there is nothing else to do.
             let try_it = check.http.is_none() || !hold.contains(&false);
-            hold.push(try_it && check.holds(cluster));
+            hold.push(try_it && check.holds(scene));
         }
         hold
     }
@@ -26,33 +24,30 @@ impl Lesson {
 
 impl Check {
     /// Whether its condition holds now.
-    pub fn holds(&self, cluster: &mut Cluster) -> bool {
+    pub fn holds(&self, scene: &mut dyn Scene) -> bool {
         let Check { says: _, object, count, absent, file, command, jsonpath, http, cause } = self;
-        object.as_ref().is_none_or(|it| it.holds(cluster))
-            && count.as_ref().is_none_or(|it| it.holds(cluster))
-            && absent.as_ref().is_none_or(|it| it.holds(cluster))
-            && file.as_ref().is_none_or(|it| it.holds(cluster))
-            && command.as_ref().is_none_or(|it| it.holds(cluster))
-            && jsonpath.as_ref().is_none_or(|it| it.holds(cluster))
-            && cause.as_ref().is_none_or(|it| it.holds(cluster))
-            && http.as_ref().is_none_or(|it| it.holds(cluster))
+        object.as_ref().is_none_or(|it| it.holds(scene))
+            && count.as_ref().is_none_or(|it| it.holds(scene))
+            && absent.as_ref().is_none_or(|it| it.holds(scene))
+            && file.as_ref().is_none_or(|it| it.holds(scene))
+            && command.as_ref().is_none_or(|it| it.holds(scene))
+            && jsonpath.as_ref().is_none_or(|it| it.holds(scene))
+            && cause.as_ref().is_none_or(|it| it.holds(scene))
+            && http.as_ref().is_none_or(|it| it.holds(scene))
     }
 }
 
 impl ObjectCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
-        let object = cluster.object(&self.api_version, &self.kind, &self.namespace, &self.name);
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
+        let object = scene.object(&self.api_version, &self.kind, &self.namespace, &self.name);
         object.is_some_and(|object| has_fields(&object, &self.fields))
     }
 }
 
 impl CountCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
-        if scheme::by_kind(&cluster.kinds(), &self.api_version, &self.kind).is_none() {
-            return false;
-        }
-        let objects =
-            cluster.objects(&self.api_version, &self.kind, &self.namespace, &self.selector);
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
+        let objects = scene.objects(&self.api_version, &self.kind, &self.namespace, &self.selector);
+        let Some(objects) = objects else { return false };
         let found = objects.iter().filter(|object| has_fields(object, &self.fields)).count();
         self.is.is_none_or(|wanted| found == wanted)
             && self.at_least.is_none_or(|fewest| found >= fewest)
@@ -61,28 +56,26 @@ impl CountCondition {
 }
 
 impl AbsentCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
         let AbsentCondition { api_version, kind, namespace, name } = self;
         // A kind that is misspelt is never absent.
-        scheme::by_kind(&cluster.kinds(), api_version, kind).is_some()
-            && cluster.object(api_version, kind, namespace, name).is_none()
+        scene.serves(api_version, kind)
+            && scene.object(api_version, kind, namespace, name).is_none()
     }
 }
 
 impl FileCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
-        let content = cluster.home_file(&self.path);
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
+        let content = scene.file(&self.path);
         content.is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains(&self.contains))
     }
 }
 
 impl CommandCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
-        cluster
-            .finished_commands()
-            .filter(|it| self.is_about(it))
-            .nth(self.times.saturating_sub(1))
-            .is_some()
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
+        let commands = scene.finished();
+        let matching = commands.iter().filter(|command| self.is_about(command));
+        matching.count() >= self.times.max(1)
     }
 
     fn is_about(&self, command: &FinishedCommand) -> bool {
@@ -97,28 +90,24 @@ impl CommandCondition {
 }
 
 impl JsonPathCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
-        let object = cluster.object(&self.api_version, &self.kind, &self.namespace, &self.name);
-        let printed = object.and_then(|object| {
-            JsonPath::parse(&self.path, true).ok()?.print(&object.to_json().ok()?).ok()
-        });
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
+        let object = scene.object(&self.api_version, &self.kind, &self.namespace, &self.name);
+        let printed =
+            object.and_then(|object| JsonPath::parse(&self.path, true).ok()?.print(&object).ok());
         printed.is_some_and(|text| text == self.is)
     }
 }
 
 impl HttpCondition {
-    /// Virtual seconds that the answer may take.
+    /// Seconds that the answer may take.
     const SECONDS_MAX: u64 = 5;
     /// Stands between the answer's body and its status.
     const MARK: &str = "\n--naru-status--";
 
-    /// Tried in a copy of the cluster, so that the learner's own goes its way untouched. There it
-    /// is a command like any other.
-    fn holds(&self, cluster: &Cluster) -> bool {
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
         let Some(command) = self.command() else { return false };
-        let mut copy = cluster.clone();
-        let result = copy.exec(&command, Duration::from_secs(4 * Self::SECONDS_MAX));
-        let Some((body, status)) = result.stdout.rsplit_once(Self::MARK) else { return false };
+        let printed = scene.try_out(&command);
+        let Some((body, status)) = printed.rsplit_once(Self::MARK) else { return false };
         status.trim() == self.status.to_string() && body.contains(&self.contains)
     }
 
@@ -144,15 +133,13 @@ impl HttpCondition {
 }
 
 impl CauseCondition {
-    fn holds(&self, cluster: &mut Cluster) -> bool {
+    fn holds(&self, scene: &mut dyn Scene) -> bool {
         let Some((kind, namespace, name)) = self.object() else { return false };
-        cluster.explain(kind, namespace, name).is_some_and(|explanation| {
-            explanation
-                .chain
-                .iter()
-                .map(|cause| format!("{} {} {}", cause.actor, cause.verb, cause.subject))
-                .any(|line| line.contains(&self.contains))
-        })
+        match scene.causes(kind, namespace, name) {
+            Some(lines) => lines.iter().any(|line| line.contains(&self.contains)),
+            // Where nobody remembers causes there is nothing to compare.
+            None => true,
+        }
     }
 
     /// Kind, namespace and name.
@@ -165,12 +152,8 @@ impl CauseCondition {
     }
 }
 
-fn has_fields(object: &Object, fields: &BTreeMap<String, String>) -> bool {
-    if fields.is_empty() {
-        return true;
-    }
-    let Ok(json) = object.to_json() else { return false };
-    fields.iter().all(|(pointer, wanted)| match json.pointer(pointer) {
+fn has_fields(object: &Value, fields: &BTreeMap<String, String>) -> bool {
+    fields.iter().all(|(pointer, wanted)| match object.pointer(pointer) {
         Some(Value::String(text)) => text == wanted,
         Some(other) => *wanted == format!("{other}"),
         None => false,

@@ -9,6 +9,7 @@ mod place;
 mod record;
 mod rehearse;
 mod rules;
+mod scene;
 
 pub use format::{
     AbsentCondition, CauseCondition, Check, Choice, CommandCondition, CountCondition,
@@ -20,3 +21,4 @@ pub use parse::{LessonError, parse_glossary};
 pub use place::Place;
 pub use rehearse::{Ran, Rehearsal};
 pub use rules::{Known, Problem};
+pub use scene::Scene;

@@ -1,8 +1,7 @@
 //! A lesson played by nobody: every step must be undone before, and done after what does it.
 
-use crate::{Lesson, Place, Problem, StepText};
-use naru_cluster::{Cluster, ExecResult};
-use naru_sim::Time;
+use crate::{Lesson, Place, Problem, Scene, StepText};
+use naru_cluster::ExecResult;
 use std::time::Duration;
 
 /// Virtual time that one command may take.
@@ -31,15 +30,15 @@ pub struct Ran {
 impl Lesson {
     /// Lays its files into a new cluster's home, and types its hidden commands. Tells the first
     /// that failed.
-    pub fn prepare(&self, cluster: &mut Cluster) -> Result<(), Problem> {
+    pub fn prepare(&self, scene: &mut dyn Scene) -> Result<(), Problem> {
         for (name, content) in &self.files {
-            if let Err(error) = cluster.write_home_file(name, content.as_bytes()) {
+            if let Err(error) = scene.write_file(name, content.as_bytes()) {
                 let place = Place::root().field("files").field(name);
-                return Err(problem(place, format!("{error}")));
+                return Err(problem(place, error));
             }
         }
         for (index, command) in self.setup.iter().enumerate() {
-            let result = cluster.exec(command, COMMAND_LIMIT);
+            let result = scene.exec(command, COMMAND_LIMIT);
             if result.code != 0 {
                 return Err(failed(Place::root().field("setup").item(index), command, &result));
             }
@@ -48,15 +47,15 @@ impl Lesson {
     }
 
     /// Plays it in a new cluster of its profile and seed.
-    pub fn rehearse(&self, cluster: &mut Cluster) -> Rehearsal {
+    pub fn rehearse(&self, scene: &mut dyn Scene) -> Rehearsal {
         let mut rehearsal = Rehearsal::default();
-        if let Err(problem) = self.prepare(cluster) {
+        if let Err(problem) = self.prepare(scene) {
             rehearsal.problems.push(problem);
             return rehearsal;
         }
         for (index, step) in self.steps.iter().enumerate() {
             let mut ran = Vec::new();
-            let result = self.rehearse_step(index, step, cluster, &mut ran);
+            let result = self.rehearse_step(index, step, scene, &mut ran);
             rehearsal.steps.push(ran);
             if let Err(problem) = result {
                 rehearsal.problems.push(problem);
@@ -70,31 +69,31 @@ impl Lesson {
         &self,
         index: usize,
         step: &StepText,
-        cluster: &mut Cluster,
+        scene: &mut dyn Scene,
         ran: &mut Vec<Ran>,
     ) -> Result<(), Problem> {
         let place = Place::root().field("steps").item(index);
         let does_it = if step.solution.is_empty() { "commands" } else { "solution" };
         if does_it == "solution" {
-            run(step, "commands", &step.commands, &place, cluster, ran)?;
+            run(step, "commands", &step.commands, &place, scene, ran)?;
         }
-        if !step.checks.is_empty() && !self.check(index, cluster).contains(&false) {
+        if !step.checks.is_empty() && !self.check(index, scene).contains(&false) {
             let text = format!("all its checks hold already before its {does_it}");
             return Err(problem(place.field("checks"), text));
         }
         let commands = if step.solution.is_empty() { &step.commands } else { &step.solution };
-        run(step, does_it, commands, &place, cluster, ran)?;
-        let end = cluster.now() + step.wait.0;
+        run(step, does_it, commands, &place, scene, ran)?;
+        let end = scene.elapsed() + step.wait.0;
         loop {
-            let hold = self.check(index, cluster);
+            let hold = self.check(index, scene);
             let Some(first) = hold.iter().position(|holds| !holds) else { return Ok(()) };
-            if cluster.now() >= end {
+            if scene.elapsed() >= end {
                 let says = step.checks.get(first).map(|it| it.says.en.as_str()).unwrap_or_default();
                 let seconds = step.wait.0.as_secs();
                 let text = format!("it does not hold {seconds} s after its {does_it}: {says}");
                 return Err(problem(place.field("checks").item(first), text));
             }
-            cluster.advance(end.min(cluster.now() + LOOK), u64::MAX);
+            scene.pass(LOOK.min(end.saturating_sub(scene.elapsed())));
         }
     }
 }
@@ -106,18 +105,18 @@ fn run(
     field: &str,
     commands: &[String],
     place: &Place,
-    cluster: &mut Cluster,
+    scene: &mut dyn Scene,
     ran: &mut Vec<Ran>,
 ) -> Result<(), Problem> {
     for (index, command) in commands.iter().enumerate() {
-        let before: Time = cluster.now();
-        let result = cluster.exec(command, COMMAND_LIMIT);
+        let before = scene.elapsed();
+        let result = scene.exec(command, COMMAND_LIMIT);
         let first = command.lines().next().unwrap_or_default();
         let quoted = step.text.en.contains(&format!("$ {first}"));
         let wanted = step.checks.iter().filter_map(|check| check.command.as_ref());
         let wanted = wanted.filter(|it| it.code == result.code && it.code != 0);
         let meant = quoted || wanted.map(|it| &it.starts_with).any(|it| command.starts_with(it));
-        let endless = cluster.now() >= before + COMMAND_LIMIT;
+        let endless = scene.elapsed() >= before + COMMAND_LIMIT;
         let bad = endless || (result.code != 0 && !meant);
         ran.push(Ran { command: command.clone(), result: result.clone() });
         if bad {

@@ -122,8 +122,8 @@ impl Rules<'_> {
         let given = given.iter().filter(|is| **is).count();
         self.want(given == 1, place, &format!("a check has one condition, not {given}"));
         let fields = object.iter().map(|it| &it.fields).chain(count.iter().map(|it| &it.fields));
-        let pointers = fields.flat_map(|fields| fields.keys());
-        let wrong = pointers.filter(|pointer| !pointer.starts_with('/')).cloned().next();
+        let mut pointers = fields.flat_map(|fields| fields.keys());
+        let wrong = pointers.find(|pointer| !pointer.starts_with('/')).cloned();
         if let Some(pointer) = wrong {
             self.add(place, format!("{pointer:?} is no JSON pointer: it does not begin with /"));
         }

@@ -35,4 +35,4 @@ pub use network::Network;
 pub use packet::{Flags, IcmpError, Protocol, Tuple, Unreachable};
 pub use route::Route;
 pub use socket::{Call, SockId, SocketInfo};
-pub use trace::{Addresses, Content, Drop, FlowId, Hop, Outcome, Stage, Trace, TraceId};
+pub use trace::{Addresses, Content, DnsHead, Drop, FlowId, Hop, Outcome, Stage, Trace, TraceId};

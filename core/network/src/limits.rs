@@ -31,6 +31,10 @@ pub const RULES_PER_PACKET_MAX: usize = 1_000_000;
 pub const CHAIN_DEPTH_MAX: usize = 64;
 /// Addresses of one `recent` list. Linux: `ip_list_tot` of xt_recent.
 pub const RECENT_ADDRESSES_MAX: usize = 100;
+/// Sets of addresses of one namespace.
+pub const SETS_MAX: usize = 65_536;
+/// Addresses in one set. Linux: `maxelem` of ipset.
+pub const SET_MEMBERS_MAX: usize = 65_536;
 /// Bytes of one line given to `iptables-restore`.
 pub const RULE_LINE_MAX: usize = 10_240;
 /// Bridges that a frame may pass one after another.

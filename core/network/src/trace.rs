@@ -3,7 +3,7 @@
 use crate::dns;
 use crate::limits;
 use crate::namespace::NsId;
-use crate::packet::{Flags, IcmpError, Packet, Payload, Protocol};
+use crate::packet::{Flags, IcmpError, Packet, Payload, Protocol, Tuple};
 use naru_sim::{CauseId, Time};
 use std::collections::VecDeque;
 use std::fmt;
@@ -66,19 +66,74 @@ pub enum Content {
     Udp {
         /// Bytes of data.
         length: usize,
+        /// What is in it if it is a DNS message.
+        dns: Option<DnsHead>,
     },
     /// A ping.
     EchoRequest {
         /// Which one.
         seq: u16,
+        /// Bytes of data.
+        length: u16,
     },
     /// The answer to a ping.
     EchoReply {
         /// To which one.
         seq: u16,
+        /// Bytes of data.
+        length: u16,
     },
     /// An error that came back.
-    IcmpError(IcmpError),
+    IcmpError {
+        /// Which one.
+        error: IcmpError,
+        /// The packet that it is about, as its reporter saw it.
+        about: Tuple,
+    },
+}
+
+/// The head of a DNS message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DnsHead {
+    /// Pairs an answer with its question.
+    pub id: u16,
+    /// Whether this is an answer.
+    pub response: bool,
+    /// How it went.
+    pub rcode: dns::Rcode,
+    /// The server is responsible for the name.
+    pub authoritative: bool,
+    /// The answer did not fit.
+    pub truncated: bool,
+    /// The client wants the server to ask others.
+    pub recursion_desired: bool,
+    /// The server would ask others.
+    pub recursion_available: bool,
+    /// Answers, authorities and additional records, with that of EDNS.
+    pub counts: [usize; 3],
+    /// The message has EDNS's record.
+    pub edns: bool,
+}
+
+impl DnsHead {
+    fn of(message: &dns::Message) -> DnsHead {
+        let edns = message.edns_size.is_some();
+        DnsHead {
+            id: message.id,
+            response: message.response,
+            rcode: message.rcode,
+            authoritative: message.authoritative,
+            truncated: message.truncated,
+            recursion_desired: message.recursion_desired,
+            recursion_available: message.recursion_available,
+            counts: [
+                message.answers.len(),
+                message.authorities.len(),
+                message.additionals.len() + usize::from(edns),
+            ],
+            edns,
+        }
+    }
 }
 
 impl fmt::Display for Content {
@@ -97,11 +152,13 @@ impl fmt::Display for Content {
                 }
                 write!(f, ", win {window}, length {length}")
             }
-            Content::Udp { length } => write!(f, "UDP, length {length}"),
-            Content::EchoRequest { seq } => write!(f, "ICMP echo request, seq {seq}"),
-            Content::EchoReply { seq } => write!(f, "ICMP echo reply, seq {seq}"),
-            Content::IcmpError(IcmpError::TimeExceeded) => f.write_str("ICMP time exceeded"),
-            Content::IcmpError(IcmpError::Unreachable(code)) => {
+            Content::Udp { length, .. } => write!(f, "UDP, length {length}"),
+            Content::EchoRequest { seq, .. } => write!(f, "ICMP echo request, seq {seq}"),
+            Content::EchoReply { seq, .. } => write!(f, "ICMP echo reply, seq {seq}"),
+            Content::IcmpError { error: IcmpError::TimeExceeded, .. } => {
+                f.write_str("ICMP time exceeded")
+            }
+            Content::IcmpError { error: IcmpError::Unreachable(code), .. } => {
                 write!(f, "ICMP unreachable: {code:?}")
             }
         }
@@ -254,6 +311,7 @@ impl Traces {
         if self.ring.len() == limits::TRACES_MAX {
             self.ring.pop_front();
         }
+        let (content, text) = content(packet);
         self.ring.push_back(Arc::new(Trace {
             id: packet.trace,
             flow: packet.flow,
@@ -262,8 +320,8 @@ impl Traces {
             protocol: packet.protocol(),
             src: packet.src,
             dst: packet.dst,
-            content: content(&packet.payload),
-            text: text(packet),
+            content,
+            text,
             hops: Vec::with_capacity(HOPS_USUAL),
             outcome: Outcome::Travelling,
         }));
@@ -300,30 +358,34 @@ impl Traces {
     }
 }
 
-fn content(payload: &Payload) -> Content {
-    match payload {
-        Payload::Tcp(segment) => Content::Tcp {
-            flags: segment.flags,
-            seq: segment.seq,
-            ack: segment.ack,
-            window: segment.window,
-            length: segment.data.len(),
-        },
-        Payload::Udp(data) => Content::Udp { length: data.len() },
-        Payload::EchoRequest { seq, .. } => Content::EchoRequest { seq: *seq },
-        Payload::EchoReply { seq, .. } => Content::EchoReply { seq: *seq },
-        Payload::IcmpError { error, .. } => Content::IcmpError(*error),
-    }
-}
-
-/// What a packet says, if people can read it.
-fn text(packet: &Packet) -> Option<Arc<str>> {
+/// What a packet carries, and what it says if people can read it.
+fn content(packet: &Packet) -> (Content, Option<Arc<str>>) {
     match &packet.payload {
-        Payload::Tcp(segment) => first_line(&segment.data),
-        Payload::Udp(data) if packet.src.port() == DNS || packet.dst.port() == DNS => {
-            dns_text(data)
+        Payload::Tcp(segment) => {
+            let content = Content::Tcp {
+                flags: segment.flags,
+                seq: segment.seq,
+                ack: segment.ack,
+                window: segment.window,
+                length: segment.data.len(),
+            };
+            (content, first_line(&segment.data))
         }
-        _ => None,
+        Payload::Udp(data) => {
+            let about_names = packet.src.port() == DNS || packet.dst.port() == DNS;
+            let message = about_names.then(|| dns::Message::decode(data).ok()).flatten();
+            let dns = message.as_ref().map(DnsHead::of);
+            (Content::Udp { length: data.len(), dns }, message.as_ref().and_then(dns_text))
+        }
+        Payload::EchoRequest { seq, length } => {
+            (Content::EchoRequest { seq: *seq, length: *length }, None)
+        }
+        Payload::EchoReply { seq, length } => {
+            (Content::EchoReply { seq: *seq, length: *length }, None)
+        }
+        Payload::IcmpError { error, about } => {
+            (Content::IcmpError { error: *error, about: *about }, None)
+        }
     }
 }
 
@@ -342,9 +404,8 @@ fn first_line(data: &[u8]) -> Option<Arc<str>> {
 }
 
 /// A question with a question mark, or the answers, or why there is none.
-fn dns_text(data: &[u8]) -> Option<Arc<str>> {
+fn dns_text(message: &dns::Message) -> Option<Arc<str>> {
     const ANSWERS_MAX: usize = 8;
-    let message = dns::Message::decode(data).ok()?;
     let question = message.questions.first()?;
     if !message.response {
         return Some(format!("{}? {}", question.kind, question.name).into());

@@ -1,6 +1,6 @@
 //! Sets of programs that images have: which files, and which of the shell's programs they are.
 
-use naru_shell::standard_program_names;
+use naru_shell::standard_programs;
 
 /// The applets of busybox, all of them in `/bin`.
 const BUSYBOX: &[&str] = &[
@@ -179,6 +179,10 @@ const COREUTILS: &[&str] = &[
 const NETTOOLS: &[&str] =
     &["dig", "ip", "nc", "netstat", "nslookup", "ping", "ps", "ss", "top", "traceroute"];
 
+/// What the administrator of a network brings along besides.
+const NETADMIN: &[&str] =
+    &["conntrack", "iptables", "iptables-restore", "iptables-save", "tcpdump"];
+
 /// The files of a set, each with the name of its program; empty for a name that is no set.
 /// A program that the shell does not have is left out, so that calling it says that it is not
 /// there.
@@ -186,15 +190,22 @@ pub fn set(name: &str) -> impl Iterator<Item = (String, &'static str)> {
     let (folder, shell, names): (_, _, &[&'static str]) = match name {
         "busybox" => ("/bin", "ash", BUSYBOX),
         "coreutils" => ("/bin", "dash", COREUTILS),
+        "netadmin" => ("/usr/sbin", "", NETADMIN),
         "nettools" => ("/usr/bin", "", NETTOOLS),
         "bash" => ("/bin", "", &["bash"]),
         "curl" => ("/usr/bin", "", &["curl"]),
         "wget" => ("/usr/bin", "", &["wget"]),
         _ => ("", "", &[]),
     };
-    let known = |program: &str| standard_program_names().any(|known| known == program);
+    let known = |program: &str| standard_programs().load(program).is_some();
+    let program = move |name: &'static str| match (shell, name) {
+        (shell, "sh") => shell,
+        ("ash", "ip") => "busybox ip",
+        ("ash", "ping") => "busybox ping",
+        (_, name) => name,
+    };
     names
         .iter()
-        .map(move |name| (format!("{folder}/{name}"), if *name == "sh" { shell } else { *name }))
+        .map(move |name| (format!("{folder}/{name}"), program(name)))
         .filter(move |(_, program)| known(program))
 }

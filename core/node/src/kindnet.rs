@@ -4,7 +4,8 @@
 
 use crate::runtime::Runtime;
 use k8s_openapi::api::core::v1::Node;
-use naru_api::{Key, Object, WatchEvent};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use naru_api::{Key, Kube, Object, WatchEvent};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_network::{IpNet, Network, NsId, Route};
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ use std::net::IpAddr;
 #[derive(Clone, Debug)]
 pub struct Kindnet {
     node_name: String,
+    /// How many policies there are.
+    policies: usize,
 }
 
 /// The node's own network and its runtime.
@@ -28,7 +31,14 @@ pub struct HostRoutes<'a> {
 impl Kindnet {
     /// A daemon that has seen nothing yet.
     pub fn new(node_name: &str) -> Self {
-        Kindnet { node_name: node_name.to_owned() }
+        Kindnet { node_name: node_name.to_owned(), policies: 0 }
+    }
+}
+
+impl Kindnet {
+    /// Whether there is a policy to enforce.
+    pub fn has_policies(&self) -> bool {
+        self.policies > 0
     }
 }
 
@@ -38,10 +48,14 @@ impl Controller for Kindnet {
     }
 
     fn watches(&self) -> Vec<Watch> {
-        vec![Watch::all::<Node>()]
+        vec![Watch::all::<Node>(), Watch::all::<NetworkPolicy>()]
     }
 
-    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
+    fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
+        if event.object.kind() == NetworkPolicy::kind() {
+            self.policies = cache.list::<NetworkPolicy>("").count();
+            return Vec::new();
+        }
         let routes = |object: &Object| object.get::<Node>().and_then(pod_route);
         let (before, after) = (old.and_then(routes), routes(&event.object));
         let gone = event.kind == naru_api::WatchEventType::Deleted;

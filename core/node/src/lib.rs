@@ -12,6 +12,7 @@ mod kindnet;
 mod kubelet;
 pub mod limits;
 mod machine;
+mod networkpolicy;
 mod node;
 mod portforward;
 mod programs;

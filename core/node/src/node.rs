@@ -3,6 +3,7 @@
 use crate::kindnet::{HostRoutes, Kindnet, set_pod_routes};
 use crate::kubelet::{Kubelet, NodeWorld};
 use crate::machine::Machine;
+use crate::networkpolicy::{self, NetworkPolicies};
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
 use crate::runtime::{Runtime, Volumes};
 use crate::streams::{self, Streams};
@@ -45,6 +46,8 @@ pub struct Node {
     kubelet_runs: bool,
     proxy: Daemon<KubeProxy>,
     kindnet: Daemon<Kindnet>,
+    /// A part of kindnetd that works once there is a policy.
+    policies: Daemon<NetworkPolicies>,
     runtime: Runtime,
     streams: Streams,
     machine: Option<Box<Machine>>,
@@ -78,6 +81,7 @@ impl Node {
             kubelet_runs: false,
             proxy: Daemon::new("kube-proxy", proxy_process(&config, &rng)),
             kindnet: Daemon::new("kindnetd", kindnet_process(&config, &rng)),
+            policies: Daemon::new("kindnetd", NetworkPolicies::process(&config.name, &rng)),
             streams: Streams::default(),
             machine: None,
             pulling_until: Time::ZERO,
@@ -124,6 +128,7 @@ impl Node {
     /// The watches that are open.
     pub fn watch_ids(&self) -> impl Iterator<Item = WatchId> {
         let daemons = self.proxy.process.watch_ids().chain(self.kindnet.process.watch_ids());
+        let daemons = daemons.chain(self.policies.process.watch_ids());
         self.kubelet.watch_ids().chain(daemons)
     }
 
@@ -133,6 +138,7 @@ impl Node {
         self.kubelet.deliver(env.api);
         self.proxy.deliver(env);
         self.kindnet.deliver(env);
+        self.policies.deliver(env);
         self.runtime.wake_api_clients(env.now);
         if let Some(machine) = &mut self.machine {
             machine.wake();
@@ -151,6 +157,8 @@ impl Node {
             if let Some(machine) = &mut self.machine {
                 machine.wake();
             }
+            // Pods with `hostNetwork` listen here as well.
+            self.runtime.wake_network(namespace);
             return true;
         }
         self.runtime.wake_network(namespace)
@@ -161,6 +169,7 @@ impl Node {
         let mut dues = vec![
             self.proxy.next_due(),
             self.kindnet.next_due(),
+            self.policies.next_due(),
             self.runtime.next_due(),
             self.host_woken.then_some(Time::ZERO),
             self.streams.next_due(),
@@ -234,8 +243,15 @@ impl Node {
         self.config = Arc::new(config);
         self.kubelet = kubelet_process(&self.config, &self.rng);
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
-        self.kindnet = Daemon::new("kindnetd", kindnet_process(&self.config, &self.rng));
+        self.new_plugin();
         self.runtime.volumes = Volumes::with_files(&self.config.files);
+    }
+
+    /// Other processes of the network plugin, which have seen nothing.
+    fn new_plugin(&mut self) {
+        let (config, rng) = (&self.config, &self.rng);
+        self.kindnet = Daemon::new("kindnetd", kindnet_process(config, rng));
+        self.policies = Daemon::new("kindnetd", NetworkPolicies::process(&config.name, rng));
     }
 
     /// Ends everything that Kubernetes runs here, and forgets it, as `kubeadm reset` does. The
@@ -244,6 +260,7 @@ impl Node {
         self.stop(env);
         self.proxy.stop(env);
         self.kindnet.stop(env);
+        self.policies.stop(env);
         self.runtime.power_off(env.net);
         self.streams = Streams::default();
         self.kubelet = kubelet_process(&self.config, &self.rng);
@@ -283,9 +300,10 @@ impl Node {
         self.stop(env);
         self.proxy.stop(env);
         self.kindnet.stop(env);
+        self.policies.stop(env);
         // Other processes will be started, which have seen nothing.
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
-        self.kindnet = Daemon::new("kindnetd", kindnet_process(&self.config, &self.rng));
+        self.new_plugin();
         self.runtime.power_off(env.net);
         if let Some(machine) = &mut self.machine {
             machine.power_off();
@@ -341,6 +359,7 @@ impl Node {
     fn run_daemons(&mut self, env: &mut Env<'_>) {
         self.proxy.follow_container(&self.runtime, env);
         self.kindnet.follow_container(&self.runtime, env);
+        self.follow_policies(env);
         while is_due(self.proxy.next_due(), env.now) {
             let mut host = HostNetwork { network: env.net, ns: self.host };
             if !self.proxy.process.work(env.api as &mut dyn ApiService, &mut host) {
@@ -353,6 +372,24 @@ impl Node {
             if !self.kindnet.process.work(env.api as &mut dyn ApiService, &mut host) {
                 break;
             }
+        }
+        while is_due(self.policies.next_due(), env.now) {
+            let mut host =
+                HostRoutes { runtime: &mut self.runtime, network: env.net, host: self.host };
+            if !self.policies.process.work(env.api as &mut dyn ApiService, &mut host) {
+                break;
+            }
+        }
+    }
+
+    /// Nodes need not know every pod of the cluster as long as there is no policy.
+    fn follow_policies(&mut self, env: &mut Env<'_>) {
+        let seen = self.kindnet.process.controller().is_some_and(Kindnet::has_policies);
+        if self.kindnet.running && seen {
+            self.policies.follow_container(&self.runtime, env);
+        } else if self.policies.running {
+            self.policies.stop(env);
+            networkpolicy::clear(env.net, self.host);
         }
     }
 

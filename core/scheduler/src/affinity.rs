@@ -22,6 +22,7 @@ pub struct PodAffinity {
 pub struct Term {
     namespaces: BTreeSet<String>,
     namespace_selector: Selector,
+    selects_namespaces: bool,
     selector: Selector,
     /// The node label whose value names the domain.
     pub topology_key: String,
@@ -57,6 +58,13 @@ impl Term {
             && self.selector.matches(pod.metadata.labels.as_ref())
     }
 
+    /// Whether the term selects this pod, as far as can be told without its namespace's labels.
+    pub fn may_select(&self, pod: &Pod) -> bool {
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+        (self.namespaces.contains(namespace) || self.selects_namespaces)
+            && self.selector.matches(pod.metadata.labels.as_ref())
+    }
+
     fn new(pod: &Pod, term: &PodAffinityTerm) -> Option<Self> {
         let mut namespaces: BTreeSet<String> = term.namespaces.iter().flatten().cloned().collect();
         if namespaces.is_empty() && term.namespace_selector.is_none() {
@@ -64,6 +72,7 @@ impl Term {
         }
         Some(Term {
             namespaces,
+            selects_namespaces: term.namespace_selector.is_some(),
             namespace_selector: Selector::from_label_selector(term.namespace_selector.as_ref())
                 .ok()?,
             selector: Selector::from_label_selector(term.label_selector.as_ref()).ok()?,

@@ -6,6 +6,7 @@
 use crate::decision::DECISION_NODES_MAX;
 use crate::framework::{Diagnosis, Filter, Rejection, View};
 use crate::nodes::{NodeInfo, PodInfo};
+use crate::nominator::Nominator;
 use crate::plugins::{FILTERS, SCORES};
 use naru_sim::Rng;
 use std::cmp::Reverse;
@@ -117,6 +118,37 @@ impl<'a> PreparedFilters<'a> {
             .try_for_each(|(name, filter)| filter.filter(node).map_err(|why| (*name, why)))
     }
 
+    /// The same, with those in mind for which room is being made on the node and which are not less
+    /// important. They may not come after all, so that the pod must fit without them too.
+    ///
+    /// Upstream: `RunFilterPluginsWithNominatedPods`.
+    pub fn check_among_nominated(
+        &mut self,
+        pod: &PodInfo,
+        node: &NodeInfo,
+        nominator: &Nominator,
+    ) -> Result<(), (&'static str, Rejection)> {
+        let nominated = nominator.on(&node.name);
+        let before =
+            |other: &&Arc<PodInfo>| other.priority() >= pod.priority() && other.key != pod.key;
+        let nominated: Vec<&Arc<PodInfo>> = nominated.filter(before).collect();
+        if nominated.is_empty() {
+            return self.check(node);
+        }
+        let mut full = node.clone();
+        for other in &nominated {
+            full.add_pod(Arc::clone(other));
+            self.add_pod(other, &full);
+        }
+        let result = self.check(&full);
+        for other in nominated {
+            full.remove_pod(other);
+            self.remove_pod(other, &full);
+        }
+        result?;
+        self.check(node)
+    }
+
     /// What if this pod were on the node too?
     pub fn add_pod(&mut self, pod: &PodInfo, node: &NodeInfo) {
         for (_, filter) in &mut self.filters {
@@ -175,14 +207,14 @@ pub fn schedule(
         scores: Vec::new(),
         next_start: start,
     };
-    let filters = PreparedFilters::prepare(pod, view);
-    if let Some((plugin, rejection)) = filters.failed {
+    let mut filters = PreparedFilters::prepare(pod, view);
+    if let Some((plugin, rejection)) = filters.failed.take() {
         outcome.diagnosis.pre_filter = rejection.to_string();
         outcome.diagnosis.absent = Some(rejection);
         outcome.diagnosis.plugins.insert(plugin);
         return outcome;
     }
-    let feasible = find_feasible(&filters, pod, view, &mut outcome);
+    let feasible = find_feasible(&mut filters, pod, view, &mut outcome);
     match feasible.as_slice() {
         [] => {}
         [only] => outcome.chosen = Some(Arc::clone(&only.name)),
@@ -196,16 +228,17 @@ pub fn schedule(
 }
 
 fn find_feasible<'a>(
-    filters: &PreparedFilters<'_>,
+    filters: &mut PreparedFilters<'_>,
     pod: &PodInfo,
     view: View<'a>,
     outcome: &mut Outcome,
 ) -> Vec<&'a NodeInfo> {
+    let nominator = &view.nodes.nominator;
     // A node nominated by preemption is tried first.
     let status = pod.pod.status.as_ref();
     let nominated = status.and_then(|status| status.nominated_node_name.as_deref());
     if let Some(node) = nominated.and_then(|name| view.nodes.get(name))
-        && filters.check(node).is_ok()
+        && filters.check_among_nominated(pod, node, nominator).is_ok()
     {
         return vec![node];
     }
@@ -234,7 +267,7 @@ fn find_feasible<'a>(
         };
         let Some(node) = node else { continue };
         tried += 1;
-        match filters.check(node) {
+        match filters.check_among_nominated(pod, node, nominator) {
             Ok(()) => feasible.push(node),
             Err((plugin, rejection)) => {
                 outcome.diagnosis.plugins.insert(plugin);

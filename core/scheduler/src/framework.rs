@@ -64,6 +64,8 @@ pub enum ClusterEvent<'a> {
         /// After.
         new: &'a Node,
     },
+    /// A node is gone.
+    NodeRemoved(&'a Node),
     /// A pod got a node.
     PodAssigned(&'a Pod),
     /// A pod with a node changed.
@@ -178,10 +180,22 @@ pub trait PostFilterPlugin: Plugin {
 pub struct PostFilter {
     /// Added to the message that the user sees; "" when there is nothing to say.
     pub message: String,
-    /// The node where room is being made for the pod.
-    pub nominated: Option<String>,
+    /// What becomes of the node where room is being made for the pod.
+    pub nomination: Nomination,
     /// The pods that have to go for it.
     pub victims: Vec<Arc<PodInfo>>,
+}
+
+/// What becomes of a pod's `status.nominatedNodeName`. Upstream: `NominatingInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Nomination {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// No room is being made for the pod.
+    Clear,
+    /// Room is being made on this node.
+    Node(Arc<str>),
 }
 
 /// A pod that could not be placed, and why.

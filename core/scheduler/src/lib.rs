@@ -9,6 +9,7 @@ mod cycle;
 mod decision;
 mod framework;
 mod nodes;
+mod nominator;
 mod plugins;
 mod queue;
 mod resources;

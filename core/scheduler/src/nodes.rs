@@ -5,6 +5,7 @@
 //! watches go on meanwhile; here nothing happens during a cycle, and the cache is the snapshot.
 
 use crate::affinity::PodAffinity;
+use crate::nominator::Nominator;
 use crate::resources::{DEFAULT_MEMORY, DEFAULT_MILLI_CPU, Resources};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::Key;
@@ -238,6 +239,8 @@ pub struct Nodes {
     with_required_anti_affinity: BTreeSet<Key>,
     /// How many placed pods use a claim.
     claim_users: BTreeMap<Key, usize>,
+    /// Pods for which room is being made.
+    pub nominator: Nominator,
 }
 
 /// A pod that has a node, or will have it as soon as its binding is seen.
@@ -403,6 +406,7 @@ impl Nodes {
 
     fn place(&mut self, info: Arc<PodInfo>, node: Arc<str>) {
         self.remove_pod(&info.key);
+        self.nominator.remove(&info.key);
         if info.affinity.is_some() {
             self.with_affinity.insert(info.key.clone());
         }

@@ -22,7 +22,7 @@ pub struct QueuedPod {
     pub attempts: u32,
     /// Plugins that turned it down last time.
     pub rejectors: BTreeSet<&'static str>,
-    /// The last attempt failed by an error, not by a plugin's decision.
+    /// The last attempt failed by an error, or for want of any node, not by a plugin's decision.
     pub failed: bool,
     /// What made the pod ready to be tried.
     pub cause: CauseId,
@@ -36,7 +36,7 @@ enum Place {
     /// To be tried next.
     Active(ActiveOrder),
     /// To be tried after a pause.
-    Backoff(Time),
+    Backoff(BackoffOrder),
     /// Until something happens that may help.
     Unschedulable,
     /// Until its gates are taken away.
@@ -46,15 +46,19 @@ enum Place {
 /// Greater priority first, then who waits longer. Upstream: `PrioritySort`.
 type ActiveOrder = (Reverse<i32>, Time, u64);
 
+/// The second in which the pause ends first, and within it as if they were to be tried next.
+/// Upstream: `lessBackoffCompletedWithPriority` and `alignToWindow`.
+type BackoffOrder = (Time, ActiveOrder);
+
 /// The scheduling queue.
 #[derive(Clone, Debug, Default)]
 pub struct SchedulingQueue {
     pods: BTreeMap<Key, (QueuedPod, Place)>,
     active: BTreeMap<ActiveOrder, Key>,
     /// By the end of the pause.
-    backoff: BTreeSet<(Time, Key)>,
+    backoff: BTreeMap<BackoffOrder, Key>,
     /// The same of pods whose last attempt failed by an error.
-    errors: BTreeSet<(Time, Key)>,
+    errors: BTreeMap<BackoffOrder, Key>,
     /// By the beginning of the wait.
     unschedulable: BTreeSet<(Time, Key)>,
     order: u64,
@@ -69,11 +73,12 @@ impl SchedulingQueue {
     /// After this time a pod is tried again whatever happens.
     /// Upstream: `DefaultPodMaxInUnschedulablePodsDuration`.
     pub const UNSCHEDULABLE_MAX: Duration = Duration::from_secs(5 * 60);
+    /// How often it is looked for such pods. Upstream: `flushUnschedulablePodsLeftover` in `Run`.
+    const LEFTOVER_PERIOD: Duration = Duration::from_secs(30);
 
     /// Adds a pod without a node, or takes over its new state.
-    pub fn set(&mut self, info: PodInfo, cause: CauseId) {
+    pub fn set(&mut self, info: Arc<PodInfo>, cause: CauseId) {
         let key = info.key.clone();
-        let info = Arc::new(info);
         let Some((mut queued, place)) = self.take(&key) else {
             let queued = QueuedPod {
                 attempts: 0,
@@ -114,7 +119,7 @@ impl SchedulingQueue {
         self.flush(now);
         let key = match self.active.first_key_value() {
             Some((_, key)) => key.clone(),
-            None => self.backoff.first()?.1.clone(),
+            None => self.backoff.first_key_value()?.1.clone(),
         };
         let (mut queued, _) = self.take(&key)?;
         queued.attempts = queued.attempts.saturating_add(1);
@@ -153,8 +158,8 @@ impl SchedulingQueue {
         if !self.backoff.is_empty() {
             return Some(Time::ZERO);
         }
-        let paused = self.errors.first().map(|(until, _)| *until);
-        let waiting = self.unschedulable.first().map(|(since, _)| *since + Self::UNSCHEDULABLE_MAX);
+        let paused = self.errors.first_key_value().map(|((until, _), _)| *until);
+        let waiting = self.unschedulable.first().map(|(since, _)| leftover_at(*since));
         paused.into_iter().chain(waiting).min()
     }
 
@@ -167,12 +172,13 @@ impl SchedulingQueue {
     /// Ends pauses that are over, and waits that were too long.
     fn flush(&mut self, now: Time) {
         loop {
-            let paused = self.backoff.first().into_iter().chain(self.errors.first()).min();
-            let Some((_, key)) = paused.filter(|(until, _)| *until <= now).cloned() else { break };
+            let first = [&self.backoff, &self.errors].map(BTreeMap::first_key_value);
+            let ended = first.into_iter().flatten().filter(|((until, _), _)| *until <= now).min();
+            let Some(key) = ended.map(|(_, key)| key.clone()) else { break };
             let Some((queued, _)) = self.take(&key) else { break };
             self.activate(queued);
         }
-        let overdue = |since: Time| since + Self::UNSCHEDULABLE_MAX <= now;
+        let overdue = |since: Time| leftover_at(since) <= now;
         while let Some((_, key)) = self.unschedulable.first().filter(|w| overdue(w.0)).cloned() {
             let Some((queued, _)) = self.take(&key) else { break };
             self.activate(queued);
@@ -193,14 +199,19 @@ impl SchedulingQueue {
     }
 
     fn activate(&mut self, queued: QueuedPod) {
-        self.order += 1;
-        let order = (Reverse(queued.info.priority()), queued.since, self.order);
+        let order = self.order_of(&queued);
         self.put(queued, Place::Active(order));
     }
 
     fn pause(&mut self, queued: QueuedPod) {
         let until = queued.since + backoff(queued.attempts);
-        self.put(queued, Place::Backoff(until));
+        let order = (Time::from_secs(until.as_secs()), self.order_of(&queued));
+        self.put(queued, Place::Backoff(order));
+    }
+
+    fn order_of(&mut self, queued: &QueuedPod) -> ActiveOrder {
+        self.order += 1;
+        (Reverse(queued.info.priority()), queued.since, self.order)
     }
 
     fn put(&mut self, queued: QueuedPod, place: Place) {
@@ -209,8 +220,8 @@ impl SchedulingQueue {
             Place::Active(order) => {
                 self.active.insert(*order, key.clone());
             }
-            Place::Backoff(until) => {
-                self.paused(queued.failed).insert((*until, key.clone()));
+            Place::Backoff(order) => {
+                self.paused(queued.failed).insert(*order, key.clone());
             }
             Place::Unschedulable => {
                 self.unschedulable.insert((queued.since, key.clone()));
@@ -220,7 +231,7 @@ impl SchedulingQueue {
         self.pods.insert(key, (queued, place));
     }
 
-    fn paused(&mut self, failed: bool) -> &mut BTreeSet<(Time, Key)> {
+    fn paused(&mut self, failed: bool) -> &mut BTreeMap<BackoffOrder, Key> {
         if failed { &mut self.errors } else { &mut self.backoff }
     }
 
@@ -230,8 +241,8 @@ impl SchedulingQueue {
             Place::Active(order) => {
                 self.active.remove(order);
             }
-            Place::Backoff(until) => {
-                self.paused(queued.failed).remove(&(*until, key.clone()));
+            Place::Backoff(order) => {
+                self.paused(queued.failed).remove(order);
             }
             Place::Unschedulable => {
                 self.unschedulable.remove(&(queued.since, key.clone()));
@@ -251,6 +262,14 @@ fn created(info: &PodInfo) -> Time {
     info.pod.metadata.creation_timestamp.as_ref().map_or(Time::ZERO, from_meta)
 }
 
+/// When a pod that waits since then is tried again whatever happens: at the first look after its
+/// time.
+fn leftover_at(since: Time) -> Time {
+    let period = SchedulingQueue::LEFTOVER_PERIOD.as_secs();
+    let end = since + SchedulingQueue::UNSCHEDULABLE_MAX;
+    Time::from_secs((end.as_secs() / period + 1).saturating_mul(period))
+}
+
 /// The pause after so many attempts.
 fn backoff(attempts: u32) -> Duration {
     let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
@@ -262,8 +281,8 @@ mod tests {
     use super::*;
     use crate::testing::{node, pod, with_priority};
 
-    fn info(name: &str) -> PodInfo {
-        PodInfo::new(Arc::new(pod(name, "", "100m")))
+    fn info(name: &str) -> Arc<PodInfo> {
+        Arc::new(PodInfo::new(Arc::new(pod(name, "", "100m"))))
     }
 
     fn pop(queue: &mut SchedulingQueue, secs: u64) -> Option<QueuedPod> {
@@ -283,7 +302,7 @@ mod tests {
         queue.set(info("a"), CauseId::ROOT);
         queue.set(info("b"), CauseId::ROOT);
         let urgent = PodInfo::new(Arc::new(with_priority(pod("c", "", "1"), 5)));
-        queue.set(urgent, CauseId::ROOT);
+        queue.set(Arc::new(urgent), CauseId::ROOT);
         let order: Vec<String> =
             std::iter::from_fn(|| Some(pop(&mut queue, 0)?.info.key.name.clone())).collect();
         assert_eq!(order, ["c", "a", "b"]);
@@ -305,14 +324,36 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_longer_than_five_minutes() {
+    fn who_waits_for_five_minutes_is_tried_at_the_next_look() {
         let mut queue = SchedulingQueue::default();
         queue.set(info("a"), CauseId::ROOT);
         let mut queued = pop(&mut queue, 0).unwrap();
         queued.rejectors.insert("NodeResourcesFit");
         queue.add_unschedulable(queued, Time::ZERO);
-        assert_eq!(queue.next_due(), Some(Time::from_secs(300)));
-        assert!(pop(&mut queue, 300).is_some());
+        assert_eq!(queue.next_due(), Some(Time::from_secs(330)));
+        assert!(pop(&mut queue, 329).is_none());
+        assert!(pop(&mut queue, 330).is_some());
+    }
+
+    #[test]
+    fn pauses_that_end_in_one_second_end_by_priority() {
+        let mut queue = SchedulingQueue::default();
+        let urgent = Arc::new(PodInfo::new(Arc::new(with_priority(pod("b", "", "1"), 5))));
+        for (millis, info) in [(100, info("a")), (900, urgent)] {
+            queue.set(info, CauseId::ROOT);
+            let mut queued = pop(&mut queue, 0).unwrap();
+            queued.rejectors.insert("NodeName");
+            queue.add_unschedulable(queued, Time::from_millis(millis));
+        }
+        for queued in [take(&mut queue, "a"), take(&mut queue, "b")] {
+            queue.pause(queued);
+        }
+        let first = pop(&mut queue, 0).unwrap();
+        assert_eq!(first.info.key.name, "b");
+    }
+
+    fn take(queue: &mut SchedulingQueue, name: &str) -> QueuedPod {
+        queue.take(&Key::new("default", name)).unwrap().0
     }
 
     #[test]

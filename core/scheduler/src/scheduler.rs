@@ -4,15 +4,17 @@
 
 use crate::cycle::{self, Outcome, Workspace};
 use crate::decision::Decisions;
-use crate::framework::{Attempt, ClusterEvent, PostFilter, View};
+use crate::framework::{Attempt, ClusterEvent, Nomination, PostFilter, View};
 use crate::nodes::{Nodes, PodInfo};
 use crate::plugins;
 use crate::queue::{QueuedPod, SchedulingQueue};
 use crate::waiting::{self, WaitingPods};
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{
-    Namespace, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod, Service,
+    Namespace, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod,
+    ReplicationController, Service,
 };
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
 use naru_api::request::{DeleteOptions, Patch};
 use naru_api::time::{meta_time, rfc3339};
@@ -89,6 +91,7 @@ impl Scheduler {
         let Some(node) = event.object.arc::<Node>() else { return };
         if event.kind == WatchEventType::Deleted {
             self.nodes.remove_node(event.object.name());
+            self.queue.react(ClusterEvent::NodeRemoved(&node), event.cause);
             return;
         }
         self.nodes.set_node(Arc::clone(&node));
@@ -105,6 +108,7 @@ impl Scheduler {
         if event.kind == WatchEventType::Deleted || pods::is_terminal(&pod) {
             self.queue.remove(&key);
             self.waiting.remove(&key);
+            self.nodes.nominator.remove(&key);
             if self.nodes.is_placed(&key) {
                 self.nodes.remove_pod(&key);
                 self.queue.react(ClusterEvent::PodRemoved(&pod), event.cause);
@@ -120,7 +124,20 @@ impl Scheduler {
             };
             self.queue.react(happened, event.cause);
         } else if self.is_responsible(&pod) && !self.nodes.is_placed(&key) {
-            self.queue.set(PodInfo::new(pod), event.cause);
+            let info = Arc::new(PodInfo::new(pod));
+            self.see_nomination(&info, old.and_then(Object::get::<Pod>));
+            self.queue.set(info, event.cause);
+        }
+    }
+
+    /// Takes over who is to have which node. A nomination of which the API server does not know
+    /// yet is left alone. Upstream: `nominator.updateNominatedPod`.
+    fn see_nomination(&mut self, info: &Arc<PodInfo>, old: Option<&Pod>) {
+        let nominator = &mut self.nodes.nominator;
+        match nominated_node(&info.pod) {
+            Some(node) => nominator.set(Arc::clone(info), node),
+            None if old.and_then(nominated_node).is_some() => nominator.remove(&info.key),
+            None => {}
         }
     }
 
@@ -181,14 +198,21 @@ impl Scheduler {
         true
     }
 
-    fn fail_volumes(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, why: &str) {
-        self.nodes.forget(&queued.info.key);
+    fn fail_volumes(&mut self, context: &mut Context<'_>, queued: QueuedPod, why: &str) {
         let text = format!("running PreBind plugin \"VolumeBinding\": binding volumes: {why}");
-        queued.failed = true;
-        self.fail(context, queued, "SchedulerError", &text, None);
+        self.fail_binding(context, queued, &text);
     }
 
-    fn bind_pod(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, node: &str) {
+    /// A pod that had a node does not get it: what it would have taken is free again.
+    fn fail_binding(&mut self, context: &mut Context<'_>, mut queued: QueuedPod, text: &str) {
+        self.nodes.forget(&queued.info.key);
+        let freed = Arc::clone(&queued.info.pod);
+        self.queue.react(ClusterEvent::PodRemoved(&freed), queued.cause);
+        queued.failed = true;
+        self.fail(context, queued, "SchedulerError", text, Nomination::Clear);
+    }
+
+    fn bind_pod(&mut self, context: &mut Context<'_>, queued: QueuedPod, node: &str) {
         let info = Arc::clone(&queued.info);
         match plugins::BIND.bind(&info.pod, node, &mut context.client) {
             Ok(()) => {
@@ -198,14 +222,10 @@ impl Scheduler {
                 let kind = EventType::Normal;
                 self.binding.record_about(client, rng, about, kind, "Scheduled", &text);
             }
+            Err(error) if error.is_not_found() => self.nodes.forget(&info.key),
             Err(error) => {
-                self.nodes.forget(&info.key);
-                if error.is_not_found() {
-                    return;
-                }
                 let text = format!("running Bind plugin {:?}: {error}", plugins::BIND.name());
-                queued.failed = true;
-                self.fail(context, queued, "SchedulerError", &text, None);
+                self.fail_binding(context, queued, &text);
             }
         }
     }
@@ -226,20 +246,34 @@ impl Scheduler {
         outcome: &Outcome,
         found: PostFilter,
     ) {
-        for victim in &found.victims {
-            let node = found.nominated.as_deref().unwrap_or_default();
-            self.preempt(context, &queued.info, victim, node);
+        if let Nomination::Node(node) = &found.nomination {
+            for victim in &found.victims {
+                self.preempt(context, &queued.info, victim, node);
+            }
+            self.withdraw_lesser(context, &queued.info, node);
         }
-        queued.failed = false;
         queued.rejectors.clone_from(&outcome.diagnosis.plugins);
-        let text = if self.nodes.is_empty() {
-            // Any node may help.
-            queued.rejectors = plugins::FILTERS.iter().map(|plugin| plugin.name()).collect();
-            "no nodes available to schedule pods".to_owned()
+        // Without nodes no plugin has turned the pod down, and no event is known to help it.
+        queued.failed = self.nodes.is_empty();
+        let (text, nomination) = if self.nodes.is_empty() {
+            ("no nodes available to schedule pods".to_owned(), Nomination::Clear)
         } else {
-            outcome.diagnosis.to_string()
+            (outcome.diagnosis.to_string(), found.nomination)
         };
-        self.fail(context, queued, "Unschedulable", &text, found.nominated);
+        self.fail(context, queued, "Unschedulable", &text, nomination);
+    }
+
+    /// Less important pods for which room was made on the node may not fit any more: they look for
+    /// another. Upstream: `getLowerPriorityNominatedPods`.
+    fn withdraw_lesser(&mut self, context: &mut Context<'_>, preemptor: &PodInfo, node: &str) {
+        let nominated = self.nodes.nominator.on(node);
+        let lesser = nominated.filter(|other| other.priority() < preemptor.priority());
+        let keys: Vec<Key> = lesser.map(|other| other.key.clone()).collect();
+        for Key { namespace, name } in keys {
+            let patch = Patch::Strategic(json!({"status": {"nominatedNodeName": null}}));
+            // Upstream too goes on when this cannot be written.
+            let _ = context.client.patch::<Pod>(&namespace, &name, "status", patch);
+        }
     }
 
     /// Takes a pod away to make room.
@@ -282,12 +316,17 @@ impl Scheduler {
         queued: QueuedPod,
         reason: &str,
         text: &str,
-        nominated: Option<String>,
+        nomination: Nomination,
     ) {
         let info = Arc::clone(&queued.info);
         self.queue.add_unschedulable(queued, context.now);
+        match &nomination {
+            Nomination::Keep => {}
+            Nomination::Clear => self.nodes.nominator.remove(&info.key),
+            Nomination::Node(node) => self.nodes.nominator.set(Arc::clone(&info), node),
+        }
         self.tell_failure(context, &info, text);
-        let Some(patch) = failure_patch(&info.pod, reason, text, nominated, context.now) else {
+        let Some(patch) = failure_patch(&info.pod, reason, text, &nomination, context.now) else {
             return;
         };
         let (namespace, name) = (&info.key.namespace, &info.key.name);
@@ -329,8 +368,12 @@ impl Controller for Scheduler {
             Watch::all::<CSIStorageCapacity>(),
             // For the default spreading, and for terms that select namespaces.
             Watch::all::<Service>(),
+            Watch::all::<ReplicationController>(),
             Watch::all::<ReplicaSet>(),
+            Watch::all::<StatefulSet>(),
             Watch::all::<Namespace>(),
+            // For preemption.
+            Watch::all::<PodDisruptionBudget>(),
         ]
     }
 
@@ -395,6 +438,11 @@ fn is_storage(kind: &KindRef) -> bool {
     kinds.contains(kind)
 }
 
+/// The node where room is being made for the pod.
+fn nominated_node(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.nominated_node_name.as_deref().filter(|name| !name.is_empty())
+}
+
 /// What an event about the pod refers to.
 fn reference(info: &PodInfo) -> ObjectReference {
     let meta = &info.pod.metadata;
@@ -414,7 +462,7 @@ fn failure_patch(
     pod: &Pod,
     reason: &str,
     text: &str,
-    nominated: Option<String>,
+    nomination: &Nomination,
     now: Time,
 ) -> Option<serde_json::Value> {
     let old = pods::condition(pod, "PodScheduled");
@@ -423,10 +471,13 @@ fn failure_patch(
             && old.reason.as_deref() == Some(reason)
             && old.message.as_deref() == Some(text)
     });
-    let nominated_before =
-        pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
-    let nominated = nominated.filter(|name| nominated_before != Some(name));
-    if same && nominated.is_none() {
+    let before = nominated_node(pod);
+    let nominated = match nomination {
+        Nomination::Keep => before,
+        Nomination::Clear => None,
+        Nomination::Node(node) => Some(&**node),
+    };
+    if same && nominated == before {
         return None;
     }
     let since = old
@@ -442,8 +493,8 @@ fn failure_patch(
         "message": text,
     });
     let mut status = json!({"conditions": [condition]});
-    if let Some(name) = nominated {
-        status["nominatedNodeName"] = json!(name);
+    if nominated != before {
+        status["nominatedNodeName"] = json!(nominated);
     }
     Some(json!({"status": status}))
 }

@@ -212,10 +212,14 @@ fn without_nodes_a_pod_waits_for_one() {
     let mut cluster = Cluster::new(1);
     cluster.apply(&pod("app", "1", ""));
     cluster.run(5);
+    // No plugin has turned it down, so that it is tried after its pauses: at once, after 1, 3 and 7
+    // seconds. The second event is another, since the pod has got a condition by the first.
     let text = "FailedScheduling: no nodes available to schedule pods";
-    assert_eq!(cluster.events("app"), [text]);
+    assert_eq!(cluster.events("app"), [text, text]);
     cluster.apply(&node("worker", ""));
     cluster.run(1);
+    assert_eq!(cluster.node_of("app"), "");
+    cluster.run(2);
     assert_eq!(cluster.node_of("app"), "worker");
 }
 
@@ -338,6 +342,6 @@ fn a_node_that_goes_and_comes_takes_pods_again() {
     cluster.run(1);
     assert_eq!(cluster.node_of("app"), "");
     cluster.apply(&node("worker", ""));
-    cluster.run(1);
+    cluster.run(3);
     assert_eq!(cluster.node_of("app"), "worker");
 }

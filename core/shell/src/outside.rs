@@ -65,6 +65,8 @@ pub struct Next {
     pub catches: bool,
     /// After a line was read from standard input.
     pub reads: bool,
+    /// After this command has ended.
+    pub runs: Option<Vec<String>>,
 }
 
 /// What a session begins with.

@@ -3,10 +3,11 @@
 
 use dyn_clone::DynClone;
 use naru_api::ApiService;
+use naru_network::{Network, NsId, Pong};
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Process number, unique within one machine.
@@ -385,6 +386,30 @@ pub trait NetStack {
     fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, Errno>;
     /// Closes any socket: a connection says goodbye to the other side.
     fn close(&mut self, socket: SocketId);
+    /// Opens a socket that pings.
+    fn ping_open(&mut self) -> Result<SocketId, Errno> {
+        Err(Errno::NotPermitted)
+    }
+    /// Sends a ping with `length` bytes of data, and a time to live other than the usual one.
+    fn ping_send(
+        &mut self,
+        _socket: SocketId,
+        _to: IpAddr,
+        _seq: u16,
+        _length: u16,
+        _ttl: Option<u8>,
+    ) -> Result<(), Errno> {
+        Err(Errno::NotPermitted)
+    }
+    /// Takes what came back to a ping.
+    fn ping_recv(&mut self, _socket: SocketId) -> Result<Pong, Errno> {
+        Err(Errno::NotPermitted)
+    }
+    /// The namespace itself and the network that it is in, for programs that look at it or change
+    /// it as its administrator: `ip`, `iptables`, `tcpdump`.
+    fn administer(&mut self) -> Option<(&mut Network, NsId)> {
+        None
+    }
 }
 
 /// What is around one machine; its kernel borrows it while its processes run.

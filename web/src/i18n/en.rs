@@ -215,6 +215,7 @@ pub const TEXTS: Texts = Texts {
     many_objects: "There are many objects, so they are drawn plainly. Zoom in to see more.",
     rollout: "Rollout, by ReplicaSet",
     ready_of: "{} of {} ready",
+    explain: "Explain fields",
     go_on: "Go on from the last moment",
     report: "Download a report",
 };

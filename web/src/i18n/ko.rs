@@ -215,6 +215,7 @@ pub const TEXTS: Texts = Texts {
     many_objects: "오브젝트가 많아 간단히 그렸습니다. 크게 하면 자세히 보입니다.",
     rollout: "롤아웃: 레플리카셋마다",
     ready_of: "{} / {} 준비됨",
+    explain: "필드 설명",
     go_on: "마지막 순간부터 이어서",
     report: "보고서 내려받기",
 };

@@ -282,6 +282,7 @@ pub struct Texts {
     pub many_objects: &'static str,
     pub rollout: &'static str,
     pub ready_of: &'static str,
+    pub explain: &'static str,
     pub go_on: &'static str,
     pub report: &'static str,
 }

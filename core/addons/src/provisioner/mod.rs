@@ -200,6 +200,11 @@ impl Provisioner {
     }
 }
 
+fn key_of(claim: &PersistentVolumeClaim) -> Key {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Key::new(text(&claim.metadata.namespace), text(&claim.metadata.name))
+}
+
 /// The volume as it is written down, bound to its claim from the start.
 fn volume_of(asked: &Asked<'_>, made: Made, provisioner: &str) -> PersistentVolume {
     let (claim, class) = (asked.claim, asked.class);
@@ -280,6 +285,13 @@ impl Controller for Provisioner {
             let wanted = class.is_some_and(|class| self.should_provision(claim, class));
             let gone = event.kind == WatchEventType::Deleted;
             return if wanted || gone { vec![event.object.key()] } else { Vec::new() };
+        }
+        if let Some(class) = event.object.get::<StorageClass>() {
+            // Claims that came before their class.
+            let name = event.object.name();
+            let claims = cache.list::<PersistentVolumeClaim>("");
+            let waiting = claims.filter(|claim| claim_class(claim) == name);
+            return waiting.filter(|it| self.should_provision(it, class)).map(key_of).collect();
         }
         match event.object.get::<PersistentVolume>() {
             Some(volume) if self.should_delete(volume) => vec![event.object.key()],

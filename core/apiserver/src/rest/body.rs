@@ -25,12 +25,9 @@ pub(crate) fn check_size(body: &[u8]) -> ApiResult<()> {
 
 /// The body of an object of `kind`.
 pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<Document> {
-    const UNKNOWN: &str = "couldn't get version/kind; json parse error: ";
-    let why = match (document(body, encoding), encoding) {
-        (Ok(document), _) if document.value.is_object() => return Ok(document),
-        (Ok(other), _) => format!("{UNKNOWN}{}", not_an_object(&other.value)),
-        (Err(why), Encoding::Json) => format!("{UNKNOWN}{why}"),
-        (Err(why), Encoding::Yaml) => why,
+    let why = match stated(body, encoding) {
+        Ok(document) => return Ok(document),
+        Err(why) => why,
     };
     let shown = body.get(..SUMMARY_BYTES).unwrap_or(body);
     let shown = match body.first() {
@@ -42,6 +39,17 @@ pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<D
     Err(ApiError::bad_request(format!(
         "the object provided is unrecognized (must be of type {kind}): {why} ({shown}{more})"
     )))
+}
+
+/// An object, which may say of which kind it is, or what is wrong with it.
+pub(crate) fn stated(body: &[u8], encoding: Encoding) -> Result<Document, String> {
+    const UNKNOWN: &str = "couldn't get version/kind; json parse error: ";
+    match (document(body, encoding), encoding) {
+        (Ok(document), _) if document.value.is_object() => Ok(document),
+        (Ok(other), _) => Err(format!("{UNKNOWN}{}", not_an_object(&other.value))),
+        (Err(why), Encoding::Json) => Err(format!("{UNKNOWN}{why}")),
+        (Err(why), Encoding::Yaml) => Err(why),
+    }
 }
 
 /// Any JSON or YAML value, or what is wrong with it.

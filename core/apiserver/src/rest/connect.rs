@@ -38,23 +38,17 @@ impl ApiServer {
             check_upgrade(x)?;
             return Ok(Answer::Stream(StreamAnswer::PortForward { request, ports: ports(x)? }));
         }
-        let wants = wants(x, what)?;
+        let wants = wants(x);
         let (stdin, tty) = (wants.stdin, wants.tty);
-        let connect = if what == "exec" {
-            let command: Vec<String> =
-                x.query.all("command").take(ARGUMENTS_MAX).map(str::to_owned).collect();
-            if command.is_empty() {
-                return Err(ApiError::bad_request(
-                    "you must specify at least 1 command for the container",
-                ));
-            }
-            Connect::Exec { command, stdin, tty }
-        } else {
-            Connect::Attach { stdin, tty }
+        let command = x.query.all("command").take(ARGUMENTS_MAX).map(str::to_owned).collect();
+        let connect = match what {
+            "exec" => Connect::Exec { command, stdin, tty },
+            _ => Connect::Attach { stdin, tty },
         };
         let request = request(connect);
         self.check_connect(&request)?;
         check_upgrade(x)?;
+        check_wants(&request.connect, wants)?;
         let id = self.connect(request)?;
         Ok(Answer::Stream(StreamAnswer::Command { id, wants }))
     }
@@ -72,23 +66,32 @@ fn check_upgrade(x: &Exchange<'_>) -> ApiResult<()> {
     }
 }
 
-fn wants(x: &Exchange<'_>, what: &str) -> ApiResult<Wants> {
-    let wants = Wants {
+fn wants(x: &Exchange<'_>) -> Wants {
+    let tty = x.query.flag("tty");
+    Wants {
         stdin: x.query.flag("stdin"),
         stdout: x.query.flag("stdout"),
-        stderr: x.query.flag("stderr"),
-        tty: x.query.flag("tty"),
-    };
-    if !wants.stdin && !wants.stdout && !wants.stderr {
-        let message = if what == "exec" {
-            "you must specify at least 1 of stdin, stdout, stderr"
-        } else {
-            "you must specify at least one of stdin, stdout, stderr"
-        };
+        // A terminal has one output only.
+        stderr: x.query.flag("stderr") && !tty,
+        tty,
+    }
+}
+
+/// What the kubelet refuses.
+fn check_wants(connect: &Connect, wants: Wants) -> ApiResult<()> {
+    if let Connect::Exec { command, .. } = connect
+        && command.is_empty()
+    {
+        let message = "you must specify at least 1 command for the container";
         return Err(ApiError::bad_request(message));
     }
-    // A terminal has one output only.
-    Ok(Wants { stderr: wants.stderr && !wants.tty, ..wants })
+    if wants.stdin || wants.stdout || wants.stderr {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(match connect {
+        Connect::Exec { .. } => "you must specify at least 1 of stdin, stdout, stderr",
+        _ => "you must specify at least one of stdin, stdout, stderr",
+    }))
 }
 
 fn ports(x: &Exchange<'_>) -> ApiResult<Vec<u16>> {

@@ -7,7 +7,8 @@ use crate::rest::exchange::Exchange;
 use crate::rest::http::HttpResponse;
 use crate::rest::media::Convertible;
 use crate::rest::{encode, http, not_found, subresources};
-use naru_api::{ApiService, KindRef, status::ApiResult};
+use base64ct::{Base64, Encoding as _};
+use naru_api::{ApiService, KindRef, scheme, status::ApiResult};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -179,8 +180,24 @@ fn resource(kind: &KindRef) -> Value {
     });
     if let Some(map) = row.as_object_mut() {
         names(map, kind);
+        if let Some(hash) = storage_version_hash(kind) {
+            map.insert("storageVersionHash".to_owned(), Value::from(hash));
+        }
     }
     row
+}
+
+/// Tells clients when objects are stored in another version than before; `None` of what is not
+/// stored.
+///
+/// Upstream: `StorageVersionHash` in `apiserver/pkg/endpoints/discovery/storageversionhash.go`.
+fn storage_version_hash(kind: &KindRef) -> Option<String> {
+    let stored = kind.verbs.contains(&"list")
+        && kind.strategy.made_up().is_none()
+        && !scheme::metrics().contains(kind);
+    let kind = stored.then(|| crate::versions::stored(kind))?;
+    let hash = Sha256::digest(format!("{}/{}/{}", kind.group, kind.version, kind.kind));
+    Some(Base64::encode_string(hash.get(..8)?))
 }
 
 fn names(row: &mut Map<String, Value>, kind: &KindRef) {

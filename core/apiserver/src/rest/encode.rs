@@ -6,7 +6,7 @@ use crate::rest::http::{Head, HttpResponse};
 use crate::rest::media::{Conversion, Encoding, Form};
 use naru_api::request::{ObjectList, Row, Table};
 use naru_api::{
-    ApiError, Cell, ColumnType, Object, Response, StrategyRef, status::ApiResult, yaml,
+    ApiError, Cell, ColumnType, Kind, Object, Response, StrategyRef, status::ApiResult, yaml,
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -58,39 +58,181 @@ pub fn status(error: &ApiError) -> Value {
 pub(crate) fn written(code: u16, value: &Value, form: &Form) -> HttpResponse {
     let body = match form.encoding {
         Encoding::Yaml => yaml::print(value).into_bytes(),
-        // Two spaces, as Go's `MarshalIndent` is told to. What is a value can be written.
-        Encoding::Json if form.pretty => {
-            serde_json::to_vec_pretty(&Ordered(value)).unwrap_or_default()
-        }
-        Encoding::Json => {
-            let mut bytes = serde_json::to_vec(&Ordered(value)).unwrap_or_default();
-            bytes.push(b'\n');
-            bytes
-        }
+        Encoding::Json if form.sorted => json_bytes(value, form.pretty),
+        Encoding::Json => json_bytes(&Ordered(value), form.pretty),
     };
     HttpResponse { head: Head::new(code, form.encoding.media_type()), body }
 }
 
-/// A value whose outermost fields stand in the order in which Go's types have them.
+/// What is a value can be written. For people with two spaces, as Go's `MarshalIndent` is told to.
+fn json_bytes(value: &impl Serialize, pretty: bool) -> Vec<u8> {
+    if pretty {
+        return serde_json::to_vec_pretty(value).unwrap_or_default();
+    }
+    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Whether Go has no type for an answer in this form: custom resources as they are.
+pub(crate) fn is_untyped(response: &Response, conversion: Option<&Conversion>) -> bool {
+    let custom = match response {
+        Response::Object(object) => is_custom(&object.kind()),
+        Response::List(list) => is_custom(&list.kind),
+        Response::Status(_) | Response::Table(_) => false,
+    };
+    custom && conversion.is_none()
+}
+
+fn is_custom(kind: &Kind) -> bool {
+    matches!(kind.strategy, StrategyRef::Custom(_))
+}
+
+/// An object or a list whose outermost fields and whose metadata stand in the order in which Go's
+/// types have them. What is within `spec` and `status` stands in that of the alphabet.
 pub(crate) struct Ordered<'a>(pub &'a Value);
 
 impl Serialize for Ordered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const FIRST: [&str; 9] = [
-            "kind",
-            "apiVersion",
-            "metadata",
-            "spec",
-            "status",
-            "message",
-            "reason",
-            "details",
-            "code",
-        ];
-        let Value::Object(map) = self.0 else { return self.0.serialize(serializer) };
-        let first = FIRST.iter().filter_map(|name| map.get_key_value(*name));
-        let rest = map.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
-        serializer.collect_map(first.chain(rest))
+        InOrder(self.0, Part::Object).serialize(serializer)
+    }
+}
+
+/// Which of Go's types a value has.
+#[derive(Clone, Copy)]
+enum Part {
+    Object,
+    Objects,
+    Columns,
+    Column,
+    Rows,
+    Row,
+    Resources,
+    Resource,
+    Meta,
+    Managers,
+    Manager,
+    Owners,
+    Owner,
+    Details,
+    Causes,
+    Cause,
+    Other,
+}
+
+impl Part {
+    /// The order of the fields; others come after them.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Part::Object => &[
+                "kind",
+                "apiVersion",
+                "metadata",
+                "spec",
+                "status",
+                "message",
+                "reason",
+                "details",
+                "code",
+                // Of discovery.
+                "name",
+                "groupVersion",
+                "versions",
+                "preferredVersion",
+                "columnDefinitions",
+            ],
+            // Upstream: `ObjectMeta`, and `ListMeta` among it.
+            Part::Meta => &[
+                "name",
+                "generateName",
+                "namespace",
+                "uid",
+                "resourceVersion",
+                "continue",
+                "remainingItemCount",
+                "generation",
+                "creationTimestamp",
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+                "labels",
+                "annotations",
+                "ownerReferences",
+                "finalizers",
+                "managedFields",
+            ],
+            Part::Manager => &["manager", "operation", "apiVersion", "time", "fieldsType"],
+            Part::Owner => &["apiVersion", "kind", "name", "uid", "controller"],
+            Part::Details => &["name", "group", "kind", "uid", "causes"],
+            Part::Cause => &["reason", "message", "field"],
+            Part::Column => &["name", "type", "format", "description", "priority"],
+            Part::Row => &["cells", "conditions", "object"],
+            Part::Resource => &[
+                "name",
+                "singularName",
+                "namespaced",
+                "group",
+                "version",
+                "kind",
+                "verbs",
+                "shortNames",
+                "categories",
+                "storageVersionHash",
+            ],
+            _ => &[],
+        }
+    }
+
+    /// What a field is, or an element of a list.
+    fn field(self, name: &str) -> Part {
+        match (self, name) {
+            (Part::Object, "metadata") => Part::Meta,
+            (Part::Object, "items" | "groups") => Part::Objects,
+            (Part::Object, "columnDefinitions") => Part::Columns,
+            (Part::Object, "rows") => Part::Rows,
+            (Part::Object, "resources") => Part::Resources,
+            (Part::Object, "details") => Part::Details,
+            (Part::Row, "object") => Part::Object,
+            (Part::Meta, "managedFields") => Part::Managers,
+            (Part::Meta, "ownerReferences") => Part::Owners,
+            (Part::Details, "causes") => Part::Causes,
+            _ => Part::Other,
+        }
+    }
+
+    fn element(self) -> Part {
+        match self {
+            Part::Objects => Part::Object,
+            Part::Columns => Part::Column,
+            Part::Resources => Part::Resource,
+            Part::Rows => Part::Row,
+            Part::Managers => Part::Manager,
+            Part::Owners => Part::Owner,
+            Part::Causes => Part::Cause,
+            _ => Part::Other,
+        }
+    }
+}
+
+struct InOrder<'a>(&'a Value, Part);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let InOrder(value, part) = *self;
+        match (value, part) {
+            (_, Part::Other) => value.serialize(serializer),
+            (Value::Array(items), _) => {
+                serializer.collect_seq(items.iter().map(|item| InOrder(item, part.element())))
+            }
+            (Value::Object(map), _) => {
+                let fields = part.fields();
+                let first = fields.iter().filter_map(|name| map.get_key_value(*name));
+                let rest = map.iter().filter(|(name, _)| !fields.contains(&name.as_str()));
+                serializer.collect_map(
+                    first.chain(rest).map(|(name, value)| (name, InOrder(value, part.field(name)))),
+                )
+            }
+            _ => value.serialize(serializer),
+        }
     }
 }
 
@@ -135,20 +277,25 @@ pub(crate) fn object(object: &Object) -> ApiResult<Value> {
 
 /// A list. Its items say no kind, as upstream's do not, unless they are custom resources.
 fn items(list: &ObjectList) -> ApiResult<Value> {
-    let built_in = matches!(list.kind.strategy, StrategyRef::BuiltIn(_));
+    let custom = is_custom(&list.kind);
     let item = |item: &Object| {
         let mut json = object(item)?;
-        if let (Some(map), true) = (json.as_object_mut(), built_in) {
+        if let (Some(map), true) = (json.as_object_mut(), !custom) {
             map.remove("apiVersion");
             map.remove("kind");
         }
         Ok(json)
     };
     let items: ApiResult<Vec<Value>> = list.items.iter().map(item).collect();
+    let mut metadata = list_meta(list.revision, &list.continue_token, list.remaining);
+    if let (true, Some(map)) = (custom, metadata.as_object_mut()) {
+        // Upstream: `UnstructuredList.SetContinue`.
+        map.entry("continue").or_insert_with(|| Value::from(""));
+    }
     Ok(json!({
         "kind": format!("{}List", list.kind.kind),
         "apiVersion": list.kind.api_version(),
-        "metadata": list_meta(list.revision, &list.continue_token, list.remaining),
+        "metadata": metadata,
         "items": items?,
     }))
 }

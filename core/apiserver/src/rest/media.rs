@@ -11,6 +11,9 @@ pub(crate) const YAML: &str = "application/yaml";
 /// The types that the API server answers with. Protobuf, which upstream names too, is not among
 /// them: a client that insists on it is refused.
 const ACCEPTED: [&str; 2] = [JSON, YAML];
+/// The types that it reads. Protobuf is turned into JSON by who has the connection
+/// (`cli/src/serve/protobuf`).
+const READ: [&str; 3] = [JSON, YAML, "application/vnd.kubernetes.protobuf"];
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub(crate) struct Form {
     pub conversion: Option<Conversion>,
     /// `pretty=1` in the media type.
     pub pretty: bool,
+    /// All fields stand in the order of the alphabet: Go has no type for what is written.
+    pub sorted: bool,
 }
 
 /// What an endpoint can turn its answer into: `(group, version, kind)`.
@@ -114,7 +119,7 @@ pub(crate) fn of_body(content_type: &str) -> ApiResult<Encoding> {
     match media_type(content_type).to_ascii_lowercase().as_str() {
         "" | JSON => Ok(Encoding::Json),
         YAML => Ok(Encoding::Yaml),
-        _ => Err(unsupported(&ACCEPTED)),
+        _ => Err(unsupported(&READ)),
     }
 }
 

@@ -4,7 +4,8 @@
 
 use crate::ApiServer;
 use naru_api::k8s_openapi::api::core::v1::Namespace;
-use naru_api::{ApiService, KindRef, Kube};
+use naru_api::service::WatchRequest;
+use naru_api::{ApiService, KindRef, Kube, Request};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use std::time::Duration;
 const SERIES_MAX: usize = 5_000;
 
 /// Upper bounds of the buckets of `apiserver_request_duration_seconds`, in seconds.
-const BUCKETS: [f64; 29] = [
+const BUCKETS: [f64; 23] = [
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0,
-    10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0, 240.0, 300.0, 600.0, 1800.0,
+    10.0, 15.0, 20.0, 30.0, 45.0, 60.0,
 ];
 
 /// What makes two requests the same to the counters.
@@ -28,6 +29,60 @@ pub(crate) struct Series {
     pub subresource: String,
     pub scope: &'static str,
     pub dry_run: bool,
+}
+
+/// The same of requests for objects, as they come at full speed from within the process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Asked {
+    kind: KindRef,
+    subresource: &'static str,
+    verb: &'static str,
+    scope: &'static str,
+    dry_run: bool,
+}
+
+impl Asked {
+    /// What a request is counted as.
+    ///
+    /// Upstream: `CleanVerb`, `CleanScope`.
+    pub(crate) fn of(request: &Request, op: &'static str, apply: bool) -> Self {
+        let verb = match op {
+            "get" => "GET",
+            "list" => "LIST",
+            "create" => "POST",
+            "update" => "PUT",
+            "patch" if apply => "APPLY",
+            "patch" => "PATCH",
+            "delete" => "DELETE",
+            _ => "DELETECOLLECTION",
+        };
+        let Request { kind, namespace, name, subresource, dry_run, .. } = request;
+        let scope = match () {
+            () if !name.is_empty() || op == "create" => "resource",
+            () if !namespace.is_empty() => "namespace",
+            () => "cluster",
+        };
+        Asked { kind: kind.clone(), subresource, verb, scope, dry_run: *dry_run }
+    }
+
+    /// What a watch is counted as.
+    pub(crate) fn watch(request: &WatchRequest) -> Self {
+        let scope = if request.namespace.is_empty() { "cluster" } else { "namespace" };
+        let kind = request.kind.clone();
+        Asked { kind, subresource: "", verb: "WATCH", scope, dry_run: false }
+    }
+
+    fn series(&self) -> Series {
+        Series {
+            verb: self.verb.to_owned(),
+            group: self.kind.group.to_string(),
+            version: self.kind.version.to_string(),
+            resource: self.kind.plural.to_string(),
+            subresource: self.subresource.to_owned(),
+            scope: self.scope,
+            dry_run: self.dry_run,
+        }
+    }
 }
 
 /// How long requests took.
@@ -43,9 +98,42 @@ struct Durations {
 pub(crate) struct Metrics {
     requests: BTreeMap<(Series, u16), u64>,
     durations: BTreeMap<Series, Durations>,
+    objects: BTreeMap<(Asked, u16), u64>,
+    /// Of requests for objects.
+    total: u64,
 }
 
 impl Metrics {
+    /// How many requests for objects were counted: who asks for one by HTTP is counted there.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Counts a request for an object, which takes no time that could be told.
+    pub(crate) fn count_object(&mut self, asked: Asked, code: u16) {
+        self.total += 1;
+        let room = self.objects.len() < SERIES_MAX;
+        let key = (asked, code);
+        if let Some(count) = self.objects.get_mut(&key) {
+            *count += 1;
+        } else if room {
+            self.objects.insert(key, 1);
+        }
+    }
+
+    /// With what was counted for objects put to the rest.
+    fn whole(&self) -> Metrics {
+        let mut whole = self.clone();
+        for ((asked, code), count) in std::mem::take(&mut whole.objects) {
+            let series = asked.series();
+            *whole.requests.entry((series.clone(), code)).or_default() += count;
+            let durations = whole.durations.entry(series).or_default();
+            durations.count += count;
+            durations.buckets.iter_mut().for_each(|bucket| *bucket += count);
+        }
+        whole
+    }
+
     /// Counts a request that was answered with `code` after `took`.
     pub(crate) fn count(&mut self, series: Series, code: u16, took: Duration) {
         let known = self.durations.contains_key(&series);
@@ -111,7 +199,8 @@ impl ApiServer {
     /// The whole page.
     pub(crate) fn rest_metrics(&self) -> String {
         let mut out = Text(String::new());
-        self.rest_state().metrics.write(&mut out);
+        out.build_info();
+        self.rest_state().metrics.whole().write(&mut out);
         out.family(
             "apiserver_storage_objects",
             "gauge",
@@ -130,11 +219,25 @@ impl ApiServer {
             "[STABLE] Gauge of all active long-running apiserver requests broken out by verb, \
              group, version, resource, scope and component. Not all requests are tracked this way.",
         );
-        out.sample(
-            "apiserver_longrunning_requests",
-            "component=\"apiserver\",verb=\"WATCH\"",
-            self.watches_open(),
+        for (kind, scope, count) in self.watches_by_kind() {
+            let labels = format!(
+                "component=\"apiserver\",group={},resource={},scope=\"{scope}\",\
+                 subresource=\"\",verb=\"WATCH\",version={}",
+                label(&kind.group),
+                label(&kind.plural),
+                label(&kind.version)
+            );
+            out.sample("apiserver_longrunning_requests", &labels, count);
+        }
+        out.family(
+            "apiserver_current_inflight_requests",
+            "gauge",
+            "[STABLE] Maximal number of currently used inflight request limit of this apiserver \
+             per request kind in last second.",
         );
+        // Each is answered before the next is taken.
+        out.sample("apiserver_current_inflight_requests", "request_kind=\"mutating\"", 0);
+        out.sample("apiserver_current_inflight_requests", "request_kind=\"readOnly\"", 1);
         out.family(
             "etcd_debugging_mvcc_current_revision",
             "gauge",
@@ -164,6 +267,18 @@ impl Text {
     fn family(&mut self, name: &str, of: &str, help: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {of}");
+    }
+
+    /// Upstream: `component-base/metrics/version.go`.
+    fn build_info(&mut self) {
+        self.family(
+            "kubernetes_build_info",
+            "gauge",
+            "[ALPHA] A metric with a constant '1' value labeled by major, minor, git version, git \
+             commit, git tree state, build date, Go version, and compiler from which Kubernetes \
+             was built, and platform on which it is running.",
+        );
+        self.sample("kubernetes_build_info", &super::version::labels(), 1);
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
@@ -200,6 +315,35 @@ mod tests {
         has(&format!("apiserver_request_duration_seconds_bucket{{{LABELS},le=\"0.025\"}} 2"));
         has(&format!("apiserver_request_duration_seconds_bucket{{{LABELS},le=\"0.05\"}} 3"));
         has(&format!("apiserver_request_duration_seconds_sum{{{LABELS}}} 0.03"));
+    }
+
+    #[test]
+    fn requests_for_objects_are_counted_with_the_others() {
+        let mut metrics = Metrics::default();
+        let user = naru_api::UserInfo::new("me", &[]);
+        let kind = Namespace::kind();
+        let request = Request::new(user, "test".into(), kind, naru_api::Op::Get);
+        let asked = |op, apply| Asked::of(&request, op, apply);
+        metrics.count_object(asked("list", false), 200);
+        metrics.count_object(asked("list", false), 200);
+        metrics.count_object(asked("patch", true), 409);
+        metrics.count_object(asked("create", false), 201);
+        metrics.count(asked("list", false).series(), 200, Duration::from_secs(2));
+        assert_eq!(metrics.total(), 4);
+        let mut out = Text(String::new());
+        metrics.whole().write(&mut out);
+        for (code, scope, verb, count) in [
+            (200, "cluster", "LIST", 3),
+            (409, "cluster", "APPLY", 1),
+            (201, "resource", "POST", 1),
+        ] {
+            let line = format!(
+                "apiserver_request_total{{code=\"{code}\",component=\"apiserver\",dry_run=\"\",\
+                 group=\"\",resource=\"namespaces\",scope=\"{scope}\",subresource=\"\",\
+                 verb=\"{verb}\",version=\"v1\"}} {count}"
+            );
+            assert!(out.0.lines().any(|found| found == line), "{line}\n{}", out.0);
+        }
     }
 
     #[test]

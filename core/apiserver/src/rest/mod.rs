@@ -7,6 +7,7 @@
 //! Upstream: `apiserver/pkg/server`, `apiserver/pkg/endpoints`.
 
 mod body;
+mod by_path;
 mod connect;
 mod credentials;
 mod discovery;
@@ -39,10 +40,10 @@ pub use watch::{WatchOutput, Watching};
 use crate::{ApiServer, metadata};
 use exchange::Exchange;
 use info::RequestInfo;
+pub(crate) use metrics::Asked;
 use metrics::{Metrics, Series};
 use naru_api::k8s_openapi::api::core::v1::Endpoints;
-use naru_api::service::{PathAnswer, PathRequest};
-use naru_api::{ApiError, ApiService, Credentials, Kube, status::ApiResult};
+use naru_api::{ApiError, ApiService, Credentials, Kube, UserInfo, status::ApiResult};
 use naru_sim::Rng;
 use openapi::OpenApi;
 use query::Query;
@@ -56,6 +57,7 @@ pub(crate) struct RestState {
     /// For what is told to clients and not stored, so that reading changes no history.
     rng: Rng,
     pub openapi: OpenApi,
+    answers: by_path::Answers,
 }
 
 impl RestState {
@@ -64,57 +66,12 @@ impl RestState {
             metrics: Metrics::default(),
             rng: rng.fork("rest"),
             openapi: OpenApi::default(),
+            answers: by_path::Answers::default(),
         }
     }
 }
 
 impl ApiServer {
-    /// Answers a request of a client in the same process.
-    pub(crate) fn rest_by_path(
-        &mut self,
-        credentials: &Credentials,
-        request: PathRequest,
-    ) -> PathAnswer {
-        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        let (path, query) = (path.to_owned(), query.to_owned());
-        let request = HttpRequest {
-            method: request.method,
-            path,
-            query,
-            headers: request.headers,
-            body: request.body,
-            certificate: Vec::new(),
-        };
-        let (head, body, stream) = match self.rest_as(&request, credentials) {
-            Answer::Full(response) => (response.head, response.body, None),
-            Answer::Log(head, id) => (head, Vec::new(), Some(id)),
-            Answer::Watch(_, watching) => {
-                self.unwatch(watching.id());
-                let text = "watches and upgraded connections are not carried by path";
-                let response = HttpResponse::text(501, text);
-                (response.head, response.body, None)
-            }
-            Answer::Proxied(_, id) => {
-                self.disconnect(id);
-                let text = "what others answer is not carried by path";
-                let response = HttpResponse::text(501, text);
-                (response.head, response.body, None)
-            }
-            Answer::Stream(stream) => {
-                if let StreamAnswer::Command { id, .. } = stream {
-                    self.disconnect(id);
-                }
-                let text = "watches and upgraded connections are not carried by path";
-                let response = HttpResponse::text(501, text);
-                (response.head, response.body, None)
-            }
-        };
-        let header =
-            |(name, value): (std::borrow::Cow<'_, str>, String)| (name.into_owned(), value);
-        let headers = head.headers.into_iter().map(header).collect();
-        PathAnswer { status: head.status, headers, body, stream }
-    }
-
     /// Answers one HTTP request.
     pub fn rest(&mut self, request: &HttpRequest) -> Answer {
         self.rest_as(request, &credentials::of(request))
@@ -123,6 +80,7 @@ impl ApiServer {
     /// Answers one HTTP request of somebody who shows these credentials.
     fn rest_as(&mut self, request: &HttpRequest, credentials: &Credentials) -> Answer {
         let audit_id = self.audit_id(request);
+        let counted = self.rest_state().metrics.total();
         let path = http::unescape(&request.path, false);
         let query = Query::parse(&request.query);
         let info = path.map(|path| RequestInfo::new(&request.method, &path, query.flag("watch")));
@@ -148,7 +106,10 @@ impl ApiServer {
                 head.headers.push(("Cache-Control".into(), "no-cache, private".to_owned()));
             }
         }
-        self.rest_state_mut().metrics.count(series, code, Duration::ZERO);
+        let metrics = &mut self.rest_state_mut().metrics;
+        if metrics.total() == counted {
+            metrics.count(series, code, Duration::ZERO);
+        }
         answer
     }
 
@@ -161,12 +122,13 @@ impl ApiServer {
         query: Query,
     ) -> (Answer, Series) {
         let series = series(&info, &query);
-        let user = match self.authenticate(credentials) {
-            Ok(user) => user,
-            Err(error) => return (Answer::Full(error_response(&error)), series),
-        };
         let agent = exchange::program(request.header("user-agent"));
-        let x = Exchange { http: request, info, query, user, agent };
+        let nobody = UserInfo::new("", &[]);
+        let mut x = Exchange { http: request, info, query, user: nobody, agent };
+        match self.authenticate(credentials) {
+            Ok(user) => x.user = user,
+            Err(error) => return (Answer::Full(unknown_user(&x, &error)), series),
+        }
         self.take_warnings();
         let answer = if x.info.is_resource {
             self.rest_resource(&x)
@@ -272,13 +234,30 @@ impl ApiServer {
     }
 }
 
+/// Why it is not known who asks, or as whom.
+///
+/// Upstream: `Unauthorized` in `apiserver/pkg/endpoints/filters/authentication.go`, and
+/// `InternalError` in `apiserver/pkg/endpoints/handlers/responsewriters/errors.go`, which is no
+/// `Status`.
+fn unknown_user(x: &Exchange<'_>, error: &ApiError) -> HttpResponse {
+    let Some(why) = error.message().strip_prefix("Internal error occurred: ") else {
+        return refusal(x, error);
+    };
+    let mark = if x.http.query.is_empty() { "" } else { "?" };
+    let uri = naru_api::gofmt::quote(&format!("{}{mark}{}", x.http.path, x.http.query));
+    let why = why.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    HttpResponse::text(500, &format!("Internal Server Error: {uri}: {why}"))
+}
+
 /// An error in the form that its client understands.
 fn refusal(x: &Exchange<'_>, error: &ApiError) -> HttpResponse {
     if not_found::is_page(error) {
         return HttpResponse::text(u16::try_from(error.code()).unwrap_or(404), error.message());
     }
     let code = u16::try_from(error.code()).unwrap_or(500);
-    let mut form = x.form(&[]).unwrap_or_default();
+    // Who accepts nothing that there is gets it as for people. Upstream: `WriteRawJSON`.
+    let form = x.form(&[]);
+    let mut form = form.unwrap_or(media::Form { pretty: true, ..media::Form::default() });
     form.conversion = None;
     let mut answer = encode::written(code, &status(error), &form);
     if code == 403 {
@@ -309,7 +288,7 @@ fn series(info: &RequestInfo, query: &Query) -> Series {
     };
     let scope = match info {
         info if !info.is_resource => "",
-        info if !info.name.is_empty() => "resource",
+        info if !info.name.is_empty() || info.verb == "create" => "resource",
         info if !info.namespace.is_empty() => "namespace",
         _ => "cluster",
     };

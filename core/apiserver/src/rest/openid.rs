@@ -7,6 +7,7 @@ use crate::authenticate::ISSUER;
 use crate::rest::http::HttpResponse;
 use crate::rest::{media, not_found};
 use naru_api::status::ApiResult;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Clients may keep the answer for an hour.
@@ -16,16 +17,14 @@ impl ApiServer {
     /// `/.well-known/openid-configuration`.
     pub(crate) fn rest_openid_configuration(&self) -> ApiResult<HttpResponse> {
         self.key_set()?;
-        Ok(answer(
-            media::JSON,
-            &json!({
-                "issuer": ISSUER,
-                "jwks_uri": format!("https://{}/openid/v1/jwks", self.advertised()),
-                "response_types_supported": ["id_token"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["ES256"],
-            }),
-        ))
+        let metadata = Metadata {
+            issuer: ISSUER,
+            jwks_uri: format!("https://{}/openid/v1/jwks", self.advertised()),
+            response_types_supported: ["id_token"],
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: ["ES256"],
+        };
+        Ok(answer(media::JSON, &metadata))
     }
 
     /// `/openid/v1/jwks`.
@@ -39,8 +38,20 @@ impl ApiServer {
     }
 }
 
-fn answer(media_type: &str, value: &Value) -> HttpResponse {
-    let mut answer = HttpResponse::new(200, media_type, value.to_string());
+/// Upstream: `openIDMetadata`.
+#[derive(Serialize)]
+struct Metadata {
+    issuer: &'static str,
+    jwks_uri: String,
+    response_types_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
+}
+
+fn answer(media_type: &str, value: &impl Serialize) -> HttpResponse {
+    // A value of texts can be written.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut answer = HttpResponse::new(200, media_type, body);
     answer.head = answer.head.with("Cache-Control", CACHE);
     answer
 }

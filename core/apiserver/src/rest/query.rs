@@ -93,6 +93,7 @@ impl Query {
     /// What a list or a watch selects. `watches`: which rules hold.
     pub(crate) fn list_options(&self, watches: bool) -> ApiResult<ListOptions> {
         let limit = self.integer("limit")?.unwrap_or(0);
+        self.timeout()?;
         let options = ListOptions {
             label_selector: self.text("labelSelector").to_owned(),
             field_selector: self.text("fieldSelector").to_owned(),

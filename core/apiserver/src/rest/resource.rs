@@ -11,11 +11,12 @@ use crate::rest::http::{Answer, Head, HttpResponse};
 use crate::rest::media::{self, Encoding, Form};
 use crate::rest::query::{Deletion, Patching};
 use crate::rest::{Watching, body, not_found, proxy, subresources};
+use naru_api::gofmt::quote;
 use naru_api::json::Document;
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use naru_api::request::{Body, Patch};
 use naru_api::service::WatchRequest;
 use naru_api::{ApiError, ApiService, KindRef, Op, Request, StrategyRef, status::ApiResult};
-use serde_json::Value;
 use std::time::Duration;
 
 /// How long a watch lasts at least when the client does not say: `--min-request-timeout`.
@@ -91,7 +92,7 @@ impl ApiServer {
         kind: KindRef,
         subresource: &'static str,
     ) -> ApiResult<HttpResponse> {
-        let form = x.form(media::OBJECTS)?;
+        let mut form = x.form(media::OBJECTS)?;
         let include = IncludeObject::parse(x.query.text("includeObject"))?;
         let request = self.rest_request(x, &kind, subresource, &form)?;
         let verb = request.op.verb();
@@ -100,6 +101,7 @@ impl ApiServer {
         let creates = verb == "create" || (matches!(verb, "update" | "patch") && !existed);
         let response = self.handle(request)?;
         let code = if creates { 201 } else { 200 };
+        form.sorted = encode::is_untyped(&response, form.conversion.as_ref());
         let value = encode::response(&response, form.conversion.as_ref(), include)?;
         Ok(encode::written(code, &value, &form))
     }
@@ -281,20 +283,31 @@ fn deletion(x: &Exchange<'_>) -> ApiResult<Deletion> {
         return x.query.deletion();
     }
     let encoding = media::of_body(x.http.header("content-type"))?;
-    let json = body::object(&x.http.body, encoding, "DeleteOptions")?.value;
+    let json = body::stated(&x.http.body, encoding).map_err(unreadable_options)?.value;
     let kind = json["kind"].as_str().unwrap_or_default();
     if !matches!(kind, "" | "DeleteOptions") {
-        let message = "decoded object cannot be converted to DeleteOptions";
-        return Err(ApiError::new(500, "", message));
+        let version = json["apiVersion"].as_str().unwrap_or_default();
+        return Err(unreadable_options(format!(
+            "no kind {} is registered for version {} in scheme {}",
+            quote(kind),
+            quote(version),
+            quote("pkg/apis/meta/internalversion/scheme/register.go:27")
+        )));
     }
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let flags = json["dryRun"].as_array().into_iter().flatten();
+    let read = naru_api::decode::decode_leniently::<DeleteOptions>(&json);
+    let (options, _) = read.map_err(unreadable_options)?;
+    let preconditions = options.preconditions.unwrap_or_default();
     Ok(Deletion {
-        grace_period_seconds: json["gracePeriodSeconds"].as_i64(),
-        propagation_policy: text(&json["propagationPolicy"]),
-        orphan_dependents: json["orphanDependents"].as_bool(),
-        dry_run: flags.filter_map(text).collect(),
-        uid: text(&json["preconditions"]["uid"]),
-        resource_version: text(&json["preconditions"]["resourceVersion"]),
+        grace_period_seconds: options.grace_period_seconds,
+        propagation_policy: options.propagation_policy,
+        orphan_dependents: options.orphan_dependents,
+        dry_run: options.dry_run.unwrap_or_default(),
+        uid: preconditions.uid,
+        resource_version: preconditions.resource_version,
     })
+}
+
+/// Upstream's v1.33 takes this for a failure of its own; it is the client's since v1.35.
+fn unreadable_options(why: String) -> ApiError {
+    ApiError::new(500, "", why)
 }

@@ -411,3 +411,117 @@ fn what_a_log_may_not_be_asked_for() {
         assert_eq!((found, status["message"].as_str()), (code, Some(&*want)), "{query}");
     }
 }
+
+/// The names of the outermost fields and of those of metadata, as they stand in the answer.
+fn order(server: &mut ApiServer, target: &str) -> Vec<String> {
+    let Answer::Full(response) = server.rest(&request("GET", &format!("{target}?pretty=1"), ""))
+    else {
+        panic!("not whole");
+    };
+    let text = String::from_utf8(response.body).unwrap();
+    let field = |line: &str| {
+        let depth = line.len() - line.trim_start().len();
+        let (name, _) = line.trim_start().strip_prefix('"')?.split_once("\":")?;
+        (depth <= 4).then(|| name.to_owned())
+    };
+    text.lines().filter_map(field).collect()
+}
+
+#[test]
+fn fields_stand_as_in_gos_types() {
+    let mut server = server();
+    let labelled = CONFIG_MAP.replace("\"name\":\"a\"", "\"labels\":{\"x\":\"y\"},\"name\":\"a\"");
+    call(&mut server, "POST", CONFIG_MAPS, &labelled);
+    assert_eq!(
+        order(&mut server, &format!("{CONFIG_MAPS}/a")),
+        [
+            "kind",
+            "apiVersion",
+            "metadata",
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+            "labels",
+            "managedFields",
+            "data",
+            "k"
+        ]
+    );
+    assert_eq!(
+        order(&mut server, "/api"),
+        ["kind", "versions", "serverAddressByClientCIDRs"],
+        "as in the course of the documentation"
+    );
+    let Answer::Full(response) = server.rest(&request("GET", "/api/v1", "")) else { panic!() };
+    let text = String::from_utf8(response.body).unwrap();
+    assert!(
+        text.contains(
+            "{\"name\":\"configmaps\",\"singularName\":\"configmap\",\"namespaced\":true,\
+         \"kind\":\"ConfigMap\",\"verbs\":[\"create\",\"delete\",\"deletecollection\",\"get\",\
+         \"list\",\"patch\",\"update\",\"watch\"],\"shortNames\":[\"cm\"],\
+         \"storageVersionHash\":\"qFsyl6wFWjQ=\"}"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn options_that_cannot_be_read_are_refused() {
+    let mut server = server();
+    call(&mut server, "POST", CONFIG_MAPS, CONFIG_MAP);
+    let one = format!("{CONFIG_MAPS}/a");
+    const SCHEME: &str = "in scheme \"pkg/apis/meta/internalversion/scheme/register.go:27\"";
+    let table = [
+        (
+            "{\"gracePeriodSeconds\":\"soon\"}",
+            500,
+            "json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds \
+             of type int64"
+                .to_owned(),
+        ),
+        (
+            "{\"dryRun\":\"All\"}",
+            500,
+            "json: cannot unmarshal string into Go struct field DeleteOptions.dryRun of type \
+             []string"
+                .to_owned(),
+        ),
+        (
+            "{\"kind\":\"Pod\",\"apiVersion\":\"v1\"}",
+            500,
+            format!("no kind \"Pod\" is registered for version \"v1\" {SCHEME}"),
+        ),
+        (
+            "soon",
+            500,
+            "couldn't get version/kind; json parse error: invalid character 's' looking for \
+             beginning of value"
+                .to_owned(),
+        ),
+    ];
+    for (body, code, message) in table {
+        let (found, status) = call(&mut server, "DELETE", &one, body);
+        assert_eq!((found, &status["message"]), (code, &message.into()), "{body}");
+    }
+    let (code, status) = call(&mut server, "GET", &format!("{CONFIG_MAPS}?timeoutSeconds=x"), "");
+    assert_eq!((code, &status["reason"]), (400, &"BadRequest".into()));
+    assert_eq!(call(&mut server, "GET", &one, "").0, 200, "it is still there");
+    assert_eq!(call(&mut server, "DELETE", &one, "{\"unknown\":1}").0, 200);
+}
+
+#[test]
+fn who_cannot_be_known_is_told_as_a_person_reads_it() {
+    let mut server = server();
+    let mut request = request("GET", "/api/v1/pods", "");
+    request.headers[2].1 = "curl/8".to_owned();
+    request.headers.push(("impersonate-group".to_owned(), "x".to_owned()));
+    let (code, text) = full(server.rest(&request));
+    let want = "Internal Server Error: \"/api/v1/pods\": requested [{Group  x    }] without \
+                impersonating a user\n";
+    assert_eq!((code, text.as_str()), (500, Some(want)));
+    request.headers[0].1 = "Bearer other".to_owned();
+    let Answer::Full(response) = server.rest(&request) else { panic!() };
+    assert!(response.body.starts_with(b"{\n  \"kind\": \"Status\""));
+}

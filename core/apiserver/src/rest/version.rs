@@ -43,3 +43,14 @@ pub(crate) fn version() -> Vec<u8> {
     // A value of texts can be written.
     serde_json::to_vec_pretty(&INFO).unwrap_or_default()
 }
+
+/// The same as labels of a metric.
+pub(crate) fn labels() -> String {
+    let Info { build_date, compiler, git_commit, git_tree_state, git_version, .. } = INFO;
+    let Info { go_version, major, minor, platform, .. } = INFO;
+    format!(
+        "build_date=\"{build_date}\",compiler=\"{compiler}\",git_commit=\"{git_commit}\",\
+         git_tree_state=\"{git_tree_state}\",git_version=\"{git_version}\",\
+         go_version=\"{go_version}\",major=\"{major}\",minor=\"{minor}\",platform=\"{platform}\""
+    )
+}

@@ -63,7 +63,7 @@ impl Watching {
                 }
             }
             Err(error) => {
-                line("ERROR", &encode::status(&error), &mut output.bytes);
+                line("ERROR", &Ordered(&encode::status(&error)), &mut output.bytes);
                 output.ended = true;
             }
         }
@@ -86,8 +86,11 @@ impl Watching {
         } else {
             self.object(&event.object, now)
         };
+        let response = naru_api::Response::Object(event.object.clone());
+        let sorted = encode::is_untyped(&response, self.conversion.as_ref());
         match object {
-            Ok(object) => line(kind, &object, &mut output.bytes),
+            Ok(object) if sorted => line(kind, &object, &mut output.bytes),
+            Ok(object) => line(kind, &Ordered(&object), &mut output.bytes),
             // An object that cannot be written ends the stream, as upstream's encoder does.
             Err(_) => output.ended = true,
         }
@@ -138,14 +141,14 @@ fn bookmark(object: &Object, conversion: Option<&Conversion>) -> Value {
 
 /// One event. Upstream: `metav1.WatchEvent`.
 #[derive(Serialize)]
-struct Event<'a> {
+struct Event<'a, T> {
     #[serde(rename = "type")]
     kind: &'static str,
-    object: Ordered<'a>,
+    object: &'a T,
 }
 
-fn line(kind: &'static str, object: &Value, bytes: &mut Vec<u8>) {
+fn line(kind: &'static str, object: &impl Serialize, bytes: &mut Vec<u8>) {
     // Writing a value into memory cannot fail.
-    let _ = serde_json::to_writer(&mut *bytes, &Event { kind, object: Ordered(object) });
+    let _ = serde_json::to_writer(&mut *bytes, &Event { kind, object });
     bytes.push(b'\n');
 }

@@ -12,6 +12,7 @@ mod program;
 mod sessions;
 pub mod ssh;
 mod table;
+mod trace;
 mod why;
 
 pub use gcloud::Inventory;
@@ -93,7 +94,7 @@ impl Cluster {
                 "gcloud" => gcloud::run(self, &ask),
                 _ => {
                     let language = Language::of(self.workstation.locale(&question.env));
-                    self.naru(ask.args, language)
+                    self.naru(&ask, language)
                 }
             };
             self.workstation.questions_mut().give(id, answer);
@@ -117,9 +118,12 @@ impl Cluster {
         }
     }
 
-    fn naru(&mut self, args: &[String], language: Language) -> Answer {
-        match args {
+    fn naru(&mut self, ask: &Ask<'_>, language: Language) -> Answer {
+        match ask.args {
             [verb, rest @ ..] if verb == "fault" => fault::run(self, rest, language),
+            [verb, rest @ ..] if verb == "trace" => {
+                trace::run(self, &Ask { args: rest, ..*ask }, language)
+            }
             [verb, rest @ ..] if verb == "why" => why::run(self, rest, language),
             [] => out(help(language).to_owned()),
             [verb, ..] if ["help", "-h", "--help"].contains(&verb.as_str()) => {
@@ -162,10 +166,12 @@ fn help(language: Language) -> &'static str {
         "naru는 이 샌드박스의 명령입니다. 실제 클러스터에는 없습니다.\n\n\
          사용법:\n  \
          naru fault   고장을 내거나 고칩니다\n  \
+         naru trace   패킷이 지나간 길을 한 걸음씩 설명합니다\n  \
          naru why     오브젝트가 왜 생겼는지, 파드가 왜 그 노드에 있는지 설명합니다\n",
         "naru is a command of this sandbox. A real cluster does not have it.\n\n\
          Usage:\n  \
          naru fault   breaks something, or mends it\n  \
+         naru trace   tells the way of packets, step by step\n  \
          naru why     tells why an object is there, and why a pod is on its node\n",
     )
 }

@@ -1,6 +1,6 @@
 //! A program that asks the owner of its machine, and says what it is answered.
 
-use naru_shell::{Answer, Errno, Fd, Next, Program, Question, Signal, Step, Sys};
+use naru_shell::{Answer, Errno, Fd, Next, Pid, Program, Question, Signal, Step, Sys};
 use naru_sim::Time;
 
 /// A fresh instance of the program.
@@ -18,6 +18,8 @@ struct Asking {
     next: Option<(Time, Next)>,
     /// What was read of a line.
     line: Vec<u8>,
+    /// The command that was started and has not ended.
+    child: Option<Pid>,
 }
 
 impl Program for Asking {
@@ -26,6 +28,11 @@ impl Program for Asking {
             let interrupted = next.catches && sys.take_signal().is_some();
             if !interrupted && sys.now() < at {
                 return Step::Block { until: Some(at) };
+            }
+            if let Some(argv) = &next.runs
+                && !self.has_run(argv, sys)
+            {
+                return Step::Block { until: None };
             }
             let input = match next.reads {
                 false => String::new(),
@@ -54,6 +61,35 @@ impl Asking {
             None => {
                 let stderr = "nobody is there to do this\n".to_owned();
                 self.answer = Some(Answer { stderr, code: 1, ..Answer::default() });
+            }
+        }
+    }
+
+    /// Runs a command; tells whether it has ended.
+    fn has_run(&mut self, argv: &[String], sys: &mut dyn Sys) -> bool {
+        let Some(child) = self.child else {
+            let env = sys.env().clone();
+            match sys.spawn(argv.to_vec(), env, &[(0, 0), (1, 1), (2, 2)]) {
+                Ok(pid) => {
+                    self.child = Some(pid);
+                    sys.foreground(Some(pid));
+                }
+                Err(errno) => {
+                    let name = argv.first().map(String::as_str).unwrap_or_default();
+                    let mut text = format!("{name}: {errno}\n");
+                    // Who cannot be told will see that nothing was run.
+                    let _ = write(sys, 2, &mut text);
+                    return true;
+                }
+            }
+            return false;
+        };
+        match sys.wait(child) {
+            Err(Errno::Again) => false,
+            _ => {
+                sys.foreground(None);
+                self.child = None;
+                true
             }
         }
     }

@@ -11,7 +11,7 @@ mod update;
 use crate::controller_ref::{Claimer, Orphans, concerned};
 use crate::expectations::Expectations;
 use crate::history::REVISION_LABEL;
-use crate::util::{key_of, next_availability, nonzero};
+use crate::util::{self, key_of, next_availability, nonzero};
 use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus};
 use k8s_openapi::api::core::v1::{Node, Pod, PodSpec};
 use manage::FailedPods;
@@ -76,7 +76,7 @@ impl Controller for DaemonSetsController {
 
 fn selector_of(ds: &DaemonSet) -> Result<Selector, Error> {
     let selector = ds.spec.as_ref().map(|spec| &spec.selector);
-    Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
+    util::selector(selector)
 }
 
 fn selects(ds: &DaemonSet, labels: Option<&BTreeMap<String, String>>) -> bool {

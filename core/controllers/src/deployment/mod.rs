@@ -69,8 +69,7 @@ impl Reconcile for DeploymentController {
             return Ok(Action::await_change());
         };
         let selector = deployment.spec.as_ref().map(|spec| &spec.selector);
-        let selector = Selector::from_label_selector(selector)
-            .map_err(|error| Error::Other(error.to_string()))?;
+        let selector = crate::util::selector(selector)?;
         if selector.is_everything() {
             let text = "This deployment is selecting all pods. A non-empty selector is required.";
             context.event(object, EventType::Warning, "SelectingAll", text);

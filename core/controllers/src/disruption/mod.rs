@@ -7,7 +7,7 @@ mod stale;
 
 pub use stale::StalePodDisruptions;
 
-use crate::util::{key_of, keys_of};
+use crate::util::{self, key_of, keys_of};
 use expected::expected_pods;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, ReplicationController};
@@ -261,5 +261,5 @@ fn write(
 /// Without a selector a budget covers nothing; an empty one covers everything.
 fn selector_of(budget: &PodDisruptionBudget) -> Result<Selector, Error> {
     let selector = budget.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
+    util::selector(selector)
 }

@@ -13,9 +13,8 @@ mod track;
 
 pub use orphans::JobOrphanPods;
 
-use crate::controller_ref::{Claimer, Orphans, controller_of, resolve_controller};
+use crate::controller_ref::{Claimer, Orphans, concerned};
 use crate::expectations::Expectations;
-use crate::util::keys_of;
 use backoff::Backoff;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
@@ -138,28 +137,16 @@ impl Reconcile for JobController {
 
 impl JobController {
     fn map_pod(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
-        let pod = &event.object;
-        let gone = event.kind == WatchEventType::Deleted;
-        let goes = gone || pod.meta().deletion_timestamp.is_some();
-        let tracked = pod.get::<Pod>().is_some_and(has_finalizer);
-        let mut keys = Vec::new();
-        // A pod that changed hands concerns the former owner too.
-        let former = old.filter(|old| old.controller() != pod.controller());
-        keys.extend(former.and_then(|old| resolve_controller::<Job>(cache, old.meta())));
-        if controller_of(pod.meta()).is_some() {
-            let Some(owner) = resolve_controller::<Job>(cache, pod.meta()) else { return keys };
-            if goes {
-                self.expectations.deleted(&owner, pod.uid());
-            } else if old.is_none() {
-                self.expectations.created(&owner);
-            }
+        let (owner, mut keys) = concerned::<Job>(event, old, cache, |job, labels| {
+            selector_of(job).is_ok_and(|selector| selector.matches(labels))
+        });
+        if let Some(owner) = owner {
+            self.expectations.observe(&owner, event, old);
             keys.push(owner);
-        } else if !goes && old.is_none_or(|old| news(old, pod)) {
-            keys.extend(keys_of::<Job>(cache, pod.namespace(), |job| {
-                selector_of(job).is_ok_and(|selector| selector.matches(pod.meta().labels.as_ref()))
-            }));
         }
-        if gone || !tracked {
+        let pod = &event.object;
+        let tracked = pod.get::<Pod>().is_some_and(has_finalizer);
+        if event.kind == WatchEventType::Deleted || !tracked {
             for key in &keys {
                 self.finalizer_removed(key, pod.uid());
             }
@@ -189,11 +176,6 @@ pub(crate) fn finished_condition(job: &Job) -> Option<&JobCondition> {
 fn is_managed_elsewhere(job: &Job) -> bool {
     let manager = job.spec.as_ref().and_then(|spec| spec.managed_by.as_deref());
     manager.is_some_and(|name| name != OWN_NAME)
-}
-
-/// Whether an orphan's change may make someone adopt it.
-fn news(old: &Object, pod: &Object) -> bool {
-    old.meta().labels != pod.meta().labels || old.controller() != pod.controller()
 }
 
 fn selector_of(job: &Job) -> Result<Selector, Error> {

@@ -70,20 +70,29 @@ pub(super) fn propose(
         let status = MetricStatus { container_resource: Some(status), ..of_type(spec) };
         return Ok(Outcome { replicas, name: called, status });
     }
+    Err(unserved(workload, spec))
+}
+
+/// Why a metric asks for nothing that no adapter serves here.
+fn unserved(workload: &Workload<'_>, spec: &MetricSpec) -> Refusal {
+    let refusal = |reason, what: &str, (text, error): (String, String)| Refusal {
+        reason,
+        error: format!("failed to get {what}: {error}"),
+        text,
+    };
     if let Some(source) = &spec.pods {
-        let what = "pods metric value".to_owned();
-        return Err(refuse("FailedGetPodsMetric", what)(pods(source)));
+        let text = pods(source);
+        return refusal("FailedGetPodsMetric", "pods metric value", (text.clone(), text));
     }
     if let Some(source) = &spec.object {
-        let what = "object metric value".to_owned();
-        return Err(refuse("FailedGetObjectMetric", what)(object(workload, source)));
+        return refusal("FailedGetObjectMetric", "object metric value", object(workload, source));
     }
     if let Some(source) = &spec.external {
         let what = format!("{} external metric value", source.metric.name);
-        return Err(refuse("FailedGetExternalMetric", what)(external(workload, source)));
+        return refusal("FailedGetExternalMetric", &what, external(workload, source));
     }
     let text = format!("unknown metric source type {}", naru_api::gofmt::quote(&spec.type_));
-    Err(Refusal { reason: "InvalidMetricSourceType", error: text.clone(), text })
+    Refusal { reason: "InvalidMetricSourceType", error: text.clone(), text }
 }
 
 fn of_type(spec: &MetricSpec) -> MetricStatus {
@@ -157,25 +166,27 @@ fn pods(source: &PodsMetricSource) -> String {
     format!("unable to get metric {}: {}", source.metric.name, metrics::NO_CUSTOM)
 }
 
-/// Why a metric of an object asks for nothing: nobody serves it.
-fn object(workload: &Workload<'_>, source: &ObjectMetricSource) -> String {
+/// Why a metric of an object asks for nothing, as the event says it and as the error does.
+fn object(workload: &Workload<'_>, source: &ObjectMetricSource) -> (String, String) {
     let (name, object) = (&source.metric.name, &source.described_object);
     let (kind, namespace, why) = (&object.kind, workload.namespace, metrics::NO_CUSTOM);
     let text = format!("unable to get metric {name}: {kind} on {namespace} {}/{why}", object.name);
-    match source.target.type_.as_str() {
+    let error = match source.target.type_.as_str() {
         "AverageValue" => format!("failed to get {name} object metric: {text}"),
-        _ => text,
-    }
+        _ => text.clone(),
+    };
+    (text, error)
 }
 
-/// Why a metric from outside asks for nothing: nobody serves it.
-fn external(workload: &Workload<'_>, source: &ExternalMetricSource) -> String {
+/// Why a metric from outside asks for nothing, as the event says it and as the error does.
+fn external(workload: &Workload<'_>, source: &ExternalMetricSource) -> (String, String) {
     let (name, namespace) = (&source.metric.name, workload.namespace);
     let selector = metrics::selector_text(source.metric.selector.as_ref());
     let why = metrics::no_external(name);
     let text = format!("unable to get external metric {namespace}/{name}/{selector}: {why}");
-    match source.target.average_value {
+    let error = match source.target.average_value {
         Some(_) => format!("failed to get {name} external metric: {text}"),
         None => format!("failed to get external metric {name}: {text}"),
-    }
+    };
+    (text, error)
 }

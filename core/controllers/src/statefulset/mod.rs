@@ -10,6 +10,7 @@ mod pod_control;
 mod utils;
 
 use crate::controller_ref::{Claimer, Orphans, concerned};
+use crate::util;
 use control::Control;
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -90,5 +91,5 @@ impl Reconcile for StatefulSetController {
 
 fn selector_of(set: &StatefulSet) -> Result<Selector, Error> {
     let selector = set.spec.as_ref().map(|spec| &spec.selector);
-    Selector::from_label_selector(selector).map_err(|error| Error::Other(error.to_string()))
+    util::selector(selector)
 }

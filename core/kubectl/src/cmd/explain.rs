@@ -133,7 +133,7 @@ impl Task for Explaining {
         }
         let prefix = if self.kind.group.is_empty() { "api" } else { "apis" };
         let resource = format!("{prefix}/{}", self.kind.api_version());
-        let answer = raw::request(cx, "GET", &format!("/openapi/v3/{resource}"), Vec::new());
+        let answer = raw::read(cx, &format!("/openapi/v3/{resource}"));
         let answer = match answer {
             Err(Failure::Api(error)) if error.code() == 503 && cx.now() < self.deadline => {
                 self.next = cx.now() + ASK_EVERY;
@@ -147,7 +147,7 @@ impl Task for Explaining {
             }
             Ok(answer) => answer,
         };
-        let document = serde_json::from_slice(&answer.body).map_err(|why| {
+        let document = serde_json::from_slice(&answer).map_err(|why| {
             Failure::Message(format!("failed to parse openapi schema for {resource}: {why}"))
         })?;
         let request =

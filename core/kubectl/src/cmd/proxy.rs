@@ -8,8 +8,10 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::process::{Next, Outcome, Task};
-use naru_api::service::PathRequest;
-use naru_shell::serve::{HttpServer, Incoming, Response};
+use naru_api::http::Head;
+use naru_api::service::{AnswerId, PathAnswer, PathRequest};
+use naru_shell::serve::{HttpServer, Incoming, Response, Takes};
+use naru_sim::Time;
 use regex_lite::Regex;
 use std::net::{IpAddr, SocketAddr};
 
@@ -86,7 +88,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let slashed = |text: &str| format!("{}/", text.trim_end_matches('/'));
     let api_prefix = slashed(flags.text("api-prefix"));
     let www_prefix = slashed(flags.text("www-prefix"));
-    cx.start(Proxying { server, filter, api_prefix, www_prefix })
+    cx.start(Proxying { server, filter, api_prefix, www_prefix, passing: Vec::new() })
 }
 
 /// Which requests are let through.
@@ -138,6 +140,18 @@ struct Proxying {
     filter: Filter,
     api_prefix: String,
     www_prefix: String,
+    passing: Vec<Passing>,
+}
+
+/// An answer of the API server that comes piece by piece.
+#[derive(Clone, Debug)]
+struct Passing {
+    incoming: Incoming,
+    rest: AnswerId,
+    /// When it ends by itself.
+    until: Option<Time>,
+    /// The client has its head.
+    begun: bool,
 }
 
 impl Task for Proxying {
@@ -145,20 +159,21 @@ impl Task for Proxying {
         loop {
             let now = cx.sys.now();
             let requests = self.server.poll(net(cx)?, now);
+            for incoming in &requests {
+                self.answer(cx, incoming);
+            }
+            self.pass_on(cx);
+            self.server.flush(net(cx)?);
             if requests.is_empty() {
                 break;
             }
-            for incoming in requests {
-                let answer = self.answer(cx, &incoming)?;
-                self.server.respond(&incoming, &answer);
-            }
-            self.server.flush(net(cx)?);
         }
-        self.server.flush(net(cx)?);
-        Ok(Next::Wait(self, None))
+        let until = self.passing.iter().filter_map(|passing| passing.until).min();
+        Ok(Next::Wait(self, until))
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>) {
+        self.passing.drain(..).for_each(|passing| cx.hang_up(passing.rest));
         if let Some(net) = cx.sys.net() {
             self.server.close(net);
         }
@@ -172,13 +187,33 @@ fn plain(status: u16, text: &str) -> Response {
 }
 
 impl Proxying {
-    fn answer(&self, cx: &mut Context<'_>, incoming: &Incoming) -> Result<Response> {
+    /// Answers a request, or begins to.
+    fn answer(&mut self, cx: &mut Context<'_>, incoming: &Incoming) {
+        let request = match self.admit(cx, incoming) {
+            Ok(request) => request,
+            Err(response) => return self.server.respond(incoming, &response),
+        };
+        match cx.by_path(request) {
+            Ok(answer) => self.take(cx, incoming.clone(), answer, false),
+            Err(failure) => {
+                let response = unanswered(cx, &failure);
+                self.server.respond(incoming, &response);
+            }
+        }
+    }
+
+    /// The request as the API server gets it, or the answer that it does not get it.
+    fn admit(
+        &self,
+        cx: &mut Context<'_>,
+        incoming: &Incoming,
+    ) -> std::result::Result<PathRequest, Response> {
         let request = &incoming.request;
         let path = request.path().to_owned();
         if !cx.flags().text("www").is_empty()
             && let Some(file) = path.strip_prefix(&self.www_prefix)
         {
-            return Ok(self.file(cx, file));
+            return Err(self.file(cx, file));
         }
         let host = request.headers.get("host").unwrap_or_default();
         // `localhost:8001`, `[::1]:8001`
@@ -187,10 +222,10 @@ impl Proxying {
             _ => host,
         };
         let Some(below) = path.strip_prefix(&self.api_prefix) else {
-            return Ok(plain(404, "404 page not found"));
+            return Err(plain(404, "404 page not found"));
         };
         if !self.filter.accepts(&request.method, &path, host) {
-            return Ok(plain(403, "Forbidden"));
+            return Err(plain(403, "Forbidden"));
         }
         let query = request.query();
         let mark = if query.is_empty() { "" } else { "?" };
@@ -199,25 +234,71 @@ impl Proxying {
             .iter()
             .filter(|(name, _)| !name.eq_ignore_ascii_case("authorization"))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        let answer = cx.by_path(PathRequest {
+        Ok(PathRequest {
             method: request.method.clone(),
             path: format!("/{below}{mark}{query}"),
             headers: headers.collect(),
             body: request.body.clone(),
-        })?;
-        let mut body = answer.body;
-        if let Some(stream) = answer.stream {
-            // What there is of a log; the rest is not waited for.
-            if let Some(stream) = cx.api()?.stream(stream) {
-                body.extend(stream.stdout.drain(..));
+        })
+    }
+
+    /// Gives the client what has come of its answer. What is there from its head to its end goes in
+    /// one piece, all else in chunks.
+    fn take(&mut self, cx: &mut Context<'_>, incoming: Incoming, answer: PathAnswer, begun: bool) {
+        let PathAnswer { head, body, rest, until } = answer;
+        let connection = incoming.connection;
+        let Some(rest) = rest else {
+            match head {
+                Some(head) => self.server.respond(&incoming, &response(&head, body)),
+                None if begun => {
+                    if !body.is_empty() {
+                        self.server.say(connection, &body);
+                    }
+                    self.server.say(connection, &[]);
+                }
+                None => {
+                    let failure = Failure::message("unexpected EOF");
+                    let response = unanswered(cx, &failure);
+                    self.server.respond(&incoming, &response);
+                }
             }
-            cx.disconnect(stream);
+            return;
+        };
+        if let Some(head) = &head {
+            self.server.begin(&incoming, &response(head, Vec::new()));
         }
-        let mut response = Response::new(answer.status, body);
-        for (name, value) in &answer.headers {
-            response = response.with(name, value.clone());
+        if !body.is_empty() {
+            self.server.say(connection, &body);
         }
-        Ok(response)
+        self.passing.push(Passing { incoming, rest, until, begun: begun || head.is_some() });
+    }
+
+    /// Passes on what came of the answers that go on.
+    fn pass_on(&mut self, cx: &mut Context<'_>) {
+        for passing in std::mem::take(&mut self.passing) {
+            match self.server.takes(passing.incoming.connection) {
+                Takes::Gone => cx.hang_up(passing.rest),
+                Takes::Later => self.passing.push(passing),
+                Takes::Now => self.pass_one_on(cx, passing),
+            }
+        }
+    }
+
+    fn pass_one_on(&mut self, cx: &mut Context<'_>, passing: Passing) {
+        let Passing { incoming, rest, until, begun } = passing;
+        let more = cx.api().and_then(|api| Ok(api.more_by_path(rest)?));
+        match more {
+            Ok(answer) => {
+                let until = answer.until.or(until);
+                self.take(cx, incoming, PathAnswer { until, ..answer }, begun);
+            }
+            // The API server went away; the client sees the end of what it has.
+            Err(_) if begun => self.server.say(incoming.connection, &[]),
+            Err(failure) => {
+                let response = unanswered(cx, &failure);
+                self.server.respond(&incoming, &response);
+            }
+        }
     }
 
     fn file(&self, cx: &mut Context<'_>, file: &str) -> Response {
@@ -234,4 +315,20 @@ impl Proxying {
             _ => plain(404, "404 page not found"),
         }
     }
+}
+
+fn response(head: &Head, body: Vec<u8>) -> Response {
+    let headers = head.headers.iter();
+    headers.fold(Response::new(head.status, body), |response, (name, value)| {
+        response.with(name, value.clone())
+    })
+}
+
+/// The API server gave no answer.
+///
+/// Upstream: `responder.Error`.
+fn unanswered(cx: &mut Context<'_>, failure: &Failure) -> Response {
+    let why = failure.bare();
+    cx.klog_plain_error("proxy_server.go:147", &format!("Error while proxying request: {why}"));
+    plain(500, &why)
 }

@@ -6,7 +6,15 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::process::{Next, Outcome, Task};
 use naru_api::ApiError;
-use naru_api::service::{PathAnswer, PathRequest, StreamId};
+use naru_api::http::Head;
+use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use naru_api::service::{AnswerId, PathAnswer, PathRequest};
+use naru_sim::Time;
+
+/// Bytes of a text that an error shows. Upstream: `maxUnstructuredResponseTextBytes`.
+const TEXT_MAX: usize = 2_048;
+/// Redirections that are followed. Upstream: `defaultCheckRedirect` in `net/http/client.go`.
+const REDIRECTS_MAX: usize = 10;
 
 /// `get --raw`
 pub fn get(cx: &mut Context<'_>, path: &str) -> Outcome {
@@ -57,80 +65,232 @@ fn body(cx: &mut Context<'_>) -> Result<Vec<u8>> {
     })
 }
 
-/// One request with its whole answer. An answer that is no success is a failure, as client-go
-/// makes of it.
-pub fn request(
-    cx: &mut Context<'_>,
-    method: &str,
-    path: &str,
-    body: Vec<u8>,
-) -> Result<PathAnswer> {
+/// What stands at a path. An answer that is no success, or is not there at once, is a
+/// failure.
+pub fn read(cx: &mut Context<'_>, path: &str) -> Result<Vec<u8>> {
+    let answer = cx.by_path(asked("GET", path, Vec::new()))?;
+    if let Some(rest) = answer.rest {
+        cx.hang_up(rest);
+    }
+    match answer.head {
+        Some(head) if is_success(&head) => Ok(answer.body),
+        Some(head) => Err(Failure::Api(refusal("GET", &head, &answer.body))),
+        None => Err(Failure::message("unexpected EOF")),
+    }
+}
+
+fn asked(method: &str, path: &str, body: Vec<u8>) -> PathRequest {
     let headers = [
         ("accept", "application/json, */*"),
         ("content-type", "application/json"),
         ("user-agent", "kubectl"),
     ];
-    let request = PathRequest {
+    PathRequest {
         method: method.to_owned(),
         path: path.to_owned(),
         headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         body,
+    }
+}
+
+fn is_success(head: &Head) -> bool {
+    matches!(head.status, 200..=299)
+}
+
+/// What an answer that is no success comes to: the `Status` in it, or words of the client.
+///
+/// Upstream: `transformResponse` and `newUnstructuredResponseError` in `client-go/rest/request.go`.
+fn refusal(method: &str, head: &Head, body: &[u8]) -> ApiError {
+    let media = head.get("Content-Type").unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if matches!(media.as_str(), "" | "application/json")
+        && let Ok(status) = serde_json::from_slice::<Status>(body)
+        && status.status.as_deref() == Some("Failure")
+    {
+        return ApiError::from_status(status);
+    }
+    let said = match media.is_empty() || media.starts_with("text/") {
+        true => String::from_utf8_lossy(body.get(..TEXT_MAX).unwrap_or(body)).trim().to_owned(),
+        false => "unknown".to_owned(),
     };
-    let answer = cx.by_path(request)?;
-    match answer.status {
-        200..=299 => Ok(answer),
-        _ => Err(Failure::Api(error(&answer))),
-    }
+    ApiError::unexpected_response(head.status, method, &said)
 }
 
-/// What the API server says in an answer that is no success.
-fn error(answer: &PathAnswer) -> ApiError {
-    let status = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
-    let text = |field: &str| status[field].as_str().map(str::to_owned);
-    match (text("reason"), text("message")) {
-        (reason, Some(message)) if status["kind"] == "Status" => {
-            ApiError::new(i32::from(answer.status), &reason.unwrap_or_default(), message)
-        }
-        _ if answer.status == 404 => {
-            let text = "the server could not find the requested resource";
-            ApiError::new(404, "NotFound", text)
-        }
-        _ => {
-            let body = String::from_utf8_lossy(&answer.body).trim().to_owned();
-            ApiError::new(i32::from(answer.status), "InternalError", body)
-        }
-    }
+fn send(cx: &mut Context<'_>, method: &str, url: &str, body: Vec<u8>) -> Outcome {
+    // Of a whole URL only the path and the query count. Upstream: `Request.RequestURI`.
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => url,
+    };
+    let request = asked(method, path, body);
+    let answer = cx.by_path(request.clone())?;
+    Box::new(Reading { request, redirects: 0, head: None, body: Vec::new() }).take(cx, answer)
 }
 
-fn send(cx: &mut Context<'_>, method: &str, path: &str, body: Vec<u8>) -> Outcome {
-    let answer = request(cx, method, path, body)?;
-    cx.console.write(1, &answer.body);
-    match answer.stream {
-        Some(stream) => cx.start(Reading { stream }),
-        None => crate::context::done(),
-    }
-}
-
-/// Prints the rest of an answer that comes bit by bit.
+/// Reads an answer as it comes, and prints it if it is a success.
 #[derive(Clone, Debug)]
 struct Reading {
-    stream: StreamId,
+    request: PathRequest,
+    redirects: usize,
+    head: Option<Head>,
+    /// Of an answer that is not printed.
+    body: Vec<u8>,
 }
 
-impl Task for Reading {
+impl Reading {
+    fn take(mut self: Box<Self>, cx: &mut Context<'_>, answer: PathAnswer) -> Outcome {
+        if answer.head.is_some() {
+            self.head = answer.head;
+        }
+        match &self.head {
+            Some(head) if is_success(head) => cx.console.write(1, &answer.body),
+            _ => self.body.extend(answer.body),
+        }
+        if let Some(rest) = answer.rest {
+            return cx.start(Waiting { reading: *self, rest, until: answer.until });
+        }
+        let Some(head) = self.head.take() else { return Err(Failure::message("unexpected EOF")) };
+        if is_success(&head) {
+            return crate::context::done();
+        }
+        match (head.status, head.get("Location")) {
+            (301..=303 | 307 | 308, Some(location)) => self.follow(cx, head.status, location),
+            _ => Err(Failure::Api(refusal(&self.request.method, &head, &self.body))),
+        }
+    }
+
+    /// Asks where a redirection leads, as Go's client does by itself.
+    ///
+    /// Upstream: `Client.do` in `net/http/client.go`.
+    fn follow(mut self: Box<Self>, cx: &mut Context<'_>, status: u16, location: &str) -> Outcome {
+        let unreached =
+            |why: String| Err(Failure::Plain(format!("Unable to connect to the server: {why}"), 1));
+        self.redirects += 1;
+        if self.redirects > REDIRECTS_MAX {
+            return unreached(format!("stopped after {REDIRECTS_MAX} redirects"));
+        }
+        let server = cx.client_config()?.server(cx.flags());
+        let Some(path) = resolve(&self.request.path, location, &server) else {
+            let host = location.split("://").last().unwrap_or_default();
+            let host = host.split(['/', ':', '?']).next().unwrap_or_default();
+            return unreached(format!("dial tcp: lookup {host}: no such host"));
+        };
+        if status < 307 && !matches!(self.request.method.as_str(), "GET" | "HEAD") {
+            "GET".clone_into(&mut self.request.method);
+            self.request.body.clear();
+        }
+        self.request.path = path;
+        self.body.clear();
+        let answer = cx.by_path(self.request.clone())?;
+        self.take(cx, answer)
+    }
+}
+
+/// Where a location leads from a path of this server; `None`: to somebody else.
+fn resolve(path: &str, location: &str, server: &str) -> Option<String> {
+    if let Some((_, rest)) = location.split_once("://") {
+        let own = server.split_once("://").map_or(server, |(_, own)| own).trim_end_matches('/');
+        let rest = rest.strip_prefix(own)?;
+        return match rest {
+            "" => Some("/".to_owned()),
+            path => path.starts_with('/').then(|| path.to_owned()),
+        };
+    }
+    if location.starts_with("//") {
+        return None;
+    }
+    let path = path.split('?').next().unwrap_or_default();
+    Some(match location.chars().next() {
+        Some('/') => location.to_owned(),
+        Some('?') => format!("{path}{location}"),
+        _ => {
+            let folder = path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or("/");
+            format!("{folder}{location}")
+        }
+    })
+}
+
+/// Waits for more of an answer.
+#[derive(Clone, Debug)]
+struct Waiting {
+    reading: Reading,
+    rest: AnswerId,
+    until: Option<Time>,
+}
+
+impl Task for Waiting {
     fn poll(self: Box<Self>, cx: &mut Context<'_>) -> Outcome {
-        let id = self.stream;
-        let Some(stream) = cx.api()?.stream(id) else { return crate::context::done() };
-        let bytes: Vec<u8> = stream.stdout.drain(..).collect();
-        let result = stream.result.clone();
-        cx.console.write(1, &bytes);
-        let Some(result) = result else { return Ok(Next::Wait(self, None)) };
-        cx.disconnect(id);
-        result.map_err(Failure::Api)?;
-        crate::context::done()
+        let mut answer = cx.api()?.more_by_path(self.rest)?;
+        let empty = answer.head.is_none() && answer.body.is_empty();
+        if empty && answer.rest.is_some() {
+            let until = self.until;
+            return Ok(Next::Wait(self, until));
+        }
+        answer.until = answer.until.or(self.until);
+        Box::new(self.reading).take(cx, answer)
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>) {
-        cx.disconnect(self.stream);
+        cx.hang_up(self.rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals() {
+        let html = Head::new(502, "text/html; charset=utf-8");
+        let json = Head::new(500, "application/json");
+        let status = br#"{"kind":"Status","status":"Failure","reason":"Gone","message":"no more"}"#;
+        let table: [(&Head, &[u8], &str, &str); 5] = [
+            (
+                &html,
+                b" <p>bad</p>\n",
+                "InternalError",
+                "an error on the server (\"<p>bad</p>\") has prevented the request from succeeding",
+            ),
+            (
+                &json,
+                b"{\"error\":1}",
+                "InternalError",
+                "an error on the server (\"unknown\") has prevented the request from succeeding",
+            ),
+            (&json, status, "Gone", "no more"),
+            (
+                &Head::new(404, "text/plain"),
+                status,
+                "NotFound",
+                "the server could not find the requested resource",
+            ),
+            (
+                &Head::new(418, "text/plain"),
+                b"teapot",
+                "",
+                "the server responded with the status code 418 but did not return more information",
+            ),
+        ];
+        for (head, body, reason, message) in table {
+            let error = refusal("GET", head, body);
+            assert_eq!((error.reason(), error.message()), (reason, message));
+        }
+    }
+
+    #[test]
+    fn redirections() {
+        let server = "https://127.0.0.1:6443";
+        let table = [
+            ("/a/b?x=1", "/c", Some("/c")),
+            ("/a/b?x=1", "c?y=2", Some("/a/c?y=2")),
+            ("/a/b?x=1", "?y=2", Some("/a/b?y=2")),
+            ("/a/b", "https://127.0.0.1:6443/c", Some("/c")),
+            ("/a/b", "https://127.0.0.1:64430/c", None),
+            ("/a/b", "https://example.com/c", None),
+            ("/a/b", "//example.com/c", None),
+        ];
+        for (path, location, want) in table {
+            assert_eq!(resolve(path, location, server).as_deref(), want, "{location}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Netfilter: tables of chains of rules, and a packet's way through them.
 
+mod list;
 mod parse;
 mod rule;
 mod save;
+mod set;
 
+pub use list::Listing;
 pub use parse::{Position, RuleError};
 pub use rule::{
     AddrType, Cond, Masked, Match, NatRange, PortSide, Ports, Recent, RecentAction, RejectWith,
@@ -14,7 +17,7 @@ pub(crate) use rule::Sight;
 
 use crate::limits;
 use naru_sim::{Rng, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,12 +34,15 @@ pub enum TableName {
     Filter,
     /// Translates addresses.
     Nat,
+    /// Of nftables alone, which iptables does not show: lets through or not what leaves, before its
+    /// source is translated.
+    Nft,
 }
 
 impl TableName {
     /// All tables.
-    pub const ALL: [TableName; 4] =
-        [TableName::Mangle, TableName::Raw, TableName::Filter, TableName::Nat];
+    pub const ALL: [TableName; 5] =
+        [TableName::Mangle, TableName::Raw, TableName::Filter, TableName::Nat, TableName::Nft];
 
     /// `nat`
     pub fn as_str(self) -> &'static str {
@@ -45,6 +51,7 @@ impl TableName {
             TableName::Raw => "raw",
             TableName::Filter => "filter",
             TableName::Nat => "nat",
+            TableName::Nft => "nft",
         }
     }
 
@@ -62,6 +69,7 @@ impl TableName {
             TableName::Raw => &[Hook::Prerouting, Hook::Output],
             TableName::Filter => &[Hook::Input, Hook::Forward, Hook::Output],
             TableName::Nat => &[Hook::Prerouting, Hook::Input, Hook::Output, Hook::Postrouting],
+            TableName::Nft => &[Hook::Postrouting],
         }
     }
 }
@@ -106,7 +114,7 @@ impl Hook {
             Hook::Input => &[TableName::Mangle, TableName::Filter, TableName::Nat],
             Hook::Forward => &[TableName::Mangle, TableName::Filter],
             Hook::Output => &[TableName::Mangle, TableName::Nat, TableName::Filter],
-            Hook::Postrouting => &[TableName::Mangle, TableName::Nat],
+            Hook::Postrouting => &[TableName::Mangle, TableName::Nft, TableName::Nat],
         }
     }
 }
@@ -163,6 +171,8 @@ pub struct Netfilter {
     tables: BTreeMap<TableName, Table>,
     /// The lists of `-m recent`.
     recent: BTreeMap<Arc<str>, BTreeMap<IpAddr, Time>>,
+    /// The sets of `-m set`.
+    sets: BTreeMap<Arc<str>, Arc<BTreeSet<IpAddr>>>,
     log: Vec<Arc<str>>,
 }
 
@@ -214,6 +224,7 @@ impl Netfilter {
         Netfilter {
             tables: TableName::ALL.into_iter().map(table).collect(),
             recent: BTreeMap::new(),
+            sets: BTreeMap::new(),
             log: Vec::new(),
         }
     }
@@ -266,6 +277,7 @@ impl Netfilter {
         let mut walk = Walk {
             table,
             recent: &mut self.recent,
+            sets: &self.sets,
             log: &mut self.log,
             rng,
             now,
@@ -292,6 +304,7 @@ enum Way {
 struct Walk<'a> {
     table: &'a Table,
     recent: &'a mut BTreeMap<Arc<str>, BTreeMap<IpAddr, Time>>,
+    sets: &'a BTreeMap<Arc<str>, Arc<BTreeSet<IpAddr>>>,
     log: &'a mut Vec<Arc<str>>,
     rng: &'a mut Rng,
     now: Time,
@@ -361,6 +374,10 @@ impl Walk<'_> {
                 is(source, sight.src_type) && is(destination, sight.dst_type)
             }
             Match::Recent(recent) => self.recent(recent, sight) != recent.inverted,
+            Match::Set { name, destination } => name.holds(|name| {
+                let ip = if *destination { sight.dst.ip() } else { sight.src.ip() };
+                self.sets.get(name).is_some_and(|set| set.contains(&ip))
+            }),
         }
     }
 

@@ -440,6 +440,9 @@ fn complete(rule: &Rule) -> Result<(), RuleError> {
             Match::State(states) if states.value.is_empty() => {
                 return Err(RuleError::Missing("conntrack", "--ctstate"));
             }
+            Match::Set { name, .. } if name.value.is_empty() => {
+                return Err(RuleError::Missing("set", "--match-set"));
+            }
             Match::AddrType { source: None, destination: None } => {
                 return Err(RuleError::Missing("addrtype", "--dst-type"));
             }
@@ -551,6 +554,10 @@ impl<'a> Parser<'a> {
                 destination: false,
             }),
             "nfacct" => Match::Accounting("".into()),
+            "set" => {
+                let name = Cond { inverted: false, value: "".into() };
+                Match::Set { name, destination: false }
+            }
             other => return Err(RuleError::UnknownMatch(other.to_owned())),
         };
         // `-p tcp --dport 80 -m tcp` names the module that the option has already loaded.
@@ -638,6 +645,10 @@ impl<'a> Parser<'a> {
             }
             (Match::AddrType { destination, .. }, "--dst-type") => {
                 *destination = Some(self.parsed(option, addr_type)?);
+            }
+            (Match::Set { name: set, destination }, "--match-set") => {
+                *set = self.parsed(option, name)?;
+                *destination = self.value(option)? == "dst";
             }
             (Match::Recent(recent), _) => return self.recent(recent, option),
             _ => return Ok(false),

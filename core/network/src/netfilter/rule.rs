@@ -77,6 +77,13 @@ pub enum Match {
     Recent(Recent),
     /// `-m nfacct`: counts, always true.
     Accounting(Arc<str>),
+    /// `-m set --match-set`
+    Set {
+        /// The set.
+        name: Cond<Arc<str>>,
+        /// `dst`: the destination's address is looked for, not the source's.
+        destination: bool,
+    },
 }
 
 /// `--sport`, `--dport` and `--syn`.

@@ -19,7 +19,7 @@ impl Netfilter {
         for (name, table) in &self.tables {
             let wanted = match only {
                 Some(only) => only == *name,
-                None => table.is_used(),
+                None => *name != TableName::Nft && table.is_used(),
             };
             if !wanted {
                 continue;
@@ -139,6 +139,11 @@ impl Words {
                 self.word("-m nfacct --nfacct-name ");
                 self.word(&quoted(name));
             }
+            Match::Set { name, destination } => {
+                self.word("-m set");
+                let side = if *destination { "dst" } else { "src" };
+                self.option("--match-set", name.inverted, &format!("{} {side}", name.value));
+            }
         }
     }
 
@@ -228,21 +233,21 @@ fn net(net: &IpNet) -> String {
     net.to_string()
 }
 
-fn port_range(range: &RangeInclusive<u16>, between: char) -> String {
+pub(super) fn port_range(range: &RangeInclusive<u16>, between: char) -> String {
     if range.start() == range.end() {
         return range.start().to_string();
     }
     format!("{}{between}{}", range.start(), range.end())
 }
 
-fn masked(mark: Masked) -> String {
+pub(super) fn masked(mark: Masked) -> String {
     if mark.mask == u32::MAX {
         return format!("{:#x}", mark.value);
     }
     format!("{:#x}/{:#x}", mark.value, mark.mask)
 }
 
-fn addr_type(kind: &AddrType) -> String {
+pub(super) fn addr_type(kind: &AddrType) -> String {
     match kind {
         AddrType::Local => "LOCAL",
         AddrType::Unicast => "UNICAST",
@@ -253,7 +258,7 @@ fn addr_type(kind: &AddrType) -> String {
 }
 
 /// In the order in which iptables writes states, whatever order they were given in.
-fn state_list(states: &[State]) -> String {
+pub(super) fn state_list(states: &[State]) -> String {
     const ORDER: [(State, &str); 7] = [
         (State::Is(CtState::Invalid), "INVALID"),
         (State::Is(CtState::New), "NEW"),
@@ -286,7 +291,7 @@ pub(super) fn reject_with(text: &str) -> Option<RejectWith> {
     REJECTS.iter().find(|(_, name)| *name == text).map(|(with, _)| *with)
 }
 
-fn reject_text(with: RejectWith) -> &'static str {
+pub(super) fn reject_text(with: RejectWith) -> &'static str {
     REJECTS.iter().find(|(known, _)| *known == with).map_or("", |(_, name)| name)
 }
 

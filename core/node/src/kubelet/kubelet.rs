@@ -72,6 +72,11 @@ impl Kubelet {
         }
     }
 
+    /// How its machine is.
+    pub(crate) fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
     /// The name of its node.
     pub(crate) fn node_name(&self) -> &str {
         &self.config.name
@@ -310,15 +315,15 @@ impl Kubelet {
     /// it has heard nothing for too long: it is to be said again. Tells whether that is so.
     ///
     /// Upstream: `needsReconcile` in `pkg/kubelet/status/status_manager.go`.
-    fn take_correction(&mut self, object: &Object, old: Option<&Pod>, pod: &Pod) -> bool {
+    fn take_correction(&mut self, object: &Object, pod: &Pod) -> bool {
         let id = (object.key(), mirror::worker_uid(object).to_owned());
         let Some(worker) = self.workers.get_mut(&id) else { return false };
         let Some(written) = &worker.written else { return false };
-        let ready = |pod: &Pod| pods::condition(pod, "Ready").map(|ready| ready.status.clone());
-        let conditions = written.conditions.iter().flatten();
-        let said = conditions.filter(|it| it.type_ == "Ready").map(|it| it.status.clone()).next();
-        // What was said before the latest word comes back too, and is no correction.
-        let corrected = old.is_some_and(|old| ready(old) == said) && ready(pod) != said;
+        let mut conditions = written.conditions.iter().flatten();
+        let said = conditions.find(|it| it.type_ == "Ready").map(|it| it.status.as_str());
+        let stands = pods::condition(pod, "Ready").map(|ready| ready.status.as_str());
+        // What was there before the latest word comes back too, and is no correction.
+        let corrected = stands != said && object.revision() > worker.revision;
         if corrected {
             worker.written = None;
         }
@@ -512,11 +517,17 @@ fn write_status(
     match context.client.update_status(written) {
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
-        Ok(_) => {
+        Ok(stored) => {
             worker.written = Some(status);
+            worker.revision = revision(&stored);
             Ok(())
         }
     }
+}
+
+/// How new a state of a pod is.
+fn revision(pod: &Pod) -> u64 {
+    pod.metadata.resource_version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// Whether a pod's change is more than the kubelet's own: another status alone calls for nothing.
@@ -551,7 +562,7 @@ impl Controller for Kubelet {
         }
         let Some(pod) = event.object.get::<Pod>() else { return Vec::new() };
         let old = old.and_then(Object::get::<Pod>);
-        if self.take_correction(&event.object, old, pod) {
+        if self.take_correction(&event.object, pod) {
             return vec![event.object.key()];
         }
         let same = old.is_some_and(|old| !differs(old, pod));

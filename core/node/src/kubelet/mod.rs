@@ -1,6 +1,7 @@
 //! The kubelet, file by file as upstream's `pkg/kubelet`.
 
 mod backoff;
+mod configz;
 mod env;
 mod eviction;
 mod expansion;
@@ -9,6 +10,7 @@ mod kubelet;
 mod kuberuntime_container;
 mod lease;
 mod lifecycle;
+mod metrics;
 mod mirror;
 mod node_status;
 mod nodeinfomanager;
@@ -20,6 +22,7 @@ mod resource_metrics;
 pub(crate) mod server;
 mod static_pods;
 mod status;
+mod system_logs;
 mod termination;
 mod volumes;
 

@@ -118,6 +118,8 @@ pub struct PodWorker {
     pub failed: Option<Failure>,
     /// The status that was written last.
     pub written: Option<PodStatus>,
+    /// How new the pod is with it.
+    pub revision: u64,
     pub(super) volumes: PodVolumes,
     /// When it is looked next whether volumes hold too much.
     pub(super) limits_at: Option<Time>,
@@ -160,6 +162,7 @@ impl PodWorker {
             first_seen: now,
             failed: None,
             written: None,
+            revision: 0,
             volumes: PodVolumes::default(),
             limits_at: None,
             waits_for_disk: false,

@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/healthz` of `apiserver`.
 
-use super::{Kubelet, resource_metrics};
+use super::{Kubelet, configz, metrics, resource_metrics, system_logs};
 use crate::runtime::Runtime;
 use naru_api::http::{HttpRequest, HttpResponse};
 use naru_sim::Time;
@@ -19,11 +19,13 @@ pub(crate) fn answer(
     let known = match request.path.as_str() {
         "/healthz" | "/healthz/ping" | "/healthz/log" | "/healthz/syncloop" => text("ok"),
         "/pods" | "/runningpods/" => json_response(&pods(kubelet, &request.path)),
-        "/metrics/resource" => HttpResponse::new(
-            200,
-            "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
-            resource_metrics::text(kubelet, runtime, now),
-        ),
+        "/metrics" => prometheus(metrics::text(kubelet, runtime)),
+        "/metrics/resource" => prometheus(resource_metrics::text(kubelet, runtime, now)),
+        "/configz" => json_response(&configz::of(kubelet.config())),
+        path if path.starts_with("/logs/") => system_logs::answer(kubelet, runtime, path),
+        path if path.starts_with("/containerLogs/") => {
+            system_logs::of_container(kubelet, runtime, request)
+        }
         "/stats/summary" => json_response(&resource_metrics::summary(kubelet, runtime, now)),
         _ => return HttpResponse::text(404, "404 page not found"),
     };
@@ -31,6 +33,11 @@ pub(crate) fn answer(
         "GET" | "HEAD" => known,
         _ => HttpResponse::text(405, "405: Method Not Allowed"),
     }
+}
+
+fn prometheus(text: String) -> HttpResponse {
+    let media_type = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+    HttpResponse::new(200, media_type, text)
 }
 
 fn json_response(value: &Value) -> HttpResponse {

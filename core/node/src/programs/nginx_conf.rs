@@ -241,7 +241,7 @@ fn tokens(text: &str, path: &str) -> Result<Vec<Token>, String> {
                 loop {
                     match chars.next() {
                         Some(next) if next == c => break,
-                        Some('\\') => word.extend(chars.next()),
+                        Some('\\') => escaped(&mut word, chars.next()),
                         Some(next) => {
                             line += usize::from(next == '\n');
                             word.push(next);
@@ -270,6 +270,18 @@ fn tokens(text: &str, path: &str) -> Result<Vec<Token>, String> {
         tokens.push(Token { line, kind });
     }
     Ok(tokens)
+}
+
+/// What a backslash and the character after it stand for, as `ngx_conf_read_token` has it.
+fn escaped(word: &mut String, next: Option<char>) {
+    match next {
+        Some(c @ ('"' | '\'' | '\\')) => word.push(c),
+        Some('t') => word.push('\t'),
+        Some('r') => word.push('\r'),
+        Some('n') => word.push('\n'),
+        Some(other) => word.extend(['\\', other]),
+        None => word.push('\\'),
+    }
 }
 
 fn interpret(directives: &[Directive]) -> Result<Config, String> {
@@ -517,6 +529,14 @@ mod tests {
         assert_eq!(location.actions.root.as_deref(), Some("/usr/share/nginx/html"));
         assert_eq!(config.media_type("/a/index.html", &location.actions), "text/html");
         assert_eq!(config.media_type("/a/b", &location.actions), "application/octet-stream");
+    }
+
+    #[test]
+    fn escapes_within_quotes() {
+        let config = read(r#"events {} http { server { listen 80; return 200 "a\n\"b\"\.c"; } }"#);
+        let server = config.unwrap();
+        let server = server.server(80, "").unwrap();
+        assert_eq!(server.base.answer, Some((200, "a\n\"b\"\\.c".to_owned())));
     }
 
     #[test]

@@ -279,9 +279,19 @@ impl Runtime {
 
     /// Whether a container runs whose first process is this program.
     pub fn runs(&self, program: &str) -> bool {
-        self.containers.values().any(|container| {
+        self.containers_of(program).any(Container::is_running)
+    }
+
+    /// Whether the latest container of this program has ended as it was asked to.
+    pub fn has_obeyed(&self, program: &str) -> bool {
+        let latest = self.containers_of(program).last().map(|container| &container.state);
+        matches!(latest, Some(ContainerState::Exited { code: 0, .. }))
+    }
+
+    fn containers_of(&self, program: &str) -> impl Iterator<Item = &Container> {
+        self.containers.values().filter(move |container| {
             let path = container.config.argv.first().map(String::as_str).unwrap_or_default();
-            container.is_running() && path.rsplit('/').next() == Some(program)
+            path.rsplit('/').next() == Some(program)
         })
     }
 

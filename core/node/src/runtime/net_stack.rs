@@ -1,8 +1,8 @@
 //! The sockets of one network namespace, as a kernel's processes call them.
 
-use naru_network::{Call, NetError, Network, NsId, SockId};
+use naru_network::{Call, NetError, Network, NsId, Pong, SockId};
 use naru_shell::{Errno, NetStack, SocketId};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One namespace of the network, during one call into it.
 #[derive(Debug)]
@@ -93,5 +93,29 @@ impl NetStack for NamespaceStack<'_> {
 
     fn close(&mut self, socket: SocketId) {
         self.network.close(number(socket), self.call);
+    }
+
+    fn ping_open(&mut self) -> Result<SocketId, Errno> {
+        let socket = self.network.ping_open(self.namespace).map_err(errno)?;
+        Ok(SocketId(socket.0))
+    }
+
+    fn ping_send(
+        &mut self,
+        socket: SocketId,
+        to: IpAddr,
+        seq: u16,
+        length: u16,
+        ttl: Option<u8>,
+    ) -> Result<(), Errno> {
+        self.network.ping_send(number(socket), to, seq, length, ttl, self.call).map_err(errno)
+    }
+
+    fn ping_recv(&mut self, socket: SocketId) -> Result<Pong, Errno> {
+        self.network.ping_recv(number(socket)).map_err(errno)
+    }
+
+    fn administer(&mut self) -> Option<(&mut Network, NsId)> {
+        Some((&mut *self.network, self.namespace))
     }
 }

@@ -8,7 +8,7 @@ use crate::framework::{
     View,
 };
 use crate::nodes::{NodeInfo, PodInfo};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use naru_api::Key;
 use naru_api::labels::Labels;
 use naru_client::Cache;
@@ -31,16 +31,42 @@ impl Plugin for InterPodAffinity {
         "InterPodAffinity"
     }
 
-    fn may_help(&self, _pod: &Pod, event: ClusterEvent<'_>) -> bool {
+    /// Upstream: `isSchedulableAfterPodChange` and `isSchedulableAfterNodeChange`.
+    fn may_help(&self, pod: &Pod, event: ClusterEvent<'_>) -> bool {
+        let wants = PodAffinity::of(pod).unwrap_or_default();
+        let near = |other: &Pod| {
+            !wants.required.is_empty() && wants.required.iter().all(|term| term.may_select(other))
+        };
         match event {
-            ClusterEvent::NodeAdded(_)
-            | ClusterEvent::PodAssigned(_)
-            | ClusterEvent::PodRemoved(_) => true,
-            ClusterEvent::NodeUpdated { old, new } => old.metadata.labels != new.metadata.labels,
-            ClusterEvent::PodUpdated { old, new } => old.metadata.labels != new.metadata.labels,
-            ClusterEvent::Storage { .. } => false,
+            ClusterEvent::NodeAdded(node) => {
+                let has = |term: &Term| label(node, term).is_some();
+                wants.required.is_empty() || wants.required.iter().any(has)
+            }
+            ClusterEvent::NodeUpdated { old, new } => {
+                let changes = |term: &&Term| label(old, term) != label(new, term);
+                let mut near = wants.required.iter().filter(changes);
+                let mut far = wants.required_anti.iter().filter(changes);
+                near.any(|term| label(new, term).is_some())
+                    || far.any(|term| label(old, term).is_some())
+            }
+            ClusterEvent::PodAssigned(other) => near(other),
+            ClusterEvent::PodUpdated { old, new } => {
+                let leaves = |term: &Term| term.may_select(old) && !term.may_select(new);
+                (!near(old) && near(new)) || wants.required_anti.iter().any(leaves)
+            }
+            ClusterEvent::PodRemoved(gone) => {
+                let theirs = PodAffinity::of(gone).unwrap_or_default().required_anti;
+                wants.required_anti.iter().any(|term| term.may_select(gone))
+                    || theirs.iter().any(|term| term.may_select(pod))
+            }
+            ClusterEvent::NodeRemoved(_) | ClusterEvent::Storage { .. } => false,
         }
     }
+}
+
+/// The domain of a term to which the node belongs.
+fn label<'a>(node: &'a Node, term: &Term) -> Option<&'a String> {
+    node.metadata.labels.as_ref()?.get(&term.topology_key)
 }
 
 /// Something counted by topology domain: label and its value.
@@ -235,7 +261,9 @@ impl Score for Liked {
         let least = scores.iter().copied().min().unwrap_or(0);
         let range = scores.iter().copied().max().unwrap_or(0) - least;
         for score in scores {
-            *score = if range > 0 { SCORE_MAX * (*score - least) / range } else { 0 };
+            // By fractions, as upstream does it: they come out below what is exact at times.
+            let share = (*score - least) as f64 / range.max(1) as f64;
+            *score = (SCORE_MAX as f64 * share) as i64;
         }
     }
 }

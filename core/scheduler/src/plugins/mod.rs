@@ -29,7 +29,9 @@ use default_binder::DefaultBinder;
 use default_preemption::DefaultPreemption;
 use image_locality::ImageLocality;
 use inter_pod_affinity::InterPodAffinity;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use naru_api::Object;
+use naru_api::volumes::pod_claims;
 use node_affinity::NodeAffinity;
 use node_name::NodeName;
 use node_ports::NodePorts;
@@ -79,6 +81,13 @@ pub static POST_FILTER: &dyn PostFilterPlugin = &DefaultPreemption;
 pub static BIND: &dyn BindPlugin = &DefaultBinder;
 
 static PRE_ENQUEUE: &[&dyn PreEnqueue] = &[&SchedulingGates];
+
+/// Whether the object is a claim of which the pod makes a volume.
+fn is_claim_of(pod: &Pod, object: &Object) -> bool {
+    object.get::<PersistentVolumeClaim>().is_some()
+        && pod.metadata.namespace.as_deref() == Some(object.namespace())
+        && pod_claims(pod).any(|claim| claim.name == object.name())
+}
 
 /// Why the pod may not be tried yet.
 pub fn pre_enqueue(pod: &Pod) -> Result<(), Rejection> {

@@ -34,7 +34,9 @@ impl Plugin for NodeResourcesFit {
             ClusterEvent::PodUpdated { old, new } => {
                 Resources::of_pod(old, 0, 0) != Resources::of_pod(new, 0, 0)
             }
-            ClusterEvent::PodAssigned(_) | ClusterEvent::Storage { .. } => false,
+            ClusterEvent::NodeRemoved(_)
+            | ClusterEvent::PodAssigned(_)
+            | ClusterEvent::Storage { .. } => false,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::framework::{ClusterEvent, Filter, FilterPlugin, Plugin, Prepared, Rejection, View};
 use crate::nodes::{NodeInfo, PodInfo};
+use crate::plugins::is_claim_of;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::{CSINode, StorageClass};
 use naru_api::volumes::{claim_class, pod_claims, volume_name};
@@ -24,7 +25,10 @@ impl Plugin for NodeVolumeLimits {
 
     fn may_help(&self, pod: &Pod, event: ClusterEvent<'_>) -> bool {
         match event {
-            ClusterEvent::NodeAdded(_) | ClusterEvent::Storage { .. } => true,
+            ClusterEvent::NodeAdded(_) => true,
+            ClusterEvent::Storage { object, .. } => {
+                object.get::<CSINode>().is_some() || is_claim_of(pod, object)
+            }
             ClusterEvent::PodRemoved(gone) => {
                 pod_claims(gone).next().is_some() && pod_claims(pod).next().is_some()
             }

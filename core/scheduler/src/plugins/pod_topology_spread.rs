@@ -7,8 +7,11 @@ use crate::framework::{
     View,
 };
 use crate::nodes::{NodeInfo, PodInfo};
-use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Pod, Service, TopologySpreadConstraint};
+use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{
+    Node, Pod, ReplicationController, Service, TopologySpreadConstraint,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use naru_api::labels::{Labels, Selector};
 use naru_api::scheduling::{
     required_node_affinity_matches, taints, tolerations, untolerated_taint,
@@ -32,17 +35,27 @@ impl Plugin for PodTopologySpread {
         "PodTopologySpread"
     }
 
+    /// Upstream: `isSchedulableAfterPodChange` and `isSchedulableAfterNodeChange`.
     fn may_help(&self, pod: &Pod, event: ClusterEvent<'_>) -> bool {
-        let same_namespace = |other: &Pod| other.metadata.namespace == pod.metadata.namespace;
+        let constraints = constraints_of(pod, "DoNotSchedule");
+        let counts = |other: &Pod| {
+            other.metadata.namespace == pod.metadata.namespace
+                && constraints.iter().any(|c| c.selects(other.metadata.labels.as_ref()))
+        };
+        let domains = |node: &Node| -> Option<Vec<String>> {
+            let labels = node.metadata.labels.as_ref()?;
+            constraints.iter().map(|c| labels.get(&c.key).cloned()).collect()
+        };
         match event {
-            ClusterEvent::NodeAdded(_) => true,
-            ClusterEvent::NodeUpdated { old, new } => old.metadata.labels != new.metadata.labels,
-            ClusterEvent::PodAssigned(other) | ClusterEvent::PodRemoved(other) => {
-                same_namespace(other)
+            ClusterEvent::NodeAdded(node) | ClusterEvent::NodeRemoved(node) => {
+                domains(node).is_some()
             }
-            ClusterEvent::PodUpdated { old, new } => {
-                same_namespace(new) && old.metadata.labels != new.metadata.labels
+            ClusterEvent::NodeUpdated { old, new } => {
+                let honored = constraints.iter().any(|c| c.honor_taints);
+                domains(old) != domains(new) || (honored && taints(old) != taints(new))
             }
+            ClusterEvent::PodAssigned(other) | ClusterEvent::PodRemoved(other) => counts(other),
+            ClusterEvent::PodUpdated { old, new } => counts(old) != counts(new),
             ClusterEvent::Storage { .. } => false,
         }
     }
@@ -81,8 +94,11 @@ impl Constraint {
         self.selectors.iter().all(|selector| selector.matches(labels))
     }
 
-    /// How many pods of the namespace on the node count.
+    /// How many pods of the namespace on the node count: none when an empty selector selects them.
     fn count(&self, node: &NodeInfo, namespace: &str) -> i64 {
+        if self.selectors.iter().all(Selector::is_everything) {
+            return 0;
+        }
         let counts = |pod: &&std::sync::Arc<PodInfo>| {
             pod.key.namespace == namespace
                 && !pods::is_terminating(&pod.pod)
@@ -299,7 +315,8 @@ impl Score for Evenness<'_> {
     }
 }
 
-/// What holds for pods without constraints of their own that some Service or ReplicaSet selects.
+/// What holds for pods without constraints of their own that a Service or their controller
+/// selects.
 fn default_constraints(pod: &Pod, cache: &Cache) -> Vec<Constraint> {
     let selectors = default_selectors(pod, cache);
     if selectors.is_empty() {
@@ -327,16 +344,26 @@ fn default_selectors(pod: &Pod, cache: &Cache) -> Vec<Selector> {
             merged.extend(selector.clone());
         }
     }
-    let mut selectors = Vec::new();
-    if !merged.is_empty() {
-        selectors.push(Selector::from_map(&merged));
-    }
-    let owners = pod.metadata.owner_references.iter().flatten();
-    for owner in owners.filter(|owner| owner.controller == Some(true)) {
-        let rs = cache.get::<ReplicaSet>(&Key::new(namespace, owner.name.clone()));
-        let Some(rs) = rs.filter(|_| owner.kind == "ReplicaSet") else { continue };
-        let selector = rs.spec.as_ref().map(|spec| &spec.selector);
-        selectors.extend(Selector::from_label_selector(selector).ok());
-    }
-    selectors
+    let mut owners = pod.metadata.owner_references.iter().flatten();
+    let controller = owners.find(|owner| owner.controller == Some(true));
+    let of_controller = controller.and_then(|owner| selector_of(owner, namespace, cache));
+    let of_services = Some(Selector::from_map(&merged));
+    let all = of_services.into_iter().chain(of_controller);
+    all.filter(|selector| !selector.is_everything()).collect()
+}
+
+/// What a pod's controller selects. Upstream: `DefaultSelector` in
+/// `pkg/scheduler/framework/plugins/helper/spread.go`.
+fn selector_of(owner: &OwnerReference, namespace: &str, cache: &Cache) -> Option<Selector> {
+    let key = Key::new(namespace, owner.name.as_str());
+    let selector = match (owner.api_version.as_str(), owner.kind.as_str()) {
+        ("v1", "ReplicationController") => {
+            let spec = cache.get::<ReplicationController>(&key)?.spec.as_ref()?;
+            return Some(Selector::from_map(spec.selector.as_ref()?));
+        }
+        ("apps/v1", "ReplicaSet") => &cache.get::<ReplicaSet>(&key)?.spec.as_ref()?.selector,
+        ("apps/v1", "StatefulSet") => &cache.get::<StatefulSet>(&key)?.spec.as_ref()?.selector,
+        _ => return None,
+    };
+    Selector::from_label_selector(Some(selector)).ok()
 }

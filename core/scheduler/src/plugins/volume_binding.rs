@@ -6,6 +6,7 @@
 
 use crate::framework::{ClusterEvent, Filter, FilterPlugin, Plugin, Prepared, Rejection, View};
 use crate::nodes::{NodeInfo, PodInfo};
+use crate::plugins::is_claim_of;
 use k8s_openapi::api::core::v1::{
     Node, PersistentVolume, PersistentVolumeClaim, Pod, TopologySelectorTerm,
 };
@@ -45,9 +46,8 @@ impl Plugin for VolumeBinding {
 }
 
 fn storage_helps(pod: &Pod, object: &Object, old: Option<&Object>) -> bool {
-    if let Some(claim) = object.get::<PersistentVolumeClaim>() {
-        return claim.metadata.namespace == pod.metadata.namespace
-            && volumes::pod_claims(pod).any(|used| used.name == object.name());
+    if object.get::<PersistentVolumeClaim>().is_some() {
+        return is_claim_of(pod, object);
     }
     if let Some(class) = object.get::<StorageClass>() {
         let before = old.and_then(Object::get::<StorageClass>);

@@ -5,6 +5,7 @@
 
 use crate::framework::{ClusterEvent, Filter, FilterPlugin, Plugin, Prepared, Rejection, View};
 use crate::nodes::{NodeInfo, PodInfo};
+use crate::plugins::is_claim_of;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Volume};
 use naru_api::Key;
 use naru_api::volumes::{claim_modes, pod_claims};
@@ -32,10 +33,7 @@ impl Plugin for VolumeRestrictions {
                         .any(|claim| pod_claims(gone).any(|other| other.name == claim.name));
                 shares_claim || conflict(&disks(pod), &disks(gone))
             }
-            ClusterEvent::Storage { object, .. } => {
-                object.get::<PersistentVolumeClaim>().is_some()
-                    && pod_claims(pod).any(|claim| claim.name == object.name())
-            }
+            ClusterEvent::Storage { object, .. } => is_claim_of(pod, object),
             _ => false,
         }
     }
@@ -48,7 +46,9 @@ impl FilterPlugin for VolumeRestrictions {
             return Ok(Prepared::skip());
         }
         let mut exclusive = Vec::new();
-        for key in &pod.claims {
+        // A claim that is made for the pod is nobody else's.
+        let named = pod_claims(&pod.pod).zip(&pod.claims).filter(|(claim, _)| !claim.ephemeral);
+        for (_, key) in named {
             let Some(claim) = view.cache.get::<PersistentVolumeClaim>(key) else {
                 let text = format!("persistentvolumeclaim \"{}\" not found", key.name);
                 return Err(Rejection::unresolvable(text));

@@ -8,9 +8,10 @@ use crate::{
     Sys, Vfs, World,
 };
 use naru_api::ApiService;
+use naru_network::{Network, NsId, Pong};
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A process that has its turn, with its kernel and the world.
@@ -485,6 +486,30 @@ impl NetStack for Call<'_> {
         if let Ok(net) = self.sockets() {
             net.close(socket);
         }
+    }
+
+    fn ping_open(&mut self) -> Result<SocketId, Errno> {
+        let socket = self.sockets()?.ping_open()?;
+        Ok(self.own(socket))
+    }
+
+    fn ping_send(
+        &mut self,
+        socket: SocketId,
+        to: IpAddr,
+        seq: u16,
+        length: u16,
+        ttl: Option<u8>,
+    ) -> Result<(), Errno> {
+        self.sockets()?.ping_send(socket, to, seq, length, ttl)
+    }
+
+    fn ping_recv(&mut self, socket: SocketId) -> Result<Pong, Errno> {
+        self.sockets()?.ping_recv(socket)
+    }
+
+    fn administer(&mut self) -> Option<(&mut Network, NsId)> {
+        self.world.net()?.administer()
     }
 }
 

@@ -130,6 +130,8 @@ pub struct ProcessInfo {
     pub tty: Option<TtyId>,
     /// Processor time used so far, in microseconds.
     pub cpu_micros: u64,
+    /// Its sockets.
+    pub sockets: Vec<SocketId>,
 }
 
 /// Who asks for the exit code.
@@ -206,6 +208,7 @@ impl Process {
             started: self.started,
             tty: self.tty,
             cpu_micros: self.cpu_micros,
+            sockets: self.sockets.keys().copied().collect(),
         }
     }
 

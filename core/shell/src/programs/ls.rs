@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 /// Half a year: older files show their year instead of the time.
 const RECENT_SECONDS: u64 = 15_778_476;
 
-/// `ls [-1aAdFhilrRStC] [--color[=when]] files…`
+/// `ls [-1aAdFhilLrRStC] [--color[=when]] files…`
 pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let long = [
         ("all", 'a'),
@@ -17,8 +17,9 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         ("recursive", 'R'),
         ("color", 'G'),
         ("human-readable", 'h'),
+        ("dereference", 'L'),
     ];
-    let options = match Options::parse(sys, args, "1aAdFhilnprRStCGXo", &long, out, 2) {
+    let options = match Options::parse(sys, args, "1aAdFhilLnprRStCGXo", &long, out, 2) {
         Ok(options) => options,
         Err(code) => return code,
     };
@@ -30,7 +31,8 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let (mut files, mut dirs) = (Vec::new(), Vec::new());
     for name in operands {
         let path = sys.absolute(&name);
-        let follows = !options.has('l') && !options.has('d');
+        let plain = !options.has('l') && !options.has('d');
+        let follows = plain || options.has('L') || name.ends_with('/');
         let found = if follows { sys.fs().stat(&path) } else { sys.fs().lstat(&path) };
         let found = found.or_else(|_| sys.fs().lstat(&path));
         match found {
@@ -94,9 +96,14 @@ fn entries(
         }
     }
     let hidden = options.has('a') || options.has('A');
-    for entry in sys.fs().list(&dir)? {
+    for mut entry in sys.fs().list(&dir)? {
         if hidden || !entry.name.starts_with('.') {
-            list.push((join(&dir, &entry.name), entry));
+            let path = join(&dir, &entry.name);
+            if options.has('L') {
+                // A link that leads nowhere is shown as the link it is.
+                entry.stat = sys.fs().stat(&path).unwrap_or(entry.stat);
+            }
+            list.push((path, entry));
         }
     }
     sort(&mut list, options);

@@ -1,5 +1,6 @@
 //! The programs that every image may carry.
 
+mod awk;
 mod base64;
 mod cat;
 mod cut;
@@ -7,15 +8,20 @@ pub(crate) mod date;
 mod diff;
 pub(crate) mod echo;
 mod endless;
+mod expr;
 mod files;
 mod grep;
 mod head;
 pub(crate) mod id;
+mod less;
 mod ls;
+mod machine;
+mod nano;
 pub(crate) mod net;
 pub(crate) mod printf;
 pub(crate) mod regex;
 mod run;
+mod screen;
 mod sed;
 mod small;
 mod sort;
@@ -28,6 +34,7 @@ mod tr;
 mod uniq;
 mod vi;
 mod wc;
+mod whole;
 
 use crate::shell::{Flavor, Shell};
 use crate::{Errno, Program, ProgramTable, Sys, Vfs};
@@ -37,7 +44,9 @@ use tool::{Filter, Filtering, OneShot, Out};
 fn load(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
         "[" | "test" => once(test::run),
+        "arch" => once(machine::arch),
         "ash" => Box::new(Shell::new(Flavor::Ash)),
+        "awk" | "mawk" => filter::<awk::Awk>(),
         "base64" => filter::<base64::Base64>(),
         "basename" => once(small::basename),
         "bash" => Box::new(Shell::new(Flavor::Bash)),
@@ -45,50 +54,70 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "chmod" => once(files::chmod),
         "chown" => once(files::chown),
         "clear" => once(small::clear),
+        "cmp" | "nl" | "paste" | "rev" | "sha1sum" | "sha256sum" | "sha512sum" | "tac" => {
+            filter::<whole::Whole>()
+        }
+        "conntrack" => once(net::admin::conntrack::run),
         "cp" => once(files::cp),
         "curl" => Box::new(net::curl::Curl::default()),
         "cut" => filter::<cut::Cut>(),
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
         "diff" => once(diff::run),
+        "dig" => Box::new(net::dig::Dig::default()),
         "dirname" => once(small::dirname),
+        "du" => once(machine::du),
         "echo" => once(echo::run),
         "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
         "env" => Box::new(run::Env::default()),
+        "expr" => once(expr::run),
         "false" => once(small::no_indeed),
         "find" => once(small::find),
         "head" => filter::<head::Head>(),
         "hostname" => once(small::hostname),
         "id" => once(id::id),
+        "ip" => once(net::admin::ip::iproute),
+        "iptables" => once(net::admin::iptables::iptables),
+        "iptables-restore" => Box::new(net::admin::iptables::Restore::default()),
+        "iptables-save" => once(net::admin::iptables::save),
         "kill" => once(small::kill),
+        "killall" | "pgrep" | "pkill" => once(machine::by_name),
+        "less" | "more" => Box::new(less::Less::default()),
         "ln" => once(files::ln),
         "ls" => once(ls::run),
         "mkdir" => once(files::mkdir),
         "mktemp" => once(small::mktemp),
         "mv" => once(files::mv),
+        "nano" => Box::new(nano::Nano::default()),
         "nc" => Box::new(net::nc::Nc::default()),
         "nproc" => once(small::nproc),
         "nslookup" => Box::new(net::nslookup::Nslookup::default()),
+        "ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Iputils)),
         "printenv" => once(small::printenv),
         "printf" => once(printf::run),
         "ps" => once(small::ps),
         "pwd" => once(small::pwd),
         "readlink" => once(files::readlink),
+        "realpath" => once(machine::realpath),
         "rm" => once(files::rm),
         "rmdir" => once(files::rmdir),
         "sed" => filter::<sed::Sed>(),
         "seq" => Box::new(endless::Seq::default()),
         "sleep" => Box::new(endless::Sleep::default()),
         "sort" => filter::<sort::Sort>(),
+        "ss" => once(net::admin::ss::run),
         "stat" => once(files::stat),
+        "sync" => once(machine::sync),
         "tail" => Box::new(tail::TailProgram::new()),
         "tar" => Box::new(tar::Tar::default()),
+        "tcpdump" => Box::new(net::admin::tcpdump::Tcpdump::default()),
         "tee" => filter::<tee::Tee>(),
         "time" => Box::new(run::TimeProgram::default()),
         "timeout" => Box::new(run::Timeout::default()),
         "touch" => once(files::touch),
         "tr" => filter::<tr::Tr>(),
         "true" => once(small::yes_indeed),
+        "tty" => once(machine::tty),
         "uname" => once(small::uname),
         "uniq" => filter::<uniq::Uniq>(),
         "vi" | "vim" => Box::new(vi::Vi::default()),
@@ -99,18 +128,119 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "whoami" => once(id::whoami),
         "xargs" => Box::new(run::Xargs::default()),
         "yes" => Box::new(endless::Yes::default()),
+        _ => return busybox(name),
+    })
+}
+
+/// Programs that Busybox words otherwise than those that stand alone.
+fn busybox(name: &str) -> Option<Box<dyn Program>> {
+    Some(match name {
+        "busybox ip" => once(net::admin::ip::busybox),
+        "busybox ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Busybox)),
         _ => return None,
     })
 }
 
-/// Every name that [`load`] knows, sorted.
+/// Every name that [`load`] knows, sorted, but for those of [`busybox`].
 const NAMES: &[&str] = &[
-    "[", "ash", "base64", "basename", "bash", "cat", "chmod", "chown", "clear", "cp", "curl",
-    "cut", "dash", "date", "diff", "dirname", "echo", "egrep", "env", "false", "fgrep", "find",
-    "grep", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mktemp", "mv", "nc", "nproc",
-    "nslookup", "printenv", "printf", "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq",
-    "sleep", "sort", "stat", "tail", "tar", "tee", "test", "time", "timeout", "touch", "tr",
-    "true", "uname", "uniq", "vi", "vim", "watch", "wc", "wget", "which", "whoami", "xargs", "yes",
+    "[",
+    "arch",
+    "ash",
+    "awk",
+    "base64",
+    "basename",
+    "bash",
+    "cat",
+    "chmod",
+    "chown",
+    "clear",
+    "cmp",
+    "conntrack",
+    "cp",
+    "curl",
+    "cut",
+    "dash",
+    "date",
+    "diff",
+    "dig",
+    "dirname",
+    "du",
+    "echo",
+    "egrep",
+    "env",
+    "expr",
+    "false",
+    "fgrep",
+    "find",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "ip",
+    "iptables",
+    "iptables-restore",
+    "iptables-save",
+    "kill",
+    "killall",
+    "less",
+    "ln",
+    "ls",
+    "mawk",
+    "mkdir",
+    "mktemp",
+    "more",
+    "mv",
+    "nano",
+    "nc",
+    "nl",
+    "nproc",
+    "nslookup",
+    "paste",
+    "pgrep",
+    "ping",
+    "pkill",
+    "printenv",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "realpath",
+    "rev",
+    "rm",
+    "rmdir",
+    "sed",
+    "seq",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "sleep",
+    "sort",
+    "ss",
+    "stat",
+    "sync",
+    "tac",
+    "tail",
+    "tar",
+    "tcpdump",
+    "tee",
+    "test",
+    "time",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "tty",
+    "uname",
+    "uniq",
+    "vi",
+    "vim",
+    "watch",
+    "wc",
+    "wget",
+    "which",
+    "whoami",
+    "xargs",
+    "yes",
 ];
 
 fn once(run: fn(&mut dyn Sys, &[String], &mut Out) -> i32) -> Box<dyn Program> {

@@ -37,7 +37,8 @@ pub fn format(args: &[String]) -> Printed {
     }
 }
 
-struct Field {
+/// A conversion's flags, width and precision.
+pub(super) struct Field {
     left: bool,
     zero: bool,
     plus: bool,
@@ -82,7 +83,8 @@ fn once<'a>(
     stopped
 }
 
-fn field<'a, 'b>(
+/// Reads what stands between `%` and the conversion's letter.
+pub(super) fn field<'a, 'b>(
     text: &'b str,
     arguments: &mut impl Iterator<Item = &'a String>,
 ) -> (Field, &'b str) {
@@ -118,7 +120,7 @@ fn field<'a, 'b>(
 }
 
 /// Formats one argument; `true` if `\c` said to stop.
-fn convert(
+pub(super) fn convert(
     field: &Field,
     conversion: char,
     argument: Option<&String>,
@@ -196,7 +198,7 @@ fn exponent(value: f64, precision: usize) -> String {
 }
 
 fn general(value: f64, precision: usize) -> String {
-    let power = if value == 0.0 { 0 } else { value.log10().floor() as i32 };
+    let power = if value == 0.0 { 0 } else { libm::log10(value).floor() as i32 };
     let text = if power < -4 || power >= precision as i32 {
         let text = exponent(value, precision - 1);
         return match text.split_once('e') {

@@ -108,15 +108,24 @@ impl Stream {
         Ok(taken.len())
     }
 
-    /// Why the two sides do not understand each other, in the words of Go's `net/http`; `None`
+    /// Why the two sides do not understand each other, in the words of Go's `crypto/tls`; `None`
     /// while they may.
     pub fn failure(&self) -> Option<String> {
         match self.tls()?.state() {
-            tls::State::Failed(TlsError::NotTls(first)) if first == b"HTTP/" => {
-                Some("http: server gave HTTP response to HTTPS client".to_owned())
-            }
             tls::State::Failed(error) => Some(error.to_string()),
             _ => None,
+        }
+    }
+
+    /// The same as the client of Go's `net/http` says it, which looks at what came instead.
+    ///
+    /// Upstream: `send` in `net/http/client.go`.
+    pub fn client_failure(&self) -> Option<String> {
+        match self.tls()?.state() {
+            tls::State::Failed(TlsError::NotTls([b'H', b'T', b'T', b'P', b'/'])) => {
+                Some("http: server gave HTTP response to HTTPS client".to_owned())
+            }
+            _ => self.failure(),
         }
     }
 

@@ -19,6 +19,7 @@ extern "C" {
         label: &str,
         on_change: &Closure<dyn Fn(String)>,
         on_save: &Closure<dyn Fn()>,
+        on_move: &Closure<dyn Fn()>,
     ) -> Result<JsValue, JsValue>;
 
     /// Shows another text.
@@ -28,6 +29,10 @@ extern "C" {
     /// Takes the keyboard.
     #[wasm_bindgen(method)]
     pub fn focus(this: &Editor);
+
+    /// The field at the cursor: `deployment.spec.replicas`; "" where there is none.
+    #[wasm_bindgen(method)]
+    pub fn field(this: &Editor) -> String;
 
     /// Marks a line, counted from 1, with a message; 0 marks none.
     #[wasm_bindgen(method)]

@@ -3,7 +3,7 @@
 use crate::lessons;
 use crate::pace::Pace;
 use naru_cluster::view::Inspection;
-use naru_cluster::{Cluster, Input, JobId, Profile, Record, Session};
+use naru_cluster::{Cluster, ExecResult, Input, JobId, Profile, Record, Session};
 use naru_lesson::Lesson;
 use naru_sim::Time;
 use naru_web::protocol::{
@@ -82,6 +82,8 @@ pub struct Engine {
     looked_at: u64,
     /// Something may have changed since the inspected object and the checks were looked at.
     stirred: bool,
+    /// A call waits for the schemas of OpenAPI.
+    wants_schemas: bool,
     /// A kept session is lived through again: the percentage that was told.
     resuming: Option<u8>,
     time: Option<TimeView>,
@@ -152,6 +154,7 @@ impl Engine {
             looked_ms: f64::NEG_INFINITY,
             looked_at: 0,
             stirred: true,
+            wants_schemas: false,
             resuming,
             time: None,
             marked: 0,
@@ -226,27 +229,11 @@ impl Engine {
                 }
             }
             Request::Resize { .. } => {}
-            Request::Speed(speed) => self.pace = Pace::new(speed, real_ms, self.session.now()),
-            Request::Step => {
-                self.step_to_change();
-                self.pause(real_ms, reports);
-            }
-            Request::Travel(micros) => {
-                self.travel(Time::from_micros(micros), reports);
-                self.pause(real_ms, reports);
-            }
-            Request::TakeUp(index) => {
-                self.session.take_up(index as usize);
-                self.arrive(reports);
-                self.pause(real_ms, reports);
-            }
-            Request::ResetStep => {
-                if let Some(begun) = self.begun.get(&self.step).copied() {
-                    let speed = self.pace.speed();
-                    self.travel(begun, reports);
-                    self.pace = Pace::new(speed, real_ms, self.session.now());
-                }
-            }
+            Request::Speed(_)
+            | Request::Step
+            | Request::Travel(_)
+            | Request::TakeUp(_)
+            | Request::ResetStep => self.take_time(request, real_ms, reports),
             Request::Locale(locale) => {
                 if self.session.is_live() {
                     self.session.input(Input::Locale(locale));
@@ -274,6 +261,34 @@ impl Engine {
                 self.begun.entry(step).or_insert(self.session.now());
                 self.look_soon();
             }
+        }
+    }
+
+    /// Lets time go otherwise than by itself.
+    fn take_time(&mut self, request: Request, real_ms: f64, reports: &mut Vec<Report>) {
+        match request {
+            Request::Speed(speed) => self.pace = Pace::new(speed, real_ms, self.session.now()),
+            Request::Step => {
+                self.step_to_change();
+                self.pause(real_ms, reports);
+            }
+            Request::Travel(micros) => {
+                self.travel(Time::from_micros(micros), reports);
+                self.pause(real_ms, reports);
+            }
+            Request::TakeUp(index) => {
+                self.session.take_up(index as usize);
+                self.arrive(reports);
+                self.pause(real_ms, reports);
+            }
+            Request::ResetStep => {
+                if let Some(begun) = self.begun.get(&self.step).copied() {
+                    let speed = self.pace.speed();
+                    self.travel(begun, reports);
+                    self.pace = Pace::new(speed, real_ms, self.session.now());
+                }
+            }
+            _ => {}
         }
     }
 
@@ -356,11 +371,12 @@ impl Engine {
 
     /// Whether `kubectl explain` waits for the schemas.
     pub fn wants_openapi(&self) -> bool {
-        self.session.wants_openapi()
+        self.wants_schemas || self.session.wants_openapi()
     }
 
     /// Brings the schemas; `None` if they cannot be had.
     pub fn set_openapi(&mut self, json: Option<&str>) {
+        self.wants_schemas = false;
         self.session.set_openapi(json.map(str::as_bytes));
     }
 
@@ -372,7 +388,7 @@ impl Engine {
         }
         let before = self.session.now();
         let mut busy = true;
-        while busy && clock() - started < SLICE_MS {
+        while busy && !self.wants_schemas && clock() - started < SLICE_MS {
             busy = if self.calls.is_empty() {
                 !self.session.advance(self.pace.target(started), EVENTS_PER_LOOK)
             } else {
@@ -385,7 +401,11 @@ impl Engine {
         self.stirred |= self.session.now() != before;
         self.pace.forgive_debt(now, self.session.now());
         self.tell(now, reports);
-        if busy { Next::Now } else { self.rest(now) }
+        match busy {
+            true if self.wants_schemas => Next::In(LOOK_MS),
+            true => Next::Now,
+            false => self.rest(now),
+        }
     }
 
     /// Lives through a kept session again, as fast as possible.
@@ -462,7 +482,8 @@ impl Engine {
             }
             Call::Peek(line) => {
                 let result = session.peek(line);
-                let (stdout, stderr, code) = (result.stdout, result.stderr, result.code);
+                self.wants_schemas = result.is_none();
+                let ExecResult { stdout, stderr, code } = result?;
                 Some(Ok(Reply::Exec { stdout, stderr, code }))
             }
             Call::Fault(words) => {

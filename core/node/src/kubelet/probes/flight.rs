@@ -296,7 +296,7 @@ impl HttpGet {
     fn broken(&self, doing: &str, errno: Errno) -> String {
         let to = self.to;
         let why = || format!("{doing} tcp {to}: {doing}: {errno}").to_lowercase();
-        self.connection.failure().unwrap_or_else(why)
+        self.connection.client_failure().unwrap_or_else(why)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Programs that use the network, and what they share.
 
+pub mod admin;
 mod connect;
 pub mod curl;
+pub mod dig;
 pub mod nc;
 pub mod nslookup;
+pub mod ping;
 mod resolver;
 pub mod secure;
 mod url;

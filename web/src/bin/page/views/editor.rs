@@ -66,6 +66,12 @@ pub enum Msg {
     Check(u32),
     /// The text was checked.
     Checked(Verdict),
+    /// Fields are to be explained, or not.
+    Explain(bool),
+    /// The cursor is elsewhere.
+    Moved,
+    /// What a field means is known.
+    Explained(String, String),
 }
 
 /// The editor.
@@ -79,6 +85,10 @@ pub struct EditorView {
     verdict: Option<Verdict>,
     /// Counts the changes.
     changes: u32,
+    /// Fields are explained.
+    explains: bool,
+    /// The field at the cursor, and what it means once that is known.
+    field: (String, String),
     closures: Rc<RefCell<Vec<JsValue>>>,
 }
 
@@ -96,6 +106,8 @@ impl Component for EditorView {
             saved: false,
             verdict: None,
             changes: 0,
+            explains: false,
+            field: Default::default(),
             closures: Rc::default(),
         };
         editor.list(ctx);
@@ -114,15 +126,19 @@ impl Component for EditorView {
         let link = ctx.link().clone();
         let on_change = Closure::<dyn Fn(String)>::new(link.callback(Msg::Changed).as_fn());
         let on_save = Closure::<dyn Fn()>::new(move || link.send_message(Msg::Save));
+        let link = ctx.link().clone();
+        let on_move = Closure::<dyn Fn()>::new(move || link.send_message(Msg::Moved));
         let label = page(ctx).texts().editor;
         let link = ctx.link().clone();
         let closures = self.closures.clone();
         wasm_bindgen_futures::spawn_local(async move {
-            match codemirror::open(&host, label, &on_change, &on_save).await {
+            match codemirror::open(&host, label, &on_change, &on_save, &on_move).await {
                 Ok(editor) => link.send_message(Msg::Opened(editor.unchecked_into())),
                 Err(error) => dom::log_error(&error),
             }
-            closures.borrow_mut().extend([on_change.into_js_value(), on_save.into_js_value()]);
+            let kept =
+                [on_change.into_js_value(), on_save.into_js_value(), on_move.into_js_value()];
+            closures.borrow_mut().extend(kept);
         });
     }
 
@@ -176,6 +192,17 @@ impl Component for EditorView {
                 }
                 self.verdict = Some(verdict);
             }
+            Msg::Explain(explains) => {
+                self.explains = explains;
+                self.field = Default::default();
+                self.explain(ctx);
+            }
+            Msg::Moved => return self.explain(ctx),
+            Msg::Explained(field, text) => {
+                if self.field.0 == field {
+                    self.field.1 = text;
+                }
+            }
         }
         true
     }
@@ -219,11 +246,30 @@ impl Component for EditorView {
                         <button class="tool" disabled={self.saved || !is_safe} onclick={ctx.link().callback(|_| Msg::Save)}>
                             { if self.saved { texts.saved } else { texts.save } }
                         </button>
+                        <button
+                            class="tool"
+                            aria-pressed={self.explains.to_string()}
+                            title="kubectl explain"
+                            onclick={ctx.link().callback({
+                                let explains = !self.explains;
+                                move |_| Msg::Explain(explains)
+                            })}
+                        >
+                            { texts.explain }
+                        </button>
                         <button class="run" disabled={!is_safe} onclick={ctx.link().callback(|_| Msg::Apply)}>
                             { icon(Icon::Run) }{ texts.apply }
                         </button>
                     </div>
-                    <div class="editor-host" ref={self.host.clone()} />
+                    <div class="editor-middle">
+                        <div class="editor-host" ref={self.host.clone()} />
+                        if self.explains {
+                            <section class="explained" tabindex="0" aria-label={texts.explain} data-testid="explained">
+                                <p><code>{ &self.field.0 }</code></p>
+                                <pre>{ &self.field.1 }</pre>
+                            </section>
+                        }
+                    </div>
                     if let Some(verdict) = &self.verdict {
                         <p class={classes!("verdict", verdict.bad.then_some("bad"))} role="status" data-testid="verdict">
                             { &verdict.text }
@@ -266,6 +312,24 @@ impl EditorView {
         self.changes = self.changes.wrapping_add(1);
         let (link, changes) = (ctx.link().clone(), self.changes);
         Timeout::new(CHECK_AFTER_MS, move || link.send_message(Msg::Check(changes))).forget();
+    }
+
+    /// Has a copy of the cluster explain the field at the cursor. Tells whether that is another one.
+    fn explain(&mut self, ctx: &Context<Self>) -> bool {
+        let field = self.editor.as_ref().filter(|_| self.explains).map(Editor::field);
+        let Some(field) = field.filter(|field| !field.is_empty() && *field != self.field.0) else {
+            return false;
+        };
+        self.field = (field.clone(), String::new());
+        let link = ctx.link().clone();
+        let command = format!("kubectl explain {field}");
+        let answer = Callback::from(move |answer: Answer| {
+            if let Ok(Reply::Exec { stdout, stderr, .. }) = answer {
+                link.send_message(Msg::Explained(field.clone(), stdout + &stderr));
+            }
+        });
+        page(ctx).ask(Call::Peek(command), answer);
+        true
     }
 
     /// Has a copy of the cluster say what it would do with the text.

@@ -1,16 +1,8 @@
 //! `vi`: an editor for the terminal.
 
-mod buffer;
-
+use super::screen::{Buffer, Key, Keys, shown, size, width};
 use super::tool::Out;
 use crate::{Errno, Program, Step, Sys};
-use buffer::Buffer;
-use unicode_width::UnicodeWidthChar;
-
-/// The terminal's size, if nobody tells it.
-const SIZE: (u16, u16) = (80, 24);
-/// Columns of a tabulator.
-const TAB: usize = 8;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {
@@ -46,27 +38,9 @@ pub struct Vi {
     message: String,
     search: String,
     register: Option<Register>,
-    /// Bytes that are no whole key yet.
-    input: Vec<u8>,
+    keys: Keys,
     out: Out,
     code: Option<i32>,
-}
-
-/// A key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    Char(char),
-    Enter,
-    Escape,
-    Backspace,
-    Delete,
-    Up,
-    Down,
-    Left,
-    Right,
-    Home,
-    End,
-    Control(char),
 }
 
 impl Program for Vi {
@@ -79,9 +53,9 @@ impl Program for Vi {
             match sys.read(0, 4096) {
                 Ok(bytes) if bytes.is_empty() => self.code = Some(1),
                 Ok(bytes) => {
-                    self.input.extend(bytes);
+                    self.keys.typed(bytes);
                     stirred = true;
-                    while let Some(key) = self.next_key() {
+                    while let Some(key) = self.keys.next() {
                         self.press(sys, key);
                         if self.code.is_some() {
                             break;
@@ -127,47 +101,6 @@ impl Vi {
             let _ = sys.tty_raw(0, false);
         }
         if self.out.flush(sys) { Step::Exit(code) } else { Step::Block { until: None } }
-    }
-
-    /// The next key of what was typed.
-    fn next_key(&mut self) -> Option<Key> {
-        let first = *self.input.first()?;
-        let (key, used) = match first {
-            0x1b => self.escape(),
-            b'\r' | b'\n' => (Key::Enter, 1),
-            8 | 127 => (Key::Backspace, 1),
-            b'\t' => (Key::Char('\t'), 1),
-            byte @ 1..=26 => (Key::Control(char::from(byte + 96)), 1),
-            byte if byte < 0x80 => (Key::Char(char::from(byte)), 1),
-            byte => {
-                let length = match byte {
-                    0xf0.. => 4,
-                    0xe0.. => 3,
-                    _ => 2,
-                };
-                let bytes = self.input.get(..length)?;
-                let c = std::str::from_utf8(bytes).ok().and_then(|text| text.chars().next());
-                (Key::Char(c.unwrap_or('\u{fffd}')), length)
-            }
-        };
-        self.input.drain(..used.min(self.input.len()));
-        Some(key)
-    }
-
-    /// Escape by itself, or the beginning of a key's name.
-    fn escape(&self) -> (Key, usize) {
-        match self.input.get(1..) {
-            Some([b'[' | b'O', b'A', ..]) => (Key::Up, 3),
-            Some([b'[' | b'O', b'B', ..]) => (Key::Down, 3),
-            Some([b'[' | b'O', b'C', ..]) => (Key::Right, 3),
-            Some([b'[' | b'O', b'D', ..]) => (Key::Left, 3),
-            Some([b'[' | b'O', b'H', ..]) => (Key::Home, 3),
-            Some([b'[' | b'O', b'F', ..]) => (Key::End, 3),
-            Some([b'[', b'3', b'~', ..]) => (Key::Delete, 4),
-            Some([b'[', b'5', b'~', ..]) => (Key::Control('b'), 4),
-            Some([b'[', b'6', b'~', ..]) => (Key::Control('f'), 4),
-            _ => (Key::Escape, 1),
-        }
     }
 
     fn press(&mut self, sys: &mut dyn Sys, key: Key) {
@@ -256,7 +189,7 @@ impl Vi {
     }
 
     fn scroll(&mut self, sys: &dyn Sys, c: char) {
-        let rows = usize::from(sys.tty_size(1).unwrap_or(SIZE).1).saturating_sub(2).max(1);
+        let rows = size(sys).1.saturating_sub(2).max(1);
         match c {
             'f' => self.buffer.row += rows,
             'b' => self.buffer.row = self.buffer.row.saturating_sub(rows),
@@ -480,8 +413,8 @@ impl Vi {
     }
 
     fn draw(&mut self, sys: &dyn Sys) {
-        let (columns, rows) = sys.tty_size(1).unwrap_or(SIZE);
-        let (columns, rows) = (usize::from(columns), usize::from(rows).saturating_sub(1).max(1));
+        let (columns, rows) = size(sys);
+        let rows = rows.saturating_sub(1).max(1);
         let row = self.buffer.row;
         if row < self.top {
             self.top = row;
@@ -511,33 +444,4 @@ impl Vi {
         text.push_str(&format!("\x1b[{line};{}H\x1b[?25h", column.min(columns)));
         self.out.put(text);
     }
-}
-
-fn width_of(c: char, column: usize) -> usize {
-    match c {
-        '\t' => TAB - column % TAB,
-        c => c.width().unwrap_or(1),
-    }
-}
-
-fn width(chars: &[char]) -> usize {
-    chars.iter().fold(0, |column, c| column + width_of(*c, column))
-}
-
-/// As much of a line as fits.
-fn shown(line: &[char], columns: usize) -> String {
-    let (mut text, mut column) = (String::new(), 0);
-    for c in line {
-        let wide = width_of(*c, column);
-        if column + wide > columns {
-            break;
-        }
-        match c {
-            '\t' => text.push_str(&" ".repeat(wide)),
-            c if c.is_control() => text.push('?'),
-            c => text.push(*c),
-        }
-        column += wide;
-    }
-    text
 }

@@ -1,0 +1,139 @@
+//! `/configz`: the kubelet's configuration with its defaults.
+//!
+//! Upstream: `component-base/configz`, `SetDefaults_KubeletConfiguration` in
+//! `pkg/kubelet/apis/config/v1beta1/defaults.go`, and what kubeadm sets.
+
+use crate::{NodeConfig, limits};
+use serde_json::{Value, json};
+
+/// `{"kubeletconfig": …}`.
+pub(super) fn of(config: &NodeConfig) -> Value {
+    let mut all = serde_json::Map::new();
+    for part in [server(config), pods(config), frequencies(), images_and_logs()] {
+        if let Value::Object(part) = part {
+            all.extend(part);
+        }
+    }
+    json!({ "kubeletconfig": all })
+}
+
+/// How it is reached, and how it reaches the API server.
+fn server(config: &NodeConfig) -> Value {
+    json!({
+        "enableServer": true,
+        "address": "0.0.0.0",
+        "port": 10_250,
+        "rotateCertificates": true,
+        "authentication": {
+            "x509": { "clientCAFile": "/etc/kubernetes/pki/ca.crt" },
+            "webhook": { "enabled": true, "cacheTTL": "2m0s" },
+            "anonymous": { "enabled": false },
+        },
+        "authorization": {
+            "mode": "Webhook",
+            "webhook": { "cacheAuthorizedTTL": "5m0s", "cacheUnauthorizedTTL": "30s" },
+        },
+        "enableDebuggingHandlers": true,
+        "enableProfilingHandler": true,
+        "enableDebugFlagsHandler": true,
+        "enableSystemLogHandler": true,
+        "healthzPort": 10_248,
+        "healthzBindAddress": "127.0.0.1",
+        "eventRecordQPS": 50,
+        "eventBurst": 100,
+        "contentType": "application/vnd.kubernetes.protobuf",
+        "kubeAPIQPS": 50,
+        "kubeAPIBurst": 100,
+        "registerNode": true,
+        "clusterDomain": config.cluster_domain,
+        "clusterDNS": [config.cluster_dns.to_string()],
+        "staticPodPath": "/etc/kubernetes/manifests",
+    })
+}
+
+/// What its pods may have.
+fn pods(config: &NodeConfig) -> Value {
+    let mut part = json!({
+        "maxPods": limits::PODS_MAX,
+        "podPidsLimit": -1,
+        "cgroupsPerQOS": true,
+        "cgroupDriver": "systemd",
+        "cpuManagerPolicy": "none",
+        "memoryManagerPolicy": "None",
+        "topologyManagerPolicy": "none",
+        "topologyManagerScope": "container",
+        "cpuCFSQuota": true,
+        "cpuCFSQuotaPeriod": "100ms",
+        "hairpinMode": "promiscuous-bridge",
+        "resolvConf": "/etc/resolv.conf",
+        "oomScoreAdj": -999,
+        "maxOpenFiles": 1_000_000,
+        "enforceNodeAllocatable": ["pods"],
+        "mergeDefaultEvictionSettings": false,
+        "evictionPressureTransitionPeriod": "5m0s",
+        "enableControllerAttachDetach": true,
+        "makeIPTablesUtilChains": true,
+        "iptablesMasqueradeBit": 14,
+        "iptablesDropBit": 15,
+        "failSwapOn": true,
+        "failCgroupV1": false,
+        "memorySwap": {},
+        "seccompDefault": false,
+        "memoryThrottlingFactor": 0.9,
+        "localStorageCapacityIsolation": true,
+        "configMapAndSecretChangeDetectionStrategy": "Watch",
+        "crashLoopBackOff": {},
+    });
+    if !config.provider_id.is_empty()
+        && let Some(part) = part.as_object_mut()
+    {
+        part.insert("providerID".to_owned(), Value::from(config.provider_id.as_str()));
+    }
+    part
+}
+
+fn frequencies() -> Value {
+    json!({
+        "syncFrequency": "1m0s",
+        "fileCheckFrequency": "20s",
+        "httpCheckFrequency": "20s",
+        "nodeStatusUpdateFrequency": "10s",
+        "nodeStatusReportFrequency": "5m0s",
+        "nodeLeaseDurationSeconds": 40,
+        "streamingConnectionIdleTimeout": "4h0m0s",
+        "runtimeRequestTimeout": "2m0s",
+        "cpuManagerReconcilePeriod": "10s",
+        "volumeStatsAggPeriod": "1m0s",
+        "shutdownGracePeriod": "0s",
+        "shutdownGracePeriodCriticalPods": "0s",
+    })
+}
+
+fn images_and_logs() -> Value {
+    json!({
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "registryPullQPS": 5,
+        "registryBurst": 10,
+        "serializeImagePulls": true,
+        "nodeStatusMaxImages": 50,
+        "imageMinimumGCAge": "2m0s",
+        "imageMaximumGCAge": "0s",
+        "imageGCHighThresholdPercent": 85,
+        "imageGCLowThresholdPercent": 80,
+        "volumePluginDir": "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/",
+        "podLogsDir": "/var/log/pods",
+        "containerLogMaxSize": "10Mi",
+        "containerLogMaxFiles": 5,
+        "containerLogMaxWorkers": 1,
+        "containerLogMonitorInterval": "10s",
+        "logging": {
+            "format": "text",
+            "flushFrequency": "5s",
+            "verbosity": 0,
+            "options": {
+                "text": { "infoBufferSize": "0" },
+                "json": { "infoBufferSize": "0" },
+            },
+        },
+    })
+}
