@@ -122,7 +122,7 @@ impl Stream {
     /// Upstream: `send` in `net/http/client.go`.
     pub fn client_failure(&self) -> Option<String> {
         match self.tls()?.state() {
-            tls::State::Failed(TlsError::NotTls(first)) if first == b"HTTP/" => {
+            tls::State::Failed(TlsError::NotTls([b'H', b'T', b'T', b'P', b'/'])) => {
                 Some("http: server gave HTTP response to HTTPS client".to_owned())
             }
             _ => self.failure(),
