@@ -21,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Run a script of the terminal's language; `sleep 30` takes no time at all.
     Run(run::Run),
+    /// Run a script, and explain an object at its end: why it is there, and why a pod is on its node.
+    Why(run::Why),
     /// Measure how fast this program is on this machine.
     Bench(bench::Bench),
     /// Check, play and begin lessons.
@@ -32,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Why(why) => why.run(),
         Command::Bench(bench) => bench.run(),
         Command::Lesson(lesson) => lesson.run(),
         Command::Serve(serve) => serve.run(),

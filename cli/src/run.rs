@@ -1,8 +1,9 @@
-//! `naru run`: a script through the learner's terminal.
+//! `naru run`: a script through the learner's terminal; `naru why`: what has come of it.
 
 use clap::Args;
 use naru_cluster::{Cluster, JobOutput, Profile};
 use naru_sim::Time;
+use std::env;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -35,29 +36,42 @@ pub struct Run {
 impl Run {
     /// Runs the script; the exit code is the script's.
     pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
-        let script = self.read()?;
+        let mut cluster = self.start()?;
+        let code = self.play(&mut cluster, &self.read()?)?;
+        self.end(&cluster);
+        Ok(code)
+    }
+
+    fn end(&self, cluster: &Cluster) {
+        if self.digest {
+            eprintln!("{}", cluster.store_digest());
+        }
+    }
+
+    fn start(&self) -> Result<Cluster, Box<dyn Error>> {
         let mut cluster = Cluster::of(self.profile()?, self.seed, Time::ZERO)?;
         cluster.carry_openapi(crate::openapi::schemas);
         if self.digest {
             cluster.keep_digest();
         }
-        let job = cluster.start_script(&script);
+        Ok(cluster)
+    }
+
+    /// Lets the terminal do a script, and prints what it prints.
+    fn play(&self, cluster: &mut Cluster, script: &str) -> Result<ExitCode, Box<dyn Error>> {
+        let job = cluster.start_script(script);
         let end = cluster.now() + Duration::from_secs(self.limit);
-        let code = loop {
+        loop {
             let more = cluster.advance_job(job, end);
             let output = cluster.poll(job);
             print(&output)?;
             if let Some(code) = output.code {
-                break code;
+                return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)));
             }
             if !more {
                 return Err(format!("stopped after {} virtual seconds", self.limit).into());
             }
-        };
-        if self.digest {
-            eprintln!("{}", cluster.store_digest());
         }
-        Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
     }
 
     fn profile(&self) -> Result<Profile, Box<dyn Error>> {
@@ -86,6 +100,42 @@ impl Run {
         }
         Ok(text)
     }
+}
+
+/// Arguments of `naru why`.
+#[derive(Args)]
+pub struct Why {
+    /// The object: `pod/web`.
+    object: String,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    #[command(flatten)]
+    run: Run,
+}
+
+impl Why {
+    /// Runs the script, and has the terminal explain the object at its end.
+    pub fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let language = env::var("LANG").unwrap_or_default();
+        let words = [&language, &self.object, &self.namespace];
+        if let Some(word) = words.into_iter().find(|word| !word.chars().all(is_plain)) {
+            return Err(format!("{word:?}: neither an object nor a namespace").into());
+        }
+        let mut cluster = self.run.start()?;
+        self.run.play(&mut cluster, &self.run.read()?)?;
+        let (object, namespace) = (&self.object, &self.namespace);
+        let language = if language.is_empty() { language } else { format!("LANG={language} ") };
+        let line = format!("{language}naru why {object} -n {namespace}");
+        let code = self.run.play(&mut cluster, &line)?;
+        self.run.end(&cluster);
+        Ok(code)
+    }
+}
+
+/// Whether a shell takes the character for itself.
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-_./:@".contains(character)
 }
 
 fn print(output: &JobOutput) -> io::Result<()> {

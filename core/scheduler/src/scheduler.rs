@@ -305,6 +305,7 @@ impl Scheduler {
             let about = reference(victim);
             let (client, rng) = (&mut context.client, &mut *context.rng);
             let kind = EventType::Normal;
+            self.preempting.relate(reference(preemptor));
             self.preempting.record_about(client, rng, about, kind, "Preempted", &text);
         }
     }

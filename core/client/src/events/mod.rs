@@ -57,6 +57,8 @@ pub struct EventRecorder {
     style: EventStyle,
     correlator: Correlator,
     series: SeriesCache,
+    /// What the next event is about besides.
+    related: Option<ObjectReference>,
     /// When the last event was written, in nanoseconds of the calendar.
     last_nanos: i64,
 }
@@ -70,8 +72,15 @@ impl EventRecorder {
             style,
             correlator: Correlator::default(),
             series: SeriesCache::default(),
+            related: None,
             last_nanos: 0,
         }
+    }
+
+    /// The next event is about this besides. Upstream: `related` of `Eventf` in
+    /// `client-go/tools/events`.
+    pub fn relate(&mut self, related: ObjectReference) {
+        self.related = Some(related);
     }
 
     /// Writes an event about an object, or counts up the one that says the same.
@@ -185,6 +194,7 @@ impl EventRecorder {
                 ..ObjectMeta::default()
             },
             involved_object: about,
+            related: self.related.take(),
             type_: Some(kind.as_str().to_owned()),
             reason: Some(reason.to_owned()),
             message: Some(message.to_owned()),
@@ -233,6 +243,7 @@ fn keys(event: &Event) -> Keys {
 /// Upstream: `getKey` in `client-go/tools/events/event_broadcaster.go`. The message is not in it.
 fn isomorphic_key(event: &Event) -> String {
     let about = &event.involved_object;
+    let related = event.related.as_ref().and_then(|related| related.uid.clone());
     join(&[
         &event.type_,
         &event.action,
@@ -244,6 +255,7 @@ fn isomorphic_key(event: &Event) -> String {
         &about.uid,
         &about.resource_version,
         &about.field_path,
+        &related,
     ])
 }
 
