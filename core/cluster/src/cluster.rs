@@ -95,10 +95,11 @@ impl Cluster {
         rng: Rng,
         pki: ClusterPki,
         api: ApiServer,
-        net: Network,
+        mut net: Network,
         nodes: Vec<Node>,
         workstation: Workstation,
     ) -> Cluster {
+        net.set_tracing(false);
         Cluster {
             profile,
             now: Time::ZERO,
@@ -157,8 +158,10 @@ impl Cluster {
         Some(self.now)
     }
 
-    /// What changed since the last view.
+    /// What changed since the last view. Packets are told from the first view on: nobody pays for
+    /// their traces before.
     pub fn view(&mut self) -> ViewDelta {
+        self.follow_packets();
         let user = admin();
         let mut delta = self.viewer.view(&mut self.api, &user).unwrap_or_default();
         delta.clock.revision = self.api.store().revision();
@@ -166,8 +169,16 @@ impl Cluster {
         delta
     }
 
+    fn follow_packets(&mut self) {
+        if !self.packets.is_following() {
+            self.net.set_tracing(true);
+            self.packets.begin(&self.net);
+        }
+    }
+
     /// Makes the next view whole.
     pub fn reset_view(&mut self) {
+        self.follow_packets();
         self.viewer.reset(&mut self.api);
         self.packets.skip_to_now(&self.net);
     }

@@ -4,6 +4,7 @@ use super::log::{ContainerLog, Output};
 use super::sandbox::SandboxId;
 use super::volumes::{Mount, Volumes};
 use crate::Image;
+use naru_network::NsId;
 use naru_shell::{
     ExecError, Kernel, Pid, PipeId, ProcessSpec, ProcessStatus, ProgramTable, Signal, Stdio, Tree,
     TtyId,
@@ -93,6 +94,8 @@ pub struct Container {
     pub hex: String,
     /// Its pod's sandbox.
     pub sandbox: SandboxId,
+    /// Its pod's network namespace.
+    pub(super) network: NsId,
     /// What it was made from.
     pub config: ContainerConfig,
     /// How it is.
@@ -135,7 +138,7 @@ impl Container {
     /// A container that is not started.
     pub fn new(
         hex: String,
-        sandbox: SandboxId,
+        (sandbox, network): (SandboxId, NsId),
         hostname: &str,
         config: ContainerConfig,
         programs: &'static dyn ProgramTable,
@@ -168,6 +171,7 @@ impl Container {
         Container {
             hex,
             sandbox,
+            network,
             seen_volumes: vec![0; config.mounts.len()],
             config,
             state: ContainerState::Created,
