@@ -9,6 +9,10 @@ mod serve;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// A cluster is many small things that come and go: the system's allocator takes a fifth of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Kubernetes for learning, in virtual time.
 #[derive(Parser)]
 #[command(version)]

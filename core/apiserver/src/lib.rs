@@ -17,6 +17,7 @@ mod create;
 mod decode;
 mod delete;
 mod etcd;
+mod granted;
 mod keys;
 pub mod limits;
 pub mod list_options;

@@ -6,8 +6,9 @@
 use crate::ApiServer;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use naru_api::k8s_openapi::jiff::Timestamp;
-use naru_api::managed::{self, Managers, Writer};
+use naru_api::managed::{self, FieldSet, Manager, Managers, Scope, Writer};
 use naru_api::{ApiError, Object, Request, status::ApiResult, time};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 impl ApiServer {
@@ -25,14 +26,15 @@ impl ApiServer {
             Some(mut managers) if !managers.is_empty() => {
                 let after = object.content_json().map_err(ApiError::internal)?;
                 managers.update(&scope, manager, &managed::empty(&scope), &after, now);
-                managers
+                Arc::new(managers)
             }
             _ => {
                 let fields = self.shapes.fields_of_new(&request.kind, &scope, object);
-                Managers::create(&scope, manager, fields.map_err(ApiError::internal)?, now)
+                let fields = fields.map_err(ApiError::internal)?;
+                self.makers.of(&scope, manager, fields, now)
             }
         };
-        object.set_managers(Arc::new(managers));
+        object.set_managers(managers);
         Ok(())
     }
 
@@ -55,6 +57,48 @@ impl ApiServer {
         }
         new.set_managers(Arc::new(managers));
         Ok(())
+    }
+}
+
+/// The makers of the latest objects. Those that one client makes alike within a second share theirs,
+/// which else would take more room than the object's own metadata.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Makers(VecDeque<Made>);
+
+#[derive(Clone, Debug)]
+struct Made {
+    manager: Manager,
+    fields: Arc<FieldSet>,
+    at: Timestamp,
+    managers: Arc<Managers>,
+}
+
+impl Makers {
+    /// How many are remembered.
+    const MAX: usize = 16;
+
+    /// That `manager` made an object with these fields.
+    fn of(
+        &mut self,
+        scope: &Scope<'_>,
+        manager: Manager,
+        fields: Arc<FieldSet>,
+        at: Timestamp,
+    ) -> Arc<Managers> {
+        let alike = |made: &&Made| {
+            // Fields are of one kind and version: see `Shapes`.
+            Arc::ptr_eq(&made.fields, &fields) && made.at == at && made.manager == manager
+        };
+        if let Some(made) = self.0.iter().find(alike) {
+            return Arc::clone(&made.managers);
+        }
+        let managers = Managers::create(scope, manager.clone(), Arc::clone(&fields), at);
+        let managers = Arc::new(managers);
+        if self.0.len() == Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(Made { manager, fields, at, managers: Arc::clone(&managers) });
+        managers
     }
 }
 

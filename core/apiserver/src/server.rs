@@ -6,6 +6,7 @@ use crate::authenticate::AuthenticationConfig;
 use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
 use crate::crd::{self, Definitions};
+use crate::managed::Makers;
 use crate::rest::{Asked, RestState};
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
@@ -39,6 +40,7 @@ pub struct ApiServer {
     pub(crate) authorizer: Authorizer,
     pub(crate) watches: Watches,
     pub(crate) shapes: Shapes,
+    pub(crate) makers: Makers,
     compactor: Compactor,
     streams: Streams,
     /// The machine on which it runs.
@@ -73,6 +75,7 @@ impl ApiServer {
             authorizer: Authorizer::default(),
             watches: Watches::default(),
             shapes: Shapes::default(),
+            makers: Makers::default(),
             compactor: Compactor::default(),
             streams: Streams::default(),
             host_node: String::new(),

@@ -4,6 +4,7 @@
 
 use crate::admit::{self, Admission, Operation};
 use crate::authenticate::{Claims, ISSUER};
+use crate::granted::Granted;
 use crate::{ApiServer, keys, metadata};
 use naru_api::k8s_openapi::api::authentication::v1::{
     BoundObjectReference, TokenRequest, TokenRequestStatus,
@@ -13,6 +14,7 @@ use naru_api::request::Body;
 use naru_api::{
     ApiError, FieldError, KindRef, Kube, Object, Request, gofmt, status::ApiResult, time,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An hour, and seven seconds by which the API server knows the volume that admission mounts.
@@ -45,16 +47,15 @@ impl ApiServer {
             return Err(ApiError::invalid(&kind, "", &errors));
         }
         let Some(wanted) = object.edit::<TokenRequest>() else { return Ok(object) };
-        wanted.status = Some(self.sign(request, &account, wanted)?);
-        Ok(object)
+        Ok(Object::new(self.grant(request, &account, std::mem::take(wanted))?))
     }
 
-    fn sign(
+    fn grant(
         &mut self,
         request: &Request,
         account: &Object,
-        wanted: &TokenRequest,
-    ) -> ApiResult<TokenRequestStatus> {
+        mut wanted: TokenRequest,
+    ) -> ApiResult<Granted> {
         let reference = wanted.spec.bound_object_ref.as_ref();
         let bound = reference.map(|one| self.bound_object(request, one)).transpose()?;
         let node = bound.as_ref().and_then(|bound| self.node_of(bound));
@@ -72,14 +73,14 @@ impl ApiServer {
             audiences: &wanted.spec.audiences,
         };
         let claims = claims.to_json(&metadata::uid(&mut self.rng), self.now);
-        let Some(signer) = &self.authentication.service_accounts else {
+        if self.authentication.service_accounts.is_none() {
             return Err(ApiError::no_such_path());
-        };
+        }
         let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        Ok(TokenRequestStatus {
-            expiration_timestamp: time::meta_time(self.now + lasts),
-            token: signer.sign(&claims),
-        })
+        let expiration_timestamp = time::meta_time(self.now + lasts);
+        wanted.status = Some(TokenRequestStatus { expiration_timestamp, token: String::new() });
+        let authentication = Arc::clone(&self.authentication);
+        Ok(Granted { request: wanted, claims, authentication })
     }
 
     /// The object with which the token shall end.

@@ -97,10 +97,11 @@ impl Cluster {
         rng: Rng,
         pki: ClusterPki,
         api: ApiServer,
-        net: Network,
+        mut net: Network,
         nodes: Vec<Node>,
         workstation: Workstation,
     ) -> Cluster {
+        net.set_tracing(false);
         Cluster {
             profile,
             now: Time::ZERO,
@@ -165,8 +166,10 @@ impl Cluster {
         Some(self.now)
     }
 
-    /// What changed since the last view.
+    /// What changed since the last view. Packets are told from the first view on: nobody pays for
+    /// their traces before.
     pub fn view(&mut self) -> ViewDelta {
+        self.follow_packets();
         let user = admin();
         let mut delta = self.viewer.view(&mut self.api, &user).unwrap_or_default();
         delta.clock.revision = self.api.store().revision();
@@ -174,10 +177,18 @@ impl Cluster {
         delta
     }
 
+    fn follow_packets(&mut self) {
+        if !self.packets.is_following() {
+            self.net.set_tracing(true);
+            self.packets.begin(&self.net);
+        }
+    }
+
     /// Makes the next view whole, with what is remembered of what happened.
     pub fn reset_view(&mut self) {
+        self.follow_packets();
         self.viewer.forget(&mut self.api);
-        self.packets = packets::Follower::default();
+        self.packets.rewind();
     }
 
     /// From now on, keeps the digest of the store's history going while history is forgotten, which

@@ -9,11 +9,28 @@ use naru_network::{Addresses, Hop, Network, Outcome, Trace, TraceId};
 pub struct Follower {
     /// Every packet up to this one was told with its whole way.
     finished: TraceId,
+    following: bool,
 }
 
 impl Follower {
     /// Packets told in one view at most; older ones are left out.
     const PACKETS_MAX: usize = 300;
+
+    /// Whether somebody has asked for packets.
+    pub fn is_following(&self) -> bool {
+        self.following
+    }
+
+    /// From now on packets are asked for.
+    pub fn begin(&mut self, net: &Network) {
+        self.following = true;
+        self.finished = net.last_trace();
+    }
+
+    /// Tells again all that is remembered.
+    pub fn rewind(&mut self) {
+        self.finished = TraceId::default();
+    }
 
     /// The packets that are new or were on their way at the last call.
     pub fn follow(&mut self, net: &Network) -> Vec<PacketView> {

@@ -26,6 +26,7 @@ impl Cluster {
 
     /// Opens a terminal with a shell in it; a shell that ends is followed by a new one.
     pub fn open_terminal(&mut self, columns: u16, rows: u16) -> TerminalId {
+        self.net.set_tracing(true);
         let id = self.workstation.open_terminal(columns, rows);
         self.plan(Part::Workstation);
         id
@@ -73,6 +74,8 @@ impl Cluster {
     /// Starts a script of the terminal's language, with what earlier scripts have set: variables,
     /// functions and the working directory stay.
     pub fn start_script(&mut self, script: &str) -> JobId {
+        // Whoever types may ask where a packet went: `naru trace`, `tcpdump`.
+        self.net.set_tracing(true);
         let id = self.workstation.start(script);
         self.plan(Part::Workstation);
         id

@@ -216,9 +216,13 @@ pub struct Orphans {
 }
 
 impl Orphans {
-    /// Takes over a delivery about an object of the kind.
-    pub fn observe(&mut self, event: &WatchEvent) {
+    /// Takes over a delivery about an object of the kind, of which `old` was seen before.
+    pub fn observe(&mut self, event: &WatchEvent, old: Option<&Object>) {
         let gone = event.kind == WatchEventType::Deleted;
+        let owned = |object: &Object| object.controller().is_some();
+        if !gone && old.is_some_and(|old| owned(old) == owned(&event.object)) {
+            return;
+        }
         if gone || event.object.controller().is_some() {
             self.keys.remove(&event.object.key());
         } else {

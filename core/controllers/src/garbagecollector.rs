@@ -194,6 +194,12 @@ impl GarbageCollector {
     fn insert(&mut self, object: &Object) -> BTreeSet<String> {
         let (uid, owners) = (object.uid().to_owned(), owners_of(object.meta()));
         let mut concerned = BTreeSet::new();
+        let deletion = deletion_of(object.meta());
+        // Most changes are of something else.
+        let known = self.graph.get(&uid).filter(|node| node.seen && node.owners.is_empty());
+        if owners.is_empty() && known.is_some_and(|node| node.deletion == deletion) {
+            return concerned;
+        }
         let before = self.graph.remove(&uid);
         let old_owners = before.as_ref().map(|node| node.owners.clone()).unwrap_or_default();
         for owner in old_owners.iter().filter(|owner| !owners.contains(owner)) {
@@ -205,7 +211,6 @@ impl GarbageCollector {
         for reference in object.meta().owner_references.iter().flatten() {
             concerned.extend(self.link(reference, object.namespace(), &uid));
         }
-        let deletion = deletion_of(object.meta());
         let dependents = before.as_ref().map(|node| node.dependents.clone()).unwrap_or_default();
         let turned = before.as_ref().is_none_or(|node| node.deletion != deletion);
         if turned && matches!(deletion, Deletion::Foreground | Deletion::Orphan) {

@@ -114,7 +114,7 @@ impl<K: Replicator> Controller for Replication<K> {
             return vec![event.object.key()];
         }
         if event.object.kind() == Pod::kind() {
-            self.orphans.observe(event);
+            self.orphans.observe(event, old);
             return self.map_pod(event, old, cache);
         }
         Vec::new()

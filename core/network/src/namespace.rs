@@ -29,6 +29,7 @@ pub(crate) enum Decision {
 pub(crate) struct Namespace {
     pub name: Arc<str>,
     pub interfaces: BTreeMap<IfIndex, Interface>,
+    by_name: BTreeMap<Arc<str>, IfIndex>,
     last_index: u32,
     /// Every address of every interface.
     locals: BTreeMap<IpAddr, IfIndex>,
@@ -50,6 +51,7 @@ impl Namespace {
         let mut space = Namespace {
             name: name.into(),
             interfaces: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             last_index: 0,
             locals: BTreeMap::new(),
             routes: RouteTable::default(),
@@ -74,12 +76,14 @@ impl Namespace {
     pub fn add_interface(&mut self, interface: Interface) -> IfIndex {
         self.last_index += 1;
         let index = IfIndex(self.last_index);
+        self.by_name.insert(Arc::clone(&interface.name), index);
         self.interfaces.insert(index, interface);
         index
     }
 
     pub fn remove_interface(&mut self, index: IfIndex) -> Option<Interface> {
         let interface = self.interfaces.remove(&index)?;
+        self.by_name.remove(&interface.name);
         self.routes.remove_iface(index);
         self.locals.retain(|_, owner| *owner != index);
         for other in self.interfaces.values_mut() {
@@ -106,7 +110,7 @@ impl Namespace {
     }
 
     pub fn index_of(&self, name: &str) -> Option<IfIndex> {
-        self.interfaces.iter().find(|(_, other)| &*other.name == name).map(|(index, _)| *index)
+        self.by_name.get(name).copied()
     }
 
     pub fn iface_name(&self, index: Option<IfIndex>) -> Arc<str> {

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub struct Network {
     pub(crate) now: Time,
     pub(crate) rng: Rng,
-    pub(crate) namespaces: BTreeMap<NsId, Namespace>,
+    pub(crate) namespaces: BTreeMap<NsId, Box<Namespace>>,
     pub(crate) sockets: BTreeMap<SockId, Socket>,
     pub(crate) traces: Traces,
     pub(crate) wakes: BTreeSet<NsId>,
@@ -127,6 +127,12 @@ impl Network {
         self.traces.after(after)
     }
 
+    /// Writes down the ways of packets that are sent from now on, as it does from the start, or
+    /// does not: nothing else changes by it.
+    pub fn set_tracing(&mut self, on: bool) {
+        self.traces.set_on(on);
+    }
+
     /// The packet sent last.
     pub fn last_trace(&self) -> TraceId {
         self.traces.last()
@@ -138,7 +144,7 @@ impl Network {
         self.last_namespace += 1;
         let id = NsId(self.last_namespace);
         let first_port = self.rng.fork(name).below(28_232) as u16;
-        self.namespaces.insert(id, Namespace::new(name, first_port));
+        self.namespaces.insert(id, Box::new(Namespace::new(name, first_port)));
         id
     }
 
@@ -170,7 +176,8 @@ impl Network {
     }
 
     fn space(&mut self, ns: NsId) -> Result<&mut Namespace, TopologyError> {
-        self.namespaces.get_mut(&ns).ok_or(TopologyError::NoNamespace(ns.0))
+        let space = self.namespaces.get_mut(&ns).map(Box::as_mut);
+        space.ok_or(TopologyError::NoNamespace(ns.0))
     }
 
     fn index(&self, ns: NsId, name: &str) -> Result<IfIndex, TopologyError> {
@@ -324,6 +331,18 @@ impl Network {
             mac: Mac::of(ns, *index),
         };
         space.interfaces.iter().map(info).collect()
+    }
+
+    /// The interface on whose link an address is.
+    pub fn device_to(&self, ns: NsId, ip: IpAddr) -> Option<Arc<str>> {
+        let mut interfaces = self.namespaces.get(&ns)?.interfaces.values();
+        let on_link = |it: &&Interface| it.addresses.iter().any(|net| net.contains(&ip));
+        interfaces.find(on_link).map(|interface| Arc::clone(&interface.name))
+    }
+
+    /// The route of a prefix.
+    pub fn route_to(&self, ns: NsId, to: IpNet) -> Option<&Route> {
+        self.namespaces.get(&ns)?.routes.get(&to)
     }
 
     /// The routes of a namespace, the default route first.

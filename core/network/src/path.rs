@@ -333,7 +333,7 @@ impl Network {
             };
             let (judgement, remembered) = judgement.map_err(Stop::Drop)?;
             let Judgement { verdict, rule, through } = judgement;
-            if rule.is_some() || !through.is_empty() {
+            if self.traces.is_on() && (rule.is_some() || !through.is_empty()) {
                 quiet = false;
                 let at = self.blank_hop(ns, packet, ifaces.output.or(ifaces.input), stage(hook));
                 self.traces.hop(packet.trace, Hop { rule, through, remembered, before, ..at });
@@ -405,8 +405,10 @@ impl Network {
 
     /// Writes down that a packet passed a place unchanged.
     fn hop(&mut self, ns: NsId, packet: &Packet, iface: Option<IfIndex>, stage: Stage) {
-        let hop = self.blank_hop(ns, packet, iface, stage);
-        self.traces.hop(packet.trace, hop);
+        if self.traces.is_on() {
+            let hop = self.blank_hop(ns, packet, iface, stage);
+            self.traces.hop(packet.trace, hop);
+        }
     }
 
     fn blank_hop(&self, ns: NsId, packet: &Packet, iface: Option<IfIndex>, stage: Stage) -> Hop {

@@ -23,7 +23,7 @@ pub struct Route {
 /// A routing table: the longest prefix wins. Two routes with one prefix: the later replaces.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteTable {
-    by_length: BTreeMap<Reverse<u8>, BTreeMap<IpAddr, (Route, IfIndex)>>,
+    by_length: BTreeMap<Reverse<u8>, BTreeMap<IpAddr, Box<(Route, IfIndex)>>>,
     count: usize,
 }
 
@@ -34,10 +34,16 @@ impl RouteTable {
             return false;
         }
         let routes = self.by_length.entry(Reverse(route.to.prefix_len())).or_default();
-        if routes.insert(route.to.network(), (route, iface)).is_none() {
+        if routes.insert(route.to.network(), Box::new((route, iface))).is_none() {
             self.count += 1;
         }
         true
+    }
+
+    /// The route of a prefix.
+    pub fn get(&self, to: &IpNet) -> Option<&Route> {
+        let routes = self.by_length.get(&Reverse(to.prefix_len()))?;
+        routes.get(&to.network()).map(|route| &route.0)
     }
 
     /// Takes out the route of a prefix.
@@ -55,7 +61,7 @@ impl RouteTable {
     /// Takes out every route over an interface.
     pub fn remove_iface(&mut self, iface: IfIndex) {
         for routes in self.by_length.values_mut() {
-            routes.retain(|_, (_, over)| *over != iface);
+            routes.retain(|_, route| route.1 != iface);
         }
         self.by_length.retain(|_, routes| !routes.is_empty());
         self.count = self.by_length.values().map(BTreeMap::len).sum();
@@ -65,7 +71,7 @@ impl RouteTable {
     pub fn lookup(&self, dst: IpAddr) -> Option<&(Route, IfIndex)> {
         self.by_length.iter().find_map(|(Reverse(length), routes)| {
             let network = IpNet::new(dst, *length).ok()?.network();
-            routes.get(&network)
+            routes.get(&network).map(Box::as_ref)
         })
     }
 
@@ -75,7 +81,7 @@ impl RouteTable {
             .by_length
             .values()
             .flat_map(BTreeMap::values)
-            .map(|(route, _)| route.clone())
+            .map(|route| route.0.clone())
             .collect();
         routes.sort_by_key(|route| (route.to.prefix_len() != 0, route.to));
         routes

@@ -294,10 +294,18 @@ pub enum Drop {
 }
 
 /// The latest traces, oldest first, at most [`limits::TRACES_MAX`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Traces {
     ring: VecDeque<Arc<Trace>>,
     last: u64,
+    /// Whether ways are written down, which takes longer than the ways themselves.
+    on: bool,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Traces { ring: VecDeque::new(), last: 0, on: true }
+    }
 }
 
 /// Hops of a packet from a pod to a pod on another node, with some to spare.
@@ -308,10 +316,16 @@ impl Traces {
     pub fn begin(&mut self, at: Time, packet: &mut Packet) {
         self.last += 1;
         packet.trace = TraceId(self.last);
-        if self.ring.len() == limits::TRACES_MAX {
-            self.ring.pop_front();
+        if !self.on {
+            return;
         }
         let (content, text) = content(packet);
+        // The room of the trace that is forgotten is the new one's.
+        let full = self.ring.len() == limits::TRACES_MAX;
+        let oldest = full.then(|| self.ring.pop_front()).flatten().and_then(Arc::into_inner);
+        let mut hops = oldest.map(|trace| trace.hops).unwrap_or_default();
+        hops.clear();
+        hops.reserve(HOPS_USUAL);
         self.ring.push_back(Arc::new(Trace {
             id: packet.trace,
             flow: packet.flow,
@@ -322,9 +336,23 @@ impl Traces {
             dst: packet.dst,
             content,
             text,
-            hops: Vec::with_capacity(HOPS_USUAL),
+            hops,
             outcome: Outcome::Travelling,
         }));
+    }
+
+    /// Writes ways down from now on, or does not. Packets are numbered all the same.
+    pub fn set_on(&mut self, on: bool) {
+        if !on {
+            // Those that are kept must follow one another.
+            self.ring.clear();
+        }
+        self.on = on;
+    }
+
+    /// Whether ways are written down.
+    pub fn is_on(&self) -> bool {
+        self.on
     }
 
     fn get_mut(&mut self, id: TraceId) -> Option<&mut Trace> {

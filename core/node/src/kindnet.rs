@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use naru_api::{Key, Kube, Object, WatchEvent};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
-use naru_network::{IpNet, Network, NsId, Route};
+use naru_network::{IpNet, Network, NsId, Route, TopologyError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// kindnetd on one node.
@@ -16,7 +17,12 @@ pub struct Kindnet {
     node_name: String,
     /// How many policies there are.
     policies: usize,
+    /// The routes that it has made, by node.
+    made: BTreeMap<String, PodRoute>,
 }
+
+/// The range of a node's pods, and the address by which they are reached.
+type PodRoute = (IpNet, IpAddr);
 
 /// The node's own network and its runtime.
 pub struct HostRoutes<'a> {
@@ -31,11 +37,9 @@ pub struct HostRoutes<'a> {
 impl Kindnet {
     /// A daemon that has seen nothing yet.
     pub fn new(node_name: &str) -> Self {
-        Kindnet { node_name: node_name.to_owned(), policies: 0 }
+        Kindnet { node_name: node_name.to_owned(), policies: 0, made: BTreeMap::new() }
     }
-}
 
-impl Kindnet {
     /// Whether there is a policy to enforce.
     pub fn has_policies(&self) -> bool {
         self.policies > 0
@@ -56,9 +60,13 @@ impl Controller for Kindnet {
             self.policies = cache.list::<NetworkPolicy>("").count();
             return Vec::new();
         }
-        let routes = |object: &Object| object.get::<Node>().and_then(pod_route);
-        let (before, after) = (old.and_then(routes), routes(&event.object));
+        let node = event.object.get::<Node>();
+        let old = old.and_then(Object::get::<Node>);
         let gone = event.kind == naru_api::WatchEventType::Deleted;
+        if !gone && old.is_some_and(|old| node.is_some_and(|node| leads_alike(old, node))) {
+            return Vec::new();
+        }
+        let (before, after) = (old.and_then(pod_route), node.and_then(pod_route));
         if before == after && !gone { Vec::new() } else { vec![event.object.key()] }
     }
 }
@@ -76,25 +84,71 @@ impl Reconcile<HostRoutes<'_>> for Kindnet {
             if let Some(range) = own.and_then(|spec| spec.pod_cidr.as_deref()) {
                 world.runtime.configure_network(range, world.network);
             }
-            return Ok(Action::await_change());
+            return self.start_over(context.cache, world);
         }
-        let nodes = context.cache.list::<Node>("");
-        let wanted: Vec<(IpNet, IpAddr)> = nodes
-            .filter(|node| node.metadata.name.as_deref() != Some(self.node_name.as_str()))
-            .filter_map(pod_route)
-            .collect();
-        set_pod_routes(world.network, world.host, &wanted)
-            .map_err(|error| Error::Other(error.to_string()))?;
+        let wanted = context.cache.get::<Node>(key).and_then(pod_route);
+        let made = self.made.get(&key.name).copied();
+        if let Some(gone) = made.filter(|made| Some(*made) != wanted) {
+            self.made.remove(&key.name);
+            // Unless another node has taken over the range.
+            if is_there(world.network, world.host, gone) {
+                world.network.del_route(world.host, gone.0).map_err(topology)?;
+            }
+        }
+        if let Some(route) = wanted {
+            add_route(world.network, world.host, route).map_err(topology)?;
+            self.made.insert(key.name.clone(), route);
+        }
         Ok(Action::await_change())
     }
 }
 
+impl Kindnet {
+    /// Brings all routes into order: others may have made them, or it has just been started.
+    fn start_over(&mut self, cache: &Cache, world: &mut HostRoutes<'_>) -> Result<Action, Error> {
+        let others = cache.list::<Node>("").filter_map(|node| {
+            let name = node.metadata.name.clone().filter(|name| *name != self.node_name)?;
+            Some((name, pod_route(node)?))
+        });
+        self.made = others.collect();
+        let wanted: Vec<PodRoute> = self.made.values().copied().collect();
+        set_pod_routes(world.network, world.host, &wanted).map_err(topology)?;
+        Ok(Action::await_change())
+    }
+}
+
+fn topology(error: TopologyError) -> Error {
+    Error::Other(error.to_string())
+}
+
+/// Whether two states of a node say the same of where its pods are: most changes are of
+/// something else.
+fn leads_alike(old: &Node, new: &Node) -> bool {
+    let (spec, status) = ((&old.spec, &new.spec), (&old.status, &new.status));
+    let (Some(old_spec), Some(new_spec)) = spec else { return false };
+    let (Some(old), Some(new)) = status else { return false };
+    old_spec.pod_cidr == new_spec.pod_cidr && old.addresses == new.addresses
+}
+
 /// A node's pods, and the address by which they are reached.
-fn pod_route(node: &Node) -> Option<(IpNet, IpAddr)> {
+fn pod_route(node: &Node) -> Option<PodRoute> {
     let range = node.spec.as_ref()?.pod_cidr.as_deref()?.parse().ok()?;
     let addresses = node.status.as_ref()?.addresses.as_ref()?;
     let internal = addresses.iter().find(|address| address.type_ == "InternalIP")?;
     Some((range, internal.address.parse().ok()?))
+}
+
+fn is_there(network: &Network, host: NsId, (to, via): PodRoute) -> bool {
+    network.route_to(host, to).is_some_and(|route| route.via == Some(via))
+}
+
+fn add_route(network: &mut Network, host: NsId, route: PodRoute) -> Result<(), TopologyError> {
+    if is_there(network, host, route) {
+        return Ok(());
+    }
+    let (to, via) = route;
+    let Some(dev) = network.device_to(host, via) else { return Ok(()) };
+    network.add_route(host, Route { to, via: Some(via), dev: dev.to_string(), src: None })
 }
 
 /// Makes these the routes to other nodes' pods: what is missing is added, and what was there
@@ -102,27 +156,14 @@ fn pod_route(node: &Node) -> Option<(IpNet, IpAddr)> {
 pub fn set_pod_routes(
     network: &mut Network,
     host: NsId,
-    wanted: &[(IpNet, IpAddr)],
-) -> Result<(), naru_network::TopologyError> {
-    let present = network.routes(host);
-    let ours = |route: &&Route| route.via.is_some() && route.to.prefix_len() > 0;
-    for route in present.iter().filter(ours) {
-        let kept = wanted.iter().any(|(to, via)| *to == route.to && Some(*via) == route.via);
-        if !kept {
+    wanted: &[PodRoute],
+) -> Result<(), TopologyError> {
+    let kept: BTreeSet<PodRoute> = wanted.iter().copied().collect();
+    for route in network.routes(host) {
+        let ours = route.via.filter(|_| route.to.prefix_len() > 0);
+        if ours.is_some_and(|via| !kept.contains(&(route.to, via))) {
             network.del_route(host, route.to)?;
         }
     }
-    for (to, via) in wanted {
-        if present.iter().any(|route| route.to == *to && route.via == Some(*via)) {
-            continue;
-        }
-        let interfaces = network.interfaces(host);
-        let on_link = interfaces
-            .iter()
-            .find(|interface| interface.addresses.iter().any(|net| net.contains(via)));
-        let Some(interface) = on_link else { continue };
-        let dev = interface.name.to_string();
-        network.add_route(host, Route { to: *to, via: Some(*via), dev, src: None })?;
-    }
-    Ok(())
+    wanted.iter().try_for_each(|route| add_route(network, host, *route))
 }

@@ -25,5 +25,5 @@ pub use sys::{
 pub use tty::TtyId;
 pub use vfs::{
     Device, DirEntry, FILE_BYTES_MAX, FileType, Groups, OpenMode, Stat, TREE_BYTES_MAX,
-    TREE_NODES_MAX, Tree, Vfs, join, normalize,
+    TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
 };

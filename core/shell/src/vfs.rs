@@ -7,7 +7,8 @@ use crate::Errno;
 use imbl::OrdMap;
 use naru_sim::Time;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 /// Greatest size of one file, in bytes.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
@@ -176,15 +177,47 @@ impl Inode {
 
 const ROOT: u64 = 1;
 
+/// Fills a tree when somebody first looks into it: most volumes are mounted and never read.
+///
+/// It must always give the same files.
+pub trait TreeSource: fmt::Debug + Send + Sync {
+    /// The files.
+    fn unpack(&self) -> Tree;
+}
+
 /// A tree of files that can be mounted: a volume. As long as it is not mounted it is used through
 /// `Vfs::from(tree)`.
 #[derive(Clone, Debug)]
 pub struct Tree {
+    /// Nothing as long as nobody has looked.
+    files: OnceLock<Files>,
+    /// What is in it at first; an empty root directory if there is none.
+    source: Option<Arc<dyn TreeSource>>,
+    capacity: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Files {
     inodes: OrdMap<u64, Inode>,
     next: u64,
     bytes: u64,
-    capacity: u64,
     changes: u64,
+}
+
+impl Default for Files {
+    /// An empty root directory.
+    fn default() -> Self {
+        let root = Inode {
+            content: Content::Directory(OrdMap::new()),
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Time::ZERO,
+            links: 2,
+            opens: 0,
+        };
+        Files { inodes: OrdMap::unit(ROOT, root), next: ROOT + 1, bytes: 0, changes: 0 }
+    }
 }
 
 impl Default for Tree {
@@ -201,22 +234,17 @@ impl Tree {
 
     /// An empty root directory below which at most `bytes` bytes fit.
     pub fn with_capacity(bytes: u64) -> Self {
-        let root = Inode {
-            content: Content::Directory(OrdMap::new()),
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: Time::ZERO,
-            links: 2,
-            opens: 0,
-        };
-        let inodes = OrdMap::unit(ROOT, root);
-        Tree { inodes, next: ROOT + 1, bytes: 0, capacity: bytes, changes: 0 }
+        Tree { files: OnceLock::new(), source: None, capacity: bytes }
+    }
+
+    /// Files that are made when somebody looks.
+    pub fn lazy(source: Arc<dyn TreeSource>) -> Self {
+        Tree { source: Some(source), ..Self::new() }
     }
 
     /// Bytes stored in all files.
     pub fn bytes_used(&self) -> u64 {
-        self.bytes
+        self.files().bytes
     }
 
     /// How many bytes fit.
@@ -231,16 +259,39 @@ impl Tree {
 
     /// A number that grows with every change of what is stored.
     pub fn changes(&self) -> u64 {
-        self.changes
+        match (self.files.get(), &self.source) {
+            (None, None) => 0,
+            _ => self.files().changes,
+        }
+    }
+
+    fn files(&self) -> &Files {
+        self.files.get_or_init(|| self.made())
+    }
+
+    /// There are always some, but the compiler cannot see that.
+    fn files_mut(&mut self) -> Result<&mut Files, Errno> {
+        if self.files.get().is_none() {
+            self.files = OnceLock::from(self.made());
+        }
+        self.files.get_mut().ok_or(Errno::Invalid)
+    }
+
+    fn made(&self) -> Files {
+        match &self.source {
+            Some(source) => source.unpack().files().clone(),
+            None => Files::default(),
+        }
     }
 
     fn get(&self, ino: u64) -> Result<&Inode, Errno> {
-        self.inodes.get(&ino).ok_or(Errno::NotFound)
+        self.files().inodes.get(&ino).ok_or(Errno::NotFound)
     }
 
     fn get_mut(&mut self, ino: u64) -> Result<&mut Inode, Errno> {
-        self.changes += 1;
-        self.inodes.get_mut(&ino).ok_or(Errno::NotFound)
+        let files = self.files_mut()?;
+        files.changes += 1;
+        files.inodes.get_mut(&ino).ok_or(Errno::NotFound)
     }
 
     fn entries(&self, ino: u64) -> Result<&OrdMap<Arc<str>, u64>, Errno> {
@@ -263,33 +314,44 @@ impl Tree {
         if name.len() > NAME_BYTES_MAX {
             return Err(Errno::NameTooLong);
         }
-        if self.inodes.len() >= TREE_NODES_MAX {
+        let files = self.files_mut()?;
+        if files.inodes.len() >= TREE_NODES_MAX {
             return Err(Errno::NoSpace);
         }
-        let now = inode.mtime;
-        let ino = self.next;
+        let (now, ino) = (inode.mtime, files.next);
         self.entries_mut(parent, now)?.insert(name.into(), ino);
-        self.next += 1;
-        self.inodes.insert(ino, inode);
+        let files = self.files_mut()?;
+        files.next += 1;
+        files.inodes.insert(ino, inode);
         Ok(ino)
     }
 
     fn unlink(&mut self, parent: u64, name: &str, now: Time) -> Result<(), Errno> {
         let ino = self.entries_mut(parent, now)?.remove(name).ok_or(Errno::NotFound)?;
-        if let Some(inode) = self.inodes.get_mut(&ino) {
+        if let Some(inode) = self.files_mut()?.inodes.get_mut(&ino) {
             inode.links = if inode.is_dir() { 0 } else { inode.links.saturating_sub(1) };
         }
         self.forget_if_unused(ino);
         Ok(())
     }
 
+    /// Counts one more that has the file open, or one less.
+    fn count_open(&mut self, ino: u64, opens: impl FnOnce(u32) -> u32) {
+        if let Ok(files) = self.files_mut()
+            && let Some(inode) = files.inodes.get_mut(&ino)
+        {
+            inode.opens = opens(inode.opens);
+        }
+    }
+
     fn forget_if_unused(&mut self, ino: u64) {
-        let Some(inode) = self.inodes.get(&ino) else { return };
+        let Ok(files) = self.files_mut() else { return };
+        let Some(inode) = files.inodes.get(&ino) else { return };
         if inode.links == 0 && inode.opens == 0 {
             if let Content::File { data, .. } = &inode.content {
-                self.bytes = self.bytes.saturating_sub(data.len() as u64);
+                files.bytes = files.bytes.saturating_sub(data.len() as u64);
             }
-            self.inodes.remove(&ino);
+            files.inodes.remove(&ino);
         }
     }
 
@@ -298,7 +360,7 @@ impl Tree {
         if end > FILE_BYTES_MAX {
             return Err(Errno::TooLarge);
         }
-        let used = self.bytes;
+        let used = self.bytes_used();
         let capacity = self.capacity;
         let inode = self.get_mut(ino)?;
         let Content::File { data, program } = &mut inode.content else {
@@ -317,7 +379,7 @@ impl Tree {
             place.copy_from_slice(bytes);
         }
         inode.mtime = now;
-        self.bytes += grown;
+        self.files_mut()?.bytes += grown;
         Ok(())
     }
 
@@ -328,7 +390,8 @@ impl Tree {
         *program = None;
         *data = Arc::default();
         inode.mtime = now;
-        self.bytes = self.bytes.saturating_sub(freed);
+        let files = self.files_mut()?;
+        files.bytes = files.bytes.saturating_sub(freed);
         Ok(())
     }
 }
@@ -371,7 +434,7 @@ impl Groups {
 #[derive(Clone, Debug)]
 pub struct Vfs {
     root: Tree,
-    mounts: BTreeMap<String, Mount>,
+    mounts: BTreeMap<String, Box<Mount>>,
     next_mount: u32,
     uid: u32,
     groups: Groups,
@@ -475,7 +538,7 @@ impl Vfs {
         }
         let id = self.next_mount;
         self.next_mount += 1;
-        self.mounts.insert(found.path, Mount { tree, read_only, id });
+        self.mounts.insert(found.path, Box::new(Mount { tree, read_only, id }));
         Ok(())
     }
 
@@ -629,6 +692,9 @@ impl Vfs {
 
     /// Makes a directory and those above it, as far as they are not there.
     pub fn mkdir_all(&mut self, path: &str) -> Result<(), Errno> {
+        if self.is_dir(path) {
+            return Ok(());
+        }
         let mut so_far = String::new();
         for part in path.split('/').filter(|part| !part.is_empty()) {
             so_far.push('/');
@@ -805,19 +871,15 @@ impl Vfs {
 
     /// Keeps the file alive while it is open.
     pub(crate) fn retain(&mut self, node: FileRef) {
-        if let Ok(tree) = self.tree_mut_any(node)
-            && let Some(inode) = tree.inodes.get_mut(&node.ino)
-        {
-            inode.opens += 1;
+        if let Ok(tree) = self.tree_mut_any(node) {
+            tree.count_open(node.ino, |opens| opens + 1);
         }
     }
 
     /// Undoes one [`Vfs::retain`].
     pub(crate) fn release(&mut self, node: FileRef) {
         let Ok(tree) = self.tree_mut_any(node) else { return };
-        if let Some(inode) = tree.inodes.get_mut(&node.ino) {
-            inode.opens = inode.opens.saturating_sub(1);
-        }
+        tree.count_open(node.ino, |opens| opens.saturating_sub(1));
         tree.forget_if_unused(node.ino);
     }
 
@@ -906,22 +968,27 @@ impl Vfs {
         self.walk(path, true)?.node.ok_or(Errno::NotFound)
     }
 
-    fn walk(&self, path: &str, follow_last: bool) -> Result<Found, Errno> {
+    fn walk<'a>(&'a self, path: &'a str, follow_last: bool) -> Result<Found, Errno> {
         if path.is_empty() {
             return Err(Errno::NotFound);
         }
         if path.len() > PATH_BYTES_MAX {
             return Err(Errno::NameTooLong);
         }
+        let names = |path: &'a str| path.rsplit('/').filter(|name| !name.is_empty());
         let root = self.mounted_over("/", FileRef { mount: 0, ino: ROOT });
-        let mut trail: Vec<(String, FileRef)> = Vec::new();
-        let mut pending: Vec<String> = path.rsplit('/').map(str::to_string).collect();
+        // Where the walk is, and on its way there each place with the length of the path before it.
+        let mut here = String::with_capacity(path.len() + 1);
+        let mut trail: Vec<(usize, FileRef)> = Vec::new();
+        let mut pending: Vec<&'a str> = names(path).collect();
         let mut links = 0;
         while let Some(name) = pending.pop() {
-            match name.as_str() {
-                "" | "." => continue,
+            match name {
+                "." => continue,
                 ".." => {
-                    trail.pop();
+                    if let Some((before, _)) = trail.pop() {
+                        here.truncate(before);
+                    }
                     continue;
                 }
                 _ => {}
@@ -932,13 +999,16 @@ impl Vfs {
             if !inode.allows(self.uid, &self.groups, 1) {
                 return Err(Errno::Access);
             }
-            let is_last = pending.iter().all(String::is_empty);
-            let Some(&ino) = entries.get(name.as_str()) else {
+            let is_last = pending.is_empty();
+            let before = here.len();
+            let Some(&ino) = entries.get(name) else {
                 if !is_last {
                     return Err(Errno::NotFound);
                 }
-                let path = trail_path(&trail, Some(&name));
-                return Ok(Found { parent: Some((dir, name)), node: None, path });
+                here.push('/');
+                here.push_str(name);
+                let parent = Some((dir, name.to_owned()));
+                return Ok(Found { parent, node: None, path: here });
             };
             let child = FileRef { ino, ..dir };
             if let Content::Symlink(target) = &self.inode(child)?.content
@@ -950,23 +1020,23 @@ impl Vfs {
                 }
                 if target.starts_with('/') {
                     trail.clear();
+                    here.clear();
                 }
-                pending.extend(target.rsplit('/').map(str::to_string));
+                pending.extend(names(target));
                 continue;
             }
-            let child = if self.mounts.is_empty() {
-                child
-            } else {
-                self.mounted_over(&trail_path(&trail, Some(&name)), child)
-            };
-            trail.push((name, child));
+            here.push('/');
+            here.push_str(name);
+            let child =
+                if self.mounts.is_empty() { child } else { self.mounted_over(&here, child) };
+            trail.push((before, child));
         }
-        let path = trail_path(&trail, None);
-        let Some((name, node)) = trail.pop() else {
-            return Ok(Found { parent: None, node: Some(root), path });
+        let Some((before, node)) = trail.pop() else {
+            return Ok(Found { parent: None, node: Some(root), path: "/".to_owned() });
         };
         let dir = trail.last().map_or(root, |(_, node)| *node);
-        Ok(Found { parent: Some((dir, name)), node: Some(node), path })
+        let name = here.get(before + 1..).unwrap_or_default().to_owned();
+        Ok(Found { parent: Some((dir, name)), node: Some(node), path: here })
     }
 
     fn check_dir_writable(&self, dir: FileRef) -> Result<(), Errno> {
@@ -1042,15 +1112,6 @@ pub fn normalize(cwd: &str, path: &str) -> String {
         }
     }
     format!("/{}", parts.join("/"))
-}
-
-fn trail_path(trail: &[(String, FileRef)], last: Option<&str>) -> String {
-    let mut path = String::new();
-    for name in trail.iter().map(|(name, _)| name.as_str()).chain(last) {
-        path.push('/');
-        path.push_str(name);
-    }
-    if path.is_empty() { "/".to_string() } else { path }
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ fn mount_token(spec: &mut PodSpec, rng: &mut Rng) {
         let mounts = container.volume_mounts.get_or_insert_default();
         if !mounts.iter().any(|mount| mount.mount_path == MOUNT_PATH) {
             needed = true;
+            mounts.reserve_exact(1);
             mounts.push(VolumeMount {
                 name: name.clone(),
                 read_only: Some(true),
@@ -123,7 +124,10 @@ fn mount_token(spec: &mut PodSpec, rng: &mut Rng) {
     }
     if had.is_none() && needed {
         let projected = Some(token_source());
-        spec.volumes.get_or_insert_default().push(Volume { name, projected, ..Volume::default() });
+        let volumes = spec.volumes.get_or_insert_default();
+        // A volume is large, and a list that grows by itself has room for four.
+        volumes.reserve_exact(1);
+        volumes.push(Volume { name, projected, ..Volume::default() });
     }
 }
 

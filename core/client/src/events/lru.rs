@@ -2,13 +2,14 @@
 //!
 //! Upstream: `k8s.io/utils/lru`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 pub(super) struct Lru<V> {
     size: usize,
-    values: BTreeMap<Arc<str>, (u64, V)>,
+    /// Keys are long and begin alike. Nobody goes through them in their order.
+    values: HashMap<Arc<str>, (u64, V)>,
     /// The keys in the order of their last use.
     order: BTreeMap<u64, Arc<str>>,
     last: u64,
@@ -17,7 +18,7 @@ pub(super) struct Lru<V> {
 impl<V> Lru<V> {
     /// A cache of at most this many values.
     pub(super) fn new(size: usize) -> Self {
-        Lru { size, values: BTreeMap::new(), order: BTreeMap::new(), last: 0 }
+        Lru { size, values: HashMap::new(), order: BTreeMap::new(), last: 0 }
     }
 
     /// The value of a key, made new if there is none.

@@ -53,7 +53,7 @@ impl Controller for DaemonSetsController {
             }
             vec![event.object.key()]
         } else if kind == Pod::kind() {
-            self.orphans.observe(event);
+            self.orphans.observe(event, old);
             let (owner, mut keys) = concerned::<DaemonSet>(event, old, cache, selects);
             if let Some(owner) = owner {
                 self.expectations.observe(&owner, event, old);
@@ -61,7 +61,7 @@ impl Controller for DaemonSetsController {
             }
             keys
         } else if kind == ControllerRevision::kind() {
-            self.orphan_revisions.observe(event);
+            self.orphan_revisions.observe(event, old);
             let (owner, mut keys) = concerned::<DaemonSet>(event, old, cache, selects);
             // Its maker knows of a new one.
             keys.extend(owner.filter(|_| event.kind != WatchEventType::Added));

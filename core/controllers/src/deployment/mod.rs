@@ -37,7 +37,7 @@ impl Controller for DeploymentController {
         if kind == Deployment::kind() {
             vec![event.object.key()]
         } else if kind == ReplicaSet::kind() {
-            self.orphans.observe(event);
+            self.orphans.observe(event, old);
             let (owner, mut keys) =
                 concerned::<Deployment>(event, old, cache, |deployment, labels| {
                     let selector = deployment.spec.as_ref().map(|spec| &spec.selector);

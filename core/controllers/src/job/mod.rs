@@ -63,7 +63,7 @@ impl Controller for JobController {
             return vec![event.object.key()];
         }
         if event.object.kind() == Pod::kind() {
-            self.orphans.observe(event);
+            self.orphans.observe(event, old);
             return self.map_pod(event, old, cache);
         }
         Vec::new()

@@ -44,7 +44,7 @@ impl Controller for StatefulSetController {
         if kind == StatefulSet::kind() {
             vec![event.object.key()]
         } else if kind == Pod::kind() {
-            self.orphans.observe(event);
+            self.orphans.observe(event, old);
             let (owner, mut keys) = concerned::<StatefulSet>(event, old, cache, |set, labels| {
                 selector_of(set).is_ok_and(|selector| selector.matches(labels))
             });
@@ -52,7 +52,7 @@ impl Controller for StatefulSetController {
             keys
         } else {
             if kind == ControllerRevision::kind() {
-                self.orphan_revisions.observe(event);
+                self.orphan_revisions.observe(event, old);
             }
             // What becomes of revisions and claims is seen when a pod or the set changes.
             Vec::new()

@@ -20,7 +20,7 @@ use naru_sim::{Rng, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// A table, in the order in which `iptables-save` writes them.
@@ -168,7 +168,8 @@ impl Table {
 /// The rules of one namespace.
 #[derive(Clone, Debug)]
 pub struct Netfilter {
-    tables: BTreeMap<TableName, Table>,
+    /// Shared until they change: most namespaces are pods', which have no rules.
+    tables: Arc<BTreeMap<TableName, Table>>,
     /// The lists of `-m recent`.
     recent: BTreeMap<Arc<str>, BTreeMap<IpAddr, Time>>,
     /// The sets of `-m set`.
@@ -205,6 +206,18 @@ impl Judgement {
         Judgement { verdict: Verdict::Accept, rule: None, through: Vec::new() };
 }
 
+/// Tables that let everything pass.
+static EMPTY: LazyLock<Arc<BTreeMap<TableName, Table>>> = LazyLock::new(|| {
+    let table = |name: TableName| {
+        let chains = name.hooks().iter().map(|hook| {
+            let chain = Chain { policy: Some(Policy::Accept), ..Chain::default() };
+            (Arc::from(hook.chain()), chain)
+        });
+        (name, Table { chains: chains.collect(), ..Table::default() })
+    };
+    Arc::new(TableName::ALL.into_iter().map(table).collect())
+});
+
 impl Default for Netfilter {
     fn default() -> Self {
         Netfilter::new()
@@ -214,15 +227,8 @@ impl Default for Netfilter {
 impl Netfilter {
     /// Empty tables: everything passes.
     pub fn new() -> Self {
-        let table = |name: TableName| {
-            let chains = name.hooks().iter().map(|hook| {
-                let chain = Chain { policy: Some(Policy::Accept), ..Chain::default() };
-                (Arc::from(hook.chain()), chain)
-            });
-            (name, Table { chains: chains.collect(), ..Table::default() })
-        };
         Netfilter {
-            tables: TableName::ALL.into_iter().map(table).collect(),
+            tables: Arc::clone(&EMPTY),
             recent: BTreeMap::new(),
             sets: BTreeMap::new(),
             log: Vec::new(),

@@ -116,7 +116,7 @@ impl Netfilter {
 
     fn put(&mut self, mut done: Restore) {
         done.table.refresh(done.name);
-        self.tables.insert(done.name, done.table);
+        Arc::make_mut(&mut self.tables).insert(done.name, done.table);
     }
 
     fn begin(&self, name: &str, flush: bool) -> Result<Restore, RuleError> {

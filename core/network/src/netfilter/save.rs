@@ -16,7 +16,7 @@ impl Netfilter {
     /// without its comment lines.
     pub fn save(&self, only: Option<TableName>) -> String {
         let mut out = String::new();
-        for (name, table) in &self.tables {
+        for (name, table) in &*self.tables {
             let wanted = match only {
                 Some(only) => only == *name,
                 None => *name != TableName::Nft && table.is_used(),

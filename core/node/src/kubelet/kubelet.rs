@@ -40,7 +40,7 @@ const STATIC_PODS: &str = "static-pods";
 #[derive(Clone, Debug)]
 pub struct Kubelet {
     config: Arc<NodeConfig>,
-    pub(super) workers: BTreeMap<(Key, String), PodWorker>,
+    pub(super) workers: BTreeMap<(Key, String), Box<PodWorker>>,
     probes: ProbeManager,
     /// What probes found and no sync has looked at yet.
     findings: BTreeMap<Key, Vec<Finding>>,
@@ -90,17 +90,18 @@ impl Kubelet {
     pub fn worker(&self, namespace: &str, name: &str) -> Option<&PodWorker> {
         let key = Key::new(namespace, name);
         let mut found = self.workers.values().filter(|worker| worker.key == key);
-        found.next_back()
+        found.next_back().map(Box::as_ref)
     }
 
     /// The workers of all pods.
     pub(crate) fn workers(&self) -> impl Iterator<Item = &PodWorker> {
-        self.workers.values()
+        self.workers.values().map(Box::as_ref)
     }
 
     /// The pod that a container belongs to.
     pub fn pod_of(&self, container: ContainerId) -> Option<Key> {
-        let runs = |worker: &&PodWorker| worker.containers.iter().any(|r| r.id == Some(container));
+        let runs =
+            |worker: &&Box<PodWorker>| worker.containers.iter().any(|r| r.id == Some(container));
         self.workers.values().find(runs).map(|worker| worker.key.clone())
     }
 
@@ -333,7 +334,7 @@ impl Kubelet {
 
     /// The disks that pods use here or are about to.
     fn volumes_in_use(&self) -> Vec<String> {
-        let all = self.workers.values().flat_map(PodWorker::disks_in_use);
+        let all = self.workers().flat_map(PodWorker::disks_in_use);
         all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
@@ -407,7 +408,7 @@ impl Kubelet {
                 PodWorker::new(key.clone(), object.clone(), context.now)
             };
             let Some(worker) = worker else { return Ok(Action::await_change()) };
-            self.workers.insert(id.clone(), worker);
+            self.workers.insert(id.clone(), Box::new(worker));
         }
         let room = self.room_beside(&id, pod);
         let Some(worker) = self.workers.get_mut(&id) else { return Ok(Action::await_change()) };

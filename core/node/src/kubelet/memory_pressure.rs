@@ -58,8 +58,12 @@ impl Kubelet {
             "EvictionThresholdMet",
             "Attempting to reclaim memory",
         );
-        let mut workers: Vec<&mut PodWorker> =
-            self.workers.values_mut().filter(|worker| is_candidate(worker)).collect();
+        let mut workers: Vec<&mut PodWorker> = self
+            .workers
+            .values_mut()
+            .map(Box::as_mut)
+            .filter(|worker| is_candidate(worker))
+            .collect();
         workers.sort_by_cached_key(|worker| rank(worker, world.runtime));
         let Some(worker) = workers.into_iter().next() else { return };
         let message = message(worker, world.runtime, available);

@@ -211,31 +211,33 @@ fn phase(
     terminal: bool,
 ) -> &'static str {
     let policy = spec.restart_policy.as_deref().unwrap_or("Always");
-    let state = |status: &ContainerStatus| status.state.clone().unwrap_or_default();
+    let ended = |status: &'_ ContainerStatus| {
+        status.state.as_ref()?.terminated.as_ref().map(|end| end.exit_code)
+    };
     let sidecar = |name: &str| {
         let mut list = spec.init_containers.iter().flatten();
         list.any(|c| c.name == name && c.restart_policy.as_deref() == Some("Always"))
     };
     for status in init.iter().filter(|status| !sidecar(&status.name)) {
-        match state(status).terminated {
-            Some(end) if end.exit_code == 0 => {}
+        match ended(status) {
+            Some(0) => {}
             Some(_) if policy == "Never" => return "Failed",
             _ => return "Pending",
         }
     }
     for status in init.iter().filter(|status| sidecar(&status.name)) {
-        let ever_started = status.started == Some(true) || state(status).terminated.is_some();
+        let ever_started = status.started == Some(true) || ended(status).is_some();
         if !ever_started && status.restart_count == 0 {
             return "Pending";
         }
     }
     let (mut waiting, mut running, mut stopped, mut succeeded) = (0, 0, 0, 0);
     for status in main {
-        let state = state(status);
-        if let Some(end) = &state.terminated {
+        let runs = status.state.as_ref().is_some_and(|state| state.running.is_some());
+        if let Some(code) = ended(status) {
             stopped += 1;
-            succeeded += usize::from(end.exit_code == 0);
-        } else if state.running.is_some() {
+            succeeded += usize::from(code == 0);
+        } else if runs {
             running += 1;
         } else if status.last_state.as_ref().is_some_and(|last| last.terminated.is_some()) {
             stopped += 1;

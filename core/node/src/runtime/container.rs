@@ -4,6 +4,7 @@ use super::log::{ContainerLog, Output};
 use super::sandbox::SandboxId;
 use super::volumes::{Mount, Volumes};
 use crate::Image;
+use naru_network::NsId;
 use naru_shell::{
     ExecError, Groups, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, ProgramTable,
     Signal, Stdio, Tree, TtyId,
@@ -105,6 +106,8 @@ pub struct Container {
     pub hex: String,
     /// Its pod's sandbox.
     pub sandbox: SandboxId,
+    /// Its pod's network namespace.
+    pub(super) network: NsId,
     /// What it was made from.
     pub config: ContainerConfig,
     /// How it is.
@@ -151,7 +154,7 @@ impl Container {
     /// A container that is not started.
     pub fn new(
         hex: String,
-        sandbox: SandboxId,
+        (sandbox, network): (SandboxId, NsId),
         hostname: &str,
         config: ContainerConfig,
         programs: &'static dyn ProgramTable,
@@ -189,6 +192,7 @@ impl Container {
         Container {
             hex,
             sandbox,
+            network,
             seen_volumes: vec![0; config.mounts.len()],
             config,
             state: ContainerState::Created,

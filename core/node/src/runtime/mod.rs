@@ -45,7 +45,8 @@ pub struct Runtime {
     host: NsId,
     host_ip: Ipv4Addr,
     sandboxes: BTreeMap<SandboxId, Sandbox>,
-    containers: BTreeMap<ContainerId, Container>,
+    containers: BTreeMap<ContainerId, Box<Container>>,
+    /// The containers of each network that a sandbox has.
     by_network: BTreeMap<NsId, BTreeSet<ContainerId>>,
     due: BTreeSet<(Time, ContainerId)>,
     ended: Vec<ContainerId>,
@@ -138,6 +139,7 @@ impl Runtime {
                 }
             }
         };
+        self.by_network.entry(network_id).or_default();
         self.sandboxes.insert(id, Sandbox { config, network: network_id, ip });
         Ok(id)
     }
@@ -157,6 +159,7 @@ impl Runtime {
         let Some(sandbox) = self.sandboxes.get(&id) else { return };
         if !sandbox.config.host_network && network.namespace_name(sandbox.network).is_some() {
             network.remove_namespace(sandbox.network);
+            self.by_network.remove(&sandbox.network);
             self.cni.del(sandbox.ip);
         }
     }
@@ -188,8 +191,9 @@ impl Runtime {
         let Some(found) = found else { return Err("sandbox not found".to_owned()) };
         let (hostname, network) = (found.config.hostname.clone(), found.network);
         let id = ContainerId(self.next_id());
-        let container = Container::new(self.hex(), sandbox, &hostname, config, self.programs);
-        self.containers.insert(id, container);
+        let hex = self.hex();
+        let container = Container::new(hex, (sandbox, network), &hostname, config, self.programs);
+        self.containers.insert(id, Box::new(container));
         self.by_network.entry(network).or_default().insert(id);
         Ok(id)
     }
@@ -229,26 +233,25 @@ impl Runtime {
             if let Some(at) = container.wake_at {
                 self.due.remove(&(at, id));
             }
-            for containers in self.by_network.values_mut() {
+            if let Some(containers) = self.by_network.get_mut(&container.network) {
                 containers.remove(&id);
             }
-            self.by_network.retain(|_, containers| !containers.is_empty());
         }
     }
 
     /// A container.
     pub fn container(&self, id: ContainerId) -> Option<&Container> {
-        self.containers.get(&id)
+        self.containers.get(&id).map(Box::as_ref)
     }
 
     /// A container, to write to it or to start processes in it; [`Runtime::schedule`] it then.
     pub fn container_mut(&mut self, id: ContainerId) -> Option<&mut Container> {
-        self.containers.get_mut(&id)
+        self.containers.get_mut(&id).map(Box::as_mut)
     }
 
     /// All containers.
     pub fn containers(&self) -> impl Iterator<Item = (ContainerId, &Container)> {
-        self.containers.iter().map(|(id, container)| (*id, container))
+        self.containers.iter().map(|(id, container)| (*id, &**container))
     }
 
     /// Processor time that all containers have used since the node was started.
@@ -273,9 +276,7 @@ impl Runtime {
     /// Something came to the sockets of a namespace: its containers look again as soon as they
     /// are run. Tells whether the namespace is one of this node's pods.
     pub fn wake_network(&mut self, network: NsId) -> bool {
-        let Some(containers) = self.by_network.get(&network) else {
-            return self.sandboxes.values().any(|sandbox| sandbox.network == network);
-        };
+        let Some(containers) = self.by_network.get(&network) else { return false };
         for id in containers.clone() {
             self.schedule(id, Time::ZERO);
         }
@@ -299,7 +300,7 @@ impl Runtime {
     }
 
     fn containers_of(&self, program: &str) -> impl Iterator<Item = &Container> {
-        self.containers.values().filter(move |container| {
+        self.containers.values().map(Box::as_ref).filter(move |container| {
             let path = container.config.argv.first().map(String::as_str).unwrap_or_default();
             path.rsplit('/').next() == Some(program)
         })
@@ -317,7 +318,7 @@ impl Runtime {
     /// Every container that can see the API server looks again: its watches may have delivered.
     pub fn wake_api_clients(&mut self, now: Time) {
         for id in self.api_clients.clone() {
-            if self.containers.get(&id).is_some_and(Container::is_running) {
+            if self.container(id).is_some_and(Container::is_running) {
                 self.schedule(id, now);
             }
         }

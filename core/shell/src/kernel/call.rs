@@ -18,17 +18,17 @@ use std::time::Duration;
 pub(super) struct Call<'a> {
     kernel: &'a mut Kernel,
     world: &'a mut dyn World,
-    me: Process,
+    me: Box<Process>,
     replacement: Option<Box<dyn Program>>,
 }
 
 impl<'a> Call<'a> {
-    pub fn new(kernel: &'a mut Kernel, world: &'a mut dyn World, me: Process) -> Self {
+    pub fn new(kernel: &'a mut Kernel, world: &'a mut dyn World, me: Box<Process>) -> Self {
         Call { kernel, world, me, replacement: None }
     }
 
     /// The process after its turn, and the program it becomes if it asked to.
-    pub fn finish(self) -> (Process, Option<Box<dyn Program>>) {
+    pub fn finish(self) -> (Box<Process>, Option<Box<dyn Program>>) {
         (self.me, self.replacement)
     }
 

@@ -67,7 +67,7 @@ pub struct Kernel {
     fs: Vfs,
     programs: &'static dyn ProgramTable,
     hostname: String,
-    processes: BTreeMap<Pid, Process>,
+    processes: BTreeMap<Pid, Box<Process>>,
     next_pid: Pid,
     descriptions: BTreeMap<FileId, Description>,
     next_file: u64,
@@ -310,7 +310,7 @@ impl Kernel {
             memory_bytes: Process::MEMORY_BYTES,
             printed: Vec::new(),
         };
-        self.processes.insert(pid, process);
+        self.processes.insert(pid, Box::new(process));
         self.ready.push_back(pid);
         Ok(pid)
     }
@@ -396,7 +396,7 @@ impl Kernel {
 
     /// The processes that have not ended, by number.
     pub fn processes(&self) -> impl Iterator<Item = ProcessInfo> + '_ {
-        self.processes.values().filter(|process| !process.has_ended()).map(Process::info)
+        self.processes.values().filter(|process| !process.has_ended()).map(|process| process.info())
     }
 
     /// Sends a signal from outside.
@@ -436,7 +436,7 @@ impl Kernel {
     }
 
     /// Puts an ended process down, taken out of the table, and tells who cares.
-    fn end(&mut self, mut process: Process, code: i32) {
+    fn end(&mut self, mut process: Box<Process>, code: i32) {
         for (_, file) in std::mem::take(&mut process.fds) {
             self.drop_holder(file);
         }
@@ -470,7 +470,7 @@ impl Kernel {
             })
             .collect();
         for orphan in orphans {
-            if self.processes.get(&orphan).is_some_and(Process::has_ended) {
+            if self.processes.get(&orphan).is_some_and(|process| process.has_ended()) {
                 self.processes.remove(&orphan);
             }
         }

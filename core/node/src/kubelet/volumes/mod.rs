@@ -22,6 +22,7 @@ use naru_sim::Time;
 use objects::payload_of;
 use payload::Payload;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use token::Tokens;
 
 /// A volume that is set up.
@@ -31,7 +32,7 @@ struct Ready {
     /// The file in it that is all the pod sees; "" for the whole volume.
     file: String,
     /// What was written, for volumes that follow objects of the API.
-    payload: Option<Payload>,
+    payload: Option<Arc<Payload>>,
     /// Whether it outlives the pod.
     lasting: bool,
     /// Whether it can only be read.
@@ -72,7 +73,7 @@ type Files = Vec<(String, Vec<u8>)>;
 /// The volumes of one pod.
 #[derive(Clone, Debug, Default)]
 pub struct PodVolumes {
-    ready: BTreeMap<String, Ready>,
+    ready: BTreeMap<String, Box<Ready>>,
     /// Copies of parts of volumes that do not follow them.
     copies: Vec<VolumeId>,
     /// Persistent volumes that this pod alone may use.
@@ -153,7 +154,7 @@ impl PodVolumes {
                     if volume.empty_dir.is_some() || ready.disk.is_some() {
                         give_to_group(spec, ready.id, &mut runtime.volumes);
                     }
-                    self.ready.insert(volume.name.clone(), ready);
+                    self.ready.insert(volume.name.clone(), Box::new(ready));
                 }
                 Err(Trouble::Process(why)) => unprocessed.push((volume.name.clone(), why)),
                 Err(Trouble::NotAttached) => first = first.or(Some(SetUpError::NotAttached)),
@@ -236,6 +237,7 @@ impl PodVolumes {
         }
         match payload_of(volume, sources, &mut self.tokens).map_err(Trouble::set_up)? {
             Some(payload) => {
+                let payload = Arc::new(payload);
                 let id = runtime.volumes.add(payload.write(sources.now));
                 Ok(Ready { payload: Some(payload), read_only: true, ..Ready::own(id) })
             }
@@ -257,8 +259,9 @@ impl PodVolumes {
             let Some(ready) = self.ready.get_mut(&volume.name) else { continue };
             let Some(before) = &ready.payload else { continue };
             if let Ok(Some(after)) = payload_of(volume, sources, &mut self.tokens)
-                && *before != after
+                && **before != after
             {
+                let after = Arc::new(after);
                 runtime.volumes.set_tree(ready.id, after.write(sources.now));
                 ready.payload = Some(after);
             }
@@ -280,8 +283,8 @@ impl PodVolumes {
     /// The first volume that holds more than it may, and how much that is.
     pub fn over_limit(&self, volumes: &Volumes) -> Option<(&str, &str)> {
         self.ready.iter().find_map(|(name, ready)| {
-            let used = volumes.tree(ready.id).map_or(0, Tree::bytes_used);
             let (limit, text) = ready.limit.as_ref()?;
+            let used = volumes.tree(ready.id).map_or(0, Tree::bytes_used);
             let over = i64::try_from(used).unwrap_or(i64::MAX) > *limit;
             over.then_some((name.as_str(), text.as_str()))
         })

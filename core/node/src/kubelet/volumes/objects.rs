@@ -3,7 +3,7 @@
 //! Upstream: `pkg/volume/{configmap,secret,projected,downwardapi}`.
 
 use super::Sources;
-use super::payload::{File, Payload};
+use super::payload::{Data, File, Payload};
 use super::token::Tokens;
 use crate::kubelet::env::{field_value, resource_value};
 use k8s_openapi::api::core::v1::{
@@ -67,7 +67,7 @@ fn add_projection(
     }
     if let Some(source) = &projection.service_account_token {
         let token = tokens.get(source, sources)?;
-        payload.add(&source.path, token.into_bytes(), None);
+        payload.add(&source.path, Data::Token(token), None);
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ fn add_fields(
         } else {
             String::new()
         };
-        payload.add(&item.path, text.into_bytes(), item.mode);
+        payload.add(&item.path, Data::Bytes(text.into_bytes()), item.mode);
     }
     Ok(())
 }
@@ -147,13 +147,13 @@ impl Payload {
     ) -> Result<(), String> {
         let Some(items) = items.filter(|items| !items.is_empty()) else {
             for (key, bytes) in data {
-                self.add(key, bytes.to_vec(), None);
+                self.add(key, Data::Bytes(bytes.to_vec()), None);
             }
             return Ok(());
         };
         for item in items {
             match data.get(&item.key) {
-                Some(bytes) => self.add(&item.path, bytes.to_vec(), item.mode),
+                Some(bytes) => self.add(&item.path, Data::Bytes(bytes.to_vec()), item.mode),
                 None if optional => {}
                 None => return Err(format!("{missing}: {}", item.key)),
             }
@@ -161,9 +161,9 @@ impl Payload {
         Ok(())
     }
 
-    fn add(&mut self, path: &str, bytes: Vec<u8>, mode: Option<i32>) {
+    fn add(&mut self, path: &str, data: Data, mode: Option<i32>) {
         let mode = mode.unwrap_or(self.default_mode);
         let mode = u16::try_from(mode & 0o777).unwrap_or(0o644);
-        self.files.insert(path.to_owned(), File { bytes, mode });
+        self.files.insert(path.to_owned(), File { data, mode });
     }
 }

@@ -2,25 +2,37 @@
 //!
 //! Upstream: `pkg/volume/util/atomic_writer.go`.
 
+use super::token;
+use naru_api::Object;
 use naru_api::time::micro_time;
-use naru_shell::{Errno, Tree, Vfs};
+use naru_shell::{Errno, Tree, TreeSource, Vfs};
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The default mode of files made from objects.
 const DEFAULT_MODE: i32 = 0o644;
 
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The token of this TokenRequest.
+    Token(Object),
+}
+
 /// One file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct File {
     /// Its contents.
-    pub bytes: Vec<u8>,
+    pub data: Data,
     /// Its permission bits.
     pub mode: u16,
 }
 
 /// Files by their paths within the volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Payload {
     /// The files.
     pub files: BTreeMap<String, File>,
@@ -36,13 +48,10 @@ impl Payload {
     }
 
     /// The files in a directory named by the time, `..data` pointing at it, and each name in the
-    /// volume pointing through that: one changed link exchanges them all.
-    pub fn write(&self, now: Time) -> Tree {
-        let mut fs = Vfs::from(Tree::new());
-        fs.act_as(0, now);
-        // Too much for a tree: the volume holds what fits, as a full disk does.
-        let _ = self.write_to(&mut fs, now);
-        fs.into_tree()
+    /// volume pointing through that: one changed link exchanges them all. They are written when
+    /// somebody looks: most pods never read the token that is mounted into them.
+    pub fn write(self: &Arc<Self>, now: Time) -> Tree {
+        Tree::lazy(Arc::new(Written { payload: Arc::clone(self), at: now }))
     }
 
     fn write_to(&self, fs: &mut Vfs, now: Time) -> Result<(), Errno> {
@@ -54,7 +63,10 @@ impl Payload {
             if let Some((parent, _)) = real.rsplit_once('/') {
                 fs.mkdir_all(parent)?;
             }
-            fs.write(&real, &file.bytes)?;
+            match &file.data {
+                Data::Bytes(bytes) => fs.write(&real, bytes)?,
+                Data::Token(granted) => fs.write(&real, token::text(granted).as_bytes())?,
+            }
             fs.chmod(&real, file.mode)?;
             names.insert(path.split('/').next().unwrap_or(path));
         }
@@ -66,6 +78,23 @@ impl Payload {
     }
 }
 
+/// Files as they were written at a moment.
+#[derive(Debug)]
+struct Written {
+    payload: Arc<Payload>,
+    at: Time,
+}
+
+impl TreeSource for Written {
+    fn unpack(&self) -> Tree {
+        let mut fs = Vfs::from(Tree::new());
+        fs.act_as(0, self.at);
+        // Too much for a tree: the volume holds what fits, as a full disk does.
+        let _ = self.payload.write_to(&mut fs, self.at);
+        fs.into_tree()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,10 +102,11 @@ mod tests {
     #[test]
     fn one_link_leads_to_all_files() {
         let mut payload = Payload::new(None);
-        let file = |text: &str| File { bytes: text.as_bytes().to_vec(), mode: 0o640 };
+        let data = |text: &str| Data::Bytes(text.as_bytes().to_vec());
+        let file = |text: &str| File { data: data(text), mode: 0o640 };
         payload.files.insert("a".to_owned(), file("1"));
         payload.files.insert("d/b".to_owned(), file("2"));
-        let fs = Vfs::from(payload.write(Time::ZERO));
+        let fs = Vfs::from(Arc::new(payload).write(Time::ZERO));
         assert_eq!(fs.read_text("/a").unwrap(), "1");
         assert_eq!(fs.read_text("/d/b").unwrap(), "2");
         assert_eq!(fs.stat("/a").unwrap().mode, 0o640);

@@ -4,9 +4,7 @@
 //! Upstream: `pkg/kubelet/token/token_manager.go`.
 
 use super::Sources;
-use k8s_openapi::api::authentication::v1::{
-    BoundObjectReference, TokenRequest, TokenRequestSpec, TokenRequestStatus,
-};
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount, ServiceAccountTokenProjection};
 use naru_api::request::{Body, Response};
 use naru_api::{ApiError, Kube, Object};
@@ -27,37 +25,40 @@ pub(super) struct Tokens {
 
 #[derive(Clone, Debug)]
 struct Kept {
-    token: String,
+    /// The TokenRequest that was granted, with its token.
+    granted: Object,
     /// When four fifths of its time are over.
     renew_at: Time,
 }
 
 impl Tokens {
-    /// A token as a volume wants it.
+    /// A token as a volume wants it: the TokenRequest that was granted, since the token itself is
+    /// made when somebody reads it.
     pub(super) fn get(
         &mut self,
         source: &ServiceAccountTokenProjection,
         sources: &mut Sources<'_, '_>,
-    ) -> Result<String, String> {
+    ) -> Result<Object, String> {
         let seconds = source.expiration_seconds.unwrap_or(LIFETIME_SECONDS);
         let audience = source.audience.clone().unwrap_or_default();
         let key = (audience, seconds);
         if let Some(kept) = self.kept.get(&key)
             && sources.now < kept.renew_at
         {
-            return Ok(kept.token.clone());
+            return Ok(kept.granted.clone());
         }
         let lifetime = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         match request(&key.0, seconds, sources) {
-            Ok(status) => {
+            Ok(granted) => {
                 let renew_at = sources.now + (lifetime * 4 / 5).min(AGE_MAX);
-                let token = status.token;
-                self.kept.insert(key, Kept { token: token.clone(), renew_at });
-                Ok(token)
+                self.kept.insert(key, Kept { granted: granted.clone(), renew_at });
+                Ok(granted)
             }
             // The one that is there still helps until its end.
             Err(error) => match self.kept.get(&key) {
-                Some(kept) if sources.now < kept.renew_at + lifetime / 5 => Ok(kept.token.clone()),
+                Some(kept) if sources.now < kept.renew_at + lifetime / 5 => {
+                    Ok(kept.granted.clone())
+                }
                 _ => Err(format!("failed to fetch token: {}", error.message())),
             },
         }
@@ -68,7 +69,7 @@ fn request(
     audience: &str,
     seconds: i64,
     sources: &mut Sources<'_, '_>,
-) -> Result<TokenRequestStatus, ApiError> {
+) -> Result<Object, ApiError> {
     let pod: &Pod = sources.pod;
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     let spec = pod.spec.as_ref();
@@ -89,10 +90,15 @@ fn request(
     };
     let kind = ServiceAccount::kind();
     let body = Body::Object(Object::new(wanted));
-    let answer = sources.client.create_subresource(kind, &namespace, &account, "token", body)?;
-    let Response::Object(object) = answer else {
-        return Err(ApiError::internal("the answer is no TokenRequest"));
-    };
-    let status = object.get::<TokenRequest>().and_then(|request| request.status.clone());
-    status.ok_or_else(|| ApiError::internal("the answer holds no token"))
+    match sources.client.create_subresource(kind, &namespace, &account, "token", body)? {
+        Response::Object(granted) => Ok(granted),
+        _ => Err(ApiError::internal("the answer is no TokenRequest")),
+    }
+}
+
+/// The token of a TokenRequest that was granted; "" if there is none.
+pub(super) fn text(granted: &Object) -> String {
+    let json = granted.content_json().unwrap_or_default();
+    let token = json.pointer("/status/token").and_then(|token| token.as_str());
+    token.unwrap_or_default().to_owned()
 }
