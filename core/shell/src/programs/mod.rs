@@ -1,19 +1,23 @@
 //! The programs that every image may carry.
 
+mod awk;
 mod base64;
 mod cat;
 mod cut;
 pub(crate) mod date;
 mod diff;
+mod disk;
 pub(crate) mod echo;
 mod endless;
 mod files;
 mod grep;
 mod head;
 pub(crate) mod id;
+mod lines;
 mod ls;
 pub(crate) mod net;
 pub(crate) mod printf;
+mod processes;
 pub(crate) mod regex;
 mod run;
 mod sed;
@@ -39,6 +43,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "[" | "test" => once(test::run),
         "ab" => Box::new(net::ab::Ab::default()),
         "ash" => Box::new(Shell::new(Flavor::Ash)),
+        "awk" => filter::<awk::AwkProgram>(),
         "base64" => filter::<base64::Base64>(),
         "basename" => once(small::basename),
         "bash" => Box::new(Shell::new(Flavor::Bash)),
@@ -52,8 +57,10 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "cut" => filter::<cut::Cut>(),
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
+        "df" => once(disk::df),
         "diff" => once(diff::run),
         "dirname" => once(small::dirname),
+        "du" => once(disk::du),
         "echo" => once(echo::run),
         "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
         "env" => Box::new(run::Env::default()),
@@ -63,19 +70,25 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "hostname" => once(small::hostname),
         "id" => once(id::id),
         "kill" => once(small::kill),
+        "killall" => once(processes::killall),
+        "less" | "more" => filter::<lines::Pager>(),
         "ln" => once(files::ln),
         "ls" => once(ls::run),
         "mkdir" => once(files::mkdir),
         "mktemp" => once(small::mktemp),
         "mv" => once(files::mv),
         "nc" => Box::new(net::nc::Nc::default()),
+        "nl" => filter::<lines::Nl>(),
         "nproc" => once(small::nproc),
         "nslookup" => Box::new(net::nslookup::Nslookup::default()),
+        "pgrep" => once(processes::pgrep),
+        "pkill" => once(processes::pkill),
         "printenv" => once(small::printenv),
         "printf" => once(printf::run),
         "ps" => once(small::ps),
         "pwd" => once(small::pwd),
         "readlink" => once(files::readlink),
+        "rev" => filter::<lines::Rev>(),
         "rm" => once(files::rm),
         "rmdir" => once(files::rmdir),
         "sed" => filter::<sed::Sed>(),
@@ -83,6 +96,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "sleep" => Box::new(endless::Sleep::default()),
         "sort" => filter::<sort::Sort>(),
         "stat" => once(files::stat),
+        "tac" => filter::<lines::Tac>(),
         "tail" => Box::new(tail::TailProgram::new()),
         "tar" => Box::new(tar::Tar::default()),
         "tee" => filter::<tee::Tee>(),
@@ -110,6 +124,7 @@ const NAMES: &[&str] = &[
     "[",
     "ab",
     "ash",
+    "awk",
     "base64",
     "basename",
     "bash",
@@ -123,8 +138,10 @@ const NAMES: &[&str] = &[
     "cut",
     "dash",
     "date",
+    "df",
     "diff",
     "dirname",
+    "du",
     "echo",
     "egrep",
     "env",
@@ -136,19 +153,26 @@ const NAMES: &[&str] = &[
     "hostname",
     "id",
     "kill",
+    "killall",
+    "less",
     "ln",
     "ls",
     "mkdir",
     "mktemp",
+    "more",
     "mv",
     "nc",
+    "nl",
     "nproc",
     "nslookup",
+    "pgrep",
+    "pkill",
     "printenv",
     "printf",
     "ps",
     "pwd",
     "readlink",
+    "rev",
     "rm",
     "rmdir",
     "sed",
@@ -156,6 +180,7 @@ const NAMES: &[&str] = &[
     "sleep",
     "sort",
     "stat",
+    "tac",
     "tail",
     "tar",
     "tee",

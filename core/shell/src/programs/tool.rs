@@ -97,6 +97,12 @@ impl Out {
         self.bytes >= PENDING_BYTES_MAX
     }
 
+    /// What was printed and is not written.
+    #[cfg(test)]
+    pub fn printed(self) -> Vec<u8> {
+        self.pending.into_iter().flat_map(|(_, bytes)| bytes).collect()
+    }
+
     /// Why standard output could not be written to, once.
     pub fn take_failure(&mut self) -> Option<Errno> {
         self.failed.take()
