@@ -255,6 +255,8 @@ pub trait Sys {
     fn pid(&self) -> Pid;
     /// Arguments, the program's name first.
     fn args(&self) -> &[String];
+    /// Calls this process so in lists from now on.
+    fn retitle(&mut self, _title: &str) {}
     /// Environment variables.
     fn env(&mut self) -> &mut BTreeMap<String, String>;
     /// The machine's host name.

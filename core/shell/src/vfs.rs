@@ -547,6 +547,13 @@ impl Vfs {
         self.mounts.remove(path).map(|mount| mount.tree)
     }
 
+    /// Bytes that are used of the tree at `path`, where one is mounted, else of the root; and how
+    /// many fit.
+    pub fn usage(&self, path: &str) -> (u64, u64) {
+        let tree = self.mounted(path).unwrap_or(&self.root);
+        (tree.bytes_used(), tree.capacity())
+    }
+
     /// Where trees are mounted, and whether for reading only.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, bool)> {
         self.mounts.iter().map(|(path, mount)| (path.as_str(), mount.read_only))

@@ -122,6 +122,9 @@ struct Running {
     command: String,
 }
 
+/// An image, what it took to get it, and the parts of that.
+type Fetched = (Arc<Image>, Duration, Vec<(String, Duration)>);
+
 struct Trouble {
     message: String,
     lines: (usize, usize),
@@ -390,7 +393,7 @@ impl Docker {
         name: &ImageRef,
         registry: &Registry,
         now: Time,
-    ) -> Result<(Arc<Image>, Duration, Vec<(String, Duration)>), RegistryError> {
+    ) -> Result<Fetched, RegistryError> {
         if let Some((image, _)) = self.images.get(&name.to_string()) {
             return Ok((Arc::clone(image), Duration::ZERO, Vec::new()));
         }

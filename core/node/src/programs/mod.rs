@@ -6,6 +6,7 @@ mod databases;
 mod fortune;
 mod grpc_health;
 mod interpreter;
+mod memcached;
 mod nginx;
 mod nginx_conf;
 mod packages;
@@ -33,6 +34,7 @@ impl ProgramTable for NodePrograms {
             }
             "agnhost" => Box::new(agnhost::Agnhost::default()),
             "fortune" => Box::new(fortune::Fortune),
+            "memcached" => Box::new(memcached::Memcached::default()),
             "mongo" | "mongosh" => Box::new(databases::Mongosh::default()),
             "mongod" => Box::new(databases::SqlServer::new(databases::Dialect::Mongo)),
             "mysql" => Box::new(databases::Mysql::default()),

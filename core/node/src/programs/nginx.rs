@@ -135,6 +135,8 @@ impl Nginx {
         for signal in [Signal::Hup, Signal::Int, Signal::Term] {
             sys.catch(signal);
         }
+        let title = format!("nginx: master process {}", sys.args().join(" "));
+        sys.retitle(&title);
         self.make_cache(sys)?;
         self.listen(sys, &config)?;
         self.config = Some(config);

@@ -111,6 +111,10 @@ impl Sys for Call<'_> {
         &self.me.argv
     }
 
+    fn retitle(&mut self, title: &str) {
+        self.me.argv = vec![title.to_owned()];
+    }
+
     fn env(&mut self) -> &mut BTreeMap<String, String> {
         &mut self.me.env
     }

@@ -258,7 +258,7 @@ fn when(now: Time, mtime: Time) -> String {
     date::format(mtime, if is_recent { "%b %e %H:%M" } else { "%b %e  %Y" })
 }
 
-fn human(bytes: u64) -> String {
+pub fn human(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut unit = "";
     for next in ["K", "M", "G"] {

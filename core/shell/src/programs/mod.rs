@@ -6,6 +6,7 @@ mod cat;
 mod cut;
 pub(crate) mod date;
 mod diff;
+mod disk;
 pub(crate) mod echo;
 mod endless;
 mod expr;
@@ -19,6 +20,7 @@ mod machine;
 mod nano;
 pub(crate) mod net;
 pub(crate) mod printf;
+mod processes;
 pub(crate) mod regex;
 mod run;
 mod screen;
@@ -64,10 +66,11 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "cut" => filter::<cut::Cut>(),
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
+        "df" => once(disk::df),
         "diff" => once(diff::run),
         "dig" => Box::new(net::dig::Dig::default()),
         "dirname" => once(small::dirname),
-        "du" => once(machine::du),
+        "du" => once(disk::du),
         "echo" => once(echo::run),
         "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
         "env" => Box::new(run::Env::default()),
@@ -82,8 +85,8 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "iptables-restore" => Box::new(net::admin::iptables::Restore::default()),
         "iptables-save" => once(net::admin::iptables::save),
         "kill" => once(small::kill),
-        "killall" | "pgrep" | "pkill" => once(machine::by_name),
         "less" | "more" => Box::new(less::Less::default()),
+        "killall" => once(processes::killall),
         "ln" => once(files::ln),
         "ls" => once(ls::run),
         "mkdir" => once(files::mkdir),
@@ -94,6 +97,8 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "nproc" => once(small::nproc),
         "nslookup" => Box::new(net::nslookup::Nslookup::default()),
         "ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Iputils)),
+        "pgrep" => once(processes::pgrep),
+        "pkill" => once(processes::pkill),
         "printenv" => once(small::printenv),
         "printf" => once(printf::run),
         "ps" => once(small::ps),
@@ -164,6 +169,7 @@ const NAMES: &[&str] = &[
     "cut",
     "dash",
     "date",
+    "df",
     "diff",
     "dig",
     "dirname",

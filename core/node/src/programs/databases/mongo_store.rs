@@ -29,7 +29,7 @@ impl Documents {
         &mut self,
         text: &str,
         database: &str,
-        seed: u64,
+        seed: (u64, u64),
     ) -> Result<(Outcome, bool), SqlError> {
         let text = text.trim();
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -96,7 +96,7 @@ impl Documents {
         &mut self,
         chain: &Chain<'_>,
         database: &str,
-        seed: u64,
+        seed: (u64, u64),
     ) -> Result<(Outcome, bool), String> {
         let Some(((name, inner), rest)) = chain.calls.split_first() else {
             return Ok((Outcome::Text(format!("{database}.{}\n", chain.collection)), false));
@@ -173,7 +173,7 @@ impl Documents {
         database: &str,
         collection: &str,
         documents: Vec<Bson>,
-        seed: u64,
+        seed: (u64, u64),
     ) -> Result<Vec<Bson>, String> {
         let made = self.made;
         let all = self.databases.entry(database.to_owned()).or_default();
@@ -191,12 +191,9 @@ impl Documents {
             };
             let own = fields.iter().find(|(name, _)| name == "_id").map(|(_, id)| id.clone());
             let id = own.unwrap_or_else(|| {
-                let id = Bson::Id(format!(
-                    "{:08x}{:010x}{:06x}",
-                    seed >> 40,
-                    seed & 0xff_ffff_ffff,
-                    at & 0xff_ffff
-                ));
+                let (seconds, random) = (seed.0 & 0xffff_ffff, seed.1 & 0xff_ffff_ffff);
+                let id = format!("{seconds:08x}{random:010x}{:06x}", at & 0xff_ffff);
+                let id = Bson::Id(id);
                 fields.insert(0, ("_id".to_owned(), id.clone()));
                 id
             });
@@ -363,7 +360,7 @@ mod tests {
     #[test]
     fn what_is_stored_is_found() {
         let mut documents = Documents::default();
-        let mut run = |text: &str| match documents.run(text, "mystore", 7) {
+        let mut run = |text: &str| match documents.run(text, "mystore", (7, 7)) {
             Ok((Outcome::Text(text), _)) => text,
             other => format!("{other:?}"),
         };

@@ -420,7 +420,8 @@ impl SqlServer {
         if !asks {
             return Ok(Outcome::Text(String::new()));
         }
-        let seed = sys.rng().next_u64();
+        let seconds = u64::try_from(sys.now().unix_micros() / 1_000_000).unwrap_or(0);
+        let seed = (seconds, sys.rng().next_u64());
         let (outcome, wrote) = self.saved.documents.run(&question.sql, &question.database, seed)?;
         if wrote {
             self.save(sys).map_err(|_| SqlError::Full)?;
