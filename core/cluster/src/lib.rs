@@ -14,6 +14,7 @@ mod install;
 mod kubeconfig;
 mod load_balancers;
 mod markcontrolplane;
+mod mirror;
 mod packets;
 mod pki;
 mod profile;
