@@ -153,7 +153,7 @@ impl Network {
     fn take(&mut self, ns: NsId, input: IfIndex, mut packet: Box<Packet>) {
         let ifaces = Ifaces { input: Some(input), output: None };
         match self.hook(ns, Hook::Input, &mut packet, ifaces) {
-            Ok(()) if matches!(packet.payload, Payload::Wrapped { .. }) => self.unwrap(ns, packet),
+            Ok(()) if matches!(packet.payload, Payload::Wrapped { .. }) => self.unwrap(ns, *packet),
             Ok(()) => {
                 self.hop(ns, &packet, Some(input), Stage::Received);
                 self.deliver(ns, packet);
@@ -220,7 +220,7 @@ impl Network {
     }
 
     /// A packet has come through a tunnel.
-    fn unwrap(&mut self, ns: NsId, packet: Box<Packet>) {
+    fn unwrap(&mut self, ns: NsId, packet: Packet) {
         let Payload::Wrapped { tunnel, inner } = packet.payload else { return };
         let interfaces = self.namespaces.get(&ns).into_iter().flat_map(|space| &space.interfaces);
         let here = |(_, interface): &(&IfIndex, &Interface)| matches!(&interface.kind, Kind::Tunnel { tunnel: own, .. } if *own == tunnel);

@@ -350,6 +350,12 @@ impl Node {
                 break;
             }
         }
+        if self.proxy.is_running()
+            && let Some(proxy) = self.proxy.process.controller_mut()
+        {
+            let mut host = HostNetwork { network: env.net, ns: self.host };
+            proxy.answer_health_checks(&mut host, env.now);
+        }
         self.plugins.run(&mut self.runtime, self.host, env);
     }
 
