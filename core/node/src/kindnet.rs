@@ -60,14 +60,7 @@ impl Controller for Kindnet {
             self.policies = cache.list::<NetworkPolicy>("").count();
             return Vec::new();
         }
-        let node = event.object.get::<Node>();
-        let old = old.and_then(Object::get::<Node>);
-        let gone = event.kind == naru_api::WatchEventType::Deleted;
-        if !gone && old.is_some_and(|old| node.is_some_and(|node| leads_alike(old, node))) {
-            return Vec::new();
-        }
-        let (before, after) = (old.and_then(pod_route), node.and_then(pod_route));
-        if before == after && !gone { Vec::new() } else { vec![event.object.key()] }
+        moved(event, old)
     }
 }
 
@@ -96,7 +89,7 @@ impl Reconcile<HostRoutes<'_>> for Kindnet {
             }
         }
         if let Some(route) = wanted {
-            add_route(world.network, world.host, route).map_err(topology)?;
+            add_route(world.network, world.host, route, None).map_err(topology)?;
             self.made.insert(key.name.clone(), route);
         }
         Ok(Action::await_change())
@@ -130,33 +123,74 @@ fn leads_alike(old: &Node, new: &Node) -> bool {
     old_spec.pod_cidr == new_spec.pod_cidr && old.addresses == new.addresses
 }
 
-/// A node's pods, and the address by which they are reached.
-fn pod_route(node: &Node) -> Option<PodRoute> {
-    let range = node.spec.as_ref()?.pod_cidr.as_deref()?.parse().ok()?;
-    let addresses = node.status.as_ref()?.addresses.as_ref()?;
-    let internal = addresses.iter().find(|address| address.type_ == "InternalIP")?;
-    Some((range, internal.address.parse().ok()?))
-}
-
 fn is_there(network: &Network, host: NsId, (to, via): PodRoute) -> bool {
     network.route_to(host, to).is_some_and(|route| route.via == Some(via))
 }
 
-fn add_route(network: &mut Network, host: NsId, route: PodRoute) -> Result<(), TopologyError> {
+fn add_route(
+    network: &mut Network,
+    host: NsId,
+    route: PodRoute,
+    over: Option<&str>,
+) -> Result<(), TopologyError> {
     if is_there(network, host, route) {
         return Ok(());
     }
     let (to, via) = route;
-    let Some(dev) = network.device_to(host, via) else { return Ok(()) };
-    network.add_route(host, Route { to, via: Some(via), dev: dev.to_string(), src: None })
+    let dev = match over {
+        Some(name) => Some(name.to_owned()),
+        None => network.device_to(host, via).map(|dev| dev.to_string()),
+    };
+    let Some(dev) = dev else { return Ok(()) };
+    network.add_route(host, Route { to, via: Some(via), dev, src: None })
 }
 
-/// Makes these the routes to other nodes' pods: what is missing is added, and what was there
-/// over the same next hops or to the same pods is replaced.
+/// The node itself if its pods, or the way to them, are others than before.
+pub fn moved(event: &WatchEvent, old: Option<&Object>) -> Vec<Key> {
+    let node = event.object.get::<Node>();
+    let old = old.and_then(Object::get::<Node>);
+    let gone = event.kind == naru_api::WatchEventType::Deleted;
+    if !gone && old.is_some_and(|old| node.is_some_and(|node| leads_alike(old, node))) {
+        return Vec::new();
+    }
+    let (before, after) = (old.and_then(pod_route), node.and_then(pod_route));
+    if before == after && !gone { Vec::new() } else { vec![event.object.key()] }
+}
+
+/// A node's pods, and the address by which they are reached.
+fn pod_route(node: &Node) -> Option<PodRoute> {
+    Some((pod_range(node)?, internal_ip(node)?))
+}
+
+/// The addresses of a node's pods.
+pub fn pod_range(node: &Node) -> Option<IpNet> {
+    node.spec.as_ref()?.pod_cidr.as_deref()?.parse().ok()
+}
+
+/// The address of a node.
+pub fn internal_ip(node: &Node) -> Option<IpAddr> {
+    let addresses = node.status.as_ref()?.addresses.as_ref()?;
+    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
+}
+
+/// Makes these the routes to other nodes' pods over the network that the nodes share: see
+/// [`set_routes`].
 pub fn set_pod_routes(
     network: &mut Network,
     host: NsId,
     wanted: &[PodRoute],
+) -> Result<(), TopologyError> {
+    set_routes(network, host, wanted, None)
+}
+
+/// Makes these the routes to other nodes' pods, over this device or over that on which the next hop
+/// is: what is missing is added, and what was there over the same next hops or to the same pods is
+/// replaced.
+pub fn set_routes(
+    network: &mut Network,
+    host: NsId,
+    wanted: &[PodRoute],
+    over: Option<&str>,
 ) -> Result<(), TopologyError> {
     let kept: BTreeSet<PodRoute> = wanted.iter().copied().collect();
     for route in network.routes(host) {
@@ -165,5 +199,5 @@ pub fn set_pod_routes(
             network.del_route(host, route.to)?;
         }
     }
-    wanted.iter().try_for_each(|route| add_route(network, host, *route))
+    wanted.iter().try_for_each(|route| add_route(network, host, *route, over))
 }

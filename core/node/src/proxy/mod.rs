@@ -1,10 +1,11 @@
 //! kube-proxy in iptables mode: keeps the node's rules as Services and EndpointSlices ask.
 //!
-//! Upstream: `cmd/kube-proxy`, `pkg/proxy/iptables/proxier.go`. Left out: the health check server
-//! of services with `healthCheckNodePort`, and the modes ipvs and nftables.
+//! Upstream: `cmd/kube-proxy`, `pkg/proxy/iptables/proxier.go`. Left out: the modes ipvs
+//! and nftables.
 
 mod chains;
 mod endpoints;
+mod health;
 mod rules;
 mod service_port;
 #[cfg(test)]
@@ -12,6 +13,8 @@ mod tests;
 
 pub use rules::ProxyConfig;
 
+use crate::runtime::NamespaceStack;
+use health::HealthChecks;
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use naru_api::{Key, Kube, Object, UserInfo, WatchEvent};
@@ -20,7 +23,7 @@ use naru_client::{
     Reconcile, Watch,
 };
 use naru_network::netfilter::Position;
-use naru_network::{Network, NsId, Protocol};
+use naru_network::{Call, Network, NsId, Protocol};
 use naru_sim::{Rng, Time};
 use rules::PortRules;
 use service_port::ServicePort;
@@ -55,6 +58,7 @@ pub struct KubeProxy {
     paced_until: Time,
     /// The program was started and has not seen the cluster since.
     starting: bool,
+    health: HealthChecks,
 }
 
 /// The rules of a service's ports.
@@ -85,7 +89,14 @@ impl KubeProxy {
             full: true,
             paced_until: Time::ZERO,
             starting: true,
+            health: HealthChecks::default(),
         }
+    }
+
+    /// Answers load balancers that ask which nodes have endpoints.
+    pub fn answer_health_checks(&mut self, host: &mut HostNetwork<'_>, now: Time) {
+        let call = Call { now, ..Call::default() };
+        self.health.serve(&mut NamespaceStack::new(host.network, host.ns, call), now);
     }
 
     /// The program as it runs on a node, with the user that kubeadm gives it.
@@ -143,7 +154,19 @@ impl KubeProxy {
         }
         self.write(&changed, &stale, host)?;
         self.forget_stale_datagrams(&changed, host);
+        self.follow_health_checks(host);
         Ok(())
+    }
+
+    fn follow_health_checks(&mut self, host: &mut HostNetwork<'_>) {
+        let checks = |(key, ports): (&Key, &Ports)| {
+            let key = key.clone();
+            let mut asked = ports.values().filter_map(|(rules, _)| rules.health);
+            asked.next().map(|(port, endpoints)| (port, (key, endpoints)))
+        };
+        let wanted: BTreeMap<u16, (Key, usize)> = self.services.iter().filter_map(checks).collect();
+        let call = Call::default();
+        self.health.follow(&wanted, &mut NamespaceStack::new(host.network, host.ns, call));
     }
 
     /// Writes the rules: the shared chains, and the own chains of what changed.

@@ -37,6 +37,8 @@ pub struct PortRules {
     pub own: String,
     /// How many endpoints it has.
     pub endpoints: usize,
+    /// Where load balancers ask for its health, and how many endpoints are on this node.
+    pub health: Option<(u16, usize)>,
 }
 
 /// A rule that leads packets into the proxy's chains: table, chain, from where, rule.
@@ -290,6 +292,8 @@ impl Writer<'_> {
 
     fn health_check(&mut self) {
         let (number, name) = (self.port.health_check_port, &self.port.name);
+        let port = u16::try_from(number).ok().filter(|port| *port > 0);
+        self.rules.health = port.map(|port| (port, self.choice.local.len()));
         if number != 0 {
             self.filter(format!(
                 "-A KUBE-NODEPORTS -m comment --comment \"{name} health check node port\" -m tcp \

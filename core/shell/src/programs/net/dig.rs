@@ -321,7 +321,7 @@ fn dotted(name: &Name) -> String {
     format!("{}.", name.as_str())
 }
 
-/// `;web.default.svc.cluster.local.	IN	A`
+/// `;web.default.svc.cluster.local. IN A`, with tabs.
 fn question_text(name: &Name, kind: RecordType) -> String {
     let line = Line(String::new(), 0).put(&dotted(name));
     let line = line.to(CLASS_AT).put("IN").to(TYPE_AT).put(&kind.to_string());
