@@ -1,8 +1,9 @@
 //! Readers of hostile input, each as a function of bytes that must not panic.
 //!
-//! `cargo +nightly fuzz run --features libfuzzer NAME` feeds them from `fuzz_targets/`; where there
-//! is no nightly compiler, `tests/bounded.rs` runs the same functions for a bounded number of
-//! generated inputs in the ordinary tests.
+//! `cargo +nightly fuzz run --features libfuzzer NAME` feeds them from `fuzz_targets/`; a stable
+//! compiler does it too with `RUSTC_BOOTSTRAP=1` and `-s none`, and clang is not needed.
+//! `tests/bounded.rs` runs the same functions for a bounded number of generated inputs in the
+//! ordinary tests; what the fuzzer finds is put there.
 
 use naru_api::cron::Schedule;
 use naru_api::jsonpath::JsonPath;

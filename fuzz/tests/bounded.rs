@@ -46,6 +46,8 @@ fn json() {
         "\"",
     ];
     bounded(words, naru_fuzz::json);
+    // Found by cargo-fuzz: a number that was read as the one beside it.
+    naru_fuzz::json(b"22E202");
     naru_fuzz::json("[".repeat(1_000_000).as_bytes());
     naru_fuzz::json("{\"a\":".repeat(1_000_000).as_bytes());
 }

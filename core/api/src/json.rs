@@ -228,7 +228,7 @@ impl Reader<'_> {
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
         let text = std::str::from_utf8(text).unwrap_or_default();
-        text.parse::<Number>().map(Value::Number).map_err(|_| {
+        number(text).map(Value::Number).ok_or_else(|| {
             JsonError(format!("json: cannot unmarshal number {text} into Go value of type float64"))
         })
     }
@@ -321,6 +321,15 @@ fn quote_char(byte: u8) -> String {
             let quoted = crate::gofmt::quote(char::from(byte).encode_utf8(&mut [0; 4]));
             format!("'{}'", quoted.trim_matches('"'))
         }
+    }
+}
+
+/// A number as Go reads it: whole if it can be, else the nearest that there is (`serde_json` may take
+/// the one beside it).
+fn number(text: &str) -> Option<Number> {
+    match text.parse::<Number>() {
+        Ok(whole) if !whole.is_f64() => Some(whole),
+        _ => text.parse().ok().and_then(Number::from_f64),
     }
 }
 
