@@ -347,6 +347,20 @@ describe("for everybody", { concurrency: 1 }, () => {
     }
   }
 
+  test("the page opens without a network after the first visit", async () => {
+    const { page, close } = await openPage(browser, { path: "?profile=kind" });
+    await page.waitForFunction(async () => {
+      const kept = await (await caches.open("naru-1")).keys();
+      return ["worker_bg.wasm", "xterm.js", "openapi.json", "codemirror.js"].every((name) =>
+        kept.some(({ url }) => url.includes(name)));
+    });
+    await page.context().setOffline(true);
+    await page.goto(page.url());
+    await page.evaluate(() => window.naru.ready);
+    assert.match((await exec(page, "kubectl get nodes")).stdout, /worker2/);
+    await close();
+  });
+
   test("nothing moves for who wants no motion, and a lesson can be printed", async () => {
     const { page, close } = await openPage(browser, { path: "?lesson=first" });
     await page.emulateMedia({ reducedMotion: "reduce" });

@@ -124,7 +124,7 @@ impl Component for EditorView {
     fn rendered(&mut self, ctx: &Context<Self>, first: bool) {
         let Some(host) = self.host.cast::<Element>().filter(|_| first) else { return };
         let link = ctx.link().clone();
-        let on_change = Closure::<dyn Fn(String)>::new(link.callback(Msg::Changed).as_fn());
+        let on_change = Closure::<dyn Fn(String)>::new(link.callback(Msg::Changed).into_fn());
         let on_save = Closure::<dyn Fn()>::new(move || link.send_message(Msg::Save));
         let link = ctx.link().clone();
         let on_move = Closure::<dyn Fn()>::new(move || link.send_message(Msg::Moved));
@@ -349,12 +349,12 @@ impl EditorView {
 }
 
 /// A callback as a closure.
-trait AsFn<T> {
-    fn as_fn(self) -> Box<dyn Fn(T)>;
+trait IntoFn<T> {
+    fn into_fn(self) -> Box<dyn Fn(T)>;
 }
 
-impl<T: 'static> AsFn<T> for Callback<T> {
-    fn as_fn(self) -> Box<dyn Fn(T)> {
+impl<T: 'static> IntoFn<T> for Callback<T> {
+    fn into_fn(self) -> Box<dyn Fn(T)> {
         Box::new(move |value| self.emit(value))
     }
 }
