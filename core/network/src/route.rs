@@ -20,10 +20,13 @@ pub struct Route {
     pub src: Option<IpAddr>,
 }
 
+/// Routes by their destinations, with the interfaces that they lead over.
+type Routes = BTreeMap<IpAddr, Box<(Route, IfIndex)>>;
+
 /// A routing table: the longest prefix wins. Two routes with one prefix: the later replaces.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteTable {
-    by_length: BTreeMap<Reverse<u8>, BTreeMap<IpAddr, Box<(Route, IfIndex)>>>,
+    by_length: BTreeMap<Reverse<u8>, Routes>,
     count: usize,
 }
 
@@ -64,7 +67,7 @@ impl RouteTable {
             routes.retain(|_, route| route.1 != iface);
         }
         self.by_length.retain(|_, routes| !routes.is_empty());
-        self.count = self.by_length.values().map(BTreeMap::len).sum();
+        self.count = self.by_length.values().map(Routes::len).sum();
     }
 
     /// The route for a destination, and its interface.
@@ -77,12 +80,8 @@ impl RouteTable {
 
     /// All routes: the default route first, then by destination, as `ip route` lists them.
     pub fn list(&self) -> Vec<Route> {
-        let mut routes: Vec<Route> = self
-            .by_length
-            .values()
-            .flat_map(BTreeMap::values)
-            .map(|route| route.0.clone())
-            .collect();
+        let mut routes: Vec<Route> =
+            self.by_length.values().flat_map(Routes::values).map(|route| route.0.clone()).collect();
         routes.sort_by_key(|route| (route.to.prefix_len() != 0, route.to));
         routes
     }
