@@ -250,8 +250,9 @@ impl Evenness<'_> {
                 domains.extend(values.map(|value| (value.to_owned(), 0)));
                 size = domains.len();
             }
-            // Few domains make large differences: the logarithm evens that out.
-            self.weights.push(((size + 2) as f64).ln());
+            // Few domains make large differences: the logarithm evens that out. It is `libm`'s, so that
+            // scores are the same natively and in wasm.
+            self.weights.push(libm::log((size + 2) as f64));
         }
     }
 
