@@ -53,12 +53,7 @@ fn every_lesson_is_good() {
     assert!(wrong.is_empty(), "{}\nSee `naru lesson check --show`.", wrong.join("\n"));
 }
 
-fn problems(
-    slug: &str,
-    lesson: &Lesson,
-    known: &Known,
-    clusters: &Mutex<Booted>,
-) -> Vec<String> {
+fn problems(slug: &str, lesson: &Lesson, known: &Known, clusters: &Mutex<Booted>) -> Vec<String> {
     let equip = |cluster: &mut Cluster| {
         cluster.carry_openapi(|| naru_apiserver::rest::Schemas::new(naru_schemas::json()?));
     };
