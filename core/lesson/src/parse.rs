@@ -102,7 +102,7 @@ mod tests {
                 10,
                 "fiel",
             ),
-            ("title: [".to_owned(), 2, ""),
+            ("title: [".to_owned(), 1, "title"),
             ("x".repeat(Lesson::BYTES_MAX + 1), 1, "at most"),
         ] {
             let error = Lesson::parse(&yaml).unwrap_err();
