@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 use naru_cluster::Cluster;
-use naru_lesson::{Known, Lesson, LessonFile, built_in, built_in_glossary, course, parse_glossary};
+use naru_lesson::{
+    Booted, Known, Lesson, LessonFile, built_in, built_in_glossary, course, parse_glossary,
+};
 use naru_tests::{Outcome, compare};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -34,11 +37,11 @@ fn every_lesson_is_good() {
         headings: Some(course::read(&table()).into_iter().map(|heading| heading.key).collect()),
     };
     let lessons: Vec<(String, Lesson)> = lessons.into_iter().collect();
-    let next = AtomicUsize::new(0);
+    let (next, clusters) = (AtomicUsize::new(0), Mutex::new(Booted::default()));
     let work = || {
         let mut wrong = Vec::new();
         while let Some((slug, lesson)) = lessons.get(next.fetch_add(1, Ordering::Relaxed)) {
-            wrong.extend(problems(slug, lesson, &known));
+            wrong.extend(problems(slug, lesson, &known, &clusters));
         }
         wrong
     };
@@ -50,9 +53,11 @@ fn every_lesson_is_good() {
     assert!(wrong.is_empty(), "{}\nSee `naru lesson check --show`.", wrong.join("\n"));
 }
 
-fn problems(slug: &str, lesson: &Lesson, known: &Known) -> Vec<String> {
-    let mut cluster = Cluster::new(&lesson.profile, lesson.seed).unwrap();
-    cluster.carry_openapi(|| naru_apiserver::rest::Schemas::new(naru_schemas::json()?));
+fn problems(slug: &str, lesson: &Lesson, known: &Known, clusters: &Mutex<Booted>) -> Vec<String> {
+    let equip = |cluster: &mut Cluster| {
+        cluster.carry_openapi(|| naru_apiserver::rest::Schemas::new(naru_schemas::json()?));
+    };
+    let mut cluster = clusters.lock().unwrap().cluster(lesson, equip).unwrap();
     let rehearsal = lesson.rehearse(&mut cluster);
     let mut problems = lesson.problems(slug, known);
     problems.extend(rehearsal.problems);

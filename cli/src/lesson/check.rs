@@ -4,7 +4,7 @@ use super::against::Material;
 use super::library::{self, Source};
 use clap::Args;
 use naru_cluster::Cluster;
-use naru_lesson::{Known, Lesson, Place, Problem, Ran, Rehearsal, StepText};
+use naru_lesson::{Booted, Known, Lesson, Place, Problem, Ran, Rehearsal, StepText};
 use naru_tests::{Outcome, compare};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -44,7 +44,7 @@ impl Check {
             }
         }
         let material = self.against.as_deref().map(Material::read).transpose()?;
-        let clusters = Clusters::default();
+        let clusters = Mutex::new(Booted::default());
         let next = AtomicUsize::new(0);
         let failed = AtomicUsize::new(0);
         let work = || {
@@ -72,7 +72,7 @@ impl Check {
         source: &Source,
         known: &Known,
         material: Option<&Material>,
-        clusters: &Clusters,
+        clusters: &Mutex<Booted>,
     ) -> Report {
         let started = Instant::now();
         let mut report = Report::default();
@@ -87,7 +87,7 @@ impl Check {
         let mut problems = lesson.problems(&source.slug, known);
         problems.extend(material.into_iter().flat_map(|it| it.problems(&lesson)));
         if !self.dry && problems.is_empty() {
-            match clusters.boot(&lesson) {
+            match boot(clusters, &lesson) {
                 Ok(mut cluster) => {
                     let rehearsal = lesson.rehearse(&mut cluster);
                     problems.extend(quoted(&lesson, &rehearsal));
@@ -108,23 +108,10 @@ impl Check {
     }
 }
 
-/// Clusters that are on already, by profile and seed: a lesson gets a copy.
-#[derive(Default)]
-struct Clusters(Mutex<BTreeMap<(String, u64), Cluster>>);
-
-impl Clusters {
-    fn boot(&self, lesson: &Lesson) -> Result<Cluster, String> {
-        let key = (lesson.profile.clone(), lesson.seed);
-        let mut clusters = self.0.lock().map_err(|error| error.to_string())?;
-        if let Some(cluster) = clusters.get(&key) {
-            return Ok(cluster.clone());
-        }
-        let mut cluster =
-            Cluster::new(&lesson.profile, lesson.seed).map_err(|error| error.to_string())?;
-        cluster.carry_openapi(crate::openapi::schemas);
-        clusters.insert(key, cluster.clone());
-        Ok(cluster)
-    }
+fn boot(clusters: &Mutex<Booted>, lesson: &Lesson) -> Result<Cluster, String> {
+    let mut clusters = clusters.lock().map_err(|error| error.to_string())?;
+    let equip = |cluster: &mut Cluster| cluster.carry_openapi(crate::openapi::schemas);
+    clusters.cluster(lesson, equip).map_err(|error| error.to_string())
 }
 
 /// Where what the texts quote is not what was printed.

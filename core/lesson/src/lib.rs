@@ -19,6 +19,6 @@ pub use format::{
 pub use library::{Glossary, LessonFile, built_in, built_in_glossary};
 pub use parse::{LessonError, parse_glossary};
 pub use place::Place;
-pub use rehearse::{Ran, Rehearsal};
+pub use rehearse::{Booted, Ran, Rehearsal};
 pub use rules::{Known, Problem};
 pub use scene::Scene;

@@ -95,13 +95,14 @@ mod tests {
             (format!("{HEAD}steps: []\nstep: []\n"), 6, "unknown field `step`"),
             (format!("{HEAD}steps:\n- title: 1\n"), 6, "title"),
             (format!("{HEAD}{step}  wiat: 3s\n"), 8, "unknown field `wiat`"),
-            (format!("{HEAD}{step}  wait: soon\n"), 8, "no time such as"),
+            // What a type of ours refuses is told of the step that holds it.
+            (format!("{HEAD}{step}  wait: soon\n"), 6, "no time such as"),
             (
                 format!("{HEAD}{step}  checks:\n  - says: {{ko: a, en: b}}\n    fiel: 1\n"),
                 10,
                 "fiel",
             ),
-            ("title: [".to_owned(), 2, ""),
+            ("title: [".to_owned(), 1, "title"),
             ("x".repeat(Lesson::BYTES_MAX + 1), 1, "at most"),
         ] {
             let error = Lesson::parse(&yaml).unwrap_err();

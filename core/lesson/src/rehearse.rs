@@ -1,7 +1,8 @@
 //! A lesson played by nobody: every step must be undone before, and done after what does it.
 
 use crate::{Lesson, Place, Problem, Scene, StepText};
-use naru_cluster::ExecResult;
+use naru_cluster::{BootError, Cluster, ExecResult};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Virtual time that one command may take.
@@ -25,6 +26,28 @@ pub struct Ran {
     pub command: String,
     /// What it printed, and its exit code.
     pub result: ExecResult,
+}
+
+/// Clusters that are on already, by profile and seed: to copy one is quicker than to start it.
+#[derive(Clone, Debug, Default)]
+pub struct Booted(BTreeMap<(String, u64), Cluster>);
+
+impl Booted {
+    /// A new cluster for a lesson. What a cluster needs once is done by `equip`.
+    pub fn cluster(
+        &mut self,
+        lesson: &Lesson,
+        equip: impl FnOnce(&mut Cluster),
+    ) -> Result<Cluster, BootError> {
+        let key = (lesson.profile.clone(), lesson.seed);
+        if let Some(cluster) = self.0.get(&key) {
+            return Ok(cluster.clone());
+        }
+        let mut cluster = Cluster::new(&lesson.profile, lesson.seed)?;
+        equip(&mut cluster);
+        self.0.insert(key, cluster.clone());
+        Ok(cluster)
+    }
 }
 
 impl Lesson {
