@@ -40,3 +40,21 @@ const { module, wasm } = document.querySelector("script[data-wasm]").dataset;
 const it = await import(new URL(module, document.baseURI));
 await it.default({ module_or_path: new URL(wasm, document.baseURI) });
 arrive(it);
+
+// Kept for a visit without a network, once all is loaded. Inside another page that page decides.
+if (navigator.serviceWorker && parent === window) {
+  it.ready().then(async () => {
+    await navigator.serviceWorker.register(new URL("sw.js", document.baseURI));
+    const { active } = await navigator.serviceWorker.ready;
+    const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+    active.postMessage([new URL("./", document.baseURI).href, ...loaded, ...workerFiles()]);
+  }).catch((error) => console.info("naru: not kept for offline use", error));
+}
+
+/** What the worker has loaded, which this page does not see. */
+function workerFiles() {
+  const version = [...wasm].filter((letter) => /[a-z0-9]/i.test(letter)).join("");
+  return ["worker-start.js", "worker.js", "worker_bg.wasm"].map(
+    (name) => new URL(`${name}?v=${version}`, document.baseURI).href,
+  );
+}

@@ -18,6 +18,7 @@ const common = {
 
 await Promise.all([
   build({ ...common, entryPoints: ["js/xterm.js"], outfile: "generated/xterm.js" }),
+  build({ ...common, entryPoints: ["js/codemirror.js"], outfile: "generated/codemirror.js" }),
   build({ ...common, entryPoints: ["widget/naru-sandbox.js"], outfile: "generated/naru-sandbox.js" }),
   build({ ...common, entryPoints: ["styles/index.css"], outfile: "generated/style.css" }),
 ]);

@@ -14,8 +14,11 @@ const COLOURS = {
   brightCyan: "--term-bright-cyan", brightWhite: "--term-bright-white",
 };
 
-/** A terminal inside `host`. `onData` gets what is typed as bytes; `onResize` columns and rows. */
-export async function openTerminal(host, onData, onResize) {
+/**
+ * A terminal inside `host`. `onData` gets what is typed as bytes; `onResize` columns and rows. Words
+ * of which `isName` says that they name something can be clicked at, which `onName` hears of.
+ */
+export async function openTerminal(host, onData, onResize, isName, onName) {
   const { Terminal, FitAddon, Unicode11Addon } = await import(new URL("xterm.js", document.baseURI));
   const terminal = new Terminal({
     allowProposedApi: true,
@@ -35,6 +38,7 @@ export async function openTerminal(host, onData, onResize) {
   terminal.onData((text) => onData(encoder.encode(text)));
   terminal.onBinary((text) => onData(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   terminal.onResize(({ cols, rows }) => onResize(cols, rows));
+  terminal.registerLinkProvider({ provideLinks: (row, give) => give(linksIn(terminal, row, isName, onName)) });
   terminal.attachCustomKeyEventHandler((event) => handleKey(terminal, event));
 
   const refit = () => {
@@ -73,6 +77,21 @@ export async function openTerminal(host, onData, onResize) {
   refit();
   onResize(terminal.cols, terminal.rows);
   return handle;
+}
+
+/** The names in a row of the screen: in `pod/web-0` and in tables. */
+function linksIn(terminal, row, isName, onName) {
+  const text = terminal.buffer.active.getLine(row - 1)?.translateToString(true) ?? "";
+  const links = [];
+  for (const { 0: word, index } of text.matchAll(/[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/g)) {
+    if (word.length < 2 || !isName(word)) continue;
+    links.push({
+      text: word,
+      range: { start: { x: index + 1, y: row }, end: { x: index + word.length, y: row } },
+      activate: () => onName(word),
+    });
+  }
+  return links;
 }
 
 /** Returns whether xterm.js shall have the key. */

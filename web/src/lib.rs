@@ -4,10 +4,14 @@
 //! [`protocol`] only. The page's binary links the types of the view and nothing of the core.
 
 pub mod clock;
+pub mod flow;
 pub mod i18n;
+pub mod manifest;
 pub mod markdown;
 pub mod place;
+pub mod presets;
 pub mod protocol;
 pub mod query;
 pub mod scene;
 pub mod store;
+pub mod timeline;

@@ -76,7 +76,7 @@ fn node_of(subject: &str, store: &Store) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use naru_cluster::view::{NodeView, ViewDelta};
+    use naru_cluster::view::{NodeView, ResourcesView, ViewDelta};
 
     fn pod(namespace: &str, name: &str) -> Place {
         Place::Pod { namespace: namespace.to_owned(), name: name.to_owned() }
@@ -109,6 +109,7 @@ mod tests {
             unschedulable: false,
             internal_ip: String::new(),
             pod_cidr: String::new(),
+            allocatable: ResourcesView::default(),
         };
         store.apply(ViewDelta { pods: vec![pod], nodes: vec![node], ..ViewDelta::default() });
         let worker = Some(Place::Node("worker".to_owned()));
@@ -131,6 +132,7 @@ mod tests {
                 actor: actor.to_owned(),
                 verb: String::new(),
                 subject: subject.to_owned(),
+                code: 0,
             };
             assert_eq!(Place::of_activity(&activity, &store), place, "{actor} {subject}");
         }

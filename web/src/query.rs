@@ -1,13 +1,23 @@
-//! What the page's address says: `?lesson=0101-first-pod&lang=en&theme=dark&speed=10&embed=1`.
+//! What the page's address says: `?lesson=0101-first-pod&lang=en&theme=dark&speed=10&embed=1`, or
+//! `?profile=kind&seed=7&run=kubectl%20get%20nodes` for a cluster to play with.
 
 use crate::i18n::Language;
 use crate::protocol::Speed;
+
+/// Lines of a link that are typed at most.
+const RUN_MAX: usize = 200;
 
 /// The words of the address that the page knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// `lesson=`: the lesson's folder.
     pub lesson: Option<String>,
+    /// `profile=`: a cluster of this profile to play with.
+    pub profile: Option<String>,
+    /// `seed=`: its seed.
+    pub seed: Option<u64>,
+    /// `run=`: lines that are typed at once.
+    pub run: Vec<String>,
     /// `lang=`: a language that the page has.
     pub language: Option<Language>,
     /// `theme=`: `light` or `dark`.
@@ -51,12 +61,19 @@ impl Theme {
 }
 
 impl Query {
+    /// The words that are read.
+    pub const WORDS: [&str; 8] =
+        ["lesson", "profile", "seed", "run", "lang", "theme", "speed", "embed"];
+
     /// Reads the pairs of an address; what is not known is passed over.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Query {
         let mut query = Query::default();
         for (key, value) in pairs {
             match key.as_str() {
                 "lesson" if !value.is_empty() => query.lesson = Some(value),
+                "profile" if !value.is_empty() => query.profile = Some(value),
+                "seed" => query.seed = value.parse().ok(),
+                "run" => query.run = value.lines().take(RUN_MAX).map(str::to_owned).collect(),
                 "lang" => query.language = Language::of_tag(&value),
                 "theme" => query.theme = Theme::named(&value),
                 "speed" => query.speed = value.parse().ok().map(Speed::times),
@@ -83,6 +100,9 @@ mod tests {
             query,
             Query {
                 lesson: Some("01-a".to_owned()),
+                profile: None,
+                seed: None,
+                run: Vec::new(),
                 language: Some(Language::English),
                 theme: Some(Theme::Dark),
                 speed: None,
@@ -91,6 +111,9 @@ mod tests {
         );
         assert_eq!(read(&[("speed", "0")]).speed, Some(Speed::PAUSED));
         assert_eq!(read(&[("speed", "fast")]).speed, None);
+        let query = read(&[("profile", "gke"), ("seed", "7"), ("run", "kubectl get nodes\nls")]);
+        assert_eq!(query.profile.as_deref(), Some("gke"));
+        assert_eq!((query.seed, query.run.len()), (Some(7), 2));
         assert!(read(&[("embed", "1")]).embed);
         assert!(!read(&[("embed", "0")]).embed);
         assert_eq!(read(&[("lang", "tlh"), ("theme", "loud"), ("lesson", "")]), Query::default());

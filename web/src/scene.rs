@@ -60,7 +60,7 @@ impl Rect {
 }
 
 /// The room, and what of the cluster is to be shown in it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Room {
     /// Width in pixels.
     pub width: f64,
@@ -68,6 +68,18 @@ pub struct Room {
     pub height: f64,
     /// Whether the cluster's own parts are shown too.
     pub system: bool,
+    /// The only namespace that is shown; "" when all are.
+    pub namespace: String,
+}
+
+impl Room {
+    /// Whether what is in a namespace is shown.
+    fn shows(&self, namespace: &str) -> bool {
+        match self.namespace.as_str() {
+            "" => self.system || !is_system(namespace),
+            only => only == namespace,
+        }
+    }
 }
 
 /// Everything's place.
@@ -85,14 +97,24 @@ pub struct Scene {
     pub services: BTreeMap<String, Rect>,
     /// Deployments, ReplicaSets, DaemonSets by uid.
     pub workloads: BTreeMap<String, Rect>,
+    /// Ingresses by uid.
+    pub ingresses: BTreeMap<String, Rect>,
+    /// Claims of volumes by uid.
+    pub claims: BTreeMap<String, Rect>,
     /// Pods by uid.
     pub pods: BTreeMap<String, Rect>,
+    /// There are so many pods that each is only a tile.
+    pub dense: bool,
     /// Uids of pods that stand on the river, for want of a node.
     pub afloat: Vec<String>,
     /// Houses, from left to right and from top to bottom.
     pub houses: Vec<House>,
     /// Lines from services to the pods behind them.
     pub wires: Vec<Wire>,
+    /// Lines from ingresses to services.
+    pub roads: Vec<(Point, Point)>,
+    /// Lines from claims to the pods that mount them.
+    pub ropes: Vec<(Point, Point)>,
     /// Where to say what to do next, when there is nothing of the learner's own yet.
     pub hint: Option<Rect>,
     stations: BTreeMap<Place, Point>,
@@ -149,14 +171,22 @@ const HOUSE_W_MAX: f64 = 420.0;
 const TALLER_MAX: f64 = 220.0;
 /// Where a house tells of folded pods and of its address.
 const SILL: f64 = 30.0;
+/// More pods than these are drawn as tiles.
+const PODS_LARGE_MAX: usize = 200;
+/// A tile's side.
+const TILE: f64 = 12.0;
+/// Width of a house of tiles.
+const TILES_W: f64 = 132.0;
 /// Between things on the river.
 const WATER: f64 = 20.0;
 
 impl Scene {
     /// Places everything.
-    pub fn lay_out(store: &Store, room: Room) -> Scene {
-        let mut scene = Scene { width: room.width.max(320.0), ..Scene::default() };
-        let houses = HousePlan::of(store, room, scene.width);
+    pub fn lay_out(store: &Store, room: &Room) -> Scene {
+        let shown = store.pods.values().filter(|pod| room.shows(&pod.namespace)).count();
+        let dense = shown > PODS_LARGE_MAX;
+        let mut scene = Scene { width: room.width.max(320.0), dense, ..Scene::default() };
+        let houses = HousePlan::of(store, room, scene.width, dense);
         let upper = scene.lay_upper_bank();
         // First as low as can be; what room is left is given to the river and the houses.
         let river_end = scene.lay_river(store, room, upper + WATER, 0.0);
@@ -180,6 +210,38 @@ impl Scene {
     /// All places and where they are.
     pub fn stations(&self) -> &BTreeMap<Place, Point> {
         &self.stations
+    }
+
+    /// Where an object stands, if it is in the picture.
+    pub fn rect_of(&self, store: &Store, kind: &str, namespace: &str, name: &str) -> Option<Rect> {
+        let is_it = |space: &str, known: &str| space == namespace && known == name;
+        match kind {
+            "Node" => {
+                let node = store.nodes.values().find(|it| it.name == name)?;
+                Some(self.houses.iter().find(|house| house.uid == node.uid)?.rect)
+            }
+            "Pod" => {
+                let pod = store.pods.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.pods.get(&pod.uid).copied()
+            }
+            "Service" => {
+                let it = store.services.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.services.get(&it.uid).copied()
+            }
+            "Ingress" => {
+                let it = store.ingresses.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.ingresses.get(&it.uid).copied()
+            }
+            "PersistentVolumeClaim" => {
+                let it = store.claims.values().find(|it| is_it(&it.namespace, &it.name))?;
+                self.claims.get(&it.uid).copied()
+            }
+            _ => {
+                let mut all = store.workloads.values();
+                let it = all.find(|it| it.kind == kind && is_it(&it.namespace, &it.name))?;
+                self.workloads.get(&it.uid).copied()
+            }
+        }
     }
 
     fn lowest(&self) -> f64 {
@@ -216,22 +278,34 @@ impl Scene {
     }
 
     /// Services, workloads, and pods without a node. Returns where the river ends.
-    fn lay_river(&mut self, store: &Store, room: Room, top: f64, breath: f64) -> f64 {
-        let shown = |namespace: &str| room.system || !is_system(namespace);
+    fn lay_river(&mut self, store: &Store, room: &Room, top: f64, breath: f64) -> f64 {
+        let shown = |namespace: &str| room.shows(namespace);
+        let mut ingresses: Vec<_> =
+            store.ingresses.values().filter(|it| shown(&it.namespace)).collect();
+        ingresses.sort_by_key(|it| (&it.namespace, &it.name));
+        let mut claims: Vec<_> = store.claims.values().filter(|it| shown(&it.namespace)).collect();
+        claims.sort_by_key(|it| (&it.namespace, &it.name));
         let mut services: Vec<_> =
             store.services.values().filter(|it| shown(&it.namespace)).collect();
         services.sort_by_key(|it| (it.name != "kubernetes", &it.namespace, &it.name));
         let mut workloads: Vec<_> =
             store.workloads.values().filter(|it| shown(&it.namespace)).collect();
         workloads.sort_by_key(|it| (&it.namespace, &it.kind, &it.name));
-        let count = services.len() + workloads.len();
-        let mut chips = flow(self.margin(), top, self.inner(), (CHIP_W, CHIP_H), GAP, count);
+        let uids: [Vec<&String>; 4] = [
+            ingresses.iter().map(|it| &it.uid).collect(),
+            services.iter().map(|it| &it.uid).collect(),
+            workloads.iter().map(|it| &it.uid).collect(),
+            claims.iter().map(|it| &it.uid).collect(),
+        ];
+        let count = uids.iter().map(Vec::len).sum();
+        let chips = flow(self.margin(), top, self.inner(), (CHIP_W, CHIP_H), GAP, count);
         let chips_end = chips.last().map_or(top, |chip| chip.bottom());
-        let plans = chips.split_off(services.len().min(chips.len()));
-        self.services =
-            services.iter().zip(chips).map(|(it, rect)| (it.uid.clone(), rect)).collect();
-        self.workloads =
-            workloads.iter().zip(plans).map(|(it, rect)| (it.uid.clone(), rect)).collect();
+        let mut chips = chips.into_iter();
+        let [ingresses, services, workloads, claims] = uids.map(|uids| {
+            uids.into_iter().cloned().zip(chips.by_ref()).collect::<BTreeMap<String, Rect>>()
+        });
+        (self.ingresses, self.services) = (ingresses, services);
+        (self.workloads, self.claims) = (workloads, claims);
 
         let mut afloat: Vec<&PodView> = store
             .pods
@@ -242,7 +316,7 @@ impl Scene {
         afloat.sort_by_key(|pod| age_order(pod));
         let top = chips_end + WATER + breath;
         let boats =
-            flow(self.margin() + 8.0, top, self.inner(), (POD_W, POD_H), 2.0 * GAP, afloat.len());
+            flow(self.margin() + 8.0, top, self.inner(), self.pod_size(), 2.0 * GAP, afloat.len());
         let mut end = boats.last().map_or(chips_end, |boat| boat.bottom() + 12.0);
         self.afloat = afloat.iter().map(|pod| pod.uid.clone()).collect();
         self.pods = self.afloat.iter().cloned().zip(boats).collect();
@@ -253,6 +327,10 @@ impl Scene {
             end = top + HINT_H;
         }
         end
+    }
+
+    fn pod_size(&self) -> (f64, f64) {
+        if self.dense { (TILE, TILE) } else { (POD_W, POD_H) }
     }
 
     fn lay_houses(&mut self, plan: &HousePlan<'_>, top: f64, taller: f64) {
@@ -266,8 +344,11 @@ impl Scene {
                 let x = left + i as f64 * (plan.width + GAP);
                 let rect = Rect { x, y, w: plan.width, h: height + taller };
                 let inside = plan.width - 2.0 * GAP;
-                let w = (inside + 6.0) / plan.beds as f64 - 6.0;
-                let beds = flow(x + GAP, y + ROOF + 6.0, inside, (w, POD_H), 6.0, pods.len());
+                let (size, gap) = match self.dense {
+                    true => ((TILE, TILE), 3.0),
+                    false => (((inside + 6.0) / plan.beds as f64 - 6.0, POD_H), 6.0),
+                };
+                let beds = flow(x + GAP, y + ROOF + 6.0, inside, size, gap, pods.len());
                 self.pods.extend(pods.iter().map(|pod| pod.uid.clone()).zip(beds));
                 let fold =
                     Rect { x: x + GAP, y: rect.bottom() - SILL + 2.0, w: inside, h: SILL - 8.0 };
@@ -278,6 +359,10 @@ impl Scene {
     }
 
     fn lay_wires(&mut self, store: &Store) {
+        // A line to each of so many would hide what it leads to.
+        if self.dense {
+            return;
+        }
         for (uid, chip) in &self.services {
             let Some(service) = store.services.get(uid) else { continue };
             for (pod, ready) in &service.endpoints {
@@ -286,6 +371,26 @@ impl Scene {
                 let (service, pod) = (uid.clone(), pod.clone());
                 self.wires.push(Wire { service, pod, from, to, ready: *ready });
             }
+        }
+        for (uid, chip) in &self.ingresses {
+            let Some(ingress) = store.ingresses.get(uid) else { continue };
+            let behind = self.services.iter().filter(|(uid, _)| {
+                store.services.get(*uid).is_some_and(|service| {
+                    service.namespace == ingress.namespace
+                        && ingress.services.contains(&service.name)
+                })
+            });
+            self.roads
+                .extend(behind.map(|(_, service)| (chip.bottom_middle(), service.bottom_middle())));
+        }
+        for (uid, chip) in &self.claims {
+            let Some(claim) = store.claims.get(uid) else { continue };
+            let users = self.pods.iter().filter(|(uid, _)| {
+                store.pods.get(*uid).is_some_and(|pod| {
+                    pod.namespace == claim.namespace && pod.claims.contains(&claim.name)
+                })
+            });
+            self.ropes.extend(users.map(|(_, bed)| (chip.bottom_middle(), bed.top_middle())));
         }
     }
 
@@ -330,10 +435,11 @@ struct HousePlan<'a> {
 }
 
 impl<'a> HousePlan<'a> {
-    fn of(store: &'a Store, room: Room, width: f64) -> HousePlan<'a> {
+    fn of(store: &'a Store, room: &Room, width: f64, dense: bool) -> HousePlan<'a> {
         let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
         let mut nodes: Vec<&NodeView> = store.nodes.values().map(Rc::as_ref).collect();
-        let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
+        let least = if dense { TILES_W } else { HOUSE_W };
+        let fitting = ((inner + GAP) / (least + GAP)).floor().max(1.0) as usize;
         let columns = fitting.min(nodes.len()).max(1);
         // Beside one another the control plane comes first; one below the other it comes last, so
         // that the lines to the pods do not pass before its house.
@@ -341,7 +447,8 @@ impl<'a> HousePlan<'a> {
         nodes.sort_by_key(|node| (node.roles.is_empty() == first, &node.name));
         let house = ((inner - GAP * (columns as f64 - 1.0)) / columns as f64)
             .min(HOUSE_W_MAX.max(inner / 3.0));
-        let beds = ((house - 2.0 * GAP + 6.0) / (POD_W - 16.0 + 6.0)).floor().max(1.0) as usize;
+        let (bed, layer, gap) = if dense { (TILE, TILE, 3.0) } else { (POD_W - 16.0, POD_H, 6.0) };
+        let beds = ((house - 2.0 * GAP + gap) / (bed + gap)).floor().max(1.0) as usize;
 
         let mut by_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
         for pod in store.pods.values() {
@@ -354,7 +461,7 @@ impl<'a> HousePlan<'a> {
             .map(|node| {
                 let pods = by_node.remove(node.name.as_str()).unwrap_or_default();
                 let (mut shown, folded): (Vec<_>, Vec<_>) =
-                    pods.into_iter().partition(|pod| room.system || !is_system(&pod.namespace));
+                    pods.into_iter().partition(|pod| room.shows(&pod.namespace));
                 shown.sort_by_key(|pod| age_order(pod));
                 (node, shown, folded.len())
             })
@@ -362,7 +469,7 @@ impl<'a> HousePlan<'a> {
         let height = |row: &[HouseRoom<'_>]| {
             let most = row.iter().map(|(_, pods, _)| pods.len()).max().unwrap_or(0);
             let layers = most.div_ceil(beds).max(1);
-            ROOF + 6.0 + layers as f64 * (POD_H + 6.0) + SILL
+            ROOF + 6.0 + layers as f64 * (layer + gap) + SILL
         };
         let row_heights: Vec<f64> = rooms.chunks(columns).map(height).collect();
         HousePlan { columns, rows: row_heights.len(), width: house, row_heights, beds, rooms }
@@ -407,7 +514,7 @@ pub fn falling_line(from: Point, to: Point) -> String {
 mod tests {
     use super::*;
     use crate::store::example_pod;
-    use naru_cluster::view::{ServiceView, ViewDelta};
+    use naru_cluster::view::{ResourcesView, ServiceView, ViewDelta};
 
     fn node(name: &str, roles: &[&str]) -> NodeView {
         NodeView {
@@ -418,6 +525,7 @@ mod tests {
             unschedulable: false,
             internal_ip: String::new(),
             pod_cidr: String::new(),
+            allocatable: ResourcesView::default(),
         }
     }
 
@@ -457,14 +565,14 @@ mod tests {
 
     fn rooms() -> [Room; 4] {
         [(360.0, 500.0), (390.0, 300.0), (760.0, 480.0), (1900.0, 1200.0)]
-            .map(|(width, height)| Room { width, height, system: false })
+            .map(|(width, height)| Room { width, height, system: false, namespace: String::new() })
     }
 
     #[test]
     fn everything_stands_inside_the_scene_and_nothing_on_another() {
         let store = store();
         for room in rooms() {
-            let scene = Scene::lay_out(&store, room);
+            let scene = Scene::lay_out(&store, &room);
             let mut boxes: Vec<Rect> = scene.parts.iter().map(|(_, rect)| *rect).collect();
             boxes.push(scene.pier);
             boxes.extend(scene.services.values());
@@ -487,9 +595,28 @@ mod tests {
     }
 
     #[test]
+    fn very_many_pods_are_tiles_in_their_houses() {
+        let mut store = store();
+        let pods =
+            (0..PODS_LARGE_MAX).map(|i| pod(&format!("many-{i}"), "default", Some("worker")));
+        store.apply(ViewDelta { pods: pods.collect(), ..ViewDelta::default() });
+        for room in rooms() {
+            let scene = Scene::lay_out(&store, &room);
+            assert!(scene.dense && scene.wires.is_empty());
+            let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
+            for (uid, tile) in scene.pods.iter().filter(|(uid, _)| uid.starts_with("uid-many-")) {
+                let inside = house.x <= tile.x
+                    && tile.right() <= house.right()
+                    && tile.bottom() <= house.bottom();
+                assert!(inside, "{room:?} {uid} {tile:?} {house:?}");
+            }
+        }
+    }
+
+    #[test]
     fn pods_are_in_their_nodes_house() {
         for room in rooms() {
-            let scene = Scene::lay_out(&store(), room);
+            let scene = Scene::lay_out(&store(), &room);
             let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
             let bed = scene.pods["uid-web-6"];
             assert!(bed.x >= house.x && bed.right() <= house.right());
@@ -503,16 +630,16 @@ mod tests {
         let store = store();
         let [.., room] = rooms();
         let place = Place::Pod { namespace: "kube-system".to_owned(), name: "dns".to_owned() };
-        let scene = Scene::lay_out(&store, room);
+        let scene = Scene::lay_out(&store, &room);
         assert!(!scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
-        let scene = Scene::lay_out(&store, Room { system: true, ..room });
+        let scene = Scene::lay_out(&store, &Room { system: true, ..room.clone() });
         assert!(scene.pods.contains_key("uid-dns") && scene.station(&place).is_some());
     }
 
     #[test]
     fn wires_go_to_pods_that_are_there() {
         let [.., room] = rooms();
-        let scene = Scene::lay_out(&store(), room);
+        let scene = Scene::lay_out(&store(), &room);
         let ends: Vec<&str> = scene.wires.iter().map(|wire| wire.pod.as_str()).collect();
         assert_eq!(ends, ["uid-web-0"]);
     }
@@ -520,7 +647,7 @@ mod tests {
     #[test]
     fn an_empty_cluster_has_a_scene() {
         for room in rooms() {
-            let scene = Scene::lay_out(&Store::default(), room);
+            let scene = Scene::lay_out(&Store::default(), &room);
             assert!(scene.houses.is_empty() && scene.hint.is_none());
             assert!(scene.height >= room.height);
         }

@@ -1,13 +1,14 @@
 //! What the page knows of the cluster: the sum of all view deltas.
 
 use naru_cluster::view::{
-    ActivityView, NodeView, PacketView, PodView, ServiceView, ViewDelta, WorkloadView,
+    ActivityView, ClaimView, IngressView, NodeView, PacketView, PodView, ServiceView, ViewDelta,
+    WorkloadView,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Most happenings kept.
-pub const ACTIVITY_MAX: usize = 400;
+pub const ACTIVITY_MAX: usize = 900;
 /// Most packets kept.
 pub const PACKETS_MAX: usize = 300;
 
@@ -25,8 +26,12 @@ pub struct Store {
     pub leaving: BTreeSet<String>,
     /// Services by uid.
     pub services: BTreeMap<String, Rc<ServiceView>>,
-    /// Deployments, ReplicaSets, DaemonSets by uid.
+    /// Objects that control pods or other such objects, by uid.
     pub workloads: BTreeMap<String, Rc<WorkloadView>>,
+    /// Ingresses by uid.
+    pub ingresses: BTreeMap<String, Rc<IngressView>>,
+    /// Claims of volumes by uid.
+    pub claims: BTreeMap<String, Rc<ClaimView>>,
     /// What happened last, oldest first.
     pub activity: VecDeque<Rc<ActivityView>>,
     /// Packets by number.
@@ -57,7 +62,8 @@ pub struct News {
 impl Store {
     /// Takes in what changed.
     pub fn apply(&mut self, delta: ViewDelta) -> News {
-        if delta.reset {
+        let reset = delta.reset;
+        if reset {
             *self = Store { generation: self.generation, ..Store::default() };
         }
         self.generation += 1;
@@ -65,6 +71,8 @@ impl Store {
         self.pods.extend(delta.pods.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
         self.services.extend(delta.services.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
         self.workloads.extend(delta.workloads.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
+        self.ingresses.extend(delta.ingresses.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
+        self.claims.extend(delta.claims.into_iter().map(|it| (it.uid.clone(), Rc::new(it))));
         let mut news = News::default();
         for uid in delta.removed {
             self.remove(uid, &mut news);
@@ -76,10 +84,11 @@ impl Store {
             self.packets.pop_first();
         }
         news.activity = delta.activity.into_iter().map(Rc::new).collect();
-        self.activity.extend(news.activity.iter().cloned());
+        self.activity.extend(news.activity.iter().filter(|it| !is_housekeeping(it)).cloned());
         let surplus = self.activity.len().saturating_sub(ACTIVITY_MAX);
         self.activity.drain(..surplus);
-        news
+        // What is told of a whole new picture happened before.
+        if reset { News::default() } else { news }
     }
 
     fn take_packet(&mut self, packet: PacketView, news: &mut News) {
@@ -95,6 +104,8 @@ impl Store {
         self.nodes.remove(&uid);
         self.services.remove(&uid);
         self.workloads.remove(&uid);
+        self.ingresses.remove(&uid);
+        self.claims.remove(&uid);
         if self.pods.contains_key(&uid) {
             self.leaving.insert(uid.clone());
             news.leaving.push(uid);
@@ -202,6 +213,9 @@ pub fn example_pod(name: &str, status: &str, ready: (u32, u32)) -> PodView {
         owner: None,
         containers: Vec::new(),
         created_micros: 0,
+        requests: naru_cluster::view::ResourcesView::default(),
+        limits: naru_cluster::view::ResourcesView::default(),
+        claims: Vec::new(),
     }
 }
 
@@ -279,10 +293,11 @@ mod tests {
             actor: String::new(),
             verb: String::new(),
             subject: String::new(),
+            code: 0,
         };
-        let activity = (0..1000).map(happening).collect();
+        let activity = (0..2000).map(happening).collect();
         store.apply(ViewDelta { activity, ..ViewDelta::default() });
         assert_eq!(store.activity.len(), ACTIVITY_MAX);
-        assert_eq!(store.activity.back().map(|it| it.id), Some(999));
+        assert_eq!(store.activity.back().map(|it| it.id), Some(1999));
     }
 }

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DESKTOP, PHONE, URL_OF_PAGE, exec, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
+import "./views.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
 const MANIFEST = `apiVersion: v1
@@ -51,13 +52,13 @@ describe("the page", { concurrency: 1 }, () => {
     await photograph(page, "running");
 
     await pod(page, "app-node").click();
-    const yaml = page.getByTestId("yaml");
-    await yaml.waitFor();
-    assert.match(await yaml.textContent(), /image: kim0lil\/80700:v-1\.0\.0/);
+    await page.locator(".events li").first().waitFor();
     const details = await page.locator(".details").textContent();
     for (const reason of ["Scheduled", "Pulled", "Started"]) assert.ok(details.includes(reason), reason);
     assert.ok(details.includes("kubectl"), "the chain of causes begins with kubectl");
     await photograph(page, "inspector");
+    await page.getByRole("tab", { name: "YAML" }).click();
+    assert.match(await page.getByTestId("yaml").textContent(), /image: kim0lil\/80700:v-1\.0\.0/);
     assert.deepEqual(complaints, []);
     await close();
   });
@@ -155,7 +156,7 @@ describe("the page", { concurrency: 1 }, () => {
     await photograph(page, "packet");
     const { stdout } = await curl;
     assert.match(stdout, /app-node/);
-    await page.getByRole("button", { name: "패킷" }).first().click();
+    await page.getByRole("tab", { name: "패킷" }).click();
     const request = page.locator(".packet", { hasText: "GET / HTTP/1.1" }).first();
     await request.waitFor();
     await request.locator(".packet-title").click();
@@ -178,7 +179,7 @@ describe("the page", { concurrency: 1 }, () => {
       return 60 * Number(minutes) + Number(rest);
     };
     const before = await seconds();
-    await page.getByRole("button", { name: "60배속" }).click();
+    await page.getByLabel("시간의 빠르기").selectOption({ label: "60배속" });
     await page.waitForTimeout(1000);
     assert.ok((await seconds()) - before > 20);
     const advanced = await seconds();
@@ -208,7 +209,7 @@ describe("the page", { concurrency: 1 }, () => {
     const outline = await page.evaluate(() => document.activeElement.dataset);
     assert.equal(outline.name, "web");
     await page.keyboard.press("Enter");
-    await page.getByTestId("yaml").waitFor();
+    await page.locator(".object-head h3", { hasText: "web" }).waitFor();
     await page.keyboard.press("F6");
     await close();
   });
@@ -237,7 +238,7 @@ describe("the page", { concurrency: 1 }, () => {
     await page.goto(URL_OF_PAGE);
     await page.getByRole("alertdialog").waitFor();
     await photograph(page, "failure");
-    await page.getByRole("alertdialog").getByRole("button").click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "처음부터" }).click();
     await page.locator(".step.open").waitFor();
     assert.equal(await page.getByRole("alertdialog").count(), 0);
     assert.match((await exec(page, "kubectl get nodes")).stdout, /worker2/);

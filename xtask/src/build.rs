@@ -24,19 +24,38 @@ const INPUTS: [&str; 9] = [
 
 /// The package that becomes the site.
 pub const SITE_PACKAGE: &str = "naru-web";
-/// How it is compiled: Trunk.toml's `cargo_profile`.
-const SITE_PROFILE: &str = "wasm-release";
+
+/// How the site is compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Small and fast, as it is published.
+    Release,
+    /// Soon, for who works on it.
+    Quick,
+}
+
+impl Mode {
+    /// The profile of Cargo.toml.
+    fn profile(self) -> &'static str {
+        match self {
+            Mode::Release => "wasm-release",
+            Mode::Quick => "wasm-quick",
+        }
+    }
+}
 
 /// Sets up, and builds `dist/` unless it is what the sources would give.
-pub fn run(project: &Project, force: bool) -> Result<()> {
+pub fn run(project: &Project, force: bool, mode: Mode) -> Result<()> {
     let tools = setup::for_build(project)?;
-    build(project, &tools, force)
+    build(project, &tools, force, mode)
 }
 
 /// Builds with tools that were set up already.
-pub fn build(project: &Project, tools: &WasmTools, force: bool) -> Result<()> {
+pub fn build(project: &Project, tools: &WasmTools, force: bool, mode: Mode) -> Result<()> {
+    let profile = mode.profile();
     let stamp = Stamp::new(project.tools().join("dist.stamp"));
-    let inputs = fingerprint(project).map(|hash| format!("{hash}\n{}", tools.compiler_version()));
+    let inputs =
+        fingerprint(project).map(|hash| format!("{hash}\n{profile}\n{}", tools.compiler_version()));
     let built = inputs.as_deref().is_some_and(|inputs| stamp.says(inputs));
     if built && !force && project.dist().join("index.html").is_file() {
         println!("dist/ is up to date");
@@ -57,7 +76,7 @@ pub fn build(project: &Project, tools: &WasmTools, force: bool) -> Result<()> {
         "--package",
         SITE_PACKAGE,
         "--profile",
-        SITE_PROFILE,
+        profile,
         "--target",
         setup::TARGET,
     ]))?;
@@ -68,7 +87,8 @@ pub fn build(project: &Project, tools: &WasmTools, force: bool) -> Result<()> {
         // Trunk's own calls, which would push the reason of a failure out of sight.
         tools
             .command(project, "trunk")
-            .args(["build", "--release", "--offline", "--locked"])
+            .args(["build", "--offline", "--locked", "--cargo-profile", profile])
+            .args((mode == Mode::Release).then_some("--release"))
             .env_remove("RUST_BACKTRACE"),
     )?;
     match inputs {

@@ -24,9 +24,10 @@ Sets up the tools, builds, serves and tests Naru.
 
 Usage: cargo xtask COMMAND
 
-  serve [--port N]             set up, build, serve dist/ on http://127.0.0.1:8080
+  serve [--port N] [--quick]   set up, build, serve dist/ on http://127.0.0.1:8080
   test [--native] [--browser]  set up, run every test, or one half of them
-  build [--force]              set up, make dist/ (does nothing when nothing changed)
+  build [--force] [--quick]    set up, make dist/ (does nothing when nothing changed); quick:
+                               sooner, larger, for who works on it
   size                         sizes of dist/ and the time until the page answers
   setup                        fetch and build the tools only; the others do it by themselves
 
@@ -67,15 +68,17 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
         }
         Some("build") => {
             let force = args.contains("--force");
+            let mode = mode(&mut args);
             finish(args)?;
-            build::run(&project, force)
+            build::run(&project, force, mode)
         }
         Some("serve") => {
             let port = args.opt_value_from_str("--port").map_err(|e| e.to_string())?;
+            let mode = mode(&mut args);
             finish(args)?;
             // The port first: that it is taken is better known before minutes of building.
             let server = Server::bind(&project.dist(), port.unwrap_or(serve::DEFAULT_PORT))?;
-            build::run(&project, false)?;
+            build::run(&project, false, mode)?;
             println!("serving dist/ on {} (Ctrl-C ends it)", server.url());
             server.run();
             Ok(())
@@ -94,6 +97,11 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
         Some(other) => Err(format!("unknown command \"{other}\" (see cargo xtask --help)")),
         None => Err(format!("which command?\n\n{HELP}")),
     }
+}
+
+/// Whether the site is to be small or soon there.
+fn mode(args: &mut pico_args::Arguments) -> build::Mode {
+    if args.contains("--quick") { build::Mode::Quick } else { build::Mode::Release }
 }
 
 /// Refuses arguments that no command took.

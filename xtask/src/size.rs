@@ -13,7 +13,7 @@ use crate::test::run_with_page;
 pub fn run(project: &Project) -> Result<()> {
     let tools = setup::for_build(project)?;
     let browser = setup::for_browser_tests(project)?;
-    build::build(project, &tools, false)?;
+    build::build(project, &tools, false, build::Mode::Release)?;
     // Node has brotli built in; a crate for it would be compiled before every other command.
     run_in_the_open(
         Command::new("node").arg(project.path("xtask/src/size.mjs")).arg(project.dist()),

@@ -80,7 +80,9 @@ fn run_native(project: &Project, rows: &mut Vec<Row>) {
 fn run_in_browser(project: &Project, tools: &WasmTools, browser: &Browser, rows: &mut Vec<Row>) {
     run_wasm_tests(project, tools, browser, rows);
     let mut built = false;
-    stage(rows, "build", || build::build(project, tools, false).inspect(|()| built = true));
+    stage(rows, "build", || {
+        build::build(project, tools, false, build::Mode::Release).inspect(|()| built = true)
+    });
     if !built {
         skip(rows, "page", "there is no page");
         return;

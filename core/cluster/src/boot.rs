@@ -6,7 +6,7 @@ use crate::controlplane::{self, CLOUD_CONTROLLER_MANAGER, CLOUD_DISKS, ControlPr
 use crate::load_balancers::LoadBalancers;
 use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile, ProfileError};
-use crate::secure_port::{self, SecurePort};
+use crate::secure_port::SecurePort;
 use crate::workstation::Workstation;
 use crate::{Cluster, etcd_pki, kubeconfig, markcontrolplane, programs};
 use ipnet::{IpNet, Ipv4Net};
@@ -25,9 +25,6 @@ use naru_sim::{Rng, Time};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where the API server listens.
-const API_SERVER_PORT: i32 = secure_port::PORT as i32;
 
 /// The address of the service `kubernetes`.
 const KUBERNETES_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
@@ -177,7 +174,7 @@ fn install(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
 /// Sees to the service `kubernetes`.
 pub fn publish(api: &mut ApiServer, profile: &Profile) -> ApiResult<()> {
     match profile.control_plane_ips().next() {
-        Some(ip) => api.publish(&ip.to_string(), API_SERVER_PORT),
+        Some(ip) => api.publish(&ip.to_string(), i32::from(profile.secure_port)),
         None => Ok(()),
     }
 }
@@ -210,6 +207,7 @@ pub fn node_config(
         external_ip: machine.external_ip,
         pod_cidr: machine.pod_cidr.map(|range| range.to_string()).unwrap_or_default(),
         cluster_cidr: profile.pod_cidr.to_string(),
+        secure_port: profile.secure_port,
         cpus: profile.hardware.cpus,
         memory_bytes: bytes(&profile.hardware.memory),
         disk_bytes: bytes(&profile.hardware.disk),
@@ -303,8 +301,9 @@ pub fn start_secure_ports(cluster: &mut Cluster) -> Result<(), BootError> {
     }
     for (index, (namespace, name, ip)) in (0..).zip(places) {
         let addresses = [KUBERNETES_IP.into(), ip.into(), Ipv4Addr::LOCALHOST.into()];
-        let Cluster { pki, rng, now, .. } = &*cluster;
-        let port = SecurePort::new(namespace, &name, &addresses, pki, rng, *now)?;
+        let Cluster { pki, rng, now, profile, .. } = &*cluster;
+        let port =
+            SecurePort::new((namespace, profile.secure_port), &name, &addresses, pki, rng, *now)?;
         cluster.secure_ports.push(port);
         cluster.plan(Part::SecurePort(index));
     }

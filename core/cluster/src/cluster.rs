@@ -60,6 +60,8 @@ pub struct Cluster {
     packets: packets::Follower,
     /// Turns taken at the present moment.
     turns_now: u64,
+    /// Turns taken since the start.
+    turns: u64,
 }
 
 impl Cluster {
@@ -124,12 +126,18 @@ impl Cluster {
             viewer: Viewer::default(),
             packets: packets::Follower::default(),
             turns_now: 0,
+            turns: 0,
         }
     }
 
     /// The present moment.
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// Turns of its parts since the start: with [`Cluster::now`], exactly how far it has come.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// When something happens next.
@@ -166,10 +174,10 @@ impl Cluster {
         delta
     }
 
-    /// Makes the next view whole.
+    /// Makes the next view whole, with what is remembered of what happened.
     pub fn reset_view(&mut self) {
-        self.viewer.reset(&mut self.api);
-        self.packets.skip_to_now(&self.net);
+        self.viewer.forget(&mut self.api);
+        self.packets = packets::Follower::default();
     }
 
     /// From now on, keeps the digest of the store's history going while history is forgotten, which
@@ -316,6 +324,7 @@ impl Cluster {
         }
         self.set_now(at.max(self.now));
         self.turns_now += 1;
+        self.turns += 1;
         let before = self.api.last_watch();
         let marks = self.api.stream_marks();
         match turn {
@@ -538,6 +547,9 @@ impl Cluster {
         for namespace in self.net.take_wakes() {
             if namespace == self.workstation.namespace() {
                 self.workstation.wake();
+                continue;
+            }
+            if self.workstation.wake_container(namespace) {
                 continue;
             }
             self.wake_secure_ports(|port| port.namespace() == namespace);

@@ -1,11 +1,14 @@
 //! One object looked at closely.
 
 use crate::Cluster;
-use crate::view::{ActivityView, EventView, Inspection, OwnerView};
+use crate::view::{
+    ActivityView, ConditionView, DecisionView, EventView, Inspection, OwnerView, ScoreView,
+};
 use crate::viewer::{activity_view, owner_view};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use naru_api::{Key, KindRef, Kube, Object, scheme, time};
-use naru_scheduler::Decision;
+use naru_scheduler::{Decision, NodeScores};
+use serde_json::Value;
 
 /// Why an object is there.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +32,17 @@ impl Cluster {
     pub fn inspect(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Inspection> {
         let kind = self.kinds().into_iter().find(|known| known.kind == kind)?;
         let object = self.read(&kind, namespace, name)?;
-        let yaml = object.to_json().map(|json| naru_api::yaml::print(&json)).unwrap_or_default();
+        let json = object.to_json().unwrap_or_default();
+        let scheduled = (kind == Pod::kind()).then(|| object.key());
+        let decision = scheduled.and_then(|key| self.scheduler()?.decisions().about(&key).cloned());
         Some(Inspection {
             kind: kind.kind.to_string(),
             namespace: object.namespace().to_owned(),
             name: object.name().to_owned(),
-            yaml,
+            yaml: naru_api::yaml::print(&json),
+            conditions: conditions(&json),
+            decision: decision.as_ref().map(decision_view),
+            revisions: self.revisions(&object),
             events: self.events_about(&object),
             owners: self.owners(&object),
             why: self.why(&kind, &object),
@@ -103,6 +111,45 @@ impl Cluster {
             .last()
             .map(|cause| cause.id);
         created.into_iter().flat_map(|id| causes.chain(id)).map(activity_view).collect()
+    }
+}
+
+/// `status.conditions` of any object that has them.
+fn conditions(object: &Value) -> Vec<ConditionView> {
+    let list = object.pointer("/status/conditions").and_then(Value::as_array);
+    let view = |condition: &Value| {
+        let text =
+            |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        ConditionView {
+            kind: text("type"),
+            status: text("status"),
+            reason: text("reason"),
+            message: text("message"),
+            since: text("lastTransitionTime"),
+        }
+    };
+    list.into_iter().flatten().map(view).collect()
+}
+
+fn decision_view(decision: &Decision) -> DecisionView {
+    let score = |scores: &NodeScores| ScoreView {
+        node: scores.node.to_string(),
+        plugins: scores
+            .plugins
+            .iter()
+            .map(|(name, points)| ((*name).to_owned(), *points))
+            .collect(),
+        total: scores.total,
+    };
+    let filtered = |(node, plugin, why): &(std::sync::Arc<str>, &str, String)| {
+        (node.to_string(), (*plugin).to_owned(), why.clone())
+    };
+    DecisionView {
+        micros: decision.at.as_micros(),
+        chosen: decision.chosen.as_deref().map(str::to_owned),
+        message: decision.message.clone(),
+        filtered: decision.filtered.iter().map(filtered).collect(),
+        scores: decision.scores.iter().map(score).collect(),
     }
 }
 

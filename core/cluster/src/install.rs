@@ -179,9 +179,10 @@ impl Cluster {
     /// What everybody may read of the cluster: a kubeconfig without a user.
     pub(crate) fn cluster_info(&self, ip: Ipv4Addr) -> String {
         let authority = self.pki.authority().certificate().to_pem();
+        let port = self.profile.secure_port;
         format!(
             "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {}\n    server: \
-             https://{ip}:6443\n  name: \"\"\ncontexts: null\ncurrent-context: \"\"\nkind: \
+             https://{ip}:{port}\n  name: \"\"\ncontexts: null\ncurrent-context: \"\"\nkind: \
              Config\npreferences: {{}}\nusers: null\n",
             base64::encode(authority.as_bytes())
         )

@@ -8,7 +8,11 @@ use naru_pki::base64;
 pub fn text(profile: &Profile, pki: &ClusterPki, admin: &KeyPair) -> String {
     let context = &profile.context;
     let server = profile.control_plane_ips().next().unwrap_or(profile.host);
-    write(pki, &format!("{server}:6443"), [context, context, context], admin)
+    let server = match profile.secure_port {
+        443 => server.to_string(),
+        port => format!("{server}:{port}"),
+    };
+    write(pki, &server, [context, context, context], admin)
 }
 
 /// A kubeconfig as kubeadm writes it: the context is called by the user and the cluster.

@@ -4,6 +4,7 @@
 
 mod agenda;
 mod boot;
+mod changes;
 mod cluster;
 mod controlplane;
 mod etcd_pki;
@@ -20,7 +21,9 @@ mod pki;
 mod profile;
 mod programs;
 mod secure_port;
+mod session;
 mod severed;
+mod tables;
 mod terminal;
 pub mod view;
 mod viewer;
@@ -34,5 +37,6 @@ pub(crate) use install::hex_of;
 pub use naru_apiserver::Change;
 pub use pki::{ClusterPki, KeyPair};
 pub use profile::{Admin, Cloud, Hardware, NodeProfile, Profile, ProfileError, Software};
+pub use session::{BranchView, Entry, Input, Record, Session};
 pub use terminal::ExecResult;
 pub use workstation::{FinishedCommand, JobId, JobOutput, TerminalId};

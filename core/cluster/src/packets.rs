@@ -26,11 +26,6 @@ impl Follower {
         let skip = fresh.len().saturating_sub(Self::PACKETS_MAX);
         fresh.into_iter().skip(skip).map(packet_view).collect()
     }
-
-    /// Tells from now on only what is new.
-    pub fn skip_to_now(&mut self, net: &Network) {
-        self.finished = net.last_trace();
-    }
 }
 
 fn packet_view(trace: &Trace) -> PacketView {

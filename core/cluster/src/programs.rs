@@ -25,7 +25,7 @@ impl ProgramTable for Workstation {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
             "docker" | "naru" | "minikube" | "gcloud" => Some(host::program()),
-            "ssh" => Some(host::ssh::program()),
+            "ssh" | "docker-attach" => Some(host::ssh::program()),
             "sudo" => Some(host::ssh::sudo()),
             _ => standard_programs().load(name),
         }

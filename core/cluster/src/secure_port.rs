@@ -21,9 +21,6 @@ use naru_sim::{CauseId, Rng, Time};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Where the API server listens (`--secure-port`).
-pub const PORT: u16 = 6443;
-
 /// What Go's `net/http` tells a client that does not speak TLS.
 const TOLD_IN_CLEAR: &str =
     "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -35,6 +32,7 @@ const CHUNK: usize = 32 * 1024;
 #[derive(Clone, Debug)]
 pub struct SecurePort {
     namespace: NsId,
+    port: u16,
     config: Arc<ServerConfig>,
     rng: Rng,
     server: HttpServer,
@@ -58,7 +56,7 @@ struct Log {
 impl SecurePort {
     /// The port of the API server in this namespace, which is reached by these addresses.
     pub fn new(
-        namespace: NsId,
+        (namespace, port): (NsId, u16),
         node: &str,
         addresses: &[IpAddr],
         pki: &ClusterPki,
@@ -82,6 +80,7 @@ impl SecurePort {
         };
         Ok(SecurePort {
             namespace,
+            port,
             config: Arc::new(config),
             rng: rng.fork("secure-port").fork(node),
             server: HttpServer::default(),
@@ -127,7 +126,7 @@ impl SecurePort {
             let (config, rng) = (Arc::clone(&self.config), self.rng.clone());
             let secured = Secured { config, told_in_clear: TOLD_IN_CLEAR, rng };
             // Another program may have the port for now.
-            self.listens = self.server.listen_tls(sockets, PORT, secured).is_ok();
+            self.listens = self.server.listen_tls(sockets, self.port, secured).is_ok();
         }
         loop {
             let requests = self.server.poll(sockets, now);

@@ -31,6 +31,12 @@ impl Cluster {
         id
     }
 
+    /// Has the learner's machine speak a language: `en_US.UTF-8`. Shells that are open keep their
+    /// `LANG`; the sandbox's own commands follow at once.
+    pub fn set_locale(&mut self, locale: &str) {
+        self.workstation.set_locale(locale);
+    }
+
     /// Types. The shell answers when time goes on, if only to the present moment.
     pub fn terminal_input(&mut self, id: TerminalId, bytes: &[u8]) {
         self.workstation.terminal_input(id, bytes);
@@ -53,6 +59,11 @@ impl Cluster {
         }
     }
 
+    /// Whether [`Cluster::terminal_output`] has something to give.
+    pub(crate) fn has_output(&self, id: TerminalId) -> bool {
+        self.workstation.terminal_has_output(id)
+    }
+
     /// Changes a terminal's size.
     pub fn terminal_resize(&mut self, id: TerminalId, columns: u16, rows: u16) {
         self.workstation.terminal_resize(id, columns, rows);
@@ -72,6 +83,16 @@ impl Cluster {
         let output = self.workstation.poll(job);
         self.plan(Part::Workstation);
         output
+    }
+
+    /// Whether [`Cluster::poll`] has something to tell.
+    pub(crate) fn has_news(&self, job: JobId) -> bool {
+        self.workstation.has_news(job)
+    }
+
+    /// The script that was started last.
+    pub(crate) fn last_job(&self) -> JobId {
+        self.workstation.last_job()
     }
 
     /// Hangs up on a script and forgets it.
@@ -127,6 +148,12 @@ impl Cluster {
     /// A file's content; a relative path is seen from the home directory.
     pub fn home_file(&self, path: &str) -> Option<Vec<u8>> {
         self.workstation.read_file(path)
+    }
+
+    /// The files of the home directory that are not hidden, by their paths from there, at most so
+    /// many.
+    pub fn home_files(&self, most: usize) -> Vec<String> {
+        self.workstation.home_files(most)
     }
 
     /// Writes a file of the learner; a relative path is seen from the home directory.

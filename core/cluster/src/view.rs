@@ -19,8 +19,12 @@ pub struct ViewDelta {
     pub pods: Vec<PodView>,
     /// Services that are new or changed, with their endpoints.
     pub services: Vec<ServiceView>,
-    /// Deployments, ReplicaSets, DaemonSets that are new or changed.
+    /// Objects that control pods or other such objects, new or changed.
     pub workloads: Vec<WorkloadView>,
+    /// Ingresses that are new or changed.
+    pub ingresses: Vec<IngressView>,
+    /// Claims of volumes that are new or changed.
+    pub claims: Vec<ClaimView>,
     /// The uids of objects that are gone.
     pub removed: Vec<String>,
     /// The latest things that happened, oldest first.
@@ -58,6 +62,19 @@ pub struct NodeView {
     pub internal_ip: String,
     /// Where its pods' addresses come from.
     pub pod_cidr: String,
+    /// What it has for pods.
+    pub allocatable: ResourcesView,
+}
+
+/// Amounts of what a node has and pods ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourcesView {
+    /// Thousandths of a CPU.
+    pub cpu_millis: u64,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Pods.
+    pub pods: u64,
 }
 
 /// A pod.
@@ -89,6 +106,12 @@ pub struct PodView {
     pub containers: Vec<(String, String)>,
     /// When it was created, in microseconds since the start.
     pub created_micros: u64,
+    /// What its containers ask for.
+    pub requests: ResourcesView,
+    /// What they may use.
+    pub limits: ResourcesView,
+    /// The names of the claims that it mounts.
+    pub claims: Vec<String>,
 }
 
 /// A service.
@@ -115,7 +138,7 @@ pub struct ServiceView {
 pub struct WorkloadView {
     /// `metadata.uid`.
     pub uid: String,
-    /// `Deployment`, `ReplicaSet`, `DaemonSet`.
+    /// `Deployment`, `ReplicaSet`, `DaemonSet`, `StatefulSet`, `Job`.
     pub kind: String,
     /// Its namespace.
     pub namespace: String,
@@ -125,8 +148,44 @@ pub struct WorkloadView {
     pub desired: u32,
     /// Pods ready.
     pub ready: u32,
+    /// Its pods' images.
+    pub images: Vec<String>,
+    /// When it was created, in microseconds since the start.
+    pub created_micros: u64,
     /// The object that controls it.
     pub owner: Option<OwnerView>,
+}
+
+/// An ingress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IngressView {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The hosts of its rules; `*` for all.
+    pub hosts: Vec<String>,
+    /// The names of the services behind it.
+    pub services: Vec<String>,
+}
+
+/// A claim of a volume.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `Pending`, `Bound`, `Lost`.
+    pub phase: String,
+    /// The volume's capacity, or what is asked for.
+    pub capacity: String,
+    /// The storage class.
+    pub class: String,
 }
 
 /// The object that controls another.
@@ -155,6 +214,8 @@ pub struct ActivityView {
     pub verb: String,
     /// To what: `pods/default/web`.
     pub subject: String,
+    /// The HTTP status of a request's answer; 0 for what is no request.
+    pub code: u16,
 }
 
 /// A packet and its way.
@@ -210,6 +271,120 @@ pub struct Inspection {
     pub owners: Vec<OwnerView>,
     /// The chain of causes of its creation: the effect first.
     pub why: Vec<ActivityView>,
+    /// `status.conditions`, in the object's order.
+    pub conditions: Vec<ConditionView>,
+    /// Of a pod: how its node was chosen, or why there is none.
+    pub decision: Option<DecisionView>,
+    /// How it has changed, oldest first, as far back as the store keeps it.
+    pub revisions: Vec<RevisionView>,
+}
+
+/// A condition of an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionView {
+    /// `Ready`.
+    pub kind: String,
+    /// `True`, `False`, `Unknown`.
+    pub status: String,
+    /// `ContainersNotReady`.
+    pub reason: String,
+    /// In words.
+    pub message: String,
+    /// Since when, as the object says it.
+    pub since: String,
+}
+
+/// How the scheduler chose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// When, in microseconds since the start.
+    pub micros: u64,
+    /// The node.
+    pub chosen: Option<String>,
+    /// Why there is none.
+    pub message: String,
+    /// Nodes that filters took out: the node, the plugin, why.
+    pub filtered: Vec<(String, String, String)>,
+    /// The nodes that were left, the best first.
+    pub scores: Vec<ScoreView>,
+}
+
+/// The points of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreView {
+    /// The node.
+    pub node: String,
+    /// Points by plugin, times its weight.
+    pub plugins: Vec<(String, i64)>,
+    /// Their sum.
+    pub total: i64,
+}
+
+/// A change of an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RevisionView {
+    /// The store's revision.
+    pub revision: u64,
+    /// Of what: `pods/default/web`.
+    pub subject: String,
+    /// The request that made it, as far as it is remembered.
+    pub cause: Option<ActivityView>,
+    /// What changed, with some lines around.
+    pub lines: Vec<LineView>,
+}
+
+/// A line of a changed text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LineView {
+    /// Is there before and after.
+    Same(String),
+    /// Was there before.
+    Gone(String),
+    /// Is there after.
+    New(String),
+    /// So many lines are left out.
+    Skipped(u32),
+}
+
+/// Objects of a kind as `kubectl get` shows them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableView {
+    /// `Pod`.
+    pub kind: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// The headers, and whether `-o wide` only shows the column.
+    pub columns: Vec<(String, bool)>,
+    /// The objects.
+    pub rows: Vec<RowView>,
+    /// Objects that found no room.
+    pub more: u64,
+}
+
+/// A row of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowView {
+    /// The namespace, or "".
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// The object that controls it: kind and name.
+    pub owner: Option<(String, String)>,
+    /// One for each column.
+    pub cells: Vec<String>,
+}
+
+/// A kind that has objects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindView {
+    /// `Deployment`.
+    pub kind: String,
+    /// `deployments`.
+    pub plural: String,
+    /// `apps`, or "".
+    pub group: String,
+    /// How many objects there are.
+    pub count: u64,
 }
 
 /// An event about an object.

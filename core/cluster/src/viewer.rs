@@ -1,11 +1,18 @@
 //! Turns commits, causes and packets into [`ViewDelta`]s: one more watcher of the API server.
 
 use crate::view::{
-    ActivityView, ClockView, NodeView, OwnerView, PodView, ServiceView, ViewDelta, WorkloadView,
+    ActivityView, ClaimView, ClockView, IngressView, NodeView, OwnerView, PodView, ResourcesView,
+    ServiceView, ViewDelta, WorkloadView,
 };
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    Node, PersistentVolumeClaim, Pod, PodSpec, PodTemplateSpec, Service,
+};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
+use naru_api::quantity::Amount;
+use naru_api::resources::{self, Amounts, Side};
 use naru_api::service::WatchRequest;
 use naru_api::status::ApiResult;
 use naru_api::{
@@ -30,8 +37,14 @@ impl Viewer {
     /// Causes told in one view at most; older ones are left out.
     const ACTIVITY_MAX: usize = 400;
 
+    /// Makes the next view whole, with what is remembered of what happened before.
+    pub fn forget(&mut self, api: &mut dyn ApiService) {
+        self.reset(api);
+        self.last_cause = CauseId::default();
+    }
+
     /// Makes the next view whole.
-    pub fn reset(&mut self, api: &mut dyn ApiService) {
+    fn reset(&mut self, api: &mut dyn ApiService) {
         for (_, watch) in self.watches.drain(..) {
             api.unwatch(watch);
         }
@@ -81,6 +94,10 @@ impl Viewer {
             ReplicaSet::kind(),
             Deployment::kind(),
             DaemonSet::kind(),
+            StatefulSet::kind(),
+            Job::kind(),
+            Ingress::kind(),
+            PersistentVolumeClaim::kind(),
         ];
         for kind in kinds {
             let watch =
@@ -120,6 +137,10 @@ impl Viewer {
             put(&mut delta.pods, pod_view(object, pod, now), |view| &view.uid);
         } else if let Some(workload) = workload_view(object) {
             put(&mut delta.workloads, workload, |view| &view.uid);
+        } else if let Some(ingress) = object.get::<Ingress>() {
+            put(&mut delta.ingresses, ingress_view(object, ingress), |view| &view.uid);
+        } else if let Some(claim) = object.get::<PersistentVolumeClaim>() {
+            put(&mut delta.claims, claim_view(object, claim), |view| &view.uid);
         }
     }
 
@@ -157,7 +178,12 @@ impl Viewer {
 
     fn activity(&mut self, api: &mut dyn ApiService) -> Vec<ActivityView> {
         let causes = api.causes();
-        let fresh: Vec<&Cause> = causes.after(self.last_cause).collect();
+        // What is read for the page is no part of the cluster's life, and leases that are renewed
+        // all the time would leave no room for anything else.
+        let tells = |cause: &&Cause| {
+            !cause.actor.starts_with("naru") && !cause.subject.starts_with("leases/")
+        };
+        let fresh: Vec<&Cause> = causes.after(self.last_cause).filter(tells).collect();
         let skip = fresh.len().saturating_sub(Self::ACTIVITY_MAX);
         let activity = fresh.into_iter().skip(skip).map(activity_view).collect();
         self.last_cause = causes.last();
@@ -174,6 +200,7 @@ pub fn activity_view(cause: &Cause) -> ActivityView {
         actor: cause.actor.to_string(),
         verb: cause.verb.to_owned(),
         subject: cause.subject.to_string(),
+        code: cause.outcome.as_ref().map_or(0, |outcome| outcome.code),
     }
 }
 
@@ -196,6 +223,8 @@ fn forget(delta: &mut ViewDelta, uid: &str) {
     delta.nodes.retain(|view| view.uid != uid);
     delta.pods.retain(|view| view.uid != uid);
     delta.workloads.retain(|view| view.uid != uid);
+    delta.ingresses.retain(|view| view.uid != uid);
+    delta.claims.retain(|view| view.uid != uid);
 }
 
 fn node_view(object: &Object, node: &Node) -> NodeView {
@@ -216,7 +245,25 @@ fn node_view(object: &Object, node: &Node) -> NodeView {
             .map(|address| address.address.clone())
             .unwrap_or_default(),
         pod_cidr: spec.and_then(|spec| spec.pod_cidr.clone()).unwrap_or_default(),
+        allocatable: resources_view(&resources::amounts(
+            status.and_then(|status| status.allocatable.as_ref()),
+        )),
     }
+}
+
+fn resources_view(amounts: &Amounts) -> ResourcesView {
+    let of = |name: &str| amounts.get(name).copied().unwrap_or(Amount::ZERO);
+    let count = |number: i64| u64::try_from(number).unwrap_or(0);
+    ResourcesView {
+        cpu_millis: count(of("cpu").milli_value()),
+        memory_bytes: count(of("memory").value()),
+        pods: count(of("pods").value()),
+    }
+}
+
+fn side(spec: Option<&PodSpec>, side: Side) -> ResourcesView {
+    let amounts = spec.map(|spec| resources::of_pod_with_overhead(spec, side)).unwrap_or_default();
+    ResourcesView { pods: 1, ..resources_view(&amounts) }
 }
 
 fn pod_view(object: &Object, pod: &Pod, now: Time) -> PodView {
@@ -249,6 +296,48 @@ fn pod_view(object: &Object, pod: &Pod, now: Time) -> PodView {
             .map(|container| (container.name.clone(), container.image.clone().unwrap_or_default()))
             .collect(),
         created_micros: created.unwrap_or_default().as_micros(),
+        requests: side(pod.spec.as_ref(), Side::Requests),
+        limits: side(pod.spec.as_ref(), Side::Limits),
+        claims: pod
+            .spec
+            .iter()
+            .flat_map(|spec| spec.volumes.iter().flatten())
+            .filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone()))
+            .collect(),
+    }
+}
+
+fn ingress_view(object: &Object, ingress: &Ingress) -> IngressView {
+    let name = |backend: &IngressBackend| Some(backend.service.as_ref()?.name.clone());
+    let spec = ingress.spec.as_ref();
+    let rules = || spec.into_iter().flat_map(|spec| spec.rules.iter().flatten());
+    let paths = rules().flat_map(|rule| rule.http.iter().flat_map(|http| &http.paths));
+    let default = spec.and_then(|spec| spec.default_backend.as_ref());
+    let services: BTreeSet<String> =
+        paths.map(|path| &path.backend).chain(default).filter_map(name).collect();
+    IngressView {
+        uid: object.uid().to_owned(),
+        namespace: object.namespace().to_owned(),
+        name: object.name().to_owned(),
+        hosts: rules().map(|rule| rule.host.clone().unwrap_or_else(|| "*".to_owned())).collect(),
+        services: services.into_iter().collect(),
+    }
+}
+
+fn claim_view(object: &Object, claim: &PersistentVolumeClaim) -> ClaimView {
+    let (spec, status) = (claim.spec.as_ref(), claim.status.as_ref());
+    let asked = || spec.and_then(|spec| spec.resources.as_ref()?.requests.as_ref());
+    let capacity = status.and_then(|status| status.capacity.as_ref()).or_else(asked);
+    ClaimView {
+        uid: object.uid().to_owned(),
+        namespace: object.namespace().to_owned(),
+        name: object.name().to_owned(),
+        phase: status.and_then(|status| status.phase.clone()).unwrap_or_default(),
+        capacity: capacity
+            .and_then(|list| list.get("storage"))
+            .map(|quantity| quantity.0.clone())
+            .unwrap_or_default(),
+        class: spec.and_then(|spec| spec.storage_class_name.clone()).unwrap_or_default(),
     }
 }
 
@@ -261,18 +350,10 @@ fn column(object: &Object, header: &str, now: Time) -> String {
 }
 
 fn workload_view(object: &Object) -> Option<WorkloadView> {
-    let (desired, ready) = if let Some(set) = object.get::<ReplicaSet>() {
-        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
-        (set.spec.as_ref().and_then(|spec| spec.replicas), ready)
-    } else if let Some(deployment) = object.get::<Deployment>() {
-        let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
-        (deployment.spec.as_ref().and_then(|spec| spec.replicas), ready)
-    } else {
-        let status = object.get::<DaemonSet>()?.status.as_ref();
-        let desired = status.map(|status| status.desired_number_scheduled);
-        (desired, status.map(|status| status.number_ready))
-    };
+    let (desired, ready, template) = counts(object)?;
     let count = |number: Option<i32>| u32::try_from(number.unwrap_or(0)).unwrap_or(0);
+    let created = object.meta().creation_timestamp.as_ref().map(time::from_meta);
+    let containers = template.and_then(|it| it.spec.as_ref()).map(|spec| spec.containers.iter());
     Some(WorkloadView {
         uid: object.uid().to_owned(),
         kind: object.kind().kind.to_string(),
@@ -280,8 +361,46 @@ fn workload_view(object: &Object) -> Option<WorkloadView> {
         name: object.name().to_owned(),
         desired: count(desired),
         ready: count(ready),
+        images: containers.into_iter().flatten().filter_map(|it| it.image.clone()).collect(),
+        created_micros: created.unwrap_or_default().as_micros(),
         owner: owner_view(object),
     })
+}
+
+/// Pods wanted, pods ready, and what pods are made by.
+type Counts<'a> = (Option<i32>, Option<i32>, Option<&'a PodTemplateSpec>);
+
+fn counts(object: &Object) -> Option<Counts<'_>> {
+    if let Some(set) = object.get::<ReplicaSet>() {
+        let spec = set.spec.as_ref();
+        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
+        let template = spec.and_then(|spec| spec.template.as_ref());
+        return Some((spec.and_then(|spec| spec.replicas), ready, template));
+    }
+    if let Some(deployment) = object.get::<Deployment>() {
+        let spec = deployment.spec.as_ref();
+        let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
+        return Some((spec.and_then(|spec| spec.replicas), ready, spec.map(|spec| &spec.template)));
+    }
+    if let Some(set) = object.get::<StatefulSet>() {
+        let spec = set.spec.as_ref();
+        let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
+        return Some((spec.and_then(|spec| spec.replicas), ready, spec.map(|spec| &spec.template)));
+    }
+    if let Some(job) = object.get::<Job>() {
+        let spec = job.spec.as_ref();
+        let done = job.status.as_ref().and_then(|status| status.succeeded);
+        return Some((
+            spec.and_then(|spec| spec.completions),
+            done,
+            spec.map(|spec| &spec.template),
+        ));
+    }
+    let set = object.get::<DaemonSet>()?;
+    let status = set.status.as_ref();
+    let desired = status.map(|status| status.desired_number_scheduled);
+    let template = set.spec.as_ref().map(|spec| &spec.template);
+    Some((desired, status.map(|status| status.number_ready), template))
 }
 
 /// `80/TCP`, or `80:30080/TCP` with a node port.

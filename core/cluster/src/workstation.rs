@@ -6,12 +6,13 @@ use crate::{BootError, programs};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
 use naru_node::NamespaceStack;
+use naru_node::docker::Docker;
 use naru_shell::{
     Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Questions, Stdio, TtyId,
     Vfs, World, install_programs, normalize,
 };
 use naru_sim::{CauseId, Rng, Time};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Names an open terminal.
@@ -59,6 +60,12 @@ pub struct Workstation {
     woken: bool,
     due: Option<Time>,
     questions: Questions,
+    /// Its container engine, once somebody has needed it.
+    pub(crate) docker: Option<Docker>,
+    /// `LANG` of the shells that are opened from now on.
+    locale: String,
+    /// Every `LANG` that shells were given.
+    given_locales: BTreeSet<String>,
 }
 
 /// The shell that runs jobs, one after the other. It speaks to two terminals, so that programs
@@ -79,10 +86,14 @@ impl Workstation {
     pub const NAMESPACE: &str = "terminal";
     /// The bridge into which the nodes are plugged.
     pub const BRIDGE: &str = "br-naru";
+    /// `LANG` until somebody says otherwise.
+    const LOCALE: &str = "ko_KR.UTF-8";
     /// Finished commands kept for the checks of lessons.
     const FINISHED_MAX: usize = 500;
     /// Terminals and jobs open at once.
     const SESSIONS_MAX: usize = 64;
+    /// Folders in which files are looked for.
+    const FOLDERS_MAX: usize = 200;
     const UID: u32 = 1000;
 
     /// A machine with its home and its tools.
@@ -110,6 +121,9 @@ impl Workstation {
             woken: false,
             due: None,
             questions: Questions::default(),
+            docker: None,
+            locale: Self::LOCALE.to_owned(),
+            given_locales: BTreeSet::new(),
         })
     }
 
@@ -126,7 +140,9 @@ impl Workstation {
 
     /// When it wants to run.
     pub fn next_due(&self) -> Option<Time> {
-        if self.woken { Some(Time::ZERO) } else { self.due }
+        let docker = self.docker.as_ref().and_then(Docker::next_due);
+        let due = [self.due, docker].into_iter().flatten().min();
+        if self.woken { Some(Time::ZERO) } else { due }
     }
 
     /// Lets its processes run.
@@ -151,6 +167,19 @@ impl Workstation {
             });
         }
         self.reopen_shells();
+        if let Some(docker) = &mut self.docker {
+            docker.run(now, api, net);
+        }
+    }
+
+    /// Something came to a network namespace; tells whether it is one of its containers'.
+    pub fn wake_container(&mut self, namespace: NsId) -> bool {
+        self.docker.as_mut().is_some_and(|docker| docker.wake_network(namespace))
+    }
+
+    /// Its files.
+    pub fn files(&self) -> Vfs {
+        self.kernel.fs().clone()
     }
 
     /// Who leaves a terminal's shell by `exit` finds a new one, as at a console with getty. What
@@ -172,6 +201,24 @@ impl Workstation {
         // A machine that is too full for a shell shows an empty terminal.
         if let Ok(pid) = self.spawn(vec!["bash".to_owned()], Stdio::Tty(tty)) {
             self.terminals.insert(id, (tty, pid));
+        }
+    }
+
+    /// Has shells speak this language from now on: `en_US.UTF-8`.
+    pub fn set_locale(&mut self, locale: &str) {
+        self.locale = locale.to_owned();
+    }
+
+    /// The locale that a person in this environment reads. A shell keeps the `LANG` it was given
+    /// when it was opened; unless somebody set another one there, the machine's own counts.
+    pub fn locale<'a>(&'a self, env: &'a BTreeMap<String, String>) -> &'a str {
+        let value = |name: &str| env.get(name).filter(|value| !value.is_empty());
+        let chosen = value("LANG").filter(|lang| !self.given_locales.contains(*lang));
+        let locale = value("LC_ALL").or_else(|| value("LC_MESSAGES")).or(chosen);
+        match (locale, env.contains_key("LANG")) {
+            (Some(locale), _) => locale,
+            (None, true) => &self.locale,
+            (None, false) => "C",
         }
     }
 
@@ -210,6 +257,11 @@ impl Workstation {
         output
     }
 
+    /// Whether a terminal has printed something that was not taken.
+    pub fn terminal_has_output(&self, id: TerminalId) -> bool {
+        self.terminals.get(&id).is_some_and(|(tty, _)| self.kernel.tty_has_output(*tty))
+    }
+
     /// Changes a terminal's size.
     pub fn terminal_resize(&mut self, id: TerminalId, columns: u16, rows: u16) {
         if let Some((tty, _)) = self.terminals.get(&id) {
@@ -228,6 +280,11 @@ impl Workstation {
             }
         }
         id
+    }
+
+    /// The job that was started last.
+    pub fn last_job(&self) -> JobId {
+        JobId(self.next_id.wrapping_sub(1))
     }
 
     /// Gives the first job to the session's shell, which is started if it is not there.
@@ -315,6 +372,29 @@ impl Workstation {
         self.kernel.fs().read(&path).ok().map(|bytes| bytes.to_vec())
     }
 
+    /// The files of the home directory that are not hidden, by their paths from there, at most so
+    /// many.
+    pub fn home_files(&self, most: usize) -> Vec<String> {
+        let mut files = Vec::new();
+        let mut folders = vec![String::new()];
+        for _ in 0..Self::FOLDERS_MAX {
+            let Some(folder) = folders.pop() else { break };
+            let entries = self.kernel.fs().list(&format!("{}/{folder}", Self::HOME));
+            for entry in entries.unwrap_or_default() {
+                let path = format!("{folder}{}", entry.name);
+                if entry.name.starts_with('.') || files.len() == most {
+                    continue;
+                }
+                match entry.stat.is_dir() {
+                    true => folders.push(format!("{path}/")),
+                    false => files.push(path),
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
     /// Writes a file of the learner; a relative path is seen from the home directory.
     pub fn write_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
         let path = normalize(Self::HOME, path);
@@ -333,7 +413,7 @@ impl Workstation {
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("SHELL", "/bin/bash"),
             ("TERM", "xterm-256color"),
-            ("LANG", "ko_KR.UTF-8"),
+            ("LANG", self.locale.as_str()),
             ("PS1", r"\[\e[1;36m\]\u@\h\[\e[0m\]:\[\e[1;34m\]\w\[\e[0m\]\$ "),
         ];
         let spec = ProcessSpec {
@@ -343,6 +423,7 @@ impl Workstation {
             uid: Self::UID,
             stdio,
         };
+        self.given_locales.insert(self.locale.clone());
         let pid = self.kernel.spawn(spec).map_err(|error| error.to_string());
         self.wake();
         pid
@@ -379,6 +460,8 @@ fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Resul
     for name in host::programs(profile).into_iter().chain(["ssh", "sudo"]) {
         fs.install(&format!("/usr/local/bin/{name}"), name)?;
     }
+    fs.mkdir_all("/usr/libexec/docker")?;
+    fs.install(host::docker::ATTACH, "docker-attach")?;
     fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
     let kube = format!("{}/.kube", Workstation::HOME);
     fs.mkdir_all(&kube)?;

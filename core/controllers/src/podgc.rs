@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::request::{DeleteOptions, Patch};
 use naru_api::scheduling::taints;
 use naru_api::time::{from_meta, meta_time, rfc3339};
-use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_api::{Key, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_sim::Time;
 use serde_json::json;

@@ -687,17 +687,16 @@ impl Builder {
                 quote(&kind_name),
                 quote(&api_version)
             );
-            Failure::message(if in_list {
-                format!("unable to recognize {missing}")
-            } else {
-                format!(
-                    "resource mapping not found for name: {} namespace: {} from {}: {missing}\n\
-                     ensure CRDs are installed first",
-                    quote(&name),
-                    quote(&namespace),
-                    quote(source)
-                )
-            })
+            if in_list {
+                return Failure::Plain(format!("unable to recognize {missing}"), 1);
+            }
+            Failure::message(format!(
+                "resource mapping not found for name: {} namespace: {} from {}: {missing}\n\
+                 ensure CRDs are installed first",
+                quote(&name),
+                quote(&namespace),
+                quote(source)
+            ))
         })?;
         if self.local {
             // As upstream: without the API server nothing says that the kind has a namespace.

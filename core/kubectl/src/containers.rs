@@ -5,18 +5,29 @@
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use naru_api::gofmt::quote;
-use naru_api::k8s_openapi::api::core::v1::{Container, Pod};
+use naru_api::k8s_openapi::api::core::v1::Pod;
 
 /// Names the container to choose when none is said.
 pub const DEFAULT_ANNOTATION: &str = "kubectl.kubernetes.io/default-container";
 
-/// The container of this name, and what lists it: `spec.containers`, `spec.initContainers`.
-pub fn find<'a>(pod: &'a Pod, name: &str) -> Option<&'a Container> {
+/// The container of this name, in `spec.containers`, `spec.initContainers` or
+/// `spec.ephemeralContainers`: its name, and whether it has a terminal.
+pub fn find<'a>(pod: &'a Pod, name: &str) -> Option<Found<'a>> {
     let spec = pod.spec.as_ref()?;
-    spec.containers
-        .iter()
-        .chain(spec.init_containers.iter().flatten())
-        .find(|container| container.name == name)
+    let plain = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let plain = plain.map(|it| Found { name: &it.name, tty: it.tty == Some(true) });
+    let ephemeral = spec.ephemeral_containers.iter().flatten();
+    let ephemeral = ephemeral.map(|it| Found { name: &it.name, tty: it.tty == Some(true) });
+    plain.chain(ephemeral).find(|found| found.name == name)
+}
+
+/// A container that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it has a terminal.
+    pub tty: bool,
 }
 
 /// The container that the pod's annotation names, if there is such a one.
@@ -30,10 +41,10 @@ pub fn choose(cx: &mut Context<'_>, pod: &Pod, name: &str, quiet: bool) -> Resul
     let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
     if !name.is_empty() {
         let missing = || Failure::message(format!("container {name} not found in pod {pod_name}"));
-        return find(pod, name).map(|container| container.name.clone()).ok_or_else(missing);
+        return find(pod, name).map(|found| found.name.to_owned()).ok_or_else(missing);
     }
     if let Some(container) = annotated(pod).and_then(|name| find(pod, name)) {
-        return Ok(container.name.clone());
+        return Ok(container.name.to_owned());
     }
     let first = pod.spec.iter().flat_map(|spec| &spec.containers).next().ok_or_else(|| {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();

@@ -21,6 +21,10 @@ pub struct NodeConfig {
     pub pod_cidr: String,
     /// Where all pods' addresses come from: `10.244.0.0/16`.
     pub cluster_cidr: String,
+    /// Where an API server of this node listens (`--secure-port`).
+    pub secure_port: u16,
+    /// The bridge that its pods' network is plugged into.
+    pub bridge: String,
     /// Its processors.
     pub cpus: u32,
     /// Its memory, in bytes.
@@ -79,6 +83,8 @@ impl Default for NodeConfig {
             external_ip: None,
             pod_cidr: String::new(),
             cluster_cidr: "10.244.0.0/16".to_owned(),
+            secure_port: 6443,
+            bridge: "cni0".to_owned(),
             cpus: 4,
             memory_bytes: 8 << 30,
             disk_bytes: 64 << 30,

@@ -1,8 +1,10 @@
-//! Disks and file servers beyond the nodes: what is on them outlives pods and machines.
+//! Disks, file servers and image registries beyond the nodes: what is on them outlives pods and
+//! machines.
 //!
 //! A cloud's disks, a storage array's, an NFS server's directories. They are a part of the world
 //! as the network is, and know nothing of Kubernetes.
 
+use crate::Registry;
 use naru_shell::{TREE_BYTES_MAX, Tree};
 use std::collections::BTreeMap;
 
@@ -34,6 +36,8 @@ struct Disk {
 /// All disks.
 #[derive(Clone, Debug, Default)]
 pub struct Disks {
+    /// The registries that nodes pull images from.
+    pub registry: Registry,
     table: BTreeMap<DiskId, Disk>,
 }
 

@@ -202,6 +202,7 @@ pub fn set(name: &str) -> impl Iterator<Item = (String, &'static str)> {
         (shell, "sh") => shell,
         ("ash", "ip") => "busybox ip",
         ("ash", "ping") => "busybox ping",
+        ("ash", "ps") => "busybox ps",
         (_, name) => name,
     };
     names

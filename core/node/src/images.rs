@@ -21,7 +21,7 @@ const FROM_DEPTH_MAX: usize = 8;
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(FILES));
 
 /// An image as a container runtime knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Image {
     /// `docker.io/library/nginx`.
     pub repository: String,
@@ -43,10 +43,16 @@ pub struct Image {
     pub workdir: String,
     /// `USER`, as a number.
     pub user: u32,
+    /// `USER`, where it is a name; else "".
+    pub user_name: String,
+    /// `EXPOSE`: `80/tcp`.
+    pub ports: Vec<String>,
     /// `STOPSIGNAL`, a name like `SIGQUIT`; "" for `SIGTERM`.
     pub stop_signal: String,
     /// Whether the nodes of a new cluster have it already.
     pub preloaded: bool,
+    /// Whether the registry gives it only to those who say who they are.
+    pub private: bool,
     content: Content,
     fs: OnceLock<Vfs>,
 }
@@ -106,6 +112,38 @@ impl Image {
     /// Size of all layers, in bytes.
     pub fn bytes(&self) -> u64 {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.bytes))
+    }
+
+    /// An image with nothing in it: `FROM scratch`.
+    pub fn scratch() -> Image {
+        Image::new("", Spec::default())
+    }
+
+    /// The same with these files.
+    pub fn with_files(mut self, files: Vfs) -> Image {
+        self.fs = OnceLock::from(files);
+        self
+    }
+
+    /// The same under another name, with digests that follow from what it is.
+    pub fn finished(mut self, name: &ImageRef) -> Image {
+        let layers: Vec<&str> = self.layers.iter().map(|layer| layer.digest.as_str()).collect();
+        let said = format!(
+            "{:?} {:?} {:?} {} {} {} {layers:?}",
+            self.entrypoint, self.cmd, self.env, self.workdir, self.user, self.stop_signal
+        );
+        self.config_digest = digest("config", &said);
+        self.digest = digest("manifest", &said);
+        self.repository = name.repository();
+        self.tags = vec![name.tag.clone()];
+        (self.preloaded, self.private) = (false, false);
+        self
+    }
+
+    /// Whether an image of the catalogue has this layer.
+    pub fn is_layer(digest: &str) -> bool {
+        let mut layers = CATALOGUE.images().flat_map(|image| &image.layers);
+        layers.any(|layer| layer.digest == digest)
     }
 
     /// The image's files, as a container gets them.
@@ -191,10 +229,11 @@ struct Spec {
     workdir: Option<String>,
     /// `USER`, as a number.
     user: Option<u32>,
+    /// The name of that user, where `USER` says the name.
+    user_name: Option<String>,
     /// `STOPSIGNAL`.
     stop_signal: Option<String>,
-    /// `EXPOSE`: `80/tcp`. For readers; Kubernetes makes nothing of it.
-    #[allow(dead_code)]
+    /// `EXPOSE`: `80/tcp`. Kubernetes makes nothing of it.
     ports: Vec<String>,
     /// Sets of programs: see [`image_programs::set`].
     programs: Vec<String>,
@@ -206,6 +245,8 @@ struct Spec {
     directories: Vec<String>,
     /// Whether the nodes of a new cluster have it already.
     preloaded: bool,
+    /// Whether the registry gives it only to those who say who they are.
+    private: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -336,9 +377,11 @@ fn stack(mut base: Spec, top: Spec) -> Spec {
         cmd: top.cmd.or(inherited),
         workdir: top.workdir.or(base.workdir),
         user: top.user.or(base.user),
+        user_name: top.user_name.or(base.user_name),
         stop_signal: top.stop_signal.or(base.stop_signal),
-        ports: top.ports,
+        ports: [base.ports, top.ports].concat(),
         preloaded: top.preloaded,
+        private: top.private,
         layers: base.layers,
         env: base.env,
         programs: base.programs,
@@ -369,8 +412,11 @@ impl Image {
             env,
             workdir: spec.workdir.unwrap_or_else(|| "/".to_owned()),
             user: spec.user.unwrap_or(0),
+            user_name: spec.user_name.unwrap_or_default(),
+            ports: spec.ports,
             stop_signal: spec.stop_signal.unwrap_or_default(),
             preloaded: spec.preloaded,
+            private: spec.private,
             content: Content {
                 programs: spec.programs,
                 executables: spec.executables,

@@ -3,6 +3,7 @@
 mod config;
 mod csi_drivers;
 mod disks;
+pub mod docker;
 mod exchange;
 mod image_programs;
 mod image_ref;
@@ -17,6 +18,7 @@ mod node;
 mod portforward;
 mod programs;
 pub mod proxy;
+mod registry;
 pub mod runtime;
 mod streams;
 
@@ -27,4 +29,5 @@ pub use images::{Image, Layer, RegistryError};
 pub use machine::Machine;
 pub use node::{Env, Node, NodeApi};
 pub use programs::programs;
+pub use registry::Registry;
 pub use runtime::NamespaceStack;

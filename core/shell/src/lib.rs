@@ -24,6 +24,6 @@ pub use sys::{
 };
 pub use tty::TtyId;
 pub use vfs::{
-    Device, DirEntry, FILE_BYTES_MAX, FileType, OpenMode, Stat, TREE_BYTES_MAX, TREE_NODES_MAX,
-    Tree, Vfs, join, normalize,
+    Device, DirEntry, FILE_BYTES_MAX, FileType, Groups, OpenMode, Stat, TREE_BYTES_MAX,
+    TREE_NODES_MAX, Tree, Vfs, join, normalize,
 };

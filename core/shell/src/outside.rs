@@ -76,6 +76,8 @@ pub struct SessionSpec {
     pub command: Option<String>,
     /// Columns and rows of the terminal, if there is one.
     pub tty: Option<(u16, u16)>,
+    /// Program and arguments, where nobody asks a shell.
+    pub argv: Vec<String>,
     /// Environment beyond what everybody has.
     pub env: BTreeMap<String, String>,
 }

@@ -154,14 +154,14 @@ impl Inode {
         }
     }
 
-    fn allows(&self, uid: u32, bit: u16) -> bool {
+    fn allows(&self, uid: u32, groups: &Groups, bit: u16) -> bool {
         if uid == 0 {
             // Root may do everything but run what nobody may run.
             return bit != 1 || self.mode & 0o111 != 0 || self.is_dir();
         }
         let shift = if self.uid == uid {
             6
-        } else if self.gid == uid {
+        } else if groups.have(uid, self.gid) {
             3
         } else {
             0
@@ -347,6 +347,26 @@ struct Mount {
     id: u32,
 }
 
+/// The groups of the users of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// The first; `None`: that of the user's own number.
+    pub first: Option<u32>,
+    /// All others.
+    pub others: Arc<[u32]>,
+}
+
+impl Groups {
+    /// The first group of this user.
+    pub fn first_of(&self, uid: u32) -> u32 {
+        self.first.unwrap_or(uid)
+    }
+
+    fn have(&self, uid: u32, gid: u32) -> bool {
+        self.first_of(uid) == gid || self.others.contains(&gid)
+    }
+}
+
 /// The files of one machine: a root tree, and trees mounted on it.
 #[derive(Clone, Debug)]
 pub struct Vfs {
@@ -354,6 +374,9 @@ pub struct Vfs {
     mounts: BTreeMap<String, Mount>,
     next_mount: u32,
     uid: u32,
+    groups: Groups,
+    /// The root is for reading only, but for these of its files.
+    sealed: Option<Arc<[u64]>>,
     now: Time,
 }
 
@@ -365,7 +388,15 @@ impl Default for Vfs {
 
 impl From<Tree> for Vfs {
     fn from(root: Tree) -> Self {
-        Vfs { root, mounts: BTreeMap::new(), next_mount: 1, uid: 0, now: Time::ZERO }
+        Vfs {
+            root,
+            mounts: BTreeMap::new(),
+            next_mount: 1,
+            uid: 0,
+            groups: Groups::default(),
+            sealed: None,
+            now: Time::ZERO,
+        }
     }
 }
 
@@ -417,6 +448,24 @@ impl Vfs {
         self.now = now;
     }
 
+    /// The groups that every user is in from now on.
+    pub fn set_groups(&mut self, groups: Groups) {
+        self.groups = groups;
+    }
+
+    /// The groups that every user is in.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// From now on the root is for reading only: what is mounted on it can still be written, and
+    /// of its own files these.
+    pub fn seal_root(&mut self, but: &[&str]) {
+        let open = but.iter().filter_map(|path| self.find(path).ok());
+        let open = open.filter(|node| node.mount == 0).map(|node| node.ino);
+        self.sealed = Some(open.collect());
+    }
+
     /// Puts `tree` at `path`, an existing directory (or over what is mounted there).
     pub fn mount(&mut self, path: &str, tree: Tree, read_only: bool) -> Result<(), Errno> {
         let found = self.walk(path, true)?;
@@ -458,7 +507,7 @@ impl Vfs {
     pub fn read(&self, path: &str) -> Result<Arc<Vec<u8>>, Errno> {
         let node = self.find(path)?;
         let inode = self.inode(node)?;
-        if !inode.allows(self.uid, 4) {
+        if !inode.allows(self.uid, &self.groups, 4) {
             return Err(Errno::Access);
         }
         match &inode.content {
@@ -515,7 +564,7 @@ impl Vfs {
     pub fn list(&self, path: &str) -> Result<Vec<DirEntry>, Errno> {
         let found = self.walk(path, true)?;
         let node = found.node.ok_or(Errno::NotFound)?;
-        if !self.inode(node)?.allows(self.uid, 4) && self.inode(node)?.is_dir() {
+        if !self.inode(node)?.allows(self.uid, &self.groups, 4) && self.inode(node)?.is_dir() {
             return Err(Errno::Access);
         }
         let mut entries = Vec::new();
@@ -530,7 +579,9 @@ impl Vfs {
     /// Whether the acting user may read (4), write (2) or run (1) what is at `path`.
     pub fn access(&self, path: &str, bit: u16) -> bool {
         self.find(path)
-            .and_then(|node| self.inode(node).map(|inode| inode.allows(self.uid, bit)))
+            .and_then(|node| {
+                self.inode(node).map(|inode| inode.allows(self.uid, &self.groups, bit))
+            })
             .unwrap_or(false)
     }
 
@@ -732,7 +783,9 @@ impl Vfs {
         };
         let inode = self.inode(node)?;
         let reads = matches!(mode, OpenMode::Read | OpenMode::ReadWrite);
-        if (reads && !inode.allows(self.uid, 4)) || (writes && !inode.allows(self.uid, 2)) {
+        if (reads && !inode.allows(self.uid, &self.groups, 4))
+            || (writes && !inode.allows(self.uid, &self.groups, 2))
+        {
             return Err(Errno::Access);
         }
         match inode.content {
@@ -814,10 +867,17 @@ impl Vfs {
     }
 
     fn tree_mut(&mut self, node: FileRef) -> Result<&mut Tree, Errno> {
-        if self.mounts.values().any(|mount| mount.id == node.mount && mount.read_only) {
+        if self.is_read_only(node) {
             return Err(Errno::ReadOnly);
         }
         self.tree_mut_any(node)
+    }
+
+    fn is_read_only(&self, node: FileRef) -> bool {
+        match &self.sealed {
+            Some(open) if node.mount == 0 => !open.contains(&node.ino),
+            _ => self.mounts.values().any(|mount| mount.id == node.mount && mount.read_only),
+        }
     }
 
     fn tree_mut_any(&mut self, node: FileRef) -> Result<&mut Tree, Errno> {
@@ -869,7 +929,7 @@ impl Vfs {
             let dir = trail.last().map_or(root, |(_, node)| *node);
             let inode = self.inode(dir)?;
             let entries = self.tree(dir)?.entries(dir.ino)?;
-            if !inode.allows(self.uid, 1) {
+            if !inode.allows(self.uid, &self.groups, 1) {
                 return Err(Errno::Access);
             }
             let is_last = pending.iter().all(String::is_empty);
@@ -914,10 +974,10 @@ impl Vfs {
         if !inode.is_dir() {
             return Err(Errno::NotDirectory);
         }
-        if self.mounts.values().any(|mount| mount.id == dir.mount && mount.read_only) {
+        if self.is_read_only(dir) {
             return Err(Errno::ReadOnly);
         }
-        if inode.allows(self.uid, 2) { Ok(()) } else { Err(Errno::Access) }
+        if inode.allows(self.uid, &self.groups, 2) { Ok(()) } else { Err(Errno::Access) }
     }
 
     fn vacancy(&self, path: &str) -> Result<(FileRef, String), Errno> {
@@ -942,7 +1002,14 @@ impl Vfs {
         };
         let links = if matches!(content, Content::Directory(_)) { 2 } else { 1 };
         let (uid, mtime) = (self.uid, self.now);
-        let inode = Inode { content, mode, uid, gid: uid, mtime, links, opens: 0 };
+        let above = self.inode(parent)?;
+        // A directory that passes on its group.
+        let (gid, mode) = match above.mode & 0o2000 {
+            0 => (self.groups.first_of(uid), mode),
+            bit if matches!(content, Content::Directory(_)) => (above.gid, mode | bit),
+            _ => (above.gid, mode),
+        };
+        let inode = Inode { content, mode, uid, gid, mtime, links, opens: 0 };
         let ino = self.tree_mut(parent)?.add(parent.ino, &name, inode)?;
         Ok(FileRef { ino, ..parent })
     }

@@ -10,8 +10,6 @@ use naru_network::netfilter::TableName;
 use naru_node::Env;
 use std::net::Ipv4Addr;
 
-/// Where the API server listens.
-const PORT: u16 = 6443;
 /// Where kubelets listen.
 const KUBELET_PORT: u16 = 10250;
 
@@ -216,7 +214,8 @@ impl Cluster {
         };
         // Where nobody has been told of a control plane, nobody is asked but the machine itself.
         let ip = self.profile.control_plane_ips().next().unwrap_or(Ipv4Addr::LOCALHOST);
-        Some(ApiError::unreachable(&format!("{ip}:{PORT}"), why))
+        let port = self.profile.secure_port;
+        Some(ApiError::unreachable(&format!("{ip}:{port}"), why))
     }
 
     /// A program of the control plane speaks to the API server of its own machine.
@@ -228,7 +227,8 @@ impl Cluster {
         }
         let ip = host.and_then(|host| self.nodes.get(host)).map(|node| node.config().internal_ip);
         let ip = ip.unwrap_or(Ipv4Addr::LOCALHOST);
-        Some(ApiError::unreachable(&format!("{ip}:{PORT}"), "connect: connection refused"))
+        let port = self.profile.secure_port;
+        Some(ApiError::unreachable(&format!("{ip}:{port}"), "connect: connection refused"))
     }
 
     /// Ends the streams that were asked of a kubelet which the API server does not reach; tells

@@ -1,7 +1,7 @@
 //! What the learner's machine can do to the cluster from outside: `docker`, and the sandbox's own
 //! command `naru`. A program there asks in words; the cluster answers after its turn.
 
-mod docker;
+pub mod docker;
 mod fault;
 mod flags;
 mod gcloud;
@@ -21,7 +21,6 @@ pub use program::program;
 
 use crate::{Cluster, Profile};
 use naru_shell::{Answer, Question};
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// Programs of the learner's machine that ask, by the names of their files.
@@ -60,16 +59,6 @@ fn split(question: &Question) -> (&str, Ask<'_>) {
     (name.rsplit('/').next().unwrap_or(name), ask)
 }
 
-/// The language of the person in whose environment this is.
-fn language(env: &BTreeMap<String, String>) -> Language {
-    let value = |name: &str| env.get(name).filter(|value| !value.is_empty());
-    let locale = value("LC_ALL").or_else(|| value("LC_MESSAGES")).or_else(|| value("LANG"));
-    match locale {
-        Some(locale) if locale.starts_with("ko") => Language::Korean,
-        _ => Language::English,
-    }
-}
-
 /// A language of the sandbox's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -80,6 +69,11 @@ pub enum Language {
 }
 
 impl Language {
+    /// Of a locale: `ko_KR.UTF-8`.
+    fn of(locale: &str) -> Language {
+        if locale.starts_with("ko") { Language::Korean } else { Language::English }
+    }
+
     /// The one of both texts that is in this language.
     pub fn pick<T>(self, korean: T, english: T) -> T {
         match self {
@@ -95,10 +89,13 @@ impl Cluster {
         while let Some((id, question)) = self.workstation.questions_mut().take() {
             let (name, ask) = split(&question);
             let answer = match name {
-                "docker" => docker::run(self, ask.args),
+                "docker" => docker::run(self, &ask, &question.env),
                 "minikube" => minikube::run(self, &ask),
                 "gcloud" => gcloud::run(self, &ask),
-                _ => self.naru(&ask, language(&question.env)),
+                _ => {
+                    let language = Language::of(self.workstation.locale(&question.env));
+                    self.naru(&ask, language)
+                }
             };
             self.workstation.questions_mut().give(id, answer);
             self.workstation.wake();

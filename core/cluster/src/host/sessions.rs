@@ -3,7 +3,9 @@
 use super::machine;
 use crate::agenda::Part;
 use crate::{Cluster, programs};
+use naru_node::docker::Docker;
 use naru_shell::{Link, SessionSpec};
+use naru_sim::Time;
 
 impl Cluster {
     /// Carries what waits in sessions.
@@ -20,6 +22,9 @@ impl Cluster {
             return;
         }
         let host = link.machine.clone();
+        if let Some(container) = host.strip_prefix("docker:") {
+            return self.relay_docker(id, container);
+        }
         if let Some(spec) = link.spec.take()
             && let Err(why) = self.log_in(id, &host, spec)
         {
@@ -56,6 +61,28 @@ impl Cluster {
         }
         if let Ok(index) = u32::try_from(index) {
             self.plan(Part::Node(index));
+        }
+    }
+
+    /// Carries what waits in a session with a container of the learner's machine.
+    fn relay_docker(&mut self, id: u64, container: &str) {
+        let now = self.now;
+        self.docker();
+        let Some(mut docker) = self.workstation.docker.take() else { return };
+        if let Some(link) = self.workstation.questions_mut().link_mut(id) {
+            let done = carry(&mut docker, link, id, container, now);
+            if link.hung_up && done {
+                self.workstation.questions_mut().drop_link(id);
+            }
+        }
+        self.workstation.docker = Some(docker);
+        let link = self.workstation.questions_mut().link_mut(id);
+        let news = link.is_some_and(|link| {
+            let output = &link.output;
+            !output.stdout.is_empty() || !output.stderr.is_empty() || output.code.is_some()
+        });
+        if news {
+            self.workstation.wake();
         }
     }
 
@@ -136,4 +163,40 @@ fn take_output(machine: &mut naru_node::Machine, link: &mut Link, id: u64) {
         link.output.stderr.extend(output.stderr);
         link.output.code = output.code;
     }
+}
+
+/// Carries both ways between a client and its container; tells whether the client is done with it.
+fn carry(docker: &mut Docker, link: &mut Link, id: u64, container: &str, now: Time) -> bool {
+    if let Some(spec) = link.spec.take()
+        && let Err((why, code)) = docker.open(id, container, &spec, now)
+    {
+        link.output.stderr = format!("{why}\n").into_bytes();
+        link.output.code = Some(code);
+        return false;
+    }
+    if link.hung_up {
+        docker.hang_up(id, now);
+        return true;
+    }
+    if !link.input.is_empty() {
+        let taken = docker.send(id, &link.input, now);
+        link.input.drain(..taken.min(link.input.len()));
+    }
+    if link.input_ended && link.input.is_empty() {
+        docker.end_input(id, now);
+        link.input_ended = false;
+    }
+    if let Some(size) = link.size.take() {
+        docker.resize(id, size, now);
+    }
+    while !link.is_full() && link.output.code.is_none() {
+        let output = docker.receive(id, now);
+        if output.stdout.is_empty() && output.stderr.is_empty() && output.code.is_none() {
+            break;
+        }
+        link.output.stdout.extend(output.stdout);
+        link.output.stderr.extend(output.stderr);
+        link.output.code = output.code;
+    }
+    false
 }

@@ -112,7 +112,39 @@ fn parse(args: &[String]) -> Option<(bool, String, Option<String>)> {
 }
 
 impl Ssh {
+    /// As Docker's client: the terminal is a container's.
+    fn attach(&mut self, sys: &mut dyn Sys) -> Result<(), i32> {
+        let args = sys.args().to_vec();
+        let [_, terminal, stdin, container, argv @ ..] = args.as_slice() else { return Err(1) };
+        let wants_tty = terminal == "t";
+        if wants_tty && stdin == "i" && !sys.is_tty(0) {
+            let text = "the input device is not a TTY\n";
+            let _ = sys.write(2, text.as_bytes());
+            return Err(1);
+        }
+        let tty = if wants_tty { sys.tty_size(0) } else { None };
+        self.size = tty;
+        let Some(outside) = sys.outside() else { return Err(1) };
+        let spec = SessionSpec { argv: argv.to_vec(), tty, ..SessionSpec::default() };
+        let session = outside.open(&format!("docker:{container}"), spec);
+        self.session = Some(session);
+        if stdin != "i" {
+            outside.end_input(session);
+            self.input_ended = true;
+        }
+        if tty.is_some() {
+            self.raw = sys.tty_raw(0, true).is_ok();
+        }
+        for signal in [Signal::Int, Signal::Term, Signal::Hup] {
+            sys.catch(signal);
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, sys: &mut dyn Sys) -> Result<(), i32> {
+        if sys.args().first().is_some_and(|name| name == super::docker::ATTACH) {
+            return self.attach(sys);
+        }
         let Some((forced, host, command)) = parse(sys.args()) else {
             let usage = "usage: ssh [-AtTqv] [-l login_name] [-o option] destination [command [argument ...]]\n";
             let _ = sys.write(2, usage.as_bytes());

@@ -39,6 +39,9 @@ pub struct Profile {
     /// Where the API server is reached if it is on none of the machines.
     #[serde(default)]
     pub control_plane_address: Option<Ipv4Addr>,
+    /// The port of the API server (`--secure-port`).
+    #[serde(default = "default_secure_port")]
+    pub secure_port: u16,
     /// Where all pods' addresses come from.
     #[serde(default = "default_pod_range", rename = "podCIDR", deserialize_with = "read::range")]
     pub pod_cidr: Ipv4Net,
@@ -181,6 +184,11 @@ pub struct NodeProfile {
 
 fn default_true() -> bool {
     true
+}
+
+/// What kubeadm and kind take.
+fn default_secure_port() -> u16 {
+    6443
 }
 
 /// What kubeadm's `--pod-network-cidr` is in kind and minikube.

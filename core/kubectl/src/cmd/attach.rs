@@ -78,7 +78,7 @@ impl Attached {
             containers::choose(cx, pod, &wish.container, wish.quiet).map_err(|why| {
                 Failure::message(format!("cannot attach to the container: {}", why.bare()))
             })?;
-        let has_tty = containers::find(pod, &container).is_some_and(|c| c.tty == Some(true));
+        let has_tty = containers::find(pod, &container).is_some_and(|found| found.tty);
         Self::open_in(cx, pod, &container, has_tty, wish)
     }
 

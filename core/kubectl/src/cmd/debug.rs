@@ -341,6 +341,11 @@ fn ephemeral(cx: &mut Context<'_>, pod: &Object, options: &Options) -> Result<Ma
     options.profile.apply(&mut alone, &name, Style::Ephemeral);
     apply_custom(&mut alone, "ephemeralContainers", &name, options);
     warn_of_user(cx, &alone["spec"]["ephemeralContainers"][0], &json);
+    // It comes after those that are there.
+    let before = json["spec"]["ephemeralContainers"].as_array().cloned().unwrap_or_default();
+    let names = before.iter().map(|container| json!({ "name": container["name"] }));
+    let order: Vec<Value> = names.chain([json!({ "name": name })]).collect();
+    alone["spec"]["$setElementOrder/ephemeralContainers"] = json!(order);
     let patch = Patch::Strategic(alone);
     let kind = pods(cx)?;
     let patched = cx.patch_subresource(

@@ -225,12 +225,14 @@ fn container_names(
     let Some(spec) = &pod.spec else { return Ok(Vec::new()) };
     if cx.flags().is("all-containers") {
         let init = spec.init_containers.iter().flatten();
-        return Ok(init.chain(&spec.containers).map(|container| container.name.clone()).collect());
+        let plain = init.chain(&spec.containers).map(|container| container.name.clone());
+        let ephemeral = spec.ephemeral_containers.iter().flatten();
+        return Ok(plain.chain(ephemeral.map(|container| container.name.clone())).collect());
     }
     let pod_name = pod.metadata.name.as_deref().unwrap_or_default();
     if !container.is_empty() {
         return match containers::find(pod, container) {
-            Some(found) => Ok(vec![found.name.clone()]),
+            Some(found) => Ok(vec![found.name.to_owned()]),
             None => Err(Failure::message(format!(
                 "container {container} is not valid for pod {pod_name}"
             ))),
@@ -238,7 +240,7 @@ fn container_names(
     }
     if let Some(name) = containers::annotated(pod) {
         if let Some(found) = containers::find(pod, name) {
-            return Ok(vec![found.name.clone()]);
+            return Ok(vec![found.name.to_owned()]);
         }
         let text = format!("Default container name {} not found in pod {pod_name}", quote(name));
         cx.err_line(&text);

@@ -9,8 +9,6 @@ use std::time::Duration;
 
 /// How often is looked. Upstream: `monitoringInterval`.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// What an evicted pod's containers are given. Upstream: `immediateEvictionGracePeriodSeconds`.
-const GRACE: Duration = Duration::from_secs(1);
 
 impl PodWorker {
     /// Looks whether a volume holds more than its limit, every ten seconds.
@@ -32,8 +30,6 @@ impl PodWorker {
         context.event(&self.object, EventType::Warning, "Evicted", &message);
         self.failed = Some(Failure { reason: "Evicted", message });
         self.begin_termination(context, world);
-        if let Some(end) = &mut self.termination {
-            end.kill_at = end.kill_at.min(now + GRACE);
-        }
+        self.hurry(now);
     }
 }

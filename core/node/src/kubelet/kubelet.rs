@@ -2,10 +2,12 @@
 //!
 //! Upstream: `pkg/kubelet/kubelet.go`.
 
+use super::memory_pressure::MemoryPressure;
 use super::nodeinfomanager::NodeInfoManager;
 use super::pod_workers::{Failure, NodeWorld, PodWorker};
 use super::probes::{Finding, ProbeManager};
-use super::{lease, mirror, node_status, static_pods, status};
+use super::resize::Room;
+use super::{lease, mirror, node_status, resize, static_pods, status};
 use crate::NodeConfig;
 use crate::runtime::ContainerId;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -38,7 +40,7 @@ const STATIC_PODS: &str = "static-pods";
 #[derive(Clone, Debug)]
 pub struct Kubelet {
     config: Arc<NodeConfig>,
-    workers: BTreeMap<(Key, String), PodWorker>,
+    pub(super) workers: BTreeMap<(Key, String), PodWorker>,
     probes: ProbeManager,
     /// What probes found and no sync has looked at yet.
     findings: BTreeMap<Key, Vec<Finding>>,
@@ -50,6 +52,7 @@ pub struct Kubelet {
     images_reported: usize,
     in_use_reported: Vec<String>,
     drivers: NodeInfoManager,
+    pub(super) pressure: MemoryPressure,
 }
 
 impl Kubelet {
@@ -69,6 +72,7 @@ impl Kubelet {
             images_reported: 0,
             in_use_reported: Vec::new(),
             drivers: NodeInfoManager::default(),
+            pressure: MemoryPressure::default(),
         }
     }
 
@@ -132,16 +136,21 @@ impl Kubelet {
     fn sync_node(
         &mut self,
         context: &mut Context<'_>,
-        world: &NodeWorld<'_>,
+        world: &mut NodeWorld<'_>,
     ) -> Result<Action, Error> {
         let images = world.runtime.images.len();
         self.drivers.sync(&mut context.client, &self.config.name, world.runtime)?;
         let in_use = self.volumes_in_use();
         let ready = world.runtime.network_ready();
         let again = if ready { UPDATE_INTERVAL } else { RUNTIME_INTERVAL };
+        let again = self.evict(context, world)?.map_or(again, |delay| delay.min(again));
+        let short = self.pressure.holds(context.now);
         let own = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
+        let turned = |node: &Node| {
+            node_status::is_ready(node) != ready || node_status::is_short_of_memory(node) != short
+        };
         let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL)
-            || own.is_some_and(|node| node_status::is_ready(node) != ready);
+            || own.is_some_and(turned);
         let same = images == self.images_reported && in_use == self.in_use_reported;
         if !due && same {
             return Ok(Action::requeue_after(again));
@@ -157,6 +166,26 @@ impl Kubelet {
         Ok(Action::requeue_after(again))
     }
 
+    /// Ends pods where there is not enough memory; tells when those that are on their way out are
+    /// to be looked at.
+    fn evict(
+        &mut self,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> Result<Option<Duration>, Error> {
+        self.relieve_memory(context, world);
+        let mut next: Option<Duration> = None;
+        for key in std::mem::take(&mut self.pressure.evicting) {
+            let action = self.sync_pod(&key, context, world)?;
+            next = [next, action.delay()].into_iter().flatten().min();
+            let ends = |worker: &PodWorker| !worker.is_terminated();
+            if self.worker(&key.namespace, &key.name).is_some_and(ends) {
+                self.pressure.evicting.push(key);
+            }
+        }
+        Ok(next)
+    }
+
     /// Writes the node's status anew, and tells what of it has turned.
     fn report(
         &mut self,
@@ -168,7 +197,8 @@ impl Kubelet {
         let status = node.status.get_or_insert_default();
         let before = status.conditions.take().unwrap_or_default();
         let ready = world.runtime.network_ready();
-        let after = node_status::conditions(Some(&before), ready, context.now);
+        let short = self.pressure.holds(context.now);
+        let after = node_status::conditions(Some(&before), ready, short, context.now);
         let turned = node_status::turned(&before, &after);
         status.conditions = Some(after);
         status.images = Some(node_status::container_images(&world.runtime.images));
@@ -209,12 +239,22 @@ impl Kubelet {
 
     /// An event about the node; its uid is the node's name, as upstream's is.
     fn node_event(&self, context: &mut Context<'_>, reason: &str, message: &str) {
+        self.node_event_of(context, EventType::Normal, reason, message);
+    }
+
+    pub(super) fn node_event_of(
+        &self,
+        context: &mut Context<'_>,
+        kind: EventType,
+        reason: &str,
+        message: &str,
+    ) {
         let mut node = Node::default();
         node.metadata.name = Some(self.config.name.clone());
         node.metadata.uid = Some(self.config.name.clone());
         let about = object_reference(&Object::new(node), None);
         let Context { client, rng, recorder, .. } = context;
-        recorder.record_about(client, rng, about, EventType::Normal, reason, message);
+        recorder.record_about(client, rng, about, kind, reason, message);
     }
 
     fn renew_lease(&mut self, context: &mut Context<'_>) -> Result<Action, Error> {
@@ -369,12 +409,18 @@ impl Kubelet {
             let Some(worker) = worker else { return Ok(Action::await_change()) };
             self.workers.insert(id.clone(), worker);
         }
+        let room = self.room_beside(&id, pod);
         let Some(worker) = self.workers.get_mut(&id) else { return Ok(Action::await_change()) };
         if worker.object.uid() != object.uid() {
             // A new mirror of the same static pod has no status yet.
             worker.written = None;
         }
         worker.object = object.clone();
+        worker.note_ephemeral_containers(context.now);
+        match room {
+            Some(room) if !worker.is_terminal() => worker.resize(room, context, world),
+            _ => worker.resize_pending = None,
+        }
         let deleted = pods::is_terminating(pod) && !is_mirror;
         if withdrawn || deleted || pods::is_terminal(pod) {
             worker.begin_termination(context, world);
@@ -417,6 +463,20 @@ impl Kubelet {
             Some(at) => Action::requeue_after(at.since(context.now)),
             None => Action::await_change(),
         })
+    }
+
+    /// What the node has and other pods have taken, if this one's containers are to get something
+    /// else than they have.
+    fn room_beside(&self, id: &(Key, String), pod: &Pod) -> Option<Room> {
+        let spec = pod.spec.as_ref()?;
+        self.workers.get(id).filter(|worker| worker.is_resized(spec))?;
+        let others = self.workers.iter().filter(|(other, it)| *other != id && !it.is_terminal());
+        let asked = others.filter_map(|(_, it)| it.object.get::<Pod>()?.spec.as_ref());
+        let taken = asked.map(resize::requests).fold((0, 0), |sum: (i64, i64), more| {
+            (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1))
+        });
+        let memory = i64::try_from(self.config.memory_bytes).unwrap_or(i64::MAX);
+        Some(Room { capacity: (i64::from(self.config.cpus) * 1_000, memory), taken })
     }
 
     /// Ends the workers of pods that are not in the API any more.

@@ -7,6 +7,7 @@ use super::env::{self, Sources};
 use super::pod_files;
 use super::pod_workers::{Hold, NodeWorld, PodWorker, RELIST_TIME};
 use super::record::{ContainerRecord, Seen, Waiting};
+use super::security_context;
 use crate::image_store::pull_error;
 use crate::runtime::{ContainerConfig, ContainerId, Runtime};
 use crate::{Image, ImageRef, RegistryError};
@@ -15,6 +16,7 @@ use naru_api::quantity::Amount;
 use naru_api::{Key, Object, duration};
 use naru_client::{Context, EventType, object_reference};
 use naru_sim::Time;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +57,7 @@ impl PodWorker {
             record.crash.next(finished);
         }
         let image = container.image.clone().unwrap_or_default();
-        self.begin_image(index, &image, container, context, world);
+        self.begin_image(index, &image, &container, context, world);
     }
 
     /// Makes sure that the image is here. Upstream: `EnsureImageExists`.
@@ -122,7 +124,8 @@ impl PodWorker {
     ) {
         let asked = context.now;
         let begun = asked.max(*world.pulling_until);
-        let found = Image::find(&name);
+        let known = self.credentials(&name, context);
+        let found = world.disks.registry.find(&name, known);
         let images = &mut world.runtime.images;
         let time = match &found {
             Ok(image) => images.begin_pull(image, world.config.image_bytes_per_second, context.rng),
@@ -184,8 +187,9 @@ impl PodWorker {
         else {
             return;
         };
-        let config = match self.container_config(container, name, image, spec, context, world) {
-            Ok(config) => config,
+        let beside = self.target_of(index, spec);
+        let config = match self.container_config(&container, name, image, spec, context, world) {
+            Ok(config) => ContainerConfig { beside, ..config },
             Err(why) => {
                 let message = format!("Error: {why}");
                 self.event(index, context, EventType::Warning, "Failed", &message);
@@ -221,6 +225,7 @@ impl PodWorker {
         record.kill_at = None;
         let spec = self.object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
         if let Some(container) = spec.and_then(|spec| record.spec(spec)) {
+            record.allocated = container.resources.clone();
             record.ready = container.readiness_probe.is_none();
             record.started = container.startup_probe.is_none();
         }
@@ -271,6 +276,8 @@ impl PodWorker {
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) -> Result<ContainerConfig, String> {
+        let uid = self.uid.as_str();
+        security_context::verify_run_as_non_root(container, spec, &image, &self.key, uid)?;
         let pod = self.object.get::<Pod>().ok_or("not a pod")?;
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let host_ip = world.config.internal_ip.to_string();
@@ -302,9 +309,7 @@ impl PodWorker {
             (termination.to_owned(), Vec::new()),
         ];
         files.extend(of_volumes);
-        let user = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
-        let own_user = container.security_context.as_ref().and_then(|c| c.run_as_user);
-        let pod_user = spec.security_context.as_ref().and_then(|c| c.run_as_user);
+        let identity = security_context::identity(container, spec);
         Ok(ContainerConfig {
             name: container.name.clone(),
             image,
@@ -312,8 +317,13 @@ impl PodWorker {
             argv,
             env,
             cwd: container.working_dir.clone().unwrap_or_default(),
-            uid: user(own_user.or(pod_user)),
+            uid: identity.uid,
+            gid: identity.gid,
+            groups: identity.groups,
+            read_only_root: identity.read_only_root,
             cpu_limit_milli: cpu_limit_milli(container),
+            memory_limit: memory_limit(container),
+            beside: None,
             tty: container.tty == Some(true),
             stdin: container.stdin == Some(true),
             files,
@@ -368,7 +378,7 @@ impl PodWorker {
 pub(super) fn container_of<'a>(
     object: &'a Object,
     record: Option<&ContainerRecord>,
-) -> Option<&'a Container> {
+) -> Option<Cow<'a, Container>> {
     record?.spec(object.get::<Pod>()?.spec.as_ref()?)
 }
 
@@ -383,8 +393,15 @@ pub fn full_name(key: &Key, uid: &str) -> String {
     format!("{}_{}({uid})", key.name, key.namespace)
 }
 
+/// Bytes of memory that a container may hold.
+pub(super) fn memory_limit(container: &Container) -> Option<u64> {
+    let limits = container.resources.as_ref()?.limits.as_ref()?;
+    let bytes = Amount::of(limits.get("memory")?).value();
+    u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
+}
+
 /// Thousandths of a processor that a container may use.
-fn cpu_limit_milli(container: &Container) -> Option<u64> {
+pub(super) fn cpu_limit_milli(container: &Container) -> Option<u64> {
     let limits = container.resources.as_ref()?.limits.as_ref()?;
     let milli = Amount::of(limits.get("cpu")?).milli_value();
     u64::try_from(milli).ok().filter(|milli| *milli > 0)

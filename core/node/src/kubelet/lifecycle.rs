@@ -39,7 +39,7 @@ impl PodWorker {
         };
         let hook = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref());
         if let Some(hook) = hook {
-            let flight = Flight::of_hook(hook, container, id, TIME_MAX, world, now);
+            let flight = Flight::of_hook(hook, &container, id, TIME_MAX, world, now);
             self.hold(now, Hold::PostStart { record, id, flight });
         }
     }
@@ -78,7 +78,7 @@ impl PodWorker {
         now: Time,
     ) {
         let container = container_of(&self.object, self.containers.get(record));
-        let hook = container.and_then(|container| {
+        let hook = container.as_deref().and_then(|container| {
             Some((container, container.lifecycle.as_ref()?.pre_stop.as_ref()?))
         });
         match hook {

@@ -3,6 +3,7 @@
 mod backoff;
 mod configz;
 mod env;
+mod ephemeral;
 mod eviction;
 mod expansion;
 #[expect(clippy::module_inception, reason = "upstream's name of the file")]
@@ -10,6 +11,7 @@ mod kubelet;
 mod kuberuntime_container;
 mod lease;
 mod lifecycle;
+mod memory_pressure;
 mod metrics;
 mod mirror;
 mod node_status;
@@ -17,8 +19,11 @@ mod nodeinfomanager;
 mod pod_files;
 pub(crate) mod pod_workers;
 mod probes;
+mod pull_secrets;
 mod record;
+mod resize;
 mod resource_metrics;
+mod security_context;
 pub(crate) mod server;
 mod static_pods;
 mod status;

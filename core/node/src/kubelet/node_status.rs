@@ -69,7 +69,7 @@ fn status(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut Rng) -> N
         addresses: Some(addresses(config)),
         allocatable: Some(resources.clone()),
         capacity: Some(resources),
-        conditions: Some(conditions(None, runtime.network_ready(), now)),
+        conditions: Some(conditions(None, runtime.network_ready(), false, now)),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: 10250 }),
         }),
@@ -106,18 +106,26 @@ pub const NO_NETWORK: &str = "container runtime network not ready: NetworkReady=
 pub fn conditions(
     old: Option<&[NodeCondition]>,
     network_ready: bool,
+    memory_short: bool,
     now: Time,
 ) -> Vec<NodeCondition> {
+    const MEMORY: (&str, &str, &str, &str) = (
+        "MemoryPressure",
+        "False",
+        "KubeletHasSufficientMemory",
+        "kubelet has sufficient memory available",
+    );
+    const NO_MEMORY: (&str, &str, &str, &str) = (
+        "MemoryPressure",
+        "True",
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+    );
     const READY: (&str, &str, &str, &str) =
         ("Ready", "True", "KubeletReady", "kubelet is posting ready status");
     const NOT_READY: (&str, &str, &str, &str) = ("Ready", "False", "KubeletNotReady", NO_NETWORK);
     let all = [
-        (
-            "MemoryPressure",
-            "False",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
+        if memory_short { NO_MEMORY } else { MEMORY },
         ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
         if network_ready { READY } else { NOT_READY },
@@ -142,6 +150,13 @@ pub fn conditions(
     others.chain(all.into_iter().map(condition)).collect()
 }
 
+/// Whether the node tells that it is short of memory.
+pub fn is_short_of_memory(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut pressure = conditions.filter(|condition| condition.type_ == "MemoryPressure");
+    pressure.any(|condition| condition.status == "True")
+}
+
 /// Whether the node's Ready condition holds.
 pub fn is_ready(node: &Node) -> bool {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
@@ -156,6 +171,7 @@ pub fn is_ready(node: &Node) -> bool {
 pub fn turned(before: &[NodeCondition], after: &[NodeCondition]) -> Vec<&'static str> {
     let word = |condition: &NodeCondition| match (&*condition.type_, &*condition.status) {
         ("MemoryPressure", "False") => Some("NodeHasSufficientMemory"),
+        ("MemoryPressure", _) => Some("NodeHasInsufficientMemory"),
         ("DiskPressure", "False") => Some("NodeHasNoDiskPressure"),
         ("PIDPressure", "False") => Some("NodeHasSufficientPID"),
         ("Ready", "True") => Some("NodeReady"),
@@ -214,8 +230,8 @@ mod tests {
 
     #[test]
     fn conditions_keep_the_time_of_their_last_change() {
-        let before = conditions(None, true, Time::from_secs(1));
-        let after = conditions(Some(&before), true, Time::from_secs(100));
+        let before = conditions(None, true, false, Time::from_secs(1));
+        let after = conditions(Some(&before), true, false, Time::from_secs(100));
         assert_eq!(after.len(), 4);
         for (old, new) in before.iter().zip(&after) {
             assert_eq!(old.last_transition_time, new.last_transition_time);
@@ -223,7 +239,7 @@ mod tests {
         }
         let mut unknown = after;
         unknown[3].status = "Unknown".to_owned();
-        let healed = conditions(Some(&unknown), true, Time::from_secs(200));
+        let healed = conditions(Some(&unknown), true, false, Time::from_secs(200));
         assert_eq!(healed[3].status, "True");
         assert_eq!(healed[3].last_transition_time, Some(meta_time(Time::from_secs(200))));
     }

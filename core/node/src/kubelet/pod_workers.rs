@@ -8,6 +8,7 @@
 use super::lifecycle::RunningHook;
 use super::probes::Flight;
 use super::record::{ContainerRecord, Seen};
+use super::resize::ResizePending;
 use super::termination::Termination;
 use super::volumes::{self, PodVolumes, SetUpError};
 use super::{node_status, pod_files};
@@ -116,6 +117,8 @@ pub struct PodWorker {
     pub first_seen: Time,
     /// Why the whole pod has failed.
     pub failed: Option<Failure>,
+    /// Why its containers do not get what the pod asks for now.
+    pub resize_pending: Option<ResizePending>,
     /// The status that was written last.
     pub written: Option<PodStatus>,
     /// How new the pod is with it.
@@ -161,6 +164,7 @@ impl PodWorker {
             initialized,
             first_seen: now,
             failed: None,
+            resize_pending: None,
             written: None,
             revision: 0,
             volumes: PodVolumes::default(),
@@ -405,7 +409,14 @@ impl PodWorker {
     fn wanted(&mut self, spec: &PodSpec, runtime: &Runtime) -> Vec<usize> {
         let policy = spec.restart_policy.as_deref().unwrap_or("Always");
         let mut wanted = Vec::new();
-        for (index, record) in self.containers.iter().enumerate() {
+        let all = self.containers.iter().enumerate();
+        let ephemeral = all.clone().filter(|(_, record)| record.ephemeral);
+        let news = ephemeral.filter(|(_, record)| record.look(runtime) == Seen::Nothing);
+        let news: Vec<usize> = news.map(|(index, _)| index).collect();
+        if !self.is_done(spec, runtime) && self.sandbox.is_some() {
+            wanted.extend(news);
+        }
+        for (index, record) in all.filter(|(_, record)| !record.ephemeral) {
             let wants = match record.look(runtime) {
                 Seen::Nothing => true,
                 Seen::Running => false,
@@ -449,7 +460,7 @@ impl PodWorker {
                 && ended(record)
                 && record.ended(runtime).is_some_and(|(_, code)| code != 0)
         });
-        init_failed || self.containers.iter().filter(|record| !record.init).all(ended)
+        init_failed || self.containers.iter().filter(|record| record.is_main()).all(ended)
     }
 
     fn start_next(&mut self, spec: &PodSpec, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
@@ -518,7 +529,7 @@ impl PodWorker {
 
     /// The container of this name; "" is the only one.
     pub fn record(&self, name: &str) -> Option<&ContainerRecord> {
-        let main = || self.containers.iter().filter(|record| !record.init);
+        let main = || self.containers.iter().filter(|record| record.is_main());
         if name.is_empty() {
             return main().next();
         }

@@ -1,9 +1,11 @@
 //! What a pod worker remembers of one container of its pod.
 
 use super::backoff::Backoff;
+use super::ephemeral;
 use crate::runtime::{ContainerId, ContainerState, Runtime};
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec, ResourceRequirements};
 use naru_sim::Time;
+use std::borrow::Cow;
 
 /// Why a container does not run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,9 @@ pub struct ContainerRecord {
     pub init: bool,
     /// Whether it is an init container that goes on beside the others.
     pub sidecar: bool,
-    /// Its place in `spec.initContainers` or `spec.containers`.
+    /// Whether it was added to debug the others.
+    pub ephemeral: bool,
+    /// Its place in `spec.initContainers`, `spec.containers` or `spec.ephemeralContainers`.
     pub index: usize,
     /// The present run, or the last one.
     pub id: Option<ContainerId>,
@@ -45,6 +49,8 @@ pub struct ContainerRecord {
     pub ready: bool,
     /// What the startup probe says; true without one.
     pub started: bool,
+    /// The resources that it was given.
+    pub allocated: Option<ResourceRequirements>,
     /// When it is killed if it does not end by itself.
     pub kill_at: Option<Time>,
     /// How it was when the worker looked last.
@@ -77,6 +83,7 @@ impl ContainerRecord {
             name: container.name.clone(),
             init,
             sidecar: init && container.restart_policy.as_deref() == Some("Always"),
+            ephemeral: false,
             index,
             id: None,
             previous: None,
@@ -88,13 +95,33 @@ impl ContainerRecord {
             pull_error: None,
             ready: container.readiness_probe.is_none(),
             started: container.startup_probe.is_none(),
+            allocated: None,
             kill_at: None,
             seen: Seen::Nothing,
         }
     }
 
+    /// Whether it runs, as far as the worker has noticed, and is not about to end.
+    pub fn is_running_once(&self) -> bool {
+        self.seen == Seen::Running && self.kill_at.is_none()
+    }
+
+    /// A record for a container that is added to a pod that runs.
+    pub fn ephemeral(container: &EphemeralContainer, index: usize) -> Self {
+        let record = Self::new(&ephemeral::as_container(container), false, index);
+        ContainerRecord { ephemeral: true, ..record }
+    }
+
+    /// Whether it is one of those that the pod is for.
+    pub fn is_main(&self) -> bool {
+        !self.init && !self.ephemeral
+    }
+
     /// Its run is gone without an end that anybody saw.
     pub fn reboot(&mut self) {
+        if self.ephemeral {
+            return;
+        }
         if self.id.take().is_some() {
             self.restarts = self.restarts.saturating_add(1);
         }
@@ -104,16 +131,22 @@ impl ContainerRecord {
     }
 
     /// What the pod says of it.
-    pub fn spec<'a>(&self, spec: &'a PodSpec) -> Option<&'a Container> {
-        match self.init {
-            true => spec.init_containers.as_ref()?.get(self.index),
-            false => spec.containers.get(self.index),
+    pub fn spec<'a>(&self, spec: &'a PodSpec) -> Option<Cow<'a, Container>> {
+        if self.ephemeral {
+            let container = spec.ephemeral_containers.as_ref()?.get(self.index)?;
+            return Some(Cow::Owned(ephemeral::as_container(container)));
         }
+        let list = if self.init { spec.init_containers.as_ref()? } else { &spec.containers };
+        list.get(self.index).map(Cow::Borrowed)
     }
 
     /// Its part of the pod in events: `spec.containers{web}`.
     pub fn field_path(&self) -> String {
-        let list = if self.init { "initContainers" } else { "containers" };
+        let list = match (self.init, self.ephemeral) {
+            (true, _) => "initContainers",
+            (_, true) => "ephemeralContainers",
+            _ => "containers",
+        };
         format!("spec.{list}{{{}}}", self.name)
     }
 
@@ -152,6 +185,7 @@ impl ContainerRecord {
     /// Whether it is to run again after an end with this code.
     pub fn restarts_after(&self, pod_policy: &str, code: i32) -> bool {
         match (self.sidecar, self.init, pod_policy) {
+            _ if self.ephemeral => false,
             (true, ..) => true,
             (_, true, "Never") | (_, false, "Never") => false,
             (_, true, _) | (_, false, "OnFailure") => code != 0,

@@ -62,6 +62,12 @@ fn node(runtime: &Runtime, usages: &[Usage<'_>], now: Time) -> (Duration, u64) {
     (runtime.cpu_used() + system + watching, memory + sandboxes * SANDBOX_BYTES)
 }
 
+/// Memory that is used on a node.
+pub(super) fn memory_used(runtime: &Runtime) -> u64 {
+    let sandboxes = runtime.sandboxes().count() as u64;
+    runtime.memory_used() + SYSTEM_BYTES + sandboxes * SANDBOX_BYTES
+}
+
 /// In the text format of Prometheus.
 pub(crate) fn text(kubelet: &Kubelet, runtime: &Runtime, now: Time) -> String {
     let usages = usages(kubelet, runtime);

@@ -49,9 +49,9 @@ pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
         "--client-ca-file=/etc/kubernetes/pki/ca.crt",
         "--enable-admission-plugins=NodeRestriction",
         "--etcd-servers=https://127.0.0.1:2379",
-        "--secure-port=6443",
-        "--service-cluster-ip-range=10.96.0.0/16",
     ]));
+    apiserver.push(format!("--secure-port={}", config.secure_port));
+    apiserver.push("--service-cluster-ip-range=10.96.0.0/16".to_owned());
     let ranges = match config.cluster_cidr.as_str() {
         "" => Vec::new(),
         range => vec!["--allocate-node-cidrs=true".to_owned(), format!("--cluster-cidr={range}")],

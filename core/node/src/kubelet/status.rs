@@ -28,13 +28,15 @@ pub fn generate(
 ) -> PodStatus {
     let Some(spec) = &pod.spec else { return PodStatus::default() };
     let old = before(worker, pod);
-    let statuses = |init: bool| {
-        let records = worker.containers.iter().filter(|record| record.init == init);
+    let statuses = |wanted: fn(&ContainerRecord) -> bool| {
+        let records = worker.containers.iter().filter(|record| wanted(record));
         let statuses = records.map(|record| container_status(worker, record, spec, runtime));
         statuses.collect::<Vec<ContainerStatus>>()
     };
-    let (init, mut main) = (statuses(true), statuses(false));
+    let (init, mut main) = (statuses(|record| record.init), statuses(ContainerRecord::is_main));
+    let mut ephemeral = statuses(|record| record.ephemeral);
     main.sort_by(|a, b| a.name.cmp(&b.name));
+    ephemeral.sort_by(|a, b| a.name.cmp(&b.name));
     let phase = match &worker.failed {
         Some(_) => "Failed",
         None => phase(spec, &init, &main, worker.is_terminal()),
@@ -58,6 +60,7 @@ pub fn generate(
         start_time: old.start_time.or_else(|| Some(meta_time(worker.first_seen))),
         init_container_statuses: Some(init).filter(|init| !init.is_empty()),
         container_statuses: Some(main),
+        ephemeral_container_statuses: Some(ephemeral).filter(|list| !list.is_empty()),
         qos_class: Some(qos::class(spec).to_owned()),
         ..old
     }
@@ -83,7 +86,7 @@ fn container_status(
     let container = record.id.and_then(|id| runtime.container(id));
     let previous = record.previous.and_then(|id| runtime.container(id));
     let wanted = record.spec(spec);
-    let image = wanted.and_then(|container| container.image.clone());
+    let image = wanted.as_deref().and_then(|container| container.image.clone());
     let mut status = ContainerStatus {
         name: record.name.clone(),
         image: image.unwrap_or_default(),
@@ -91,8 +94,8 @@ fn container_status(
         started: Some(false),
         ..ContainerStatus::default()
     };
-    if let (Some(container), Some(wanted)) = (container, wanted) {
-        what_it_got(&mut status, wanted, container);
+    if let (Some(container), Some(wanted)) = (container, wanted.as_deref()) {
+        what_it_got(&mut status, record, wanted, container);
     }
     if let Some(container) = container {
         status.image = container.config.image_name.clone();
@@ -124,12 +127,21 @@ fn container_status(
             waiting(&Waiting { reason: first_reason(&worker.containers), message: String::new() })
         }
     });
+    if record.ephemeral {
+        // Nothing probes it.
+        (status.started, status.ready) = (None, false);
+    }
     status
 }
 
 /// What the node gave a container: resources, mounts, its user.
-fn what_it_got(status: &mut ContainerStatus, wanted: &Container, container: &RuntimeContainer) {
-    let resources = wanted.resources.clone().unwrap_or_default();
+fn what_it_got(
+    status: &mut ContainerStatus,
+    record: &ContainerRecord,
+    wanted: &Container,
+    container: &RuntimeContainer,
+) {
+    let resources = record.allocated.clone().unwrap_or_default();
     status.allocated_resources = resources.requests.clone();
     status.resources = Some(resources);
     let mount = |mount: &VolumeMount| VolumeMountStatus {
@@ -141,9 +153,12 @@ fn what_it_got(status: &mut ContainerStatus, wanted: &Container, container: &Run
     let mounts = wanted.volume_mounts.as_ref();
     status.volume_mounts = mounts.map(|mounts| mounts.iter().map(mount).collect());
     let uid = i64::from(container.uid());
-    let gid = if uid == 0 { 0 } else { uid };
+    let (gid, others) = container.groups();
+    let mut groups: Vec<i64> = [gid].into_iter().chain(others).map(i64::from).collect();
+    groups.dedup();
+    let gid = i64::from(gid);
     status.user = Some(ContainerUser {
-        linux: Some(LinuxContainerUser { gid, supplemental_groups: Some(vec![gid]), uid }),
+        linux: Some(LinuxContainerUser { gid, supplemental_groups: Some(groups), uid }),
     });
 }
 
@@ -242,8 +257,14 @@ fn phase(
 }
 
 /// The conditions that the kubelet owns.
-const OWN: [&str; 5] =
-    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+const OWN: [&str; 6] = [
+    "PodResizePending",
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+];
 
 /// The conditions in upstream's order; those that are not the kubelet's come first and stay.
 fn conditions(
@@ -261,6 +282,12 @@ fn conditions(
         .filter(|condition| !OWN.contains(&condition.type_.as_str()))
         .cloned()
         .collect();
+    if let Some(why) = &worker.resize_pending {
+        let message = why.message.clone();
+        let reason = Some(why.reason);
+        let pending = Condition { reason, message, ..Condition::of("PodResizePending", true) };
+        all.push(pending.written(before, now));
+    }
     let network = worker.sandbox.is_some() && !worker.sandbox_stopped;
     let sandbox = Condition::of("PodReadyToStartContainers", network);
     let initialized = initialized(spec, init, phase);

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// A pod's grace period when nobody says. Upstream: `DefaultTerminationGracePeriodSeconds`.
 const GRACE_SECONDS: i64 = 30;
 
+/// What an evicted pod's containers are given. Upstream: `immediateEvictionGracePeriodSeconds`.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// The end of a pod.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Termination {
@@ -119,6 +122,13 @@ impl PodWorker {
         let grace = self.grace();
         if let Some(end) = &mut self.termination {
             end.kill_at = end.kill_at.min(now + grace);
+        }
+    }
+
+    /// The node needs back what it uses: its containers get no more than a second.
+    pub(super) fn hurry(&mut self, now: Time) {
+        if let Some(end) = &mut self.termination {
+            end.kill_at = end.kill_at.min(now + HURRY);
         }
     }
 

@@ -2,6 +2,7 @@
 //! in a comment, the `naru` block, what its program does; any other source is refused with words.
 //! A compiled server, the program `web`, has the same description in a file beside it.
 
+use super::packages::PackageManager;
 use super::web::{Web, WebConfig};
 use naru_shell::{Errno, Program, Step, Sys};
 
@@ -9,12 +10,21 @@ use naru_shell::{Errno, Program, Step, Sys};
 #[derive(Clone, Debug, Default)]
 pub struct Interpreter {
     application: Option<Web>,
+    /// `python -m pip`
+    pip: Option<PackageManager>,
 }
 
 impl Program for Interpreter {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
         if let Some(application) = &mut self.application {
             return application.resume(sys);
+        }
+        if let [_, flag, module, ..] = sys.args()
+            && flag == "-m"
+            && module == "pip"
+        {
+            let args = sys.args().get(2..).unwrap_or_default().to_vec();
+            return self.pip.get_or_insert_with(|| PackageManager::of(args)).resume(sys);
         }
         match load(sys) {
             Ok(config) => self.application.insert(Web::new(config)).resume(sys),

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 const CONFIG: &str = "/etc/nginx/nginx.conf";
 const PID_FILE: &str = "/run/nginx.pid";
+const CACHE: &str = "/var/cache/nginx/client_temp";
 /// Requests passed on at one time.
 const EXCHANGES_MAX: usize = 256;
 /// Redirects within the server that one request may take.
@@ -87,7 +88,8 @@ fn one_shot(sys: &mut dyn Sys) -> Option<Step> {
             return Some(Step::Exit(1));
         }
     };
-    let pid = sys.fs().read_text(PID_FILE).ok().and_then(|text| text.trim().parse().ok());
+    let file = said(sys, "pid").unwrap_or_else(|| PID_FILE.to_owned());
+    let pid = sys.fs().read_text(&file).ok().and_then(|text| text.trim().parse().ok());
     let now = clock::format(sys.now(), clock::GO_LOG);
     let own = sys.pid();
     Some(match pid.map(|pid| sys.kill(pid, signal)) {
@@ -96,7 +98,7 @@ fn one_shot(sys: &mut dyn Sys) -> Option<Step> {
             Step::Exit(0)
         }
         _ => {
-            let why = format!("invalid PID number \"\" in \"{PID_FILE}\"");
+            let why = format!("invalid PID number \"\" in \"{file}\"");
             say(sys, &format!("nginx: [error] {why}"));
             Step::Exit(1)
         }
@@ -111,6 +113,16 @@ fn version(sys: &mut dyn Sys) -> String {
     sys.env().get("NGINX_VERSION").cloned().unwrap_or_else(|| "1.27.5".to_owned())
 }
 
+/// The path that a directive of the main file says.
+fn said(sys: &mut dyn Sys, directive: &str) -> Option<String> {
+    let text = sys.fs().read_text(CONFIG).ok()?;
+    let words = text.lines().filter_map(|line| {
+        let (name, path) = line.trim().split_once(char::is_whitespace)?;
+        (name == directive).then(|| path.trim().trim_end_matches(';').to_owned())
+    });
+    words.into_iter().next()
+}
+
 impl Nginx {
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), Step> {
         let config = nginx_conf::load(sys.fs(), CONFIG).map_err(|why| {
@@ -123,10 +135,13 @@ impl Nginx {
         for signal in [Signal::Hup, Signal::Int, Signal::Term] {
             sys.catch(signal);
         }
+        self.make_cache(sys)?;
         self.listen(sys, &config)?;
         self.config = Some(config);
         let pid = sys.pid();
-        let _ = sys.fs().write(PID_FILE, format!("{pid}\n").as_bytes());
+        let file = said(sys, "pid").unwrap_or_else(|| PID_FILE.to_owned());
+        let written = sys.fs().write(&file, format!("{pid}\n").as_bytes());
+        written.map_err(|errno| self.fail(sys, &format!("open() \"{file}\""), errno))?;
         let version = version(sys);
         for line in [
             "using the \"epoll\" event method".to_owned(),
@@ -139,6 +154,27 @@ impl Nginx {
             self.notice(sys, "notice", &line);
         }
         Ok(())
+    }
+
+    /// The directories for what clients send. Upstream: `ngx_create_paths`.
+    fn make_cache(&self, sys: &mut dyn Sys) -> Result<(), Step> {
+        let folder = said(sys, "client_body_temp_path").unwrap_or_else(|| CACHE.to_owned());
+        let made = sys.fs().mkdir_all(&folder);
+        made.map_err(|errno| self.fail(sys, &format!("mkdir() \"{folder}\""), errno))
+    }
+
+    /// Says that a call has failed, and ends.
+    fn fail(&self, sys: &mut dyn Sys, call: &str, errno: Errno) -> Step {
+        let number = match errno {
+            Errno::Access => 13,
+            Errno::ReadOnly => 30,
+            Errno::NoSpace => 28,
+            _ => 2,
+        };
+        let why = format!("{call} failed ({number}: {errno})");
+        self.notice(sys, "emerg", &why);
+        say(sys, &format!("nginx: [emerg] {why}"));
+        Step::Exit(1)
     }
 
     fn listen(&mut self, sys: &mut dyn Sys, config: &Config) -> Result<(), Step> {

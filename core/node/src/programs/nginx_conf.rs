@@ -385,6 +385,7 @@ fn location(directive: &Directive) -> Result<Location, String> {
 const IGNORED: &[&str] = &[
     "access_log",
     "charset",
+    "client_body_temp_path",
     "client_max_body_size",
     "error_log",
     "error_page",

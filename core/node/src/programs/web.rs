@@ -75,6 +75,12 @@ pub struct Route {
     /// A line on its output for requests to this route, beside that for every request.
     #[serde(default)]
     pub log: String,
+    /// The exit code with which the application ends after the answer.
+    #[serde(default)]
+    pub exit: Option<i32>,
+    /// How much more memory the application holds after the answer, in MiB.
+    #[serde(default)]
+    pub grow_mib: u64,
 }
 
 /// From some request on, every answer is this one.
@@ -111,6 +117,9 @@ pub struct Web {
     state: State,
     server: HttpServer,
     requests: u64,
+    /// What it has grown by, in MiB, and how it is to end.
+    grown_mib: u64,
+    exit: Option<i32>,
     waiting: VecDeque<(Time, Incoming, Response)>,
 }
 
@@ -125,7 +134,15 @@ impl Web {
     /// An application that has not been started.
     pub fn new(config: WebConfig) -> Self {
         let server = HttpServer::default();
-        Web { config, state: State::New, server, requests: 0, waiting: VecDeque::new() }
+        Web {
+            config,
+            state: State::New,
+            server,
+            requests: 0,
+            grown_mib: 0,
+            exit: None,
+            waiting: VecDeque::new(),
+        }
     }
 
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), Step> {
@@ -135,11 +152,7 @@ impl Web {
             let _ = sys.write(2, line.as_bytes());
             return Err(Step::Exit(1));
         }
-        let memory = match self.config.memory_mib {
-            0 => MEMORY_MIB,
-            mib => mib,
-        };
-        sys.use_memory(memory.saturating_mul(1 << 20));
+        self.hold_memory(sys);
         for (fd, lines) in [(1, &self.config.log), (2, &self.config.log_stderr)] {
             for line in lines {
                 let line = fill(line, sys, None) + "\n";
@@ -147,6 +160,14 @@ impl Web {
             }
         }
         Ok(())
+    }
+
+    fn hold_memory(&self, sys: &mut dyn Sys) {
+        let own = match self.config.memory_mib {
+            0 => MEMORY_MIB,
+            mib => mib,
+        };
+        sys.use_memory(own.saturating_add(self.grown_mib).saturating_mul(1 << 20));
     }
 
     fn serve(&mut self, sys: &mut dyn Sys) {
@@ -214,9 +235,15 @@ impl Web {
         for (name, value) in route.iter().flat_map(|route| &route.headers) {
             response.headers.set(name, fill(value, sys, Some(&seen)));
         }
+        let (grows, exit) = route.map_or((0, None), |route| (route.grow_mib, route.exit));
+        self.exit = self.exit.or(exit);
         let cpu = route.map_or(0, |route| route.cpu_millis);
         let burnt = sys.burn(if cpu == 0 { CPU } else { Duration::from_millis(cpu) });
         let latency = Duration::from_millis(route.map_or(0, |route| route.latency_millis));
+        if grows > 0 {
+            self.grown_mib = self.grown_mib.saturating_add(grows);
+            self.hold_memory(sys);
+        }
         (response, if cpu == 0 { latency } else { latency.max(burnt) })
     }
 }
@@ -246,6 +273,9 @@ impl Program for Web {
             self.state = State::Running;
         }
         self.serve(sys);
+        if let Some(code) = self.exit {
+            return Step::Exit(code);
+        }
         Step::Block { until: self.waiting.iter().map(|(at, ..)| *at).min() }
     }
 }
@@ -279,7 +309,7 @@ struct Seen<'a> {
 }
 
 /// Fills in `{{name}}`: `hostname`, `ip`, `time_iso`, `time_go`, `time_common`, `time_flask`, `env.NAME`,
-/// `file.PATH|what to say without it`; and of a request `method`, `path`, `query`, `client`, `client6` (as a dual-stack socket says it),
+/// `random` (below 100), `file.PATH|what to say without it`; and of a request `query.NAME`, `peer`, `method`, `path`, `query`, `client`, `client6` (as a dual-stack socket says it),
 /// `status`, `bytes` of the answer's body, `body`. An unknown name stays as it is.
 fn fill(text: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> String {
     let mut out = String::with_capacity(text.len());
@@ -305,6 +335,12 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
     if let Some(name) = name.strip_prefix("env.") {
         return Some(sys.env().get(name).cloned().unwrap_or_default());
     }
+    if let Some(name) = name.strip_prefix("query.") {
+        let query = seen?.incoming.request.query().to_owned();
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let found = pairs.find(|(key, _)| *key == name).map(|(_, value)| value.replace('+', " "));
+        return Some(found.unwrap_or_default());
+    }
     if let Some(name) = name.strip_prefix("file.") {
         let (path, otherwise) = name.split_once('|').unwrap_or((name, ""));
         return Some(sys.fs().read_text(path).unwrap_or_else(|_| otherwise.to_owned()));
@@ -320,6 +356,8 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
         "method" => seen?.incoming.request.method.clone(),
         "path" => seen?.incoming.request.path().to_owned(),
         "query" => seen?.incoming.request.query().to_owned(),
+        "random" => sys.rng().below(100).to_string(),
+        "peer" => seen?.incoming.peer.to_string(),
         "client" => seen?.incoming.peer.ip().to_string(),
         "client6" => format!("::ffff:{}", seen?.incoming.peer.ip()),
         "status" => seen?.status.to_string(),

@@ -8,13 +8,11 @@ use naru_network::{Link, Network, NsId, Route, TopologyError};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The node's bridge.
-pub const BRIDGE: &str = "cni0";
-
 /// The node's end of its pods' network.
 #[derive(Clone, Debug)]
 pub struct Cni {
     host: NsId,
+    bridge: String,
     range: Ipv4Net,
     /// Addresses given out, by their place in the range.
     given: BTreeSet<u32>,
@@ -37,6 +35,7 @@ impl Cni {
     pub fn new(config: &NodeConfig, host: NsId, network: &mut Network) -> Self {
         let mut cni = Cni {
             host,
+            bridge: config.bridge.clone(),
             range: Ipv4Net::default(),
             given: BTreeSet::new(),
             last: GATEWAY,
@@ -73,8 +72,8 @@ impl Cni {
     }
 
     fn build_bridge(&self, network: &mut Network) -> Result<(), TopologyError> {
-        network.add_bridge(self.host, BRIDGE)?;
-        network.add_address(self.host, BRIDGE, self.net(GATEWAY))
+        network.add_bridge(self.host, &self.bridge)?;
+        network.add_address(self.host, &self.bridge, self.net(GATEWAY))
     }
 
     /// Connects a pod's namespace; gives its address.
@@ -112,7 +111,7 @@ impl Cni {
         place: u32,
     ) -> Result<(), TopologyError> {
         network.add_veth((self.host, veth), (pod, "eth0"), Link::LOCAL)?;
-        network.set_master(self.host, veth, BRIDGE)?;
+        network.set_master(self.host, veth, &self.bridge)?;
         network.add_address(pod, "eth0", self.net(place))?;
         network.add_route(
             pod,

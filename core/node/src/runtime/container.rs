@@ -5,8 +5,8 @@ use super::sandbox::SandboxId;
 use super::volumes::{Mount, Volumes};
 use crate::Image;
 use naru_shell::{
-    ExecError, Kernel, Pid, PipeId, ProcessSpec, ProcessStatus, ProgramTable, Signal, Stdio, Tree,
-    TtyId,
+    ExecError, Groups, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, ProgramTable,
+    Signal, Stdio, Tree, TtyId,
 };
 use naru_sim::{CauseId, Time};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +27,8 @@ const LAST_LOG_MAX: usize = 2_048;
 const LAST_LINES_MAX: u64 = 80;
 /// Columns and rows of a terminal whose size nobody told.
 const TTY_SIZE: (u16, u16) = (80, 24);
+/// Process numbers that runc takes of a namespace before a container's first process.
+const RUNC_PIDS: Pid = 6;
 
 /// What a container is made from.
 #[derive(Clone, Debug)]
@@ -45,8 +47,18 @@ pub struct ContainerConfig {
     pub cwd: String,
     /// User; `None` for the image's.
     pub uid: Option<u32>,
+    /// First group; `None` for the user's own.
+    pub gid: Option<u32>,
+    /// More groups.
+    pub groups: Vec<u32>,
     /// Thousandths of a processor that it may use; `None` for all.
     pub cpu_limit_milli: Option<u64>,
+    /// Bytes of memory that it may hold; `None` for all.
+    pub memory_limit: Option<u64>,
+    /// Whether nothing but volumes can be written.
+    pub read_only_root: bool,
+    /// The container whose process namespace it shares.
+    pub beside: Option<ContainerId>,
     /// Whether the process has a terminal.
     pub tty: bool,
     /// Whether its input can be written to.
@@ -103,6 +115,8 @@ pub struct Container {
     pub cause: CauseId,
     pub(super) kernel: Kernel,
     pub(super) wake_at: Option<Time>,
+    /// Memory that it held after its last turn.
+    pub(super) memory_seen: u64,
     init: Option<Pid>,
     /// The version of each volume that its files show.
     seen_volumes: Vec<u64>,
@@ -111,6 +125,8 @@ pub struct Container {
     next_tap: u64,
     /// Whether a client was ever attached.
     was_attached: bool,
+    /// Whether it ended because it held too much memory.
+    oom_killed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +170,11 @@ impl Container {
             let _ = fs.mkdir_all(&mount.path);
             let _ = fs.mount(&mount.path, Tree::new(), mount.read_only);
         }
+        fs.set_groups(groups(&fs, &config));
+        if config.read_only_root {
+            let files = config.files.iter().map(|(path, _)| path.as_str());
+            fs.seal_root(&files.collect::<Vec<&str>>());
+        }
         let mut kernel = Kernel::new(fs, programs, hostname);
         kernel.set_cpu_limit(config.cpu_limit_milli);
         let stdio = if config.tty {
@@ -175,11 +196,13 @@ impl Container {
             cause: CauseId::ROOT,
             kernel,
             wake_at: None,
+            memory_seen: 0,
             init: None,
             stdio,
             taps: Vec::new(),
             next_tap: 0,
             was_attached: false,
+            oom_killed: false,
         }
     }
 
@@ -298,6 +321,69 @@ impl Container {
         }
     }
 
+    /// Changes what it may use.
+    pub fn set_limits(&mut self, cpu_milli: Option<u64>, memory: Option<u64>) {
+        self.config.cpu_limit_milli = cpu_milli;
+        self.config.memory_limit = memory;
+        self.kernel.set_cpu_limit(cpu_milli);
+    }
+
+    /// The groups of its processes, the first one first.
+    pub fn groups(&self) -> (u32, Vec<u32>) {
+        let groups = self.kernel.fs().groups();
+        (groups.first_of(self.uid()), groups.others.to_vec())
+    }
+
+    /// The processes that those who share its process namespace see.
+    pub(super) fn processes_seen(&self) -> (Vec<ProcessInfo>, Pid) {
+        (self.kernel.processes().collect(), self.kernel.next_pid())
+    }
+
+    /// Lets its processes see these; its own get numbers from there on.
+    pub(super) fn see(&mut self, (processes, next_pid): (Vec<ProcessInfo>, Pid)) {
+        if self.init.is_none() {
+            // Some numbers have gone by since, as runc itself takes some.
+            self.kernel.set_next_pid(next_pid.saturating_add(RUNC_PIDS));
+        }
+        self.kernel.set_neighbours(processes);
+    }
+
+    /// Signals for the processes that it sees beside its own.
+    pub(super) fn signals_out(&mut self) -> Vec<(Pid, Signal)> {
+        self.kernel.take_signals_out()
+    }
+
+    /// Sends a signal from another container that shares its process namespace.
+    pub(super) fn signal_process(&mut self, now: Time, pid: Pid, signal: Signal) {
+        if pid == 1 && signal == Signal::Kill {
+            // Nobody in it can kill the first process of a namespace.
+            return;
+        }
+        self.kernel.signal(pid, signal);
+        self.wake_at = Some(now);
+    }
+
+    /// Ends all its processes if they hold more memory than they may. Tells whether it was so.
+    ///
+    /// Upstream: the kernel's OOM killer with `memory.oom.group`, which the kubelet sets.
+    pub(super) fn kill_if_too_big(&mut self) -> bool {
+        let limit = self.config.memory_limit.unwrap_or(u64::MAX);
+        let too_big = self.is_running() && self.kernel.memory_bytes() > limit;
+        if too_big {
+            self.oom_killed = true;
+            self.kernel.kill_all();
+        }
+        too_big
+    }
+
+    /// Its exit code, once it has ended.
+    pub fn exit_code(&self) -> Option<i32> {
+        match self.state {
+            ContainerState::Exited { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
     /// Whether its process runs.
     pub fn is_running(&self) -> bool {
         matches!(self.state, ContainerState::Running { .. })
@@ -338,7 +424,11 @@ impl Container {
             started: Some(started),
             finished: now,
             code,
-            reason: if code == 0 { "Completed" } else { "Error" },
+            reason: match code {
+                _ if self.oom_killed => "OOMKilled",
+                0 => "Completed",
+                _ => "Error",
+            },
             message: self.last_words(code),
         };
         true
@@ -535,6 +625,26 @@ impl ExecIo {
             }
         }
     }
+}
+
+/// The groups of a container's processes: as asked for, or the user's as `/etc/passwd` and
+/// `/etc/group` say. A user whom nobody knows is in root's.
+fn groups(fs: &naru_shell::Vfs, config: &ContainerConfig) -> Groups {
+    let uid = config.uid.unwrap_or(config.image.user).to_string();
+    let passwd = fs.read_text("/etc/passwd").unwrap_or_default();
+    let lines = passwd.lines().map(|line| line.split(':').collect::<Vec<&str>>());
+    let user = lines.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str()));
+    let own = user.as_ref().and_then(|fields| fields.get(3)?.parse::<u32>().ok());
+    let name = user.as_ref().and_then(|fields| fields.first().copied()).unwrap_or_default();
+    let team = fs.read_text("/etc/group").unwrap_or_default();
+    let member = team.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let members = fields.get(3)?;
+        let is_in = !name.is_empty() && members.split(',').any(|member| member == name);
+        fields.get(2)?.parse::<u32>().ok().filter(|_| is_in)
+    });
+    let others = config.groups.iter().copied().chain(member).collect();
+    Groups { first: Some(config.gid.or(own).unwrap_or(0)), others }
 }
 
 /// Why a container's process could not be started, as containerd and runc say it.

@@ -12,7 +12,7 @@ mod world;
 
 pub use cni::Cni;
 pub use container::{Container, ContainerConfig, ContainerId, ContainerState, ExecIo, TapId};
-pub use log::{ContainerLog, LogLine, Output};
+pub use log::{ContainerLog, LOG_BYTES_MAX, LogLine, Output};
 pub use net_stack::NamespaceStack;
 pub use sandbox::{Sandbox, SandboxConfig, SandboxId};
 pub use volumes::{Mount, VolumeId, Volumes};
@@ -53,6 +53,8 @@ pub struct Runtime {
     api_clients: BTreeSet<ContainerId>,
     /// Processor time of containers that were taken away.
     cpu_of_removed: Duration,
+    /// Memory that all containers hold, as of their last turns.
+    memory_used: u64,
     /// Counts starts and ends.
     changes: u64,
     last_id: u64,
@@ -91,6 +93,7 @@ impl Runtime {
             ended: Vec::new(),
             api_clients: BTreeSet::new(),
             cpu_of_removed: Duration::ZERO,
+            memory_used: 0,
             changes: 0,
             last_id: 0,
             rng: rng.fork("containerd"),
@@ -198,6 +201,7 @@ impl Runtime {
         now: Time,
         cause: CauseId,
     ) -> Result<(), String> {
+        self.show_neighbours(id);
         let container = self.containers.get_mut(&id).ok_or("container not found")?;
         // A volume may lie over the program itself.
         container.borrow_volumes(&mut self.volumes);
@@ -219,6 +223,7 @@ impl Runtime {
     pub fn remove_container(&mut self, id: ContainerId) {
         if let Some(container) = self.containers.remove(&id) {
             self.cpu_of_removed += container.cpu_used();
+            self.memory_used = self.memory_used.saturating_sub(container.memory_seen);
             self.changes += 1;
             self.api_clients.remove(&id);
             if let Some(at) = container.wake_at {
@@ -249,6 +254,11 @@ impl Runtime {
     /// Processor time that all containers have used since the node was started.
     pub fn cpu_used(&self) -> Duration {
         self.containers.values().fold(self.cpu_of_removed, |sum, c| sum + c.cpu_used())
+    }
+
+    /// Memory that all containers hold, as of their last turns.
+    pub fn memory_used(&self) -> u64 {
+        self.memory_used
     }
 
     // ---- time ----
@@ -342,6 +352,7 @@ impl Runtime {
         api: &mut dyn ApiService,
         network: &mut Network,
     ) {
+        self.show_neighbours(id);
         let Some(container) = self.containers.get_mut(&id) else { return };
         container.wake_at = None;
         let Some(sandbox) = self.sandboxes.get(&container.sandbox) else { return };
@@ -354,14 +365,42 @@ impl Runtime {
             self.api_clients.insert(id);
         }
         container.return_volumes(&mut self.volumes);
+        container.kill_if_too_big();
         if container.after_run(now) {
             self.ended.push(id);
             self.changes += 1;
         }
+        let memory = container.memory_bytes();
+        let before = std::mem::replace(&mut container.memory_seen, memory);
+        self.memory_used = (self.memory_used + memory).saturating_sub(before);
         let again = container.wake_at.take().map(|at| at.max(now + TURN));
         let next = next.map(|at| at.max(now + TURN));
         let next = [again, next].into_iter().flatten().min().filter(|_| container.is_running());
         set_wake(&mut self.due, id, container, next);
+        self.pass_signals(id, now);
+    }
+
+    /// Shows a container the processes of the one whose process namespace it shares.
+    fn show_neighbours(&mut self, id: ContainerId) {
+        let beside = self.containers.get(&id).and_then(|container| container.config.beside);
+        let Some(other) = beside.and_then(|beside| self.containers.get(&beside)) else { return };
+        let seen = other.processes_seen();
+        if let Some(container) = self.containers.get_mut(&id) {
+            container.see(seen);
+        }
+    }
+
+    /// Hands on what a container has sent to the processes of another.
+    fn pass_signals(&mut self, id: ContainerId, now: Time) {
+        let Some(container) = self.containers.get_mut(&id) else { return };
+        let (signals, beside) = (container.signals_out(), container.config.beside);
+        let Some(other) = beside.filter(|_| !signals.is_empty()) else { return };
+        if let Some(container) = self.containers.get_mut(&other) {
+            for (pid, signal) in signals {
+                container.signal_process(now, pid, signal);
+            }
+            self.schedule(other, now);
+        }
     }
 
     fn next_id(&mut self) -> u64 {

@@ -48,6 +48,16 @@ impl<'a> Call<'a> {
         Ok(fd)
     }
 
+    fn kill_neighbour(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        let mut neighbours = self.kernel.neighbours.iter();
+        let other = neighbours.find(|other| other.pid == pid).ok_or(Errno::NoProcess)?;
+        if self.me.uid != 0 && other.uid != self.me.uid {
+            return Err(Errno::NotPermitted);
+        }
+        self.kernel.signals_out.push((pid, signal));
+        Ok(())
+    }
+
     fn tty_of(&self, fd: Fd) -> Option<crate::TtyId> {
         match self.open_of(fd).ok()? {
             Open::Tty(id) => Some(*id),
@@ -350,7 +360,9 @@ impl Sys for Call<'_> {
             self.me.take_signal(signal, false);
             return Ok(());
         }
-        let process = self.kernel.processes.get_mut(&pid).ok_or(Errno::NoProcess)?;
+        let Some(process) = self.kernel.processes.get_mut(&pid) else {
+            return self.kill_neighbour(pid, signal);
+        };
         if self.me.uid != 0 && process.uid != self.me.uid {
             return Err(Errno::NotPermitted);
         }
@@ -404,6 +416,7 @@ impl Sys for Call<'_> {
     fn processes(&self) -> Vec<ProcessInfo> {
         let mut all: Vec<ProcessInfo> = self.kernel.processes().collect();
         all.push(self.me.info());
+        all.extend(self.kernel.neighbours.iter().cloned());
         all.sort_by_key(|process| process.pid);
         all
     }

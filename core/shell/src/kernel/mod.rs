@@ -91,6 +91,9 @@ pub struct Kernel {
     /// The latest processes that have ended, oldest first.
     ended: VecDeque<EndedProcess>,
     cpu: Cpu,
+    /// Processes of other machines that can be seen here, and signals for them.
+    neighbours: Vec<ProcessInfo>,
+    signals_out: Vec<(Pid, Signal)>,
     now: Time,
 }
 
@@ -129,6 +132,8 @@ impl Kernel {
             script_codes: BTreeMap::new(),
             ended: VecDeque::new(),
             cpu: Cpu::default(),
+            neighbours: Vec::new(),
+            signals_out: Vec::new(),
             now: Time::ZERO,
         }
     }
@@ -147,6 +152,22 @@ impl Kernel {
     pub fn memory_bytes(&self) -> u64 {
         let alive = self.processes.values().filter(|process| !process.has_ended());
         alive.fold(0, |sum, process| sum.saturating_add(process.memory_bytes))
+    }
+
+    /// The processes of another machine whose process namespace this one shares: they are in its
+    /// lists, and [`Kernel::take_signals_out`] has the signals that are sent to them.
+    pub fn set_neighbours(&mut self, neighbours: Vec<ProcessInfo>) {
+        self.neighbours = neighbours;
+    }
+
+    /// Signals that were sent to processes of the other machine since the last call.
+    pub fn take_signals_out(&mut self) -> Vec<(Pid, Signal)> {
+        std::mem::take(&mut self.signals_out)
+    }
+
+    /// The number that the next process will have.
+    pub fn next_pid(&self) -> Pid {
+        self.next_pid
     }
 
     /// The next process gets this number. Process 1 is special: signals that it does not catch do

@@ -422,11 +422,12 @@ fn new_mode(text: &str, old: u16, is_dir: bool) -> Option<u16> {
                 'X' if is_dir || old & 0o111 != 0 => 0o111,
                 'X' => 0,
                 't' => 0o1000,
-                's' => 0,
+                's' => 0o6000,
                 _ => return None,
             };
         }
-        let chosen = bits & (who_bits | 0o1000);
+        let special = (who_bits & 0o100) << 5 | (who_bits & 0o010) << 7 | 0o1000;
+        let chosen = bits & (who_bits | special);
         mode = match op {
             '+' => mode | chosen,
             '-' => mode & !chosen,

@@ -52,17 +52,32 @@ pub fn id(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         Err(code) => return code,
     };
     let uid = sys.uid();
-    let (user, group) = (user_name(sys, uid), group_name(sys, uid));
-    if options.has('u') || options.has('g') || options.has('G') {
-        let name = if options.has('u') { user } else { group };
-        out.line(if options.has('n') { name } else { uid.to_string() });
-        return 0;
-    }
-    let named = |name: String| {
-        if name.parse::<u32>().is_ok() { uid.to_string() } else { format!("{uid}({name})") }
+    let own = sys.fs().groups().clone();
+    let gid = own.first_of(uid);
+    let mut groups: Vec<u32> = own.others.iter().copied().chain([gid]).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let user = (uid, user_name(sys, uid));
+    let group = (gid, group_name(sys, gid));
+    let groups: Vec<(u32, String)> =
+        groups.into_iter().map(|gid| (gid, group_name(sys, gid))).collect();
+    let bare = |(number, name): &(u32, String)| match options.has('n') {
+        true => name.clone(),
+        false => number.to_string(),
     };
-    let (user, group) = (named(user), named(group));
-    out.line(format!("uid={user} gid={group} groups={group}"));
+    let named = |(number, name): &(u32, String)| match name.parse::<u32>() {
+        Ok(_) => number.to_string(),
+        Err(_) => format!("{number}({name})"),
+    };
+    let all = |text: &dyn Fn(&(u32, String)) -> String, between: &str| {
+        groups.iter().map(text).collect::<Vec<String>>().join(between)
+    };
+    out.line(match () {
+        () if options.has('u') => bare(&user),
+        () if options.has('g') => bare(&group),
+        () if options.has('G') => all(&bare, " "),
+        () => format!("uid={} gid={} groups={}", named(&user), named(&group), all(&named, ",")),
+    });
     0
 }
 

@@ -222,10 +222,14 @@ pub fn mode_text(stat: &Stat) -> String {
         let bits = stat.mode >> shift;
         text.push(if bits & 4 != 0 { 'r' } else { '-' });
         text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        let sticky = shift == 0 && stat.mode & 0o1000 != 0;
-        text.push(match (sticky, bits & 1 != 0) {
-            (true, true) => 't',
-            (true, false) => 'T',
+        let (special, letter) = match shift {
+            6 => (0o4000, 's'),
+            3 => (0o2000, 's'),
+            _ => (0o1000, 't'),
+        };
+        text.push(match (stat.mode & special != 0, bits & 1 != 0) {
+            (true, true) => letter,
+            (true, false) => letter.to_ascii_uppercase(),
             (false, true) => 'x',
             (false, false) => '-',
         });

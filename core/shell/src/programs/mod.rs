@@ -45,6 +45,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
         "[" | "test" => once(test::run),
         "arch" => once(machine::arch),
+        "ab" => Box::new(net::ab::Ab::default()),
         "ash" => Box::new(Shell::new(Flavor::Ash)),
         "awk" | "mawk" => filter::<awk::Awk>(),
         "base64" => filter::<base64::Base64>(),
@@ -136,6 +137,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
 fn busybox(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
         "busybox ip" => once(net::admin::ip::busybox),
+        "busybox ps" => once(small::busybox_ps),
         "busybox ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Busybox)),
         _ => return None,
     })
@@ -144,6 +146,7 @@ fn busybox(name: &str) -> Option<Box<dyn Program>> {
 /// Every name that [`load`] knows, sorted, but for those of [`busybox`].
 const NAMES: &[&str] = &[
     "[",
+    "ab",
     "arch",
     "ash",
     "awk",

@@ -263,6 +263,18 @@ pub fn ps(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     0
 }
 
+/// `ps` of busybox: every process, whatever the options.
+pub fn busybox_ps(sys: &mut dyn Sys, _args: &[String], out: &mut Out) -> i32 {
+    out.line("PID   USER     TIME  COMMAND");
+    for process in sys.processes() {
+        let user: String = super::id::user_name(sys, process.uid).chars().take(8).collect();
+        let (seconds, command) = (process.cpu_micros / 1_000_000, process.argv.join(" "));
+        let time = format!("{:>3}:{:02}", seconds / 60, seconds % 60);
+        out.line(format!("{:>5} {user:<8} {time} {command}", process.pid));
+    }
+    0
+}
+
 /// `mktemp [-d]`
 pub fn mktemp(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let alphabet = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";

@@ -17,6 +17,8 @@ pub const WERKZEUG: &str = "%d/%b/%Y %H:%M:%S";
 pub const REDIS: &str = "%d %b %Y %H:%M:%S.%3f";
 /// `2025-06-02T00:00:00.000Z`: JavaScript's `toJSON`.
 pub const ISO_MILLIS: &str = "%Y-%m-%dT%H:%M:%S.%3fZ";
+/// `2025-06-02T00:00:00`: the scripts and the servers of databases.
+pub const ISO_SECONDS: &str = "%Y-%m-%dT%H:%M:%S";
 /// `0602 00:00:00.000000`: klog's header after the level.
 pub const KLOG: &str = "%m%d %H:%M:%S.%6f";
 

@@ -4,6 +4,7 @@
 pub mod clock;
 mod dial;
 mod exchange;
+pub mod grpc;
 mod http_server;
 mod stream;
 

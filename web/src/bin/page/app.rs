@@ -1,21 +1,25 @@
 //! The page's state, and what changes it.
 
 use crate::bridge::Bridge;
-use crate::context::{Action, Details, Page, Pane, Setting};
-use crate::dom;
+use crate::context::{Action, Answer, Desk, Details, Page, Pane, Setting, Stage};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::traffic::{PULSE_MS, Traffic};
 use crate::views::{
-    DetailsPanel, Header, LessonPanel, Screen, Splitter, TabBar, TerminalPanel, Topology,
+    DeskPanel, DetailsPanel, Header, LessonPanel, Screens, Splitter, StagePanel, TabBar,
+    TimelineBar,
 };
+use crate::{dom, files};
 use gloo_timers::callback::Timeout;
 use naru_cluster::view::{ClockView, Inspection, ViewDelta};
 use naru_web::i18n::fill;
-use naru_web::protocol::{LessonHead, LessonPage, ObjectRef, Report, Request, Speed};
+use naru_web::protocol::{
+    Boot, Booted, Call, LessonHead, Mark, MarkKind, ObjectRef, Reply, Report, Request, Speed,
+    Start, TablePage, TableRef,
+};
 use naru_web::query::Query;
-use naru_web::store::{Store, is_only_clock};
-use std::collections::BTreeSet;
+use naru_web::store::{Look, Store, is_only_clock};
+use naru_web::timeline::Timeline;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -31,8 +35,18 @@ pub struct Props {
     pub query: Query,
 }
 
+/// The name of a session's file.
+const SESSION_FILE: &str = "naru-session.naru";
+/// The command whose output is a cluster's objects as manifests.
+const ALL_MANIFESTS: &str = "kubectl get deployments,statefulsets,daemonsets,jobs,cronjobs,services,\
+    ingresses,configmaps,secrets,persistentvolumeclaims,serviceaccounts,roles,rolebindings -A -o yaml";
+
 /// What changes the page.
 pub enum Msg {
+    /// It is known what was kept of this tab's session.
+    Kept(Option<Vec<u8>>),
+    /// A person has chosen a file with a session.
+    Imported(Vec<u8>),
     /// The worker tells something.
     Report(Box<Report>),
     /// A person does something.
@@ -54,14 +68,24 @@ pub enum Msg {
 pub struct App {
     settings: Settings,
     page: Page,
-    screen: Screen,
+    screens: Screens,
     clock: ClockView,
     store: Rc<Store>,
     traffic: Rc<Traffic>,
     moving: bool,
     speed: Speed,
+    /// How fast time went before it was made to stand still.
+    last_speed: Speed,
+    timeline: Rc<Timeline>,
+    /// A moment is on its way; when it is there, another one may be wanted.
+    travel: Option<Option<u64>>,
     catalogue: Rc<Vec<LessonHead>>,
-    lesson: Option<Rc<LessonPage>>,
+    /// What was started, once it is there.
+    booted: Option<Rc<Booted>>,
+    /// A kept session is being lived through again: percent.
+    resuming: Option<u8>,
+    /// It is not known yet whether what was kept can be gone on with.
+    trying_kept: bool,
     progress: Progress,
     step: usize,
     hold: Vec<bool>,
@@ -71,9 +95,15 @@ pub struct App {
     gone: bool,
     details: Details,
     details_open: bool,
+    stage: Stage,
+    table_of: TableRef,
+    table: Option<Rc<TablePage>>,
+    desk: Desk,
     pane: Pane,
     failure: Option<String>,
-    /// What a screen reader is told.
+    /// The session as it was kept last.
+    kept: Option<Rc<Vec<u8>>>,
+    /// What a screen reader is told, and everybody sees for a moment.
     announcement: String,
     /// Hears keys wherever the focus is, even nowhere.
     _keys: dom::KeyListener,
@@ -87,23 +117,32 @@ impl Component for App {
         let Props { bridge, query } = ctx.props();
         let settings = Settings::load(query);
         settings.apply(false);
-        let page = Page { language: settings.language, act: ctx.link().callback(Msg::Act) };
+        let asking = bridge.clone();
+        let page = Page {
+            language: settings.language,
+            act: ctx.link().callback(Msg::Act),
+            ask: Callback::from(move |(call, answer)| asking.ask(call, answer)),
+        };
         dom::set_title(page.texts().title);
         let link = ctx.link().clone();
         bridge.listen(move |report| link.send_message(Msg::Report(Box::new(report))));
         let speed = query.speed.unwrap_or(Speed::REAL);
-        bridge.send(&Request::Boot { lesson: query.lesson.clone(), speed });
-        App {
+        let app = App {
             settings,
             page,
-            screen: Screen::default(),
+            screens: Screens::default(),
             clock: ClockView::default(),
             store: Rc::default(),
             traffic: Rc::default(),
             moving: false,
             speed,
+            last_speed: Speed::REAL,
+            timeline: Rc::default(),
+            travel: None,
             catalogue: Rc::default(),
-            lesson: None,
+            booted: None,
+            resuming: None,
+            trying_kept: false,
             progress: Progress::load(),
             step: 0,
             hold: Vec::new(),
@@ -112,17 +151,40 @@ impl Component for App {
             gone: false,
             details: Details::default(),
             details_open: false,
+            stage: Stage::default(),
+            table_of: TableRef {
+                plural: "pods".to_owned(),
+                group: String::new(),
+                namespace: "default".to_owned(),
+            },
+            table: None,
+            desk: Desk::Terminal(0),
             pane: Pane::default(),
             failure: None,
+            kept: None,
             announcement: String::new(),
             _keys: dom::KeyListener::new(ctx.link().batch_callback(region_key)),
+        };
+        match asked_for(query) {
+            Some(start) => app.send_boot(ctx, start),
+            None => ctx.link().send_future(async { Msg::Kept(files::kept().await) }),
         }
+        app
     }
 
     fn update(&mut self, ctx: &Context<Self>, msg: Msg) -> bool {
         match msg {
             Msg::Report(report) => self.take(ctx, *report),
             Msg::Act(action) => self.act(ctx, action),
+            Msg::Kept(kept) => {
+                self.trying_kept = kept.is_some();
+                self.send_boot(ctx, kept.map_or(Start::Lesson(None), Start::Kept));
+                true
+            }
+            Msg::Imported(session) => {
+                self.boot(ctx, Start::Kept(session));
+                true
+            }
             Msg::EndPulses(ids) => {
                 let traffic = Rc::make_mut(&mut self.traffic);
                 ids.into_iter().for_each(|id| traffic.end_pulse(id));
@@ -165,10 +227,19 @@ impl Component for App {
             <ContextProvider<Page> context={self.page.clone()}>
                 <div {class} style={sizes}>
                     { self.header(embed) }
+                    <TimelineBar
+                        clock={self.clock}
+                        speed={self.speed}
+                        resume={self.last_speed}
+                        ready={self.is_ready()}
+                        timeline={self.timeline.clone()}
+                        store={self.store.clone()}
+                    />
                     { self.workspace() }
                     <TabBar pane={self.pane} />
                     <p class="unseen" role="status" aria-live="polite">{ &self.announcement }</p>
                     { self.failure_notice() }
+                    { self.resuming_notice() }
                 </div>
             </ContextProvider<Page>>
         }
@@ -180,9 +251,7 @@ impl App {
         let theme = self.settings.theme.unwrap_or_else(dom::system_theme);
         html! {
             <Header
-                clock={self.clock}
-                speed={self.speed}
-                ready={self.lesson.is_some()}
+                booted={self.booted.clone()}
                 {theme}
                 {embed}
             />
@@ -199,9 +268,9 @@ impl App {
         html! {
             <main class="workspace">
                 <LessonPanel
-                    lesson={self.lesson.clone()}
+                    booted={self.booted.clone()}
                     catalogue={self.catalogue.clone()}
-                    done={self.done()}
+                    progress={self.progress.clone()}
                     open={self.step}
                     hold={self.hold.clone()}
                 />
@@ -213,13 +282,18 @@ impl App {
                     most={720.0}
                     onresize={on_width}
                 />
-                <Topology
+                <StagePanel
+                    stage={self.stage}
                     store={self.store.clone()}
                     traffic={self.traffic.clone()}
                     selected={self.selected.clone()}
                     revision={self.clock.revision}
+                    now={self.clock.micros}
                     show_system={self.settings.show_system}
                     details_open={self.details_open}
+                    table_of={self.table_of.clone()}
+                    table={self.table.clone()}
+                    pointed={self.pointed()}
                 />
                 <DetailsPanel
                     open={self.details_open}
@@ -228,7 +302,7 @@ impl App {
                     inspection={self.inspection.clone()}
                     gone={self.gone}
                     store={self.store.clone()}
-                    trip={self.traffic.trip.clone()}
+                    seconds={self.clock.micros / 2_000_000}
                 />
                 <Splitter
                     class="split-terminal"
@@ -239,9 +313,12 @@ impl App {
                     most={900.0}
                     onresize={on_height}
                 />
-                <TerminalPanel
-                    screen={self.screen.clone()}
-                    paused={self.speed.is_paused() && self.lesson.is_some()}
+                <DeskPanel
+                    desk={self.desk}
+                    screens={self.screens.clone()}
+                    paused={self.speed.is_paused() && self.is_ready()}
+                    live={self.timeline.view.live || !self.is_ready()}
+                    end={self.timeline.end(self.clock.micros)}
                     text={self.settings.terminal_text}
                     screen_reader={self.settings.screen_reader}
                     theme={self.settings.theme}
@@ -257,57 +334,125 @@ impl App {
             <div class="failure" role="alertdialog" aria-labelledby="failure-title">
                 <div class="failure-box">
                     <h2 id="failure-title">{ texts.failed }</h2>
-                    <pre>{ failure }</pre>
-                    <button class="primary" onclick={self.page.on(Action::Restart)}>
-                        { texts.restart }
-                    </button>
+                    <pre tabindex="0">{ failure }</pre>
+                    <div class="failure-tools">
+                        if let Some(kept) = &self.kept {
+                            <button
+                                class="primary"
+                                onclick={self.page.on(Action::Start(Start::Kept(kept.to_vec())))}
+                            >
+                                { texts.go_on }
+                            </button>
+                        }
+                        <button
+                            class={if self.kept.is_some() { "link" } else { "primary" }}
+                            onclick={self.page.on(Action::Restart)}
+                        >
+                            { texts.restart }
+                        </button>
+                        <button class="link" onclick={self.page.on(Action::ExportReport)}>
+                            { texts.report }
+                        </button>
+                    </div>
                 </div>
             </div>
         }
     }
 
-    fn done(&self) -> BTreeSet<usize> {
-        self.lesson.as_ref().map(|lesson| self.progress.of(&lesson.slug)).unwrap_or_default()
+    fn resuming_notice(&self) -> Html {
+        let Some(percent) = self.resuming else { return Html::default() };
+        let texts = self.page.texts();
+        html! {
+            <div class="resuming" role="status">
+                <p>{ texts.resuming }</p>
+                <progress max="100" value={percent.to_string()} aria-label={texts.resuming} />
+            </div>
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.booted.is_some() && self.resuming.is_none()
+    }
+
+    fn lesson(&self) -> Option<&naru_web::protocol::LessonPage> {
+        self.booted.as_ref()?.lesson.as_ref()
     }
 
     /// Takes in what the worker tells. Returns whether the page has to be drawn anew.
     fn take(&mut self, ctx: &Context<Self>, report: Report) -> bool {
         match report {
-            Report::Output(bytes) => {
-                self.screen.write(&bytes);
-                false
+            Report::Output { terminal, anew, bytes } => {
+                if anew {
+                    self.screens.of(terminal).clear();
+                }
+                self.screens.of(terminal).write(&bytes);
+                return false;
             }
-            Report::View(delta) => {
-                self.take_view(ctx, delta);
-                true
-            }
-            Report::Booted { catalogue, lesson } => {
-                self.booted(ctx, catalogue, lesson);
-                true
-            }
+            Report::View(delta) => self.take_view(ctx, delta),
+            Report::Booted(booted) => self.take_booted(ctx, *booted),
+            Report::Catalogue(catalogue) => self.catalogue = Rc::new(catalogue),
+            Report::Resuming(percent) => self.resuming = Some(percent),
+            Report::Time(view) => Rc::make_mut(&mut self.timeline).take(view),
+            Report::Mark(mark) => Rc::make_mut(&mut self.timeline).mark(mark),
             Report::Inspection(found) => {
                 self.gone = found.is_none();
                 // What was last known of it is still worth a look.
                 self.inspection = found.map(|it| Rc::new(*it)).or(self.inspection.take());
-                true
             }
+            Report::Table(table) => self.table = Some(Rc::new(*table)),
             Report::Checks { step, hold } if step as usize == self.step => {
                 self.hold = hold;
                 if !self.hold.is_empty() && self.hold.iter().all(|holds| *holds) {
                     self.finish_step();
                 }
-                true
             }
-            Report::Checks { .. } | Report::Answer { .. } => false,
-            Report::Paused => {
-                self.speed = Speed::PAUSED;
-                true
+            Report::Checks { .. } | Report::Answer { .. } => return false,
+            Report::Kept(session) => {
+                if !ctx.props().query.embed {
+                    files::keep(&session);
+                }
+                self.kept = Some(Rc::new(session));
+                return false;
             }
-            Report::Failed(error) => {
-                self.failure = Some(error);
-                true
+            Report::Paused => self.take_pause(ctx),
+            Report::Failed(error) => self.take_failure(ctx, error),
+        }
+        true
+    }
+
+    /// Time stands still: somebody has stepped, or travelled.
+    fn take_pause(&mut self, ctx: &Context<Self>) {
+        if !self.speed.is_paused() {
+            self.last_speed = self.speed;
+        }
+        self.speed = Speed::PAUSED;
+        if let Some(Some(next)) = self.travel.take() {
+            self.travel(ctx, next);
+        }
+    }
+
+    /// Goes to a moment as soon as the worker has come to the one before.
+    fn travel(&mut self, ctx: &Context<Self>, micros: u64) {
+        match &mut self.travel {
+            Some(next) => *next = Some(micros),
+            None => {
+                self.travel = Some(None);
+                ctx.props().bridge.send(&Request::Travel(micros));
             }
         }
+    }
+
+    fn take_failure(&mut self, ctx: &Context<Self>, error: String) {
+        self.travel = None;
+        if std::mem::take(&mut self.trying_kept) {
+            // Kept by another version of the page: there is no way on from it.
+            files::start_anew();
+            self.announcement = self.page.texts().kept_is_old.to_owned();
+            self.boot(ctx, Start::Lesson(None));
+            return;
+        }
+        self.resuming = None;
+        self.failure = Some(error);
     }
 
     fn take_view(&mut self, ctx: &Context<Self>, delta: ViewDelta) {
@@ -315,7 +460,13 @@ impl App {
         if is_only_clock(&delta) {
             return;
         }
+        self.mark_trouble(&delta);
+        let reset = delta.reset;
         let news = Rc::make_mut(&mut self.store).apply(delta);
+        if reset {
+            self.traffic = Rc::default();
+        }
+        self.screens.set_names(&self.store);
         if !news.leaving.is_empty() {
             later(ctx, LEAVE_MS, Msg::Forget(news.leaving.clone()));
         }
@@ -332,33 +483,82 @@ impl App {
         }
     }
 
-    fn booted(&mut self, ctx: &Context<Self>, catalogue: Vec<LessonHead>, lesson: LessonPage) {
-        self.screen.clear();
+    /// Marks pods that have got into trouble.
+    fn mark_trouble(&mut self, delta: &ViewDelta) {
+        if delta.reset {
+            return;
+        }
+        let was_broken =
+            |uid: &str| self.store.pods.get(uid).is_some_and(|pod| Look::of(pod) == Look::Broken);
+        let broken: Vec<String> = delta
+            .pods
+            .iter()
+            .filter(|pod| Look::of(pod) == Look::Broken && !was_broken(&pod.uid))
+            .map(|pod| format!("{}: {}", pod.name, pod.status))
+            .collect();
+        for text in broken {
+            Rc::make_mut(&mut self.timeline).mark_trouble(delta.clock.micros, text);
+        }
+    }
+
+    fn take_booted(&mut self, ctx: &Context<Self>, booted: Booted) {
         self.traffic = Rc::default();
         self.selected = None;
         self.inspection = None;
+        self.details_open = false;
         self.failure = None;
-        self.catalogue = Rc::new(catalogue);
-        let done = self.progress.of(&lesson.slug);
-        self.step = (0..lesson.steps.len()).find(|step| !done.contains(step)).unwrap_or(0);
+        self.resuming = None;
+        self.trying_kept = false;
+        self.travel = None;
+        self.screens.open(booted.terminals);
+        let (done, steps) = match &booted.lesson {
+            Some(lesson) => (self.progress.of(&lesson.slug), lesson.steps.len()),
+            None => Default::default(),
+        };
+        self.step = (0..steps).find(|step| !done.contains(step)).unwrap_or(0);
         self.hold.clear();
-        self.lesson = Some(Rc::new(lesson));
+        self.booted = Some(Rc::new(booted));
         let bridge = &ctx.props().bridge;
         bridge.send(&Request::LessonStep(self.step as u32));
-        if let Some((columns, rows)) = self.screen.size() {
-            bridge.send(&Request::Resize { columns, rows });
+        self.look_where_the_step_says();
+        self.send_table(ctx);
+        for (terminal, columns, rows) in self.screens.sizes() {
+            bridge.send(&Request::Resize { terminal, columns, rows });
         }
+    }
+
+    /// Asks for the table while it is seen.
+    fn send_table(&self, ctx: &Context<Self>) {
+        let of = (self.stage == Stage::Objects).then(|| self.table_of.clone());
+        ctx.props().bridge.send(&Request::Table(of));
+    }
+
+    /// The object that the open step speaks of.
+    fn pointed(&self) -> Option<ObjectRef> {
+        let step = self.lesson()?.steps.get(self.step)?;
+        ObjectRef::named(&step.look.as_ref()?.object)
+    }
+
+    /// Shows the view that the open step speaks of.
+    fn look_where_the_step_says(&mut self) {
+        let step = self.lesson().and_then(|lesson| lesson.steps.get(self.step));
+        let stage = step.and_then(|step| Stage::named(&step.look.as_ref()?.view));
+        self.stage = stage.unwrap_or(self.stage);
     }
 
     /// Notes that the open step is done, and tells so.
     fn finish_step(&mut self) {
-        let Some(lesson) = &self.lesson else { return };
+        let Some(booted) = self.booted.clone() else { return };
+        let Some(lesson) = &booted.lesson else { return };
         if !self.progress.finish(&lesson.slug, self.step) {
             return;
         }
         let texts = self.page.texts();
         let title = lesson.steps.get(self.step).map(|step| self.page.language.of(&step.title));
         self.announcement = fill(texts.step_done, &[title.unwrap_or_default()]);
+        let text = self.announcement.clone();
+        let mark = Mark { micros: self.clock.micros, kind: MarkKind::Step, text };
+        Rc::make_mut(&mut self.timeline).mark(mark);
         if self.progress.of(&lesson.slug).len() == lesson.steps.len() {
             self.announcement = texts.lesson_done.to_owned();
         }
@@ -368,57 +568,65 @@ impl App {
         self.step = step;
         self.hold.clear();
         ctx.props().bridge.send(&Request::LessonStep(step as u32));
+        self.look_where_the_step_says();
+        self.send_table(ctx);
     }
 
     /// Does what a person asks. Returns whether the page has to be drawn anew.
     fn act(&mut self, ctx: &Context<Self>, action: Action) -> bool {
         let bridge = &ctx.props().bridge;
         match action {
-            Action::Select(object) => {
-                self.details_open |= object.is_some();
-                self.details = Details::Object;
-                if object != self.selected {
-                    self.inspection = None;
-                    self.gone = false;
-                    bridge.send(&Request::Inspect(object.clone()));
-                }
-                if object.is_some() {
-                    self.pane = Pane::Details;
-                }
-                self.selected = object;
-            }
-            Action::Speed(speed) => {
-                self.speed = speed;
-                bridge.send(&Request::Speed(speed));
-            }
-            Action::Step => bridge.send(&Request::Step),
+            Action::Select(object) => self.select(ctx, object),
+            Action::Speed(_)
+            | Action::Step
+            | Action::Travel(_)
+            | Action::TakeUp(_)
+            | Action::ResetStep => self.act_on_time(ctx, action),
             Action::Run(command) => {
-                bridge.send(&Request::Input(typed(&command)));
+                let terminal = self.screens.current(self.desk);
+                self.desk = Desk::Terminal(terminal);
+                bridge.send(&Request::Input { terminal, bytes: typed(&command) });
                 self.pane = Pane::Terminal;
-                self.screen.focus();
+                self.screens.of(terminal).focus();
             }
-            Action::Input(bytes) => {
-                bridge.send(&Request::Input(bytes));
+            Action::Input(terminal, bytes) => {
+                bridge.send(&Request::Input { terminal, bytes });
                 return false;
             }
-            Action::Resize(columns, rows) => {
-                self.screen.set_size(columns, rows);
-                bridge.send(&Request::Resize { columns, rows });
+            Action::Resize(terminal, columns, rows) => {
+                self.screens.of(terminal).set_size(columns, rows);
+                bridge.send(&Request::Resize { terminal, columns, rows });
                 return false;
+            }
+            Action::OpenTerminal => {
+                let terminal = self.screens.open_one_more();
+                self.desk = Desk::Terminal(terminal);
+                bridge.send(&Request::OpenTerminal);
+            }
+            Action::Desk(desk) => {
+                self.desk = desk;
+                self.pane = Pane::Terminal;
+            }
+            Action::Fault(words) => self.fault(ctx, words),
+            Action::Stage(stage) => {
+                self.stage = stage;
+                self.send_table(ctx);
+            }
+            Action::Table(of) => {
+                self.table_of = of;
+                self.send_table(ctx);
             }
             Action::OpenStep(step) => self.open_step(ctx, step),
             Action::Next => {
                 self.finish_if_unchecked();
                 self.open_step(ctx, self.step + 1);
             }
-            Action::Lesson(slug) => self.boot(ctx, Some(slug)),
-            Action::Restart => {
-                let slug = self.lesson.as_ref().map(|lesson| lesson.slug.clone());
-                self.boot(ctx, slug);
-            }
+            Action::Lesson(slug) => self.boot(ctx, Start::Lesson(Some(slug))),
+            Action::Start(start) => self.boot(ctx, start),
+            Action::Restart => self.restart(ctx),
             Action::ForgetProgress => {
-                if let Some(lesson) = &self.lesson {
-                    self.progress.forget(&lesson.slug);
+                if let Some(slug) = self.lesson().map(|lesson| lesson.slug.clone()) {
+                    self.progress.forget(&slug);
                 }
                 self.open_step(ctx, 0);
             }
@@ -442,25 +650,119 @@ impl App {
                 dom::copy(&text);
                 self.announcement = self.page.texts().copied.to_owned();
             }
+            Action::Announce(text) => self.announcement = text,
+            Action::ExportReport => self.give_report(),
+            Action::Export => bridge.ask(Call::Keep, give_session()),
+            Action::ExportManifests => {
+                bridge.ask(Call::Peek(ALL_MANIFESTS.to_owned()), give_manifests());
+            }
+            Action::Import => {
+                let link = ctx.link().clone();
+                wasm_bindgen_futures::spawn_local(async move {
+                    if let Some(session) = files::upload(".naru").await {
+                        link.send_message(Msg::Imported(session));
+                    }
+                });
+                return false;
+            }
         }
         true
     }
 
+    fn act_on_time(&mut self, ctx: &Context<Self>, action: Action) {
+        let bridge = &ctx.props().bridge;
+        match action {
+            Action::Speed(speed) => {
+                if speed.is_paused() && !self.speed.is_paused() {
+                    self.last_speed = self.speed;
+                }
+                self.speed = speed;
+                bridge.send(&Request::Speed(speed));
+            }
+            Action::Step => bridge.send(&Request::Step),
+            Action::Travel(micros) => self.travel(ctx, micros),
+            Action::TakeUp(index) => bridge.send(&Request::TakeUp(index)),
+            Action::ResetStep => bridge.send(&Request::ResetStep),
+            _ => {}
+        }
+    }
+
+    fn select(&mut self, ctx: &Context<Self>, object: Option<ObjectRef>) {
+        self.details_open |= object.is_some();
+        if object != self.selected {
+            self.inspection = None;
+            self.gone = false;
+            ctx.props().bridge.send(&Request::Inspect(object.clone()));
+            let has_logs = object.as_ref().is_some_and(|it| it.kind == "Pod");
+            if self.details == Details::Logs && !has_logs {
+                self.details = Details::Overview;
+            }
+        }
+        if object.is_some() {
+            self.pane = Pane::Details;
+        }
+        self.selected = object;
+    }
+
+    fn fault(&mut self, ctx: &Context<Self>, words: String) {
+        let mark = Mark { micros: self.clock.micros, kind: MarkKind::Fault, text: words.clone() };
+        Rc::make_mut(&mut self.timeline).mark(mark);
+        let act = self.page.act.clone();
+        let answer = Callback::from(move |answer: Answer| {
+            if let Err(error) = answer {
+                act.emit(Action::Announce(error));
+            }
+        });
+        ctx.props().bridge.ask(Call::Fault(words), answer);
+    }
+
+    /// Hands a person what is known of a failure: what was said, and the session that led there.
+    fn give_report(&self) {
+        let failure = self.failure.as_deref().unwrap_or_default();
+        let report = format!("naru {}\n\n{failure}\n", dom::version());
+        files::download("naru-report.txt", report.as_bytes(), "text/plain");
+        if let Some(kept) = &self.kept {
+            files::download(SESSION_FILE, kept, "application/octet-stream");
+        }
+    }
+
+    fn restart(&mut self, ctx: &Context<Self>) {
+        let start = match self.booted.as_deref() {
+            Some(Booted { lesson: None, profile, seed, .. }) => {
+                let (profile, seed) = (profile.clone(), *seed);
+                Start::Playground { profile, seed, commands: Vec::new() }
+            }
+            _ => Start::Lesson(self.lesson().map(|lesson| lesson.slug.clone())),
+        };
+        self.boot(ctx, start);
+    }
+
     /// A step without checks is done when a person goes on.
     fn finish_if_unchecked(&mut self) {
-        let step = self.lesson.as_ref().and_then(|lesson| lesson.steps.get(self.step));
+        let step = self.lesson().and_then(|lesson| lesson.steps.get(self.step));
         if step.is_some_and(|step| step.checks.is_empty()) {
             self.finish_step();
         }
     }
 
-    fn boot(&mut self, ctx: &Context<Self>, lesson: Option<String>) {
-        self.lesson = None;
+    /// Starts another cluster in the place of this one.
+    fn boot(&mut self, ctx: &Context<Self>, start: Start) {
+        files::start_anew();
+        self.booted = None;
         self.failure = None;
+        self.table = None;
+        self.timeline = Rc::default();
+        self.screens.close();
+        self.desk = Desk::Terminal(0);
         if self.speed.is_paused() {
             self.speed = Speed::REAL;
         }
-        ctx.props().bridge.send(&Request::Boot { lesson, speed: self.speed });
+        self.send_boot(ctx, start);
+    }
+
+    fn send_boot(&self, ctx: &Context<Self>, start: Start) {
+        let locale = self.page.language.locale().to_owned();
+        ctx.props().bridge.send(&Request::Boot(Boot { start, locale, speed: self.speed }));
     }
 
     fn replay(&mut self, ctx: &Context<Self>, packet: u64) {
@@ -478,6 +780,8 @@ impl App {
                 settings.language = language;
                 self.page.language = language;
                 dom::set_title(language.texts().title);
+                let locale = language.locale().to_owned();
+                ctx.props().bridge.send(&Request::Locale(locale));
             }
             Setting::OtherTheme => {
                 let theme = settings.theme.unwrap_or_else(dom::system_theme);
@@ -494,6 +798,39 @@ impl App {
         }
         settings.apply(!ctx.props().query.embed);
     }
+}
+
+/// What the address asks to be started, if it asks for something.
+fn asked_for(query: &Query) -> Option<Start> {
+    if let Some(lesson) = &query.lesson {
+        return Some(Start::Lesson(Some(lesson.clone())));
+    }
+    if query.profile.is_some() || !query.run.is_empty() {
+        return Some(Start::Playground {
+            profile: query.profile.clone().unwrap_or_else(|| "kind".to_owned()),
+            seed: query.seed.unwrap_or(1),
+            commands: query.run.clone(),
+        });
+    }
+    query.embed.then_some(Start::Lesson(None))
+}
+
+/// Hands a person the session as a file.
+fn give_session() -> Callback<Answer> {
+    Callback::from(|answer: Answer| {
+        if let Ok(Reply::Bytes(session)) = answer {
+            files::download(SESSION_FILE, &session, "application/octet-stream");
+        }
+    })
+}
+
+/// Hands a person the objects as a file.
+fn give_manifests() -> Callback<Answer> {
+    Callback::from(|answer: Answer| {
+        if let Ok(Reply::Exec { stdout, .. }) = answer {
+            files::download("manifests.yaml", stdout.as_bytes(), "application/yaml");
+        }
+    })
 }
 
 /// F6 leads from part to part of the page, as in many programs.

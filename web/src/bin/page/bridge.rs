@@ -1,5 +1,6 @@
 //! The way to the worker and back.
 
+use crate::context::Answer;
 use js_sys::{Function, Promise, Uint8Array};
 use naru_web::protocol::{self, Call, Reply, Report, Request};
 use std::cell::{Cell, RefCell};
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use yew::Callback;
 
 /// Where the worker's script is, seen from the page.
 const WORKER: &str = "worker-start.js";
@@ -17,6 +19,14 @@ type Listener = Box<dyn Fn(Report)>;
 /// What hears a worker's messages and its errors.
 type Ears = (Closure<dyn Fn(MessageEvent)>, Closure<dyn Fn(ErrorEvent)>);
 
+/// Who waits for the answer of a call.
+enum Waiting {
+    /// A promise: what settles it, well or badly.
+    Promise(Function, Function),
+    /// A part of the page.
+    Page(Callback<Answer>),
+}
+
 /// A worker, and the calls that wait for its answers.
 pub struct Bridge {
     worker: RefCell<Worker>,
@@ -26,7 +36,7 @@ pub struct Bridge {
     listener: RefCell<Option<Listener>>,
     /// Told before there was a listener.
     early: RefCell<Vec<Report>>,
-    calls: RefCell<BTreeMap<u32, (Function, Function)>>,
+    calls: RefCell<BTreeMap<u32, Waiting>>,
     last_call: Cell<u32>,
     booted: Promise,
     settle_booted: (Function, Function),
@@ -78,13 +88,25 @@ impl Bridge {
 
     /// Sends a call. The promise is that of its answer.
     pub fn call(&self, call: Call) -> Promise {
-        let id = self.last_call.get().wrapping_add(1);
-        self.last_call.set(id);
+        let id = self.next_call();
         let answer = Promise::new(&mut |resolve, reject| {
-            self.calls.borrow_mut().insert(id, (resolve, reject));
+            self.calls.borrow_mut().insert(id, Waiting::Promise(resolve, reject));
         });
         self.send(&Request::Call { id, call });
         answer
+    }
+
+    /// Sends a call for a part of the page.
+    pub fn ask(&self, call: Call, answer: Callback<Answer>) {
+        let id = self.next_call();
+        self.calls.borrow_mut().insert(id, Waiting::Page(answer));
+        self.send(&Request::Call { id, call });
+    }
+
+    fn next_call(&self) -> u32 {
+        let id = self.last_call.get().wrapping_add(1);
+        self.last_call.set(id);
+        id
     }
 
     /// Resolves when the cluster runs.
@@ -129,13 +151,15 @@ impl Bridge {
     fn take(&self, report: Report) {
         let (resolve, reject) = &self.settle_booted;
         match &report {
-            Report::Answer { id, result } => return self.answer(*id, result),
+            Report::Answer { id, result } => return self.answer(*id, result.clone()),
             Report::Booted { .. } => settle(resolve, &JsValue::UNDEFINED),
             Report::Failed(error) => {
                 let error: JsValue = js_sys::Error::new(error).into();
                 settle(reject, &error);
-                for (_, reject) in self.calls.take().into_values() {
-                    settle(&reject, &error);
+                for waiting in self.calls.take().into_values() {
+                    if let Waiting::Promise(_, reject) = waiting {
+                        settle(&reject, &error);
+                    }
                 }
             }
             _ => {}
@@ -150,11 +174,15 @@ impl Bridge {
         }
     }
 
-    fn answer(&self, id: u32, result: &Result<Reply, String>) {
-        let Some((resolve, reject)) = self.calls.borrow_mut().remove(&id) else { return };
-        match result {
-            Ok(reply) => settle(&resolve, &to_js(reply)),
-            Err(error) => settle(&reject, &js_sys::Error::new(error).into()),
+    fn answer(&self, id: u32, result: Answer) {
+        let waiting = self.calls.borrow_mut().remove(&id);
+        match (waiting, result) {
+            (Some(Waiting::Page(answer)), result) => answer.emit(result),
+            (Some(Waiting::Promise(resolve, _)), Ok(reply)) => settle(&resolve, &to_js(&reply)),
+            (Some(Waiting::Promise(_, reject)), Err(error)) => {
+                settle(&reject, &js_sys::Error::new(&error).into());
+            }
+            (None, _) => {}
         }
     }
 }
@@ -181,6 +209,10 @@ fn to_js(reply: &Reply) -> JsValue {
     match reply {
         Reply::Done => JsValue::UNDEFINED,
         Reply::Digest(digest) => JsValue::from_str(digest),
+        Reply::Bytes(bytes) => Uint8Array::from(bytes.as_slice()).into(),
+        Reply::Files(paths) => paths.iter().map(JsValue::from).collect::<js_sys::Array>().into(),
+        // The page's own.
+        Reply::Changes(_) => JsValue::UNDEFINED,
         Reply::Exec { stdout, stderr, code } => {
             let object = js_sys::Object::new();
             let fields =

@@ -1,7 +1,7 @@
 //! What every view may know and ask.
 
 use naru_web::i18n::{Language, Texts};
-use naru_web::protocol::{ObjectRef, Speed};
+use naru_web::protocol::{Call, ObjectRef, Reply, Speed, Start, TableRef};
 use yew::prelude::*;
 
 /// What a person does.
@@ -11,14 +11,42 @@ pub enum Action {
     Select(Option<ObjectRef>),
     /// Let time go so fast.
     Speed(Speed),
-    /// Go to the next event.
+    /// Go to the next change of the store.
     Step,
+    /// Bring back this moment, in microseconds.
+    Travel(u64),
+    /// Take up a branch.
+    TakeUp(u32),
     /// Have a command typed into the terminal.
     Run(String),
-    /// Bytes typed into the terminal.
-    Input(Vec<u8>),
-    /// The terminal has another size: columns and rows.
-    Resize(u16, u16),
+    /// Bytes typed into a terminal.
+    Input(u32, Vec<u8>),
+    /// A terminal has another size: columns and rows.
+    Resize(u32, u16, u16),
+    /// Open one more terminal.
+    OpenTerminal,
+    /// Show this terminal, or the editor.
+    Desk(Desk),
+    /// Break or mend something, in the words of `naru fault`.
+    Fault(String),
+    /// Show this view of the cluster.
+    Stage(Stage),
+    /// Show these objects.
+    Table(TableRef),
+    /// Bring back the moment at which the step was begun.
+    ResetStep,
+    /// Start a cluster.
+    Start(Start),
+    /// Keep the session in a file.
+    Export,
+    /// Take a session from a file.
+    Import,
+    /// Keep in a file what is known of a failure.
+    ExportReport,
+    /// Keep the objects in a file, as manifests.
+    ExportManifests,
+    /// Tell a person what happened.
+    Announce(String),
     /// Open a step of the lesson.
     OpenStep(usize),
     /// Note that a step without checks is done, and go on.
@@ -91,16 +119,63 @@ impl Pane {
     }
 }
 
-/// What the details are of.
+/// A view of the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Houses on a river.
+    #[default]
+    Picture,
+    /// Tables and trees of objects.
+    Objects,
+    /// Who told whom what, and why.
+    Flow,
+    /// What goes through the network.
+    Packets,
+    /// What nodes have, and what of it is taken.
+    Resources,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Stage; 5] =
+        [Stage::Picture, Stage::Objects, Stage::Flow, Stage::Packets, Stage::Resources];
+
+    /// By the name that lessons use.
+    pub fn named(name: &str) -> Option<Stage> {
+        match name {
+            "topology" => Some(Stage::Picture),
+            "objects" => Some(Stage::Objects),
+            "time" => Some(Stage::Flow),
+            "packets" => Some(Stage::Packets),
+            "resources" => Some(Stage::Resources),
+            _ => None,
+        }
+    }
+}
+
+/// What lies where the terminal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Desk {
+    /// A terminal, counted from 0.
+    Terminal(u32),
+    /// The editor.
+    Editor,
+}
+
+/// What of the object looked at is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Details {
-    /// The object looked at.
+    /// Its conditions, events, owners and causes.
     #[default]
-    Object,
-    /// What happened.
-    Activity,
-    /// Packets.
-    Packets,
+    Overview,
+    /// Its YAML.
+    Yaml,
+    /// How it has changed.
+    History,
+    /// What `kubectl describe` says.
+    Describe,
+    /// What `kubectl logs` says.
+    Logs,
 }
 
 /// Given to every view by [`use_page`].
@@ -110,12 +185,22 @@ pub struct Page {
     pub language: Language,
     /// Does what a person asks.
     pub act: Callback<Action>,
+    /// Asks the worker something.
+    pub ask: Callback<(Call, Callback<Answer>)>,
 }
+
+/// What the worker says to a call.
+pub type Answer = Result<Reply, String>;
 
 impl Page {
     /// The texts of the language.
     pub fn texts(&self) -> &'static Texts {
         self.language.texts()
+    }
+
+    /// Asks the worker something.
+    pub fn ask(&self, call: Call, answer: Callback<Answer>) {
+        self.ask.emit((call, answer));
     }
 
     /// A handler that does one thing whatever the event is.
@@ -128,6 +213,9 @@ impl Page {
 /// The page, inside a view.
 #[hook]
 pub fn use_page() -> Page {
-    use_context::<Page>()
-        .unwrap_or_else(|| Page { language: Language::default(), act: Callback::noop() })
+    use_context::<Page>().unwrap_or_else(|| Page {
+        language: Language::default(),
+        act: Callback::noop(),
+        ask: Callback::noop(),
+    })
 }

@@ -15,8 +15,18 @@ pub fn query() -> Query {
     let search = web_sys::window().and_then(|window| window.location().search().ok());
     let params = search.and_then(|text| web_sys::UrlSearchParams::new_with_str(&text).ok());
     let Some(params) = params else { return Query::default() };
-    let known = ["lesson", "lang", "theme", "speed", "embed"];
-    Query::from_pairs(known.iter().filter_map(|key| Some(((*key).to_owned(), params.get(key)?))))
+    let pair = |key: &&str| Some(((*key).to_owned(), params.get(key)?));
+    Query::from_pairs(Query::WORDS.iter().filter_map(pair))
+}
+
+/// The page's address with these words instead of its own.
+pub fn link(words: &[(&str, &str)]) -> String {
+    let here = web_sys::window().and_then(|window| window.location().href().ok());
+    let here = here.unwrap_or_default();
+    let base = here.split(['?', '#']).next().unwrap_or_default();
+    let Ok(params) = web_sys::UrlSearchParams::new() else { return base.to_owned() };
+    words.iter().for_each(|(key, value)| params.append(key, value));
+    format!("{base}?{}", params.to_string())
 }
 
 /// A text that is another one for another build of the page: the hash in its wasm's name.
@@ -61,6 +71,14 @@ pub fn set_title(title: &str) {
 pub fn copy(text: &str) {
     if let Some(window) = web_sys::window() {
         let _ = window.navigator().clipboard().write_text(text);
+    }
+}
+
+/// Takes the focus to the element of this id.
+pub fn focus(id: &str) {
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|it| it.dyn_into::<HtmlElement>().ok()) {
+        let _ = element.focus();
     }
 }
 

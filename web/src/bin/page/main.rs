@@ -3,8 +3,10 @@
 mod api;
 mod app;
 mod bridge;
+mod codemirror;
 mod context;
 mod dom;
+mod files;
 mod keep;
 mod progress;
 mod settings;

@@ -114,7 +114,7 @@ impl Traffic {
 
 /// Whether a packet is shown by itself: one of the learner's own, that goes from pod to pod (or
 /// from the learner's machine) and carries more than an acknowledgement. All are in the list.
-fn is_telling(packet: &PacketView) -> bool {
+pub fn is_telling(packet: &PacketView) -> bool {
     let legs = legs(packet);
     let (Some((first, _)), Some((last, _))) = (legs.first(), legs.last()) else { return false };
     let own = |place: &Place| match place {

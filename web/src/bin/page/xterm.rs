@@ -19,6 +19,8 @@ extern "C" {
         host: &Element,
         on_data: &Closure<dyn Fn(Uint8Array)>,
         on_resize: &Closure<dyn Fn(u16, u16)>,
+        is_name: &Closure<dyn Fn(String) -> bool>,
+        on_name: &Closure<dyn Fn(String)>,
     ) -> Result<JsValue, JsValue>;
 
     /// Shows bytes. They are a copy of their own, since they are read later.

@@ -1,15 +1,18 @@
 //! A cluster, a terminal, and the time that goes by: everything of the worker but the browser.
 
+use crate::lessons;
 use crate::pace::Pace;
 use naru_cluster::view::Inspection;
-use naru_cluster::{Cluster, JobId, TerminalId};
-use naru_lesson::{Lesson, LessonFile, Text};
+use naru_cluster::{Cluster, ExecResult, Input, JobId, Profile, Record, Session};
+use naru_lesson::Lesson;
 use naru_sim::Time;
 use naru_web::protocol::{
-    Call, LessonHead, LessonPage, ObjectRef, Reply, Report, Request, Speed, StepPage,
+    self, Boot, Booted, Call, Mark, MarkKind, ObjectRef, Reply, Report, Request, Speed, Start,
+    TablePage, TableRef, TimeView,
 };
 use naru_web::store::is_only_clock;
-use std::collections::VecDeque;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Real time that one slice may take, in milliseconds.
@@ -34,6 +37,17 @@ const ADVANCE_LIMIT: Duration = Duration::from_secs(366 * 24 * 3600);
 const CALLS_MAX: usize = 1000;
 /// The terminal's size until the page tells it.
 const TERMINAL_SIZE: (u16, u16) = (80, 24);
+/// Terminals open at most.
+const TERMINALS_MAX: usize = 8;
+/// Time between two times that the session is given out to be kept, in milliseconds: after an
+/// input, and when only time has passed.
+const KEEP_MS: (f64, f64) = (1_000.0, 10_000.0);
+/// Turns at most until the next change of the store that is worth a look.
+const STEP_TURNS_MAX: u64 = 200_000;
+/// Real time that one slice may take while a kept session is lived through again.
+const RESUME_SLICE_MS: f64 = 40.0;
+/// Files of the home directory told at most.
+const FILES_MAX: usize = 200;
 
 /// When the next slice is wanted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,21 +62,42 @@ pub enum Next {
 
 /// The worker's state.
 pub struct Engine {
-    cluster: Cluster,
-    terminal: TerminalId,
-    lesson: Lesson,
+    session: Session,
+    lesson: Option<(String, Lesson)>,
     pace: Pace,
     /// Calls in the order they came. Only the first is being worked on.
     calls: VecDeque<Work>,
     inspected: Option<ObjectRef>,
     /// What was told of it, if anything was.
     inspection: Option<Option<Box<Inspection>>>,
+    /// The objects to tell about, and what was told.
+    table: Option<(TableRef, Option<TablePage>)>,
     step: u32,
+    /// When each step was begun.
+    begun: BTreeMap<u32, Time>,
     hold: Option<Vec<bool>>,
     viewed_ms: f64,
     looked_ms: f64,
+    /// The store's revision at the last close look.
+    looked_at: u64,
     /// Something may have changed since the inspected object and the checks were looked at.
     stirred: bool,
+    /// A call waits for the schemas of OpenAPI.
+    wants_schemas: bool,
+    /// A kept session is lived through again: the percentage that was told.
+    resuming: Option<u8>,
+    time: Option<TimeView>,
+    /// Commands that were marked on the line of time.
+    marked: usize,
+    /// When the session was given out, with how many inputs and up to when.
+    kept: (f64, usize, Time),
+}
+
+/// A session as it is kept: what the core keeps, and for which lesson.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    lesson: Option<String>,
+    record: Record,
 }
 
 /// A call that is waiting or being worked on.
@@ -83,42 +118,93 @@ struct Begun {
 }
 
 impl Engine {
-    /// Starts the cluster of a lesson.
-    pub fn boot(
-        lesson: Option<&str>,
-        speed: Speed,
-        real_ms: f64,
-    ) -> Result<(Engine, Report), String> {
-        let file = find_lesson(lesson).ok_or("there is no lesson")?;
-        let lesson = Lesson::parse(file.yaml).map_err(|e| format!("{}: {e}", file.slug))?;
-        let mut cluster = Cluster::new(&lesson.profile, lesson.seed).map_err(|e| e.to_string())?;
-        for (name, content) in &lesson.files {
-            cluster
-                .write_home_file(name, content.as_bytes())
-                .map_err(|e| format!("{}: {name}: {e}", file.slug))?;
-        }
-        let (columns, rows) = TERMINAL_SIZE;
-        let terminal = cluster.open_terminal(columns, rows);
-        let report =
-            Report::Booted { catalogue: catalogue(), lesson: lesson_page(file.slug, &lesson) };
-        cluster.await_openapi();
-        // The prompt.
-        cluster.answer(Duration::ZERO);
-        let engine = Engine {
-            pace: Pace::new(speed, real_ms, cluster.now()),
-            cluster,
-            terminal,
+    /// Starts a cluster.
+    pub fn boot(boot: Boot, real_ms: f64) -> Result<(Engine, Report), String> {
+        let error = |error: naru_cluster::BootError| error.to_string();
+        let mut commands = Vec::new();
+        let (lesson, session, resuming) = match boot.start {
+            Start::Lesson(slug) => {
+                let (slug, lesson) = lessons::find(slug.as_deref())?;
+                let session = Session::new(&lesson.profile, lesson.seed).map_err(error)?;
+                (Some((slug, lesson)), session, None)
+            }
+            Start::Playground { profile, seed, commands: lines } => {
+                commands = lines;
+                (None, Session::new(&profile, seed).map_err(error)?, None)
+            }
+            Start::Kept(bytes) => {
+                let kept: Kept = protocol::decode(&bytes).map_err(|error| error.to_string())?;
+                let lesson = kept.lesson.map(|slug| lessons::find(Some(&slug))).transpose()?;
+                (lesson, Session::resume(kept.record).map_err(error)?, Some(0))
+            }
+        };
+        let now = session.now();
+        let mut engine = Engine {
+            pace: Pace::new(boot.speed, real_ms, now),
+            session,
             lesson,
             calls: VecDeque::new(),
             inspected: None,
             inspection: None,
+            table: None,
             step: 0,
+            begun: BTreeMap::new(),
             hold: None,
             viewed_ms: f64::NEG_INFINITY,
             looked_ms: f64::NEG_INFINITY,
+            looked_at: 0,
             stirred: true,
+            wants_schemas: false,
+            resuming,
+            time: None,
+            marked: 0,
+            kept: (real_ms, 0, now),
+        };
+        if engine.resuming.is_none() {
+            engine.begin(&boot.locale);
+            engine.type_lines(&commands);
+        }
+        let report = match engine.resuming {
+            Some(percent) => Report::Resuming(percent),
+            None => engine.booted(),
         };
         Ok((engine, report))
+    }
+
+    /// Lays down what a new session begins with.
+    fn begin(&mut self, locale: &str) {
+        let session = &mut self.session;
+        session.input(Input::Locale(locale.to_owned()));
+        let files = self.lesson.iter().flat_map(|(_, lesson)| &lesson.files);
+        for (name, content) in files {
+            session.input(Input::Write(name.clone(), content.clone().into_bytes()));
+        }
+        let setup: Vec<String> =
+            self.lesson.iter().flat_map(|(_, lesson)| lesson.setup.clone()).collect();
+        for line in &setup {
+            run(session, line);
+        }
+        let (columns, rows) = TERMINAL_SIZE;
+        session.open_terminal(columns, rows);
+        // The prompt.
+        session.input(Input::Answer(0));
+    }
+
+    fn type_lines(&mut self, lines: &[String]) {
+        for line in lines {
+            self.type_into(0, format!("{}\r", line.replace('\n', "\r")).as_bytes());
+        }
+    }
+
+    fn booted(&self) -> Report {
+        let record = self.session.origin();
+        Report::Booted(Box::new(Booted {
+            lesson: self.lesson.as_ref().map(|(slug, lesson)| lessons::page(slug, lesson)),
+            profile: record.0.to_owned(),
+            seed: record.1,
+            profiles: Profile::NAMES.iter().map(|name| (*name).to_owned()).collect(),
+            terminals: self.session.terminals().len().max(1) as u32,
+        }))
     }
 
     /// Takes in what the page asks; the answers come with the next slices.
@@ -126,20 +212,32 @@ impl Engine {
         self.stirred = true;
         match request {
             // Done by who owns the engine.
-            Request::Boot { .. } => {}
-            Request::Input(bytes) => {
-                self.cluster.terminal_input(self.terminal, &bytes);
-                self.answer(ANSWER_LIMIT);
-            }
-            Request::Resize { columns, rows } => {
-                self.cluster.terminal_resize(self.terminal, columns, rows);
+            Request::Boot(_) => {}
+            Request::Input { terminal, bytes } => self.type_into(terminal, &bytes),
+            Request::OpenTerminal if self.session.terminals().len() < TERMINALS_MAX => {
+                let (columns, rows) = TERMINAL_SIZE;
+                self.session.open_terminal(columns, rows);
                 self.answer(Duration::ZERO);
             }
-            Request::Speed(speed) => self.pace = Pace::new(speed, real_ms, self.cluster.now()),
-            Request::Step => {
-                self.cluster.step();
-                self.pace = Pace::new(Speed::PAUSED, real_ms, self.cluster.now());
-                reports.push(Report::Paused);
+            Request::OpenTerminal => {}
+            // Who looks at the past does not change it by looking at it in another size.
+            Request::Resize { terminal, columns, rows } if self.session.is_live() => {
+                if let Some(id) = self.session.terminals().get(terminal as usize) {
+                    let id = id.0;
+                    self.session.input(Input::Resize(id, columns, rows));
+                    self.answer(Duration::ZERO);
+                }
+            }
+            Request::Resize { .. } => {}
+            Request::Speed(_)
+            | Request::Step
+            | Request::Travel(_)
+            | Request::TakeUp(_)
+            | Request::ResetStep => self.take_time(request, real_ms, reports),
+            Request::Locale(locale) => {
+                if self.session.is_live() {
+                    self.session.input(Input::Locale(locale));
+                }
             }
             Request::Call { id, call } if self.calls.len() < CALLS_MAX => {
                 self.calls.push_back(Work { id, call, begun: None });
@@ -151,63 +249,205 @@ impl Engine {
             Request::Inspect(object) => {
                 self.inspected = object;
                 self.inspection = None;
-                self.looked_ms = f64::NEG_INFINITY;
+                self.look_soon();
+            }
+            Request::Table(of) => {
+                self.table = of.map(|of| (of, None));
+                self.look_soon();
             }
             Request::LessonStep(step) => {
                 self.step = step;
                 self.hold = None;
-                self.looked_ms = f64::NEG_INFINITY;
+                self.begun.entry(step).or_insert(self.session.now());
+                self.look_soon();
             }
+        }
+    }
+
+    /// Lets time go otherwise than by itself.
+    fn take_time(&mut self, request: Request, real_ms: f64, reports: &mut Vec<Report>) {
+        match request {
+            Request::Speed(speed) => self.pace = Pace::new(speed, real_ms, self.session.now()),
+            Request::Step => {
+                self.step_to_change();
+                self.pause(real_ms, reports);
+            }
+            Request::Travel(micros) => {
+                self.travel(Time::from_micros(micros), reports);
+                self.pause(real_ms, reports);
+            }
+            Request::TakeUp(index) => {
+                self.session.take_up(index as usize);
+                self.arrive(reports);
+                self.pause(real_ms, reports);
+            }
+            Request::ResetStep => {
+                if let Some(begun) = self.begun.get(&self.step).copied() {
+                    let speed = self.pace.speed();
+                    self.travel(begun, reports);
+                    self.pace = Pace::new(speed, real_ms, self.session.now());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn look_soon(&mut self) {
+        self.looked_ms = f64::NEG_INFINITY;
+        self.looked_at = 0;
+    }
+
+    fn pause(&mut self, real_ms: f64, reports: &mut Vec<Report>) {
+        self.pace = Pace::new(Speed::PAUSED, real_ms, self.session.now());
+        reports.push(Report::Paused);
+    }
+
+    fn type_into(&mut self, terminal: u32, bytes: &[u8]) {
+        if let Some(id) = self.session.terminals().get(terminal as usize) {
+            let id = id.0;
+            self.session.input(Input::Type(id, bytes.to_vec()));
+            self.answer(ANSWER_LIMIT);
+        }
+    }
+
+    /// Goes on until the store changes by more than a lease renewed.
+    fn step_to_change(&mut self) {
+        let cluster = self.session.cluster();
+        let (before, last) = (cluster.revision(), cluster.causes().last());
+        for _ in 0..STEP_TURNS_MAX {
+            if self.session.step().is_none() {
+                return;
+            }
+            let cluster = self.session.cluster();
+            if cluster.revision() == before {
+                continue;
+            }
+            let told = cluster.causes().after(last).any(|cause| {
+                matches!(cause.verb, "create" | "update" | "patch" | "delete")
+                    && !cause.subject.starts_with("leases/")
+                    && !cause.subject.starts_with("nodes/")
+            });
+            if told {
+                return;
+            }
+        }
+    }
+
+    fn travel(&mut self, to: Time, reports: &mut Vec<Report>) {
+        self.session.travel(to);
+        self.arrive(reports);
+    }
+
+    /// Shows another moment: its terminals, and soon all else.
+    fn arrive(&mut self, reports: &mut Vec<Report>) {
+        self.marked = self.session.cluster().finished_commands().count();
+        self.inspection = None;
+        self.hold = None;
+        self.look_soon();
+        self.viewed_ms = f64::NEG_INFINITY;
+        self.session.cluster().reset_view();
+        self.show_screens(reports);
+    }
+
+    fn show_screens(&mut self, reports: &mut Vec<Report>) {
+        let terminals = self.session.terminals();
+        for (terminal, id) in (0u32..).zip(terminals) {
+            let bytes: Vec<u8> = self
+                .session
+                .printed()
+                .filter(|(of, _)| of == id)
+                .flat_map(|(_, bytes)| bytes.to_vec())
+                .collect();
+            reports.push(Report::Output { terminal, anew: true, bytes });
         }
     }
 
     /// Lets what was typed be answered even while time stands still.
     fn answer(&mut self, within: Duration) {
         if self.pace.speed().is_paused() {
-            self.cluster.answer(within);
+            self.session.input(Input::Answer(within.as_micros() as u64));
         }
     }
 
     /// Whether `kubectl explain` waits for the schemas.
     pub fn wants_openapi(&self) -> bool {
-        self.cluster.wants_openapi()
+        self.wants_schemas || self.session.wants_openapi()
     }
 
     /// Brings the schemas; `None` if they cannot be had.
     pub fn set_openapi(&mut self, json: Option<&str>) {
-        self.cluster.set_openapi(json.map(str::as_bytes));
+        self.wants_schemas = false;
+        self.session.set_openapi(json.map(str::as_bytes));
     }
 
     /// Works for a slice of time.
     pub fn slice(&mut self, clock: &dyn Fn() -> f64, reports: &mut Vec<Report>) -> Next {
         let started = clock();
-        let before = self.cluster.now();
+        if self.resuming.is_some() {
+            return self.resume(started, clock, reports);
+        }
+        let before = self.session.now();
         let mut busy = true;
-        while busy && clock() - started < SLICE_MS {
+        while busy && !self.wants_schemas && clock() - started < SLICE_MS {
             busy = if self.calls.is_empty() {
-                !self.cluster.advance(self.pace.target(started), EVENTS_PER_LOOK)
+                !self.session.advance(self.pace.target(started), EVENTS_PER_LOOK)
             } else {
                 self.work(reports);
-                self.pace.restart(clock(), self.cluster.now());
+                self.pace.restart(clock(), self.session.now());
                 !self.calls.is_empty()
             };
         }
         let now = clock();
-        self.stirred |= self.cluster.now() != before;
-        self.pace.forgive_debt(now, self.cluster.now());
+        self.stirred |= self.session.now() != before;
+        self.pace.forgive_debt(now, self.session.now());
         self.tell(now, reports);
-        if busy { Next::Now } else { self.rest(now) }
+        match busy {
+            true if self.wants_schemas => Next::In(LOOK_MS),
+            true => Next::Now,
+            false => self.rest(now),
+        }
+    }
+
+    /// Lives through a kept session again, as fast as possible.
+    fn resume(&mut self, started: f64, clock: &dyn Fn() -> f64, reports: &mut Vec<Report>) -> Next {
+        // `kubectl explain` was asked then, and what it says is still on its way.
+        if self.session.wants_openapi() {
+            return Next::In(LOOK_MS);
+        }
+        let (begin, end) = (self.session.start(), self.session.end());
+        let mut busy = true;
+        while busy && clock() - started < RESUME_SLICE_MS {
+            busy = !self.session.advance(end, EVENTS_PER_LOOK);
+        }
+        if busy {
+            let (done, all) = (self.session.now().since(begin), end.since(begin));
+            let percent = (100.0 * done.as_secs_f64() / all.as_secs_f64().max(0.001)) as u8;
+            if self.resuming != Some(percent) {
+                self.resuming = Some(percent);
+                reports.push(Report::Resuming(percent));
+            }
+            return Next::Now;
+        }
+        self.resuming = None;
+        self.pace.restart(clock(), self.session.now());
+        self.mark_all(reports);
+        self.session.output();
+        reports.push(self.booted());
+        self.arrive(reports);
+        self.tell(clock(), reports);
+        self.rest(clock())
     }
 
     /// When there will be something to do.
     fn rest(&self, now: f64) -> Next {
-        let due = self.cluster.next_due().unwrap_or(Time::MAX);
+        let due = self.session.next_due().unwrap_or(Time::MAX);
         match self.pace.wait_ms(now, due) {
             // What was stirred is to be told, and the clock to be seen going on.
             Some(wait) if self.stirred => Next::In(wait.clamp(1.0, VIEW_MS)),
             Some(wait) => Next::In(wait.clamp(1.0, CLOCK_MS)),
             // What was stirred may still have to be told.
             None if self.stirred => Next::In(LOOK_MS),
+            None if self.session.entries() > self.kept.1 => Next::In(KEEP_MS.0),
             None => Next::OnRequest,
         }
     }
@@ -223,38 +463,69 @@ impl Engine {
 
     /// Works on a call for some events. Returns its result when it is done.
     fn work_on(&mut self, work: &mut Work) -> Option<Result<Reply, String>> {
-        let cluster = &mut self.cluster;
+        let session = &mut self.session;
         match &work.call {
-            Call::Digest => Some(Ok(Reply::Digest(cluster.store_digest()))),
+            Call::Digest => Some(Ok(Reply::Digest(session.cluster().store_digest()))),
             Call::Advance { micros } => {
                 let duration = Duration::from_micros(*micros).min(ADVANCE_LIMIT);
                 let begun =
-                    work.begun.get_or_insert_with(|| Begun::until(cluster.now() + duration));
-                let done = cluster.advance(begun.until, EVENTS_PER_LOOK);
+                    work.begun.get_or_insert_with(|| Begun::until(session.now() + duration));
+                let done = session.advance(begun.until, EVENTS_PER_LOOK);
                 done.then_some(Ok(Reply::Done))
             }
             Call::Exec(line) => {
                 let begun = work.begun.get_or_insert_with(|| Begun {
-                    job: Some(cluster.start_script(line)),
-                    ..Begun::until(cluster.now() + EXEC_LIMIT)
+                    job: Some(session.start_script(line)),
+                    ..Begun::until(session.now() + EXEC_LIMIT)
                 });
-                exec(cluster, begun)
+                exec(session, begun)
             }
+            Call::Peek(line) => {
+                let result = session.peek(line);
+                self.wants_schemas = result.is_none();
+                let ExecResult { stdout, stderr, code } = result?;
+                Some(Ok(Reply::Exec { stdout, stderr, code }))
+            }
+            Call::Fault(words) => {
+                self.stirred = true;
+                Some(session.inject(words).map(|()| Reply::Done).map_err(|it| it.to_string()))
+            }
+            Call::Changes(cause) => Some(Ok(Reply::Changes(session.cluster().changes_by(*cause)))),
+            Call::Files => Some(Ok(Reply::Files(session.cluster().home_files(FILES_MAX)))),
+            Call::Read(path) => {
+                let bytes = session.cluster().home_file(path);
+                Some(bytes.map(Reply::Bytes).ok_or_else(|| format!("{path}: no such file")))
+            }
+            Call::Write { path, bytes } => {
+                session.input(Input::Write(path.clone(), bytes.clone()));
+                Some(Ok(Reply::Done))
+            }
+            Call::Keep => Some(self.keep().map(Reply::Bytes)),
         }
+    }
+
+    /// The session, to be kept.
+    fn keep(&self) -> Result<Vec<u8>, String> {
+        let lesson = self.lesson.as_ref().map(|(slug, _)| slug.clone());
+        let kept = Kept { lesson, record: self.session.record() };
+        protocol::encode(&kept).map_err(|error| error.to_string())
     }
 
     /// Tells what is new, each thing as often as a person can see it.
     fn tell(&mut self, now: f64, reports: &mut Vec<Report>) {
-        let output = self.cluster.terminal_output(self.terminal);
-        if !output.is_empty() {
-            reports.push(Report::Output(output));
+        for (id, bytes) in self.session.output() {
+            let place = self.session.terminals().iter().position(|it| *it == id);
+            if let Some(terminal) = place.and_then(|place| u32::try_from(place).ok()) {
+                reports.push(Report::Output { terminal, anew: false, bytes });
+            }
         }
         let since = now - self.viewed_ms;
         if since >= VIEW_MS && (self.stirred || since >= CLOCK_MS) {
-            let view = self.cluster.view();
+            let view = self.session.cluster().view();
             if since >= CLOCK_MS || !is_only_clock(&view) {
                 self.viewed_ms = now;
                 reports.push(Report::View(view));
+                self.tell_time(reports);
             }
         }
         if self.stirred && now - self.looked_ms >= LOOK_MS {
@@ -262,18 +533,100 @@ impl Engine {
             self.stirred = false;
             self.look_closely(reports);
         }
+        let (kept_ms, entries, until) = self.kept;
+        let typed = self.session.entries() != entries && now - kept_ms >= KEEP_MS.0;
+        let passed = self.session.end() != until && now - kept_ms >= KEEP_MS.1;
+        if typed || passed {
+            self.kept = (now, self.session.entries(), self.session.end());
+            reports.extend(self.keep().map(Report::Kept));
+        }
+    }
+
+    fn tell_time(&mut self, reports: &mut Vec<Report>) {
+        let faults = self.session.cluster().faults();
+        let words = |fault: &naru_cluster::Fault| {
+            (fault.to_string(), fault.cure().map(|cure| cure.to_string()).unwrap_or_default())
+        };
+        let session = &self.session;
+        let time = TimeView {
+            start: session.start().as_micros(),
+            end: session.end().as_micros(),
+            live: session.is_live(),
+            branches: session
+                .branches()
+                .map(|it| (it.from.as_micros(), it.end.as_micros()))
+                .collect(),
+            faults: faults.iter().map(words).collect(),
+        };
+        let commands = self.session.cluster().finished_commands().skip(self.marked);
+        let now = time.end;
+        let marks: Vec<Mark> = commands
+            .map(|command| Mark {
+                micros: now,
+                kind: if command.code == 0 { MarkKind::Command } else { MarkKind::Failed },
+                text: command.line.clone(),
+            })
+            .collect();
+        self.marked += marks.len();
+        // What is lived through again was marked the first time.
+        if time.live {
+            reports.extend(marks.into_iter().map(Report::Mark));
+        }
+        // The end moves with the clock, which the page sees anyway.
+        let shown = |time: &TimeView| TimeView {
+            end: if time.live { 0 } else { time.end },
+            ..time.clone()
+        };
+        if self.time.as_ref().map(shown) != Some(shown(&time)) {
+            reports.push(Report::Time(time.clone()));
+        }
+        self.time = Some(time);
+    }
+
+    /// Marks what was typed in a session that was kept, and its faults.
+    fn mark_all(&mut self, reports: &mut Vec<Report>) {
+        let lines = self.session.journal().iter().filter_map(|entry| {
+            let (kind, text) = match &entry.input {
+                Input::Fault(words) => (MarkKind::Fault, words.clone()),
+                Input::Type(_, bytes) if bytes.len() > 2 => {
+                    let text = String::from_utf8_lossy(bytes);
+                    (MarkKind::Command, text.lines().next()?.trim().to_owned())
+                }
+                _ => return None,
+            };
+            Some(Mark { micros: entry.micros, kind, text })
+        });
+        reports.extend(lines.map(Report::Mark));
     }
 
     fn look_closely(&mut self, reports: &mut Vec<Report>) {
-        if let Some(object) = &self.inspected {
-            let found = self.cluster.inspect(&object.kind, &object.namespace, &object.name);
+        let revision = self.session.cluster().revision();
+        let changed = std::mem::replace(&mut self.looked_at, revision) != revision;
+        if changed && let Some(object) = &self.inspected {
+            let cluster = self.session.cluster();
+            let found = cluster.inspect(&object.kind, &object.namespace, &object.name);
             let found = found.map(Box::new);
             if self.inspection.as_ref() != Some(&found) {
                 self.inspection = Some(found.clone());
                 reports.push(Report::Inspection(found));
             }
         }
-        let hold = self.lesson.check(self.step as usize, &mut self.cluster);
+        if let Some((of, told)) = &mut self.table {
+            let cluster = self.session.cluster();
+            let table = cluster.table(&of.plural, &of.group, &of.namespace).unwrap_or_default();
+            let kinds = if changed { cluster.kinds_in_use() } else { Vec::new() };
+            let kinds = match told {
+                Some(told) if !changed => told.kinds.clone(),
+                _ => kinds,
+            };
+            let page = TablePage { of: of.clone(), table, kinds };
+            if told.as_ref() != Some(&page) {
+                *told = Some(page.clone());
+                reports.push(Report::Table(Box::new(page)));
+            }
+        }
+        let Some((_, lesson)) = &self.lesson else { return };
+        let hold = lesson.check(self.step as usize, self.session.cluster());
         if self.hold.as_ref() != Some(&hold) {
             self.hold = Some(hold.clone());
             reports.push(Report::Checks { step: self.step, hold });
@@ -287,20 +640,27 @@ impl Begun {
     }
 }
 
+/// Runs a command to its end, at once.
+fn run(session: &mut Session, line: &str) {
+    let mut begun =
+        Begun { job: Some(session.start_script(line)), ..Begun::until(session.now() + EXEC_LIMIT) };
+    while exec(session, &mut begun).is_none() {}
+}
+
 /// Goes on with a command for one event. Returns its result when it is done.
-fn exec(cluster: &mut Cluster, begun: &mut Begun) -> Option<Result<Reply, String>> {
+fn exec(session: &mut Session, begun: &mut Begun) -> Option<Result<Reply, String>> {
     let job = begun.job?;
-    let output = cluster.poll(job);
+    let output = session.poll(job);
     append(&mut begun.stdout, &output.stdout);
     append(&mut begun.stderr, &output.stderr);
-    let code = match (output.code, cluster.next_due()) {
+    let code = match (output.code, session.next_due()) {
         (Some(code), _) => code,
         (None, Some(due)) if due <= begun.until => {
-            cluster.advance(due, 1);
+            session.advance(due, 1);
             return None;
         }
         (None, _) => {
-            cluster.abandon(job);
+            session.input(Input::Abandon(job.0));
             TIMED_OUT
         }
     };
@@ -311,38 +671,4 @@ fn exec(cluster: &mut Cluster, begun: &mut Begun) -> Option<Result<Reply, String
 fn append(kept: &mut Vec<u8>, more: &[u8]) {
     let room = Cluster::EXEC_OUTPUT_MAX.saturating_sub(kept.len());
     kept.extend(more.iter().take(room));
-}
-
-/// The lesson of this name, or the first.
-fn find_lesson(slug: Option<&str>) -> Option<&'static LessonFile> {
-    let lessons = naru_lesson::built_in();
-    slug.and_then(|slug| lessons.iter().find(|it| it.slug == slug)).or_else(|| lessons.first())
-}
-
-fn catalogue() -> Vec<LessonHead> {
-    naru_lesson::built_in()
-        .iter()
-        .filter_map(|file| {
-            let lesson = Lesson::parse(file.yaml).ok()?;
-            let slug = file.slug.to_owned();
-            Some(LessonHead { slug, title: lesson.title, minutes: lesson.minutes })
-        })
-        .collect()
-}
-
-fn lesson_page(slug: &str, lesson: &Lesson) -> LessonPage {
-    let step = |step: &naru_lesson::StepText| StepPage {
-        title: step.title.clone(),
-        text: step.text.clone(),
-        commands: step.commands.clone(),
-        checks: step.checks.iter().map(|check| check.says.clone()).collect::<Vec<Text>>(),
-        hints: step.hints.clone(),
-    };
-    LessonPage {
-        slug: slug.to_owned(),
-        title: lesson.title.clone(),
-        summary: lesson.summary.clone(),
-        minutes: lesson.minutes,
-        steps: lesson.steps.iter().map(step).collect(),
-    }
 }

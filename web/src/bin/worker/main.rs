@@ -1,6 +1,7 @@
 //! The worker: runs the cluster in slices, and speaks with the page.
 
 mod engine;
+mod lessons;
 mod pace;
 
 use engine::{Engine, Next};
@@ -25,6 +26,8 @@ struct Worker {
     returning: bool,
     /// The schemas of `kubectl explain` are being fetched.
     fetching: bool,
+    /// The page has been told of every lesson.
+    catalogued: bool,
 }
 
 thread_local! {
@@ -43,8 +46,16 @@ fn main() {
     });
     scope.set_onmessage(Some(hear.as_ref().unchecked_ref()));
     hear.forget();
-    let worker =
-        Worker { scope, engine: None, turn, tick, timer: None, returning: false, fetching: false };
+    let worker = Worker {
+        scope,
+        engine: None,
+        turn,
+        tick,
+        timer: None,
+        returning: false,
+        fetching: false,
+        catalogued: false,
+    };
     WORKER.set(Some(worker));
 }
 
@@ -57,15 +68,13 @@ impl Worker {
         let now = self.now();
         let mut reports = Vec::new();
         match protocol::decode::<Request>(bytes) {
-            Ok(Request::Boot { lesson, speed }) => {
-                match Engine::boot(lesson.as_deref(), speed, now) {
-                    Ok((engine, booted)) => {
-                        self.engine = Some(engine);
-                        reports.push(booted);
-                    }
-                    Err(error) => reports.push(Report::Failed(error)),
+            Ok(Request::Boot(boot)) => match Engine::boot(boot, now) {
+                Ok((engine, booted)) => {
+                    self.engine = Some(engine);
+                    reports.push(booted);
                 }
-            }
+                Err(error) => reports.push(Report::Failed(error)),
+            },
             Ok(request) => {
                 if let Some(engine) = &mut self.engine {
                     engine.take(request, now, &mut reports);
@@ -88,6 +97,10 @@ impl Worker {
         }
         self.engine = Some(engine);
         self.send(reports);
+        if next != Next::Now && !self.catalogued {
+            self.catalogued = true;
+            self.send(vec![Report::Catalogue(lessons::catalogue())]);
+        }
         self.come_back(next);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/probe/{http,tcp,exec}`.
 
+use super::grpc::GrpcCheck;
 use crate::kubelet::pod_workers::NodeWorld;
 use crate::runtime::{ContainerId, ExecIo, NamespaceStack};
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler, Probe};
@@ -44,6 +45,7 @@ enum Kind {
     Http(Box<HttpGet>),
     Tcp { socket: SocketId, to: SocketAddr },
     Exec { container: ContainerId, pid: Pid, io: ExecIo, command: String, output: Vec<u8> },
+    Grpc(Box<GrpcCheck>),
     Sleep,
     Decided(Verdict),
 }
@@ -115,8 +117,13 @@ impl Flight {
                     Err(errno) => Err(Verdict::Bad(dial_error(to, errno))),
                 }
             })
+        } else if let Some(grpc) = &probe.grpc {
+            let service = grpc.service.as_deref().unwrap_or_default();
+            address("", &IntOrString::Int(grpc.port), container, run, world).map(|to| {
+                Kind::Grpc(Box::new(GrpcCheck::begin(&mut stack(world, now), to, service)))
+            })
         } else {
-            Err(Verdict::Unknown("the sandbox has no probes by gRPC".to_owned()))
+            Err(Verdict::Unknown("missing probe handler".to_owned()))
         };
         let kind = kind.unwrap_or_else(Kind::Decided);
         Flight { deadline: now + timeout, timeout, kind }
@@ -137,6 +144,7 @@ impl Flight {
         match &mut self.kind {
             Kind::Decided(verdict) => Some(verdict.clone()),
             Kind::Sleep => late.then_some(Verdict::Good),
+            Kind::Grpc(check) => check.go_on(&mut stack(world, now), late, timeout),
             Kind::Tcp { socket, to } => {
                 let mut net = stack(world, now);
                 let verdict = match net.connected(*socket) {

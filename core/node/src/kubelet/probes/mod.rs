@@ -3,6 +3,7 @@
 //! Upstream: `pkg/kubelet/prober`.
 
 mod flight;
+mod grpc;
 
 use super::pod_workers::{NodeWorld, PodWorker};
 use super::record::ContainerRecord;
@@ -101,7 +102,7 @@ impl ProbeManager {
             };
             match record.state(runtime) {
                 Some(ContainerState::Running { started }) => {
-                    self.begin(&worker.key, run, record, container, *started);
+                    self.begin(&worker.key, run, record, &container, *started);
                 }
                 _ => self.forget(run),
             }

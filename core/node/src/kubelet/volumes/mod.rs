@@ -149,7 +149,12 @@ impl PodVolumes {
             }
             let mut name = volume.name.clone();
             match self.set_up_one(volume, &mut name, sources, runtime) {
-                Ok(ready) => drop(self.ready.insert(volume.name.clone(), ready)),
+                Ok(ready) => {
+                    if volume.empty_dir.is_some() || ready.disk.is_some() {
+                        give_to_group(spec, ready.id, &mut runtime.volumes);
+                    }
+                    self.ready.insert(volume.name.clone(), ready);
+                }
                 Err(Trouble::Process(why)) => unprocessed.push((volume.name.clone(), why)),
                 Err(Trouble::NotAttached) => first = first.or(Some(SetUpError::NotAttached)),
                 Err(Trouble::Mount(step, why)) => {
@@ -361,4 +366,27 @@ fn open_to_all(tree: Tree) -> Tree {
     let mut fs = Vfs::from(tree);
     let _ = fs.chmod("/", 0o777);
     fs.into_tree()
+}
+
+/// Gives a volume to the pod's `fsGroup`, which what is made in it then belongs to.
+///
+/// Upstream: `SetVolumeOwnership` in `pkg/volume/volume_linux.go`.
+fn give_to_group(spec: &PodSpec, id: VolumeId, volumes: &mut Volumes) {
+    let group = spec.security_context.as_ref().and_then(|context| context.fs_group);
+    let Some(gid) = group.and_then(|gid| u32::try_from(gid).ok()) else { return };
+    let Some(tree) = volumes.tree(id).cloned() else { return };
+    let mut fs = Vfs::from(tree);
+    let mut paths = vec!["/".to_owned()];
+    while let Some(path) = paths.pop() {
+        let Ok(stat) = fs.lstat(&path) else { continue };
+        let (entries, bits) = match stat.is_dir() {
+            true => (fs.list(&path).unwrap_or_default(), 0o2770),
+            false => (Vec::new(), 0o660),
+        };
+        paths.extend(entries.into_iter().map(|entry| join(&path, &entry.name)));
+        // Root may do both.
+        let _ = fs.chown(&path, stat.uid, gid);
+        let _ = fs.chmod(&path, stat.mode | bits);
+    }
+    volumes.set_tree(id, fs.into_tree());
 }

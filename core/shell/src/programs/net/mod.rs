@@ -1,5 +1,6 @@
 //! Programs that use the network, and what they share.
 
+pub mod ab;
 pub mod admin;
 mod connect;
 pub mod curl;

@@ -1,20 +1,18 @@
-//! The details: the object looked at, what happened, and the packets.
+//! The object looked at: what state it is in and why, its YAML, how it changed, and what kubectl
+//! says of it.
 
 use super::icon::{Icon, icon};
-use crate::context::{Action, Details, use_page};
-use crate::traffic::{Trip, is_bare, legs};
-use naru_cluster::view::{ActivityView, EventView, Inspection, OwnerView, PacketView};
+use crate::context::{Action, Answer, Details, Page, use_page};
+use naru_cluster::view::{
+    ConditionView, DecisionView, EventView, Inspection, LineView, OwnerView, RevisionView,
+    WorkloadView,
+};
 use naru_web::clock;
 use naru_web::i18n::fill;
-use naru_web::protocol::ObjectRef;
-use naru_web::store::{Store, is_housekeeping};
+use naru_web::protocol::{Call, ObjectRef, Reply};
+use naru_web::store::Store;
 use std::rc::Rc;
 use yew::prelude::*;
-
-/// Happenings in the list.
-const ACTIVITY_SHOWN: usize = 150;
-/// Packets in the list.
-const PACKETS_SHOWN: usize = 60;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct DetailsPanelProps {
@@ -25,7 +23,8 @@ pub struct DetailsPanelProps {
     /// The object is no longer there.
     pub gone: bool,
     pub store: Rc<Store>,
-    pub trip: Option<Trip>,
+    /// Grows with the cluster's time, now and then: what is told as of now is asked for anew.
+    pub seconds: u64,
 }
 
 /// The panel of details.
@@ -33,32 +32,6 @@ pub struct DetailsPanelProps {
 pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
     let page = use_page();
     let texts = page.texts();
-    let tab = |details: Details, label: &'static str| {
-        let chosen = details == props.details;
-        html! {
-            <button
-                role="tab"
-                aria-selected={chosen.to_string()}
-                aria-controls="details-content"
-                onclick={page.on(Action::Details(details))}
-            >
-                { label }
-            </button>
-        }
-    };
-    let content = match props.details {
-        Details::Object => html! {
-            <ObjectDetails
-                selected={props.selected.clone()}
-                inspection={props.inspection.clone()}
-                gone={props.gone}
-            />
-        },
-        Details::Activity => html! { <ActivityList store={props.store.clone()} /> },
-        Details::Packets => html! {
-            <PacketList store={props.store.clone()} trip={props.trip.clone()} />
-        },
-    };
     html! {
         <section
             class="details panel"
@@ -67,11 +40,7 @@ pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
             aria-label={texts.details}
         >
             <div class="bar">
-                <div class="tabs" role="tablist" aria-label={texts.details}>
-                    { tab(Details::Object, texts.inspector) }
-                    { tab(Details::Activity, texts.activity) }
-                    { tab(Details::Packets, texts.packets) }
-                </div>
+                { tabs(props, &page) }
                 <button
                     class="tool"
                     aria-label={texts.close}
@@ -81,46 +50,113 @@ pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
                     { icon(Icon::Close) }
                 </button>
             </div>
-            <div class="details-content" id="details-content" role="tabpanel" tabindex="0">
-                if props.open { { content } }
+            <div class="details-content" id="details-content" role="tabpanel" tabindex="0" aria-label={texts.details}>
+                if props.open { <ObjectDetails ..props.clone() /> }
             </div>
         </section>
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-struct ObjectDetailsProps {
-    selected: Option<ObjectRef>,
-    inspection: Option<Rc<Inspection>>,
-    gone: bool,
+fn tabs(props: &DetailsPanelProps, page: &Page) -> Html {
+    let texts = page.texts();
+    let has_logs = props.selected.as_ref().is_some_and(|it| it.kind == "Pod");
+    let tabs = [
+        (Details::Overview, texts.overview),
+        (Details::Yaml, texts.yaml),
+        (Details::History, texts.history),
+        (Details::Describe, "describe"),
+        (Details::Logs, "logs"),
+    ];
+    let shown = tabs.into_iter().filter(|(it, _)| *it != Details::Logs || has_logs);
+    html! {
+        <div class="tabs" role="tablist" aria-label={texts.details}>
+            { for shown.map(|(details, label)| html! {
+                <button
+                    role="tab"
+                    aria-selected={(details == props.details).to_string()}
+                    aria-controls="details-content"
+                    onclick={page.on(Action::Details(details))}
+                >
+                    { label }
+                </button>
+            }) }
+        </div>
+    }
 }
 
 #[component]
-fn ObjectDetails(props: &ObjectDetailsProps) -> Html {
+fn ObjectDetails(props: &DetailsPanelProps) -> Html {
     let page = use_page();
     let texts = page.texts();
     let Some(selected) = &props.selected else {
         return html! { <p class="empty">{ texts.nothing_selected }</p> };
     };
-    let head = html! {
-        <div class="object-head">
-            <p class="kind">{ &selected.kind }</p>
-            <h3>{ &selected.name }</h3>
-            if !selected.namespace.is_empty() {
-                <p class="namespace">{ &selected.namespace }</p>
-            }
-            if props.gone {
-                <p class="gone-notice" role="status">{ texts.object_gone }</p>
-            }
-        </div>
+    let body = match (&props.inspection, props.details) {
+        (_, Details::Describe) => spoken("describe", selected, props.seconds),
+        (_, Details::Logs) => spoken("logs", selected, props.seconds),
+        (None, _) => Html::default(),
+        (Some(inspection), Details::Overview) => overview(inspection, &props.store, &page),
+        (Some(inspection), Details::Yaml) => html! { <Yaml text={inspection.yaml.clone()} /> },
+        (Some(inspection), Details::History) => html! {
+            <Changes revisions={Rc::new(inspection.revisions.clone())} />
+        },
     };
-    let Some(inspection) = &props.inspection else { return head };
     html! {
         <>
-            { head }
+            <div class="object-head">
+                <p class="kind">{ &selected.kind }</p>
+                <h3>{ &selected.name }</h3>
+                if !selected.namespace.is_empty() {
+                    <p class="namespace">{ &selected.namespace }</p>
+                }
+                if props.gone {
+                    <p class="gone-notice" role="status">{ texts.object_gone }</p>
+                }
+                if selected.kind == "Pod" && !props.gone {
+                    { pod_tools(selected, &page) }
+                }
+            </div>
+            { body }
+        </>
+    }
+}
+
+/// What one can do to a pod.
+fn pod_tools(pod: &ObjectRef, page: &Page) -> Html {
+    let texts = page.texts();
+    let shell = format!("kubectl exec -it {} -n {} -- sh", pod.name, pod.namespace);
+    let crash = format!("crash pod/{} -n {}", pod.name, pod.namespace);
+    html! {
+        <div class="object-tools">
+            <button class="tool" title={shell.clone()} onclick={page.on(Action::Run(shell))}>
+                { icon(Icon::Prompt) }{ texts.open_shell }
+            </button>
+            <button class="tool" title={format!("naru fault {crash}")} onclick={page.on(Action::Fault(crash))}>
+                { icon(Icon::Bolt) }{ texts.fault_crash }
+            </button>
+        </div>
+    }
+}
+
+fn overview(inspection: &Inspection, store: &Store, page: &Page) -> Html {
+    let texts = page.texts();
+    html! {
+        <>
+            if !inspection.conditions.is_empty() {
+                <h4>{ texts.conditions }</h4>
+                { conditions(&inspection.conditions) }
+            }
             if !inspection.owners.is_empty() {
                 <h4>{ texts.owner }</h4>
                 <Owners owners={inspection.owners.clone()} namespace={inspection.namespace.clone()} />
+            }
+            if inspection.kind == "Deployment" {
+                <h4>{ texts.rollout }</h4>
+                { rollout(inspection, store, page) }
+            }
+            if let Some(found) = &inspection.decision {
+                <h4>{ texts.decision }</h4>
+                { decision(found, page) }
             }
             <h4>{ texts.events }</h4>
             <Events events={inspection.events.clone()} />
@@ -136,9 +172,229 @@ fn ObjectDetails(props: &ObjectDetailsProps) -> Html {
                     }) }
                 </ol>
             }
-            <h4>{ texts.yaml }</h4>
-            <Yaml text={inspection.yaml.clone()} />
         </>
+    }
+}
+
+fn conditions(conditions: &[ConditionView]) -> Html {
+    html! {
+        <ul class="conditions" data-testid="conditions">
+            { for conditions.iter().map(|it| html! {
+                <li class={classes!("condition", it.status.to_lowercase())}>
+                    <p>
+                        <b>{ &it.kind }</b>
+                        <span class="condition-status">{ &it.status }</span>
+                        <span class="moment" title={it.since.clone()}>{ time_of_day(&it.since) }</span>
+                    </p>
+                    if !it.reason.is_empty() {
+                        <p class="condition-why"><b>{ &it.reason }</b>{ " " }{ &it.message }</p>
+                    }
+                </li>
+            }) }
+        </ul>
+    }
+}
+
+/// The ReplicaSets of a Deployment, the newest first: one grows while another shrinks.
+fn rollout(inspection: &Inspection, store: &Store, page: &Page) -> Html {
+    let texts = page.texts();
+    let is_owned = |it: &&Rc<WorkloadView>| {
+        it.kind == "ReplicaSet"
+            && it.namespace == inspection.namespace
+            && it.owner.as_ref().is_some_and(|owner| owner.name == inspection.name)
+    };
+    let mut sets: Vec<&Rc<WorkloadView>> = store.workloads.values().filter(is_owned).collect();
+    sets.sort_by_key(|set| (std::cmp::Reverse(set.created_micros), &set.name));
+    let most = sets.iter().map(|set| set.desired.max(set.ready)).max().unwrap_or(1).max(1);
+    let share = |count: u32| 100.0 * f64::from(count) / f64::from(most);
+    html! {
+        <ul class="rollout" data-testid="rollout">
+            { for sets.into_iter().map(|set| {
+                let object = ObjectRef {
+                    kind: set.kind.clone(),
+                    namespace: set.namespace.clone(),
+                    name: set.name.clone(),
+                };
+                let label = fill(texts.ready_of, &[&set.ready.to_string(), &set.desired.to_string()]);
+                html! {
+                    <li key={set.uid.clone()}>
+                        <p>
+                            <button class="link" onclick={page.on(Action::Select(Some(object)))}>
+                                { &set.name }
+                            </button>
+                            <span class="moment">{ clock::moment(set.created_micros) }</span>
+                        </p>
+                        <p class="rollout-image"><code>{ set.images.join(", ") }</code><span>{ label.clone() }</span></p>
+                        <div class="rollout-bar" role="img" aria-label={label}>
+                            <span class="wanted" style={format!("width: {:.1}%", share(set.desired))} />
+                            <span class="there" style={format!("width: {:.1}%", share(set.ready))} />
+                        </div>
+                    </li>
+                }
+            }) }
+        </ul>
+    }
+}
+
+/// `00:01:02` of `2025-06-02T00:01:02Z`.
+fn time_of_day(stamp: &str) -> &str {
+    stamp.split_once('T').map_or(stamp, |(_, time)| time.trim_end_matches('Z'))
+}
+
+/// How the scheduler chose a node: what filters took out, and the points of the others.
+fn decision(decision: &DecisionView, page: &Page) -> Html {
+    let texts = page.texts();
+    let plugins = decision.scores.first().map(|it| it.plugins.clone()).unwrap_or_default();
+    let chosen = |node: &str| decision.chosen.as_deref() == Some(node);
+    html! {
+        <div class="decision" data-testid="decision">
+            <p>
+                { match &decision.chosen {
+                    Some(node) => fill(texts.decided, &[node]),
+                    None => fill(texts.undecided, &[&decision.message]),
+                } }
+                <span class="moment">{ clock::moment(decision.micros) }</span>
+            </p>
+            if !decision.filtered.is_empty() {
+                <p class="decision-title">{ texts.filtered }</p>
+                <ul class="filtered">
+                    { for decision.filtered.iter().map(|(node, plugin, why)| html! {
+                        <li><b>{ node }</b><span class="plugin">{ plugin }</span><p>{ why }</p></li>
+                    }) }
+                </ul>
+            }
+            if !plugins.is_empty() {
+                <table class="scores">
+                    <caption>{ texts.scores }</caption>
+                    <thead>
+                        <tr>
+                            <td></td>
+                            { for decision.scores.iter().map(|it| html! {
+                                <th scope="col" class={classes!(chosen(&it.node).then_some("chosen"))}>{ &it.node }</th>
+                            }) }
+                        </tr>
+                    </thead>
+                    <tbody>
+                        { for plugins.iter().enumerate().map(|(i, (plugin, _))| html! {
+                            <tr>
+                                <th scope="row">{ plugin }</th>
+                                { for decision.scores.iter().map(|it| html! {
+                                    <td>{ it.plugins.get(i).map(|(_, points)| *points) }</td>
+                                }) }
+                            </tr>
+                        }) }
+                        <tr class="total">
+                            <th scope="row">{ texts.total }</th>
+                            { for decision.scores.iter().map(|it| html! {
+                                <td class={classes!(chosen(&it.node).then_some("chosen"))}>{ it.total }</td>
+                            }) }
+                        </tr>
+                    </tbody>
+                </table>
+            }
+        </div>
+    }
+}
+
+/// What a command of kubectl prints of an object.
+fn spoken(verb: &'static str, object: &ObjectRef, seconds: u64) -> Html {
+    let mut command = match verb {
+        "logs" => format!("kubectl logs {} --all-containers --tail=300", object.name),
+        _ => format!("kubectl {verb} {} {}", object.kind.to_lowercase(), object.name),
+    };
+    if !object.namespace.is_empty() {
+        command.push_str(&format!(" -n {}", object.namespace));
+    }
+    html! { <Spoken key={command.clone()} command={command.clone()} {seconds} /> }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct SpokenProps {
+    command: String,
+    seconds: u64,
+}
+
+#[component]
+fn Spoken(props: &SpokenProps) -> Html {
+    let page = use_page();
+    let text = use_state(String::new);
+    {
+        let (text, page) = (text.clone(), page.clone());
+        use_effect_with((props.command.clone(), props.seconds), move |(command, _)| {
+            let answer = Callback::from(move |answer: Answer| {
+                if let Ok(Reply::Exec { stdout, stderr, .. }) = answer {
+                    text.set(stdout + &stderr);
+                }
+            });
+            page.ask(Call::Peek(command.clone()), answer);
+        });
+    }
+    html! {
+        <div class="spoken">
+            <p class="spoken-command">
+                <code>{ format!("$ {}", props.command) }</code>
+                <button
+                    class="tool"
+                    aria-label={page.texts().run_this}
+                    title={page.texts().run_this}
+                    onclick={page.on(Action::Run(props.command.clone()))}
+                >
+                    { icon(Icon::Run) }
+                </button>
+            </p>
+            <pre tabindex="0" data-testid="spoken">{ (*text).clone() }</pre>
+        </div>
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+pub struct ChangesProps {
+    pub revisions: Rc<Vec<RevisionView>>,
+    /// The newest is open at first.
+    #[prop_or_default]
+    pub newest: bool,
+}
+
+/// How objects changed, the latest first.
+#[component]
+pub fn Changes(props: &ChangesProps) -> Html {
+    let page = use_page();
+    let texts = page.texts();
+    if props.revisions.is_empty() {
+        return html! { <p class="empty">{ texts.no_changes }</p> };
+    }
+    html! {
+        <ol class="changes" data-testid="changes">
+            { for props.revisions.iter().rev().enumerate().map(|(i, revision)| html! {
+                <li key={revision.revision}>
+                    <details open={props.newest || i == 0}>
+                        <summary>
+                            <b>{ fill(texts.revision_of, &[&revision.revision.to_string()]) }</b>
+                            if let Some(cause) = &revision.cause {
+                                <span class="moment">{ clock::moment(cause.micros) }</span>
+                                <span>{ &cause.actor }</span>
+                                <span class="verb">{ &cause.verb }</span>
+                                <code>{ &cause.subject }</code>
+                            } else {
+                                <code>{ &revision.subject }</code>
+                            }
+                        </summary>
+                        <pre class="diff" tabindex="0">{ for revision.lines.iter().map(|it| diff_line(it, texts.lines_skipped)) }</pre>
+                    </details>
+                </li>
+            }) }
+        </ol>
+    }
+}
+
+fn diff_line(line: &LineView, skipped: &str) -> Html {
+    match line {
+        LineView::Same(text) => html! { <span class="same">{ format!("  {text}\n") }</span> },
+        LineView::Gone(text) => html! { <del>{ format!("- {text}\n") }</del> },
+        LineView::New(text) => html! { <ins>{ format!("+ {text}\n") }</ins> },
+        LineView::Skipped(count) => {
+            html! { <span class="skipped">{ format!("{}\n", fill(skipped, &[&count.to_string()])) }</span> }
+        }
     }
 }
 
@@ -240,132 +496,5 @@ fn yaml_line(line: &str) -> Html {
             }
         }
         _ => html! { <>{ indent }<span class="value">{ body }</span>{ "\n" }</> },
-    }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct ActivityListProps {
-    store: Rc<Store>,
-}
-
-/// What happened last, newest first.
-#[component]
-fn ActivityList(props: &ActivityListProps) -> Html {
-    let page = use_page();
-    if props.store.activity.is_empty() {
-        return html! { <p class="empty">{ page.texts().no_activity }</p> };
-    }
-    let row = |it: &Rc<ActivityView>| {
-        html! {
-            <li key={it.id}>
-                <span class="moment">{ clock::moment(it.micros) }</span>
-                <b>{ &it.actor }</b>
-                <span class="verb">{ &it.verb }</span>
-                <code>{ &it.subject }</code>
-            </li>
-        }
-    };
-    let telling = props.store.activity.iter().rev().filter(|it| !is_housekeeping(it));
-    let newest = telling.take(ACTIVITY_SHOWN);
-    html! { <ol class="activity" data-testid="activity">{ for newest.map(row) }</ol> }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct PacketListProps {
-    store: Rc<Store>,
-    trip: Option<Trip>,
-}
-
-/// Packets, newest first.
-#[component]
-fn PacketList(props: &PacketListProps) -> Html {
-    let page = use_page();
-    if props.store.packets.is_empty() {
-        return html! { <p class="empty">{ page.texts().no_packets }</p> };
-    }
-    let newest = props.store.packets.values().rev().take(PACKETS_SHOWN);
-    html! {
-        <ol class="packets" data-testid="packets">
-            { for newest.map(|packet| {
-                let leg = props.trip.as_ref().filter(|it| it.packet == packet.id).map(|it| it.leg);
-                html! { <Packet key={packet.id} packet={packet.clone()} {leg} /> }
-            }) }
-        </ol>
-    }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct PacketProps {
-    packet: Rc<PacketView>,
-    /// The place it is seen at now.
-    leg: Option<usize>,
-}
-
-#[component]
-fn Packet(props: &PacketProps) -> Html {
-    let page = use_page();
-    let texts = page.texts();
-    let packet = &props.packet;
-    let open = use_state(|| false);
-    let toggle = {
-        let open = open.clone();
-        Callback::from(move |_: MouseEvent| open.set(!*open))
-    };
-    let shown = *open || props.leg.is_some();
-    let class = classes!(
-        "packet",
-        props.leg.map(|_| "travels"),
-        (packet.outcome != "delivered").then_some("dropped"),
-        is_bare(packet).then_some("bare"),
-    );
-    html! {
-        <li {class}>
-            <div class="packet-head">
-                <button class="packet-title" aria-expanded={shown.to_string()} onclick={toggle}>
-                    <span class="protocol">{ &packet.protocol }</span>
-                    <span class="packet-summary">{ &packet.summary }</span>
-                    <span class="outcome">{ &packet.outcome }</span>
-                </button>
-                <button
-                    class="tool"
-                    aria-label={fill(texts.packet_travels, &[&packet.summary, texts.replay])}
-                    title={texts.replay}
-                    onclick={page.on(Action::Replay(packet.id))}
-                >
-                    { icon(Icon::Run) }
-                </button>
-            </div>
-            if shown { { hops(packet, props.leg) } }
-        </li>
-    }
-}
-
-/// The hops of a packet, by place; those of the place it is seen at now stand out.
-fn hops(packet: &PacketView, now: Option<usize>) -> Html {
-    html! {
-        <ol class="legs">
-            { for legs(packet).into_iter().enumerate().map(|(i, (_, hops))| html! {
-                <li class={classes!("leg", (now == Some(i)).then_some("now"))}>
-                    <p class="place">{ hops.first().map(|hop| hop.place.clone()) }</p>
-                    { for hops.into_iter().map(|hop| html! {
-                        <div class="hop">
-                            <p>
-                                <span class="stage">{ &hop.stage }</span>
-                                if !hop.interface.is_empty() {
-                                    <span class="interface">{ &hop.interface }</span>
-                                }
-                            </p>
-                            if let Some(rule) = &hop.rule { <p class="rule">{ rule }</p> }
-                            if hop.before == hop.after {
-                                <p class="address">{ &hop.before }</p>
-                            } else {
-                                <p class="address"><del>{ &hop.before }</del></p>
-                                <p class="address"><ins>{ &hop.after }</ins></p>
-                            }
-                        </div>
-                    }) }
-                </li>
-            }) }
-        </ol>
     }
 }

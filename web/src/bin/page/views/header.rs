@@ -1,24 +1,20 @@
-//! The top of the page: name, time, language, light and dark.
+//! The top of the page: name, what can be kept and shared, language, light and dark.
 
 use super::icon::{Icon, icon};
-use crate::context::{Action, Setting, use_page};
-use naru_cluster::view::ClockView;
-use naru_web::clock;
-use naru_web::i18n::{Language, fill};
-use naru_web::protocol::Speed;
+use super::menu::Menu;
+use crate::context::{Action, Page, Setting, use_page};
+use crate::dom;
+use naru_web::i18n::Language;
+use naru_web::protocol::Booted;
 use naru_web::query::Theme;
+use std::rc::Rc;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
-/// The speeds offered.
-const SPEEDS: [u32; 3] = [1, 10, 60];
-
 #[derive(Clone, PartialEq, Properties)]
 pub struct HeaderProps {
-    pub clock: ClockView,
-    pub speed: Speed,
-    pub ready: bool,
+    pub booted: Option<Rc<Booted>>,
     pub theme: Theme,
     pub embed: bool,
 }
@@ -39,17 +35,22 @@ pub fn Header(props: &HeaderProps) -> Html {
                 <h1>{ texts.title }</h1>
                 <p class="tagline">{ texts.tagline }</p>
             </div>
-            <TimeBar clock={props.clock} speed={props.speed} ready={props.ready} />
             <div class="tools">
                 <button
                     class="tool"
                     title={texts.restart_hint}
+                    aria-label={texts.restart}
                     onclick={page.on(Action::Restart)}
                 >
                     { icon(Icon::Restart) }
                     <span class="wide-only">{ texts.restart }</span>
                 </button>
                 if !props.embed {
+                    if let Some(booted) = &props.booted {
+                        <Menu label={texts.keep_and_share} picture={Icon::Share}>
+                            { share(&page, booted) }
+                        </Menu>
+                    }
                     <LanguageChoice />
                     <button
                         class="tool"
@@ -62,6 +63,34 @@ pub fn Header(props: &HeaderProps) -> Html {
                 }
             </div>
         </header>
+    }
+}
+
+/// What can be done with a session besides living it.
+fn share(page: &Page, booted: &Booted) -> Html {
+    let texts = page.texts();
+    let seed = booted.seed.to_string();
+    let link = match &booted.lesson {
+        Some(lesson) => dom::link(&[("lesson", &lesson.slug)]),
+        None => dom::link(&[("profile", &booted.profile), ("seed", &seed)]),
+    };
+    let item = |action: Action, label: &'static str, hint: &'static str| {
+        html! {
+            <li>
+                <button role="menuitem" onclick={page.on(action)}>
+                    <b>{ label }</b>
+                    <span>{ hint }</span>
+                </button>
+            </li>
+        }
+    };
+    html! {
+        <>
+            { item(Action::Copy(link), texts.share_link, texts.share_link_hint) }
+            { item(Action::Export, texts.export, texts.export_hint) }
+            { item(Action::Import, texts.import, texts.import_hint) }
+            { item(Action::ExportManifests, texts.export_manifests, texts.export_manifests_hint) }
+        </>
     }
 }
 
@@ -102,57 +131,5 @@ fn LanguageChoice() -> Html {
                 </option>
             }) }
         </select>
-    }
-}
-
-#[derive(Clone, PartialEq, Properties)]
-struct TimeBarProps {
-    clock: ClockView,
-    speed: Speed,
-    ready: bool,
-}
-
-#[component]
-fn TimeBar(props: &TimeBarProps) -> Html {
-    let page = use_page();
-    let texts = page.texts();
-    let choice = |speed: Speed, label: Html, title: String| {
-        let chosen = speed == props.speed;
-        html! {
-            <button
-                class={classes!("speed", chosen.then_some("chosen"))}
-                aria-pressed={chosen.to_string()}
-                aria-label={title.clone()}
-                {title}
-                disabled={!props.ready}
-                onclick={page.on(Action::Speed(speed))}
-            >
-                { label }
-            </button>
-        }
-    };
-    html! {
-        <div class="time" role="group" aria-label={texts.time}>
-            { choice(Speed::PAUSED, icon(Icon::Pause), texts.pause.to_owned()) }
-            { for SPEEDS.into_iter().map(|factor| {
-                let label = html! { { format!("{factor}×") } };
-                choice(Speed::times(factor), label, fill(texts.speed, &[&factor.to_string()]))
-            }) }
-            <button
-                class="speed"
-                title={texts.step}
-                aria-label={texts.step}
-                disabled={!props.ready}
-                onclick={page.on(Action::Step)}
-            >
-                { icon(Icon::Step) }
-            </button>
-            <div class="clock" data-testid="clock" title={texts.clock_title}>
-                <span class="stopwatch">{ clock::stopwatch(props.clock.micros) }</span>
-                <span class="date">
-                    if props.ready { { clock::date_time(props.clock.unix_micros) }{ " UTC" } }
-                </span>
-            </div>
-        </div>
     }
 }

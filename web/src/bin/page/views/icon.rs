@@ -31,6 +31,42 @@ pub enum Icon {
     Glass,
     /// Done.
     Tick,
+    /// Let time go on.
+    Play,
+    /// To the mark before.
+    Before,
+    /// To the mark after.
+    After,
+    /// A way that was left.
+    Branch,
+    /// Break something.
+    Bolt,
+    /// Keep and share.
+    Share,
+    /// One more.
+    Plus,
+    /// Tables.
+    Table,
+    /// Who tells whom.
+    Flow,
+    /// A packet.
+    Letter,
+    /// How much is taken.
+    Bars,
+    /// A file to write in.
+    Pen,
+    /// A list.
+    List,
+    /// Larger.
+    ZoomIn,
+    /// Smaller.
+    ZoomOut,
+    /// All of it.
+    Fit,
+    /// Smaller letters.
+    Smaller,
+    /// Larger letters.
+    Larger,
 }
 
 impl Icon {
@@ -54,6 +90,26 @@ impl Icon {
             Icon::Prompt => "M4 5h16v14H4zM7.5 9.500l3 2.5-3 2.500M13 15h3.5",
             Icon::Glass => "M11 5a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15.5 15.500L20 20",
             Icon::Tick => "M5.5 12.500l4.5 4.5 8.5-10",
+            Icon::Play => "M8 5.5l10 6.5-10 6.5z",
+            Icon::Before => "M17 6l-8 6 8 6zM6.5 6v12",
+            Icon::After => "M7 6l8 6-8 6zM17.5 6v12",
+            Icon::Branch => "M7 5v14M7 13c6 0 9-2 9-6M13.5 8.500L16 5.5l2.5 3",
+            Icon::Bolt => "M13 3L6 13.500h5L10 21l8-11h-5.5z",
+            Icon::Share => "M12 14V4M8.5 7L12 3.5 15.5 7M6 11H5v9h14v-9h-1",
+            Icon::Plus => "M12 5.5v13M5.5 12h13",
+            Icon::Table => "M4 6h16v12H4zM4 10.500h16M4 14.500h16M10 6v12",
+            Icon::Flow => "M6 4v16M18 4v16M6 8h12M15 5.500L18 8l-3 2.5M18 16H6M9 13.500L6 16l3 2.5",
+            Icon::Letter => "M4 6.500h16v11H4zM4 7l8 6 8-6",
+            Icon::Bars => "M5 19V11M12 19V5M19 19v-6",
+            Icon::Pen => "M5 19l1-4L16 5l3 3L9 18zM14 7l3 3",
+            Icon::List => "M9 7h10M9 12h10M9 17h10M5 7v.1M5 12v.1M5 17v.1",
+            Icon::ZoomIn => {
+                "M11 5a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15.5 15.500L20 20M11 8.500v5M8.5 11h5"
+            }
+            Icon::ZoomOut => "M11 5a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15.5 15.500L20 20M8.5 11h5",
+            Icon::Smaller => "M7.5 17l4-9 4 9M9 14h5M18 8.500h3.5",
+            Icon::Larger => "M4 19L10 5l6 14M6 14.500h8M18 8.500h4M20 6.500v4",
+            Icon::Fit => "M5 9V5h4M15 5h4v4M19 15v4h-4M9 19H5v-4",
         }
     }
 }

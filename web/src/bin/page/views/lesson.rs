@@ -1,22 +1,21 @@
-//! The lesson: its steps, their commands, checks and hints.
+//! The lesson: its steps, their commands, checks and hints; and the list of all lessons.
 
 use super::icon::{Icon, icon};
-use crate::context::{Action, use_page};
+use super::playground::Playground;
+use crate::context::{Action, Page, Stage, use_page};
+use crate::progress::Progress;
 use naru_web::i18n::fill;
 use naru_web::markdown;
-use naru_web::protocol::{LessonHead, LessonPage, StepPage};
-use std::collections::BTreeSet;
+use naru_web::protocol::{Booted, LessonHead, LessonPage, LookPage, ObjectRef, QuizPage, StepPage};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
-use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct LessonPanelProps {
-    pub lesson: Option<Rc<LessonPage>>,
+    pub booted: Option<Rc<Booted>>,
     pub catalogue: Rc<Vec<LessonHead>>,
-    /// The steps that are done.
-    pub done: BTreeSet<usize>,
+    pub progress: Progress,
     /// The step that is open.
     pub open: usize,
     /// Which of its checks hold.
@@ -28,6 +27,39 @@ pub struct LessonPanelProps {
 pub fn LessonPanel(props: &LessonPanelProps) -> Html {
     let page = use_page();
     let texts = page.texts();
+    let listed = use_state(|| false);
+    let toggle = {
+        let listed = listed.clone();
+        Callback::from(move |_: MouseEvent| listed.set(!*listed))
+    };
+    let close = {
+        let listed = listed.clone();
+        Callback::from(move |()| listed.set(false))
+    };
+    let content = match &props.booted {
+        None => html! { <p class="loading" role="status">{ texts.loading }</p> },
+        Some(booted) => {
+            let body = match &booted.lesson {
+                _ if *listed => html! {
+                    <Course booted={booted.clone()} catalogue={props.catalogue.clone()} progress={props.progress.clone()} onchosen={close} />
+                },
+                Some(lesson) => html! {
+                    <Opened lesson={Rc::new(lesson.clone())} panel={props.clone()} />
+                },
+                None => html! { <Playground booted={booted.clone()} /> },
+            };
+            html! {
+                <>
+                    <div class="lesson-bar">
+                        <button class="tool" aria-expanded={listed.to_string()} onclick={toggle}>
+                            { icon(Icon::List) }{ texts.all_lessons }
+                        </button>
+                    </div>
+                    { body }
+                </>
+            }
+        }
+    };
     html! {
         <section
             class="lesson panel"
@@ -36,13 +68,84 @@ pub fn LessonPanel(props: &LessonPanelProps) -> Html {
             tabindex="-1"
             aria-label={texts.lesson}
         >
-            {
-                match &props.lesson {
-                    Some(lesson) => html! { <Opened lesson={lesson.clone()} panel={props.clone()} /> },
-                    None => html! { <p class="loading" role="status">{ texts.loading }</p> },
-                }
-            }
+            { content }
         </section>
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct CourseProps {
+    booted: Rc<Booted>,
+    catalogue: Rc<Vec<LessonHead>>,
+    progress: Progress,
+    onchosen: Callback<()>,
+}
+
+/// Every lesson by the part of the course that it belongs to, and the playground.
+#[component]
+fn Course(props: &CourseProps) -> Html {
+    let page = use_page();
+    let texts = page.texts();
+    let mut parts: BTreeMap<u32, Vec<&LessonHead>> = BTreeMap::new();
+    for lesson in props.catalogue.iter() {
+        parts.entry(lesson.part).or_default().push(lesson);
+    }
+    html! {
+        <div class="course" data-testid="course">
+            <button class="course-play" onclick={choose(playground(&props.booted), props, &page)}>
+                <b>{ texts.playground }</b>
+                <span>{ texts.playground_hint }</span>
+            </button>
+            { for parts.into_iter().map(|(part, lessons)| html! {
+                <section>
+                    <h3>{ fill(texts.part, &[&part.to_string()]) }</h3>
+                    <ol>{ for lessons.into_iter().map(|lesson| course_row(lesson, props, &page)) }</ol>
+                </section>
+            }) }
+        </div>
+    }
+}
+
+fn playground(booted: &Booted) -> Action {
+    use naru_web::protocol::Start;
+    Action::Start(Start::Playground {
+        profile: booted.profile.clone(),
+        seed: booted.seed,
+        commands: Vec::new(),
+    })
+}
+
+fn choose(action: Action, props: &CourseProps, page: &Page) -> Callback<MouseEvent> {
+    let (act, chosen) = (page.act.clone(), props.onchosen.clone());
+    Callback::from(move |_| {
+        act.emit(action.clone());
+        chosen.emit(());
+    })
+}
+
+fn course_row(lesson: &LessonHead, props: &CourseProps, page: &Page) -> Html {
+    let texts = page.texts();
+    let done = props.progress.of(&lesson.slug).len();
+    let all = lesson.steps as usize;
+    let current = props.booted.lesson.as_ref().is_some_and(|it| it.slug == lesson.slug);
+    let class =
+        classes!("course-row", (done >= all).then_some("done"), (done > 0).then_some("begun"));
+    let progress = fill(texts.progress, &[&all.to_string(), &done.to_string()]);
+    html! {
+        <li key={lesson.slug.clone()}>
+            <button
+                {class}
+                aria-current={current.then_some("true")}
+                onclick={choose(Action::Lesson(lesson.slug.clone()), props, page)}
+            >
+                <span class="step-number" aria-hidden="true">
+                    if done >= all { { icon(Icon::Tick) } } else { { format!("{done}/{all}") } }
+                </span>
+                <span class="course-title">{ page.language.of(&lesson.title) }</span>
+                <span class="minutes">{ fill(texts.minutes, &[&lesson.minutes.to_string()]) }</span>
+                <span class="unseen">{ progress }</span>
+            </button>
+        </li>
     }
 }
 
@@ -57,8 +160,8 @@ fn Opened(props: &OpenedProps) -> Html {
     let page = use_page();
     let texts = page.texts();
     let OpenedProps { lesson, panel } = props;
-    let (all, done) = (lesson.steps.len(), panel.done.len());
-    let progress = fill(texts.progress, &[&all.to_string(), &done.to_string()]);
+    let finished = panel.progress.of(&lesson.slug);
+    let (all, done) = (lesson.steps.len(), finished.len());
     let steps = lesson.steps.iter().enumerate().map(|(i, step)| {
         html! {
             <Step
@@ -66,7 +169,7 @@ fn Opened(props: &OpenedProps) -> Html {
                 number={i}
                 step={Rc::new(step.clone())}
                 open={i == panel.open}
-                done={panel.done.contains(&i)}
+                done={finished.contains(&i)}
                 last={i + 1 == all}
                 hold={if i == panel.open { panel.hold.clone() } else { Vec::new() }}
             />
@@ -75,37 +178,12 @@ fn Opened(props: &OpenedProps) -> Html {
     html! {
         <>
             <div class="lesson-head">
-                <LessonChoice catalogue={panel.catalogue.clone()} slug={lesson.slug.clone()} />
                 <h2>{ page.language.of(&lesson.title) }</h2>
                 <p class="summary">{ page.language.of(&lesson.summary) }</p>
-                <div
-                    class="progress"
-                    role="progressbar"
-                    aria-label={progress}
-                    aria-valuemin="0"
-                    aria-valuemax={all.to_string()}
-                    aria-valuenow={done.to_string()}
-                >
-                    { for (0..all).map(|i| {
-                        let class = classes!(
-                            "bead",
-                            panel.done.contains(&i).then_some("done"),
-                            (i == panel.open).then_some("open"),
-                        );
-                        html! { <span {class} /> }
-                    }) }
-                    <span class="minutes">
-                        { fill(texts.minutes, &[&lesson.minutes.to_string()]) }
-                    </span>
-                </div>
+                { beads(lesson, &finished, panel.open, &page) }
             </div>
             <ol class="steps">{ for steps }</ol>
-            if done == all {
-                <div class="lesson-done">
-                    <h3>{ texts.lesson_done }</h3>
-                    <p>{ texts.lesson_done_more }</p>
-                </div>
-            }
+            if done == all { { ended(lesson, panel, &page) } }
             if done > 0 {
                 <button class="link forget" onclick={page.on(Action::ForgetProgress)}>
                     { texts.forget_progress }
@@ -115,36 +193,54 @@ fn Opened(props: &OpenedProps) -> Html {
     }
 }
 
-#[derive(Clone, PartialEq, Properties)]
-struct LessonChoiceProps {
-    catalogue: Rc<Vec<LessonHead>>,
-    slug: String,
+/// A string of lanterns, one for each step.
+fn beads(lesson: &LessonPage, done: &BTreeSet<usize>, open: usize, page: &Page) -> Html {
+    let texts = page.texts();
+    let all = lesson.steps.len();
+    html! {
+        <div
+            class="progress"
+            role="progressbar"
+            aria-label={fill(texts.progress, &[&all.to_string(), &done.len().to_string()])}
+            aria-valuemin="0"
+            aria-valuemax={all.to_string()}
+            aria-valuenow={done.len().to_string()}
+        >
+            { for (0..all).map(|i| {
+                let class = classes!(
+                    "bead",
+                    done.contains(&i).then_some("done"),
+                    (i == open).then_some("open"),
+                );
+                html! { <span {class} /> }
+            }) }
+            <span class="minutes">{ fill(texts.minutes, &[&lesson.minutes.to_string()]) }</span>
+        </div>
+    }
 }
 
-/// The choice of a lesson, where there is one.
-#[component]
-fn LessonChoice(props: &LessonChoiceProps) -> Html {
-    let page = use_page();
-    if props.catalogue.len() < 2 {
-        return Html::default();
-    }
-    let onchange = {
-        let act = page.act.clone();
-        Callback::from(move |event: Event| {
-            let select = event.target().and_then(|it| it.dyn_into::<HtmlSelectElement>().ok());
-            if let Some(select) = select {
-                act.emit(Action::Lesson(select.value()));
-            }
-        })
-    };
+/// What is said when all steps are done.
+fn ended(lesson: &LessonPage, panel: &LessonPanelProps, page: &Page) -> Html {
+    let texts = page.texts();
+    let next = panel.catalogue.iter().skip_while(|it| it.slug != lesson.slug).nth(1);
     html! {
-        <select class="lesson-choice" aria-label={page.texts().choose_lesson} {onchange}>
-            { for props.catalogue.iter().map(|head| html! {
-                <option value={head.slug.clone()} selected={head.slug == props.slug}>
-                    { page.language.of(&head.title) }
-                </option>
-            }) }
-        </select>
+        <div class="lesson-done">
+            <h3>{ texts.lesson_done }</h3>
+            if !lesson.learned.is_empty() {
+                <h4>{ texts.learned }</h4>
+                <ul class="learned">
+                    { for lesson.learned.iter().map(|it| html! {
+                        <li>{ markdown::render(page.language.of(it)) }</li>
+                    }) }
+                </ul>
+            }
+            <p>{ texts.lesson_done_more }</p>
+            if let Some(next) = next {
+                <button class="primary" onclick={page.on(Action::Lesson(next.slug.clone()))}>
+                    { fill(texts.next_lesson, &[page.language.of(&next.title)]) }
+                </button>
+            }
+        </div>
     }
 }
 
@@ -205,29 +301,127 @@ fn StepBody(props: &StepBodyProps) -> Html {
         <div class="step-body">
             <div class="prose">{ markdown::render(page.language.of(&step.text)) }</div>
             { for step.commands.iter().map(|command| html! { <Command command={command.clone()} /> }) }
-            if !step.checks.is_empty() {
-                <ul class="checks">
-                    { for step.checks.iter().enumerate().map(|(i, says)| {
-                        let holds = props.hold.get(i).copied().unwrap_or(false);
-                        let state = if holds { texts.check_holds } else { texts.check_waits };
-                        html! {
-                            <li class={classes!("check", holds.then_some("holds"))}>
-                                <span class="check-mark" role="img" aria-label={state}>
-                                    if holds { { icon(Icon::Tick) } }
-                                </span>
-                                { page.language.of(says) }
-                            </li>
-                        }
-                    }) }
-                </ul>
-            }
+            if let Some(look) = &step.look { { look_at(look, &page) } }
+            { checks(step, &props.hold, &page) }
+            { for step.quiz.iter().enumerate().map(|(i, quiz)| html! {
+                <Quiz key={i} quiz={Rc::new(quiz.clone())} />
+            }) }
             <Hints step={step.clone()} />
-            if can_go_on {
-                <button class="primary next" onclick={page.on(Action::Next)}>
-                    { texts.next_step }
+            <div class="step-end">
+                if can_go_on {
+                    <button class="primary next" onclick={page.on(Action::Next)}>
+                        { texts.next_step }
+                    </button>
+                }
+                <button class="link reset" title={texts.reset_step_hint} onclick={page.on(Action::ResetStep)}>
+                    { texts.reset_step }
+                </button>
+            </div>
+        </div>
+    }
+}
+
+/// A way to what the step speaks of.
+fn look_at(look: &LookPage, page: &Page) -> Html {
+    let texts = page.texts();
+    let object = ObjectRef::named(&look.object);
+    let stage = Stage::named(&look.view);
+    if object.is_none() && stage.is_none() {
+        return Html::default();
+    }
+    html! {
+        <p class="look-at">
+            { icon(Icon::Glass) }
+            if let Some(stage) = stage {
+                <button class="link" onclick={page.on(Action::Stage(stage))}>
+                    { fill(texts.look_in, &[stage_name(stage, texts)]) }
                 </button>
             }
-        </div>
+            if let Some(object) = object {
+                <button class="link" onclick={page.on(Action::Select(Some(object)))}>
+                    { &look.object }
+                </button>
+            }
+        </p>
+    }
+}
+
+fn stage_name(stage: Stage, texts: &'static naru_web::i18n::Texts) -> &'static str {
+    match stage {
+        Stage::Picture => texts.stage_picture,
+        Stage::Objects => texts.stage_objects,
+        Stage::Flow => texts.stage_flow,
+        Stage::Packets => texts.packets,
+        Stage::Resources => texts.stage_resources,
+    }
+}
+
+fn checks(step: &StepPage, hold: &[bool], page: &Page) -> Html {
+    let texts = page.texts();
+    if step.checks.is_empty() {
+        return Html::default();
+    }
+    html! {
+        <ul class="checks">
+            { for step.checks.iter().enumerate().map(|(i, says)| {
+                let holds = hold.get(i).copied().unwrap_or(false);
+                let state = if holds { texts.check_holds } else { texts.check_waits };
+                html! {
+                    <li class={classes!("check", holds.then_some("holds"))}>
+                        <span class="check-mark" role="img" aria-label={state}>
+                            if holds { { icon(Icon::Tick) } }
+                        </span>
+                        { page.language.of(says) }
+                    </li>
+                }
+            }) }
+        </ul>
+    }
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct QuizProps {
+    quiz: Rc<QuizPage>,
+}
+
+/// A question. Why an answer is right is told once one was chosen.
+#[component]
+fn Quiz(props: &QuizProps) -> Html {
+    let page = use_page();
+    let texts = page.texts();
+    let chosen = use_state(|| None::<usize>);
+    let quiz = &props.quiz;
+    let right = chosen.and_then(|i| quiz.choices.get(i)).map(|(_, right)| *right);
+    html! {
+        <fieldset class="quiz" data-testid="quiz">
+            <legend>{ markdown::render(page.language.of(&quiz.question)) }</legend>
+            { for quiz.choices.iter().enumerate().map(|(i, (text, is_right))| {
+                let picked = *chosen == Some(i);
+                let told = picked || (right.is_some() && *is_right);
+                let class = classes!(
+                    "choice",
+                    picked.then_some("picked"),
+                    told.then_some(if *is_right { "right" } else { "wrong" }),
+                );
+                let onclick = {
+                    let chosen = chosen.clone();
+                    Callback::from(move |_: MouseEvent| chosen.set(Some(i)))
+                };
+                html! {
+                    <button {class} aria-pressed={picked.to_string()} {onclick}>
+                        { page.language.of(text) }
+                        if told {
+                            <span class="choice-mark">{ if *is_right { texts.right } else { texts.wrong } }</span>
+                        }
+                    </button>
+                }
+            }) }
+            <div role="status">
+                if right.is_some() {
+                    <div class="because">{ markdown::render(page.language.of(&quiz.because)) }</div>
+                }
+            </div>
+        </fieldset>
     }
 }
 
@@ -282,10 +476,16 @@ fn Hints(props: &HintsProps) -> Html {
             { for hints.iter().take(*seen).map(|hint| html! {
                 <div class="hint">{ markdown::render(page.language.of(hint)) }</div>
             }) }
+            if *seen > hints.len() {
+                <p class="solution-title">{ texts.solution }</p>
+                { for props.step.solution.iter().map(|command| html! { <Command command={command.clone()} /> }) }
+            }
             if *seen < hints.len() {
                 <button class="link" onclick={more}>
                     { texts.hint }{ format!(" {}/{}", *seen + 1, hints.len()) }
                 </button>
+            } else if *seen == hints.len() && !props.step.solution.is_empty() {
+                <button class="link" onclick={more}>{ texts.show_solution }</button>
             }
         </div>
     }

@@ -1,19 +1,107 @@
-//! The terminal.
+//! A terminal on the screen, and the ways to all of them.
 
-use super::icon::{Icon, icon};
-use crate::context::{Action, Setting, use_page};
+use crate::context::{Action, use_page};
 use crate::dom;
 use crate::xterm::{self, Terminal};
 use js_sys::Uint8Array;
-use naru_web::protocol::Speed;
+use naru_web::protocol::ObjectRef;
 use naru_web::query::Theme;
+use naru_web::store::Store;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::Element;
 use yew::prelude::*;
 
-/// The way to the terminal on the screen. What is written before it is there is kept for it.
+/// Objects whose names are links in a terminal, at most.
+const NAMES_MAX: usize = 5_000;
+
+/// The objects that are known by a name.
+type Names = Rc<RefCell<BTreeMap<String, ObjectRef>>>;
+
+/// The way to every terminal.
+#[derive(Clone, Default)]
+pub struct Screens {
+    screens: Rc<RefCell<BTreeMap<u32, Screen>>>,
+    names: Names,
+    count: u32,
+}
+
+impl PartialEq for Screens {
+    fn eq(&self, other: &Screens) -> bool {
+        Rc::ptr_eq(&self.screens, &other.screens) && self.count == other.count
+    }
+}
+
+impl Screens {
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.count.max(1)
+    }
+
+    /// So many are open.
+    pub fn open(&mut self, count: u32) {
+        self.count = count;
+    }
+
+    /// Opens one more. Returns its number.
+    pub fn open_one_more(&mut self) -> u32 {
+        self.count = self.count() + 1;
+        self.count - 1
+    }
+
+    /// Closes all but the first, and forgets what that has shown.
+    pub fn close(&mut self) {
+        self.count = 1;
+        self.screens.borrow_mut().retain(|number, _| *number == 0);
+        self.of(0).clear();
+    }
+
+    /// The way to one.
+    pub fn of(&self, number: u32) -> Screen {
+        self.screens.borrow_mut().entry(number).or_default().clone()
+    }
+
+    /// The terminal in use, or the first while something else lies there.
+    pub fn current(&self, desk: crate::context::Desk) -> u32 {
+        match desk {
+            crate::context::Desk::Terminal(number) => number,
+            crate::context::Desk::Editor => 0,
+        }
+    }
+
+    /// The sizes that are known: number, columns, rows.
+    pub fn sizes(&self) -> Vec<(u32, u16, u16)> {
+        let screens = self.screens.borrow();
+        let size = |(number, screen): (&u32, &Screen)| {
+            screen.inner.size.get().map(|(columns, rows)| (*number, columns, rows))
+        };
+        screens.iter().filter_map(size).collect()
+    }
+
+    /// Whoever is known by name can be clicked at in what a terminal shows.
+    pub fn set_names(&self, store: &Store) {
+        let mut names = BTreeMap::new();
+        let mut put = |kind: &str, namespace: &str, name: &str| {
+            if names.len() < NAMES_MAX {
+                let object = ObjectRef {
+                    kind: kind.to_owned(),
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                };
+                names.insert(name.to_owned(), object);
+            }
+        };
+        store.nodes.values().for_each(|it| put("Node", "", &it.name));
+        store.services.values().for_each(|it| put("Service", &it.namespace, &it.name));
+        store.workloads.values().for_each(|it| put(&it.kind, &it.namespace, &it.name));
+        store.pods.values().for_each(|it| put("Pod", &it.namespace, &it.name));
+        self.names.replace(names);
+    }
+}
+
+/// The way to a terminal. What is written before it is there is kept for it.
 #[derive(Clone, Default)]
 pub struct Screen {
     inner: Rc<Inner>,
@@ -52,11 +140,6 @@ impl Screen {
         self.with(Terminal::focus);
     }
 
-    /// Columns and rows, once they are known.
-    pub fn size(&self) -> Option<(u16, u16)> {
-        self.inner.size.get()
-    }
-
     /// Notes columns and rows.
     pub fn set_size(&self, columns: u16, rows: u16) {
         self.inner.size.set(Some((columns, rows)));
@@ -74,55 +157,66 @@ impl Screen {
     }
 
     /// Opens xterm.js inside an element.
-    async fn open(self, host: Element, act: Callback<Action>) {
+    async fn open(self, number: u32, host: Element, act: Callback<Action>, names: Names) {
         let typed = act.clone();
         let on_data = Closure::<dyn Fn(Uint8Array)>::new(move |bytes: Uint8Array| {
-            typed.emit(Action::Input(bytes.to_vec()));
+            typed.emit(Action::Input(number, bytes.to_vec()));
         });
+        let sized = act.clone();
         let on_resize = Closure::<dyn Fn(u16, u16)>::new(move |columns, rows| {
-            act.emit(Action::Resize(columns, rows));
+            sized.emit(Action::Resize(number, columns, rows));
         });
-        match xterm::open(&host, &on_data, &on_resize).await {
+        let known = names.clone();
+        let is_name =
+            Closure::<dyn Fn(String) -> bool>::new(move |word| known.borrow().contains_key(&word));
+        let on_name = Closure::<dyn Fn(String)>::new(move |word: String| {
+            let object = names.borrow().get(&word).cloned();
+            act.emit(Action::Select(object));
+        });
+        match xterm::open(&host, &on_data, &on_resize, &is_name, &on_name).await {
             Ok(terminal) => self.attach(terminal.unchecked_into()),
             Err(error) => dom::log_error(&error),
         }
         // They live as long as the page.
         on_data.forget();
         on_resize.forget();
+        is_name.forget();
+        on_name.forget();
     }
 }
 
 #[derive(Clone, PartialEq, Properties)]
-pub struct TerminalPanelProps {
-    pub screen: Screen,
-    pub paused: bool,
+pub struct TerminalViewProps {
+    pub number: u32,
+    pub screens: Screens,
     /// The size of the text in pixels.
     pub text: u32,
     pub screen_reader: bool,
     pub theme: Option<Theme>,
+    pub hidden: bool,
 }
 
-/// The terminal and its bar.
+/// A terminal.
 #[component]
-pub fn TerminalPanel(props: &TerminalPanelProps) -> Html {
+pub fn TerminalView(props: &TerminalViewProps) -> Html {
     let page = use_page();
-    let texts = page.texts();
     let host = use_node_ref();
     let opened = use_state(|| false);
+    let number = props.number;
     {
-        let (host, screen, act) = (host.clone(), props.screen.clone(), page.act.clone());
-        let opened = opened.clone();
+        let (host, act, opened) = (host.clone(), page.act.clone(), opened.clone());
+        let (screen, names) = (props.screens.of(number), props.screens.names.clone());
         use_effect_with((), move |()| {
             if let Some(host) = host.cast::<Element>() {
                 wasm_bindgen_futures::spawn_local(async move {
-                    screen.open(host, act).await;
+                    screen.open(number, host, act, names).await;
                     opened.set(true);
                 });
             }
         });
     }
     {
-        let screen = props.screen.clone();
+        let screen = props.screens.of(number);
         let system = dom::system_theme();
         use_effect_with(
             (props.text, props.screen_reader, props.theme.unwrap_or(system), *opened),
@@ -135,53 +229,11 @@ pub fn TerminalPanel(props: &TerminalPanelProps) -> Html {
             },
         );
     }
-    let set = |setting| page.on(Action::Set(setting));
     html! {
-        <section
-            class="terminal panel"
-            data-testid="terminal"
-            data-region="terminal"
-            tabindex="-1"
-            aria-label={texts.terminal}
-        >
-            <div class="bar">
-                <h2>{ icon(Icon::Prompt) }{ texts.terminal }</h2>
-                if props.paused {
-                    <p class="paused-notice">
-                        { texts.paused_notice }
-                        <button class="link" onclick={page.on(Action::Speed(Speed::REAL))}>
-                            { texts.resume }
-                        </button>
-                    </p>
-                }
-                <div class="bar-tools">
-                    <button
-                        class="tool"
-                        aria-pressed={props.screen_reader.to_string()}
-                        onclick={set(Setting::ScreenReader(!props.screen_reader))}
-                    >
-                        { texts.screen_reader }
-                    </button>
-                    <button
-                        class="tool"
-                        aria-label={texts.text_smaller}
-                        title={texts.text_smaller}
-                        onclick={set(Setting::TerminalText(-1))}
-                    >
-                        { "A−" }
-                    </button>
-                    <button
-                        class="tool"
-                        aria-label={texts.text_larger}
-                        title={texts.text_larger}
-                        onclick={set(Setting::TerminalText(1))}
-                    >
-                        { "A+" }
-                    </button>
-                </div>
-            </div>
-            <p class="unseen" id="terminal-hint">{ texts.terminal_hint }</p>
-            <div class="terminal-host" ref={host} aria-describedby="terminal-hint" />
-        </section>
+        <div
+            class={classes!("terminal-host", props.hidden.then_some("put-away"))}
+            ref={host}
+            aria-describedby="terminal-hint"
+        />
     }
 }

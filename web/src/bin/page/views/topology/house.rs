@@ -10,25 +10,12 @@ use naru_web::scene::{House as Plan, ROOF, Rect};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// All houses, and before them the ropes that tie them to the pier.
+/// All houses.
 #[component]
 pub fn Houses(props: &PartProps) -> Html {
-    let PartProps { store, scene, traffic, selected } = props;
-    let pier = scene.pier.bottom() + 9.0;
+    let PartProps { store, scene, traffic, selected, .. } = props;
     html! {
         <g class="houses">
-            { for scene.houses.iter().map(|plan| {
-                let ridge = plan.rect.top_middle();
-                html! {
-                    <line
-                        class="mooring"
-                        x1={ridge.x.to_string()}
-                        x2={ridge.x.to_string()}
-                        y1={pier.to_string()}
-                        y2={(ridge.y + 6.0).to_string()}
-                    />
-                }
-            }) }
             { for scene.houses.iter().filter_map(|plan| {
                 let node = store.nodes.get(&plan.uid)?;
                 let busy = traffic.pulses.iter().any(|pulse| {
@@ -42,6 +29,29 @@ pub fn Houses(props: &PartProps) -> Html {
                         selected={selected.clone()}
                         {busy}
                     />
+                })
+            }) }
+        </g>
+    }
+}
+
+/// The names on the roofs, before which no line passes.
+#[component]
+pub fn HouseNames(props: &PartProps) -> Html {
+    html! {
+        <g class="house-names" aria-hidden="true">
+            { for props.scene.houses.iter().filter_map(|plan| {
+                let node = props.store.nodes.get(&plan.uid)?;
+                let rect = plan.rect;
+                Some(html! {
+                    <text
+                        key={plan.uid.as_str()}
+                        class={classes!("name", (!node.roles.is_empty()).then_some("office"))}
+                        x={rect.middle().x.to_string()}
+                        y={(rect.y + 29.0).to_string()}
+                    >
+                        { fit(&node.name, rect.w - 72.0, 13.0) }
+                    </text>
                 })
             }) }
         </g>
@@ -103,9 +113,6 @@ fn House(props: &HouseProps) -> Html {
                 />
                 <path class="roof" d={roof(rect)} />
                 <path class="ridge" d={ridge(rect)} />
-                <text class="name" x={rect.middle().x.to_string()} y={(rect.y + 29.0).to_string()}>
-                    { fit(&node.name, rect.w - 72.0, 7.4) }
-                </text>
                 <circle
                     class={classes!("node-state", node.ready.then_some("ready"))}
                     cx={rect.middle().x.to_string()}

@@ -1,11 +1,11 @@
 //! The river: services with their lines to pods, and workloads.
 
-use super::{PartProps, chooser, fit};
+use super::{PartProps, chooser, fit, measure};
 use crate::context::use_page;
 use naru_cluster::view::{ServiceView, WorkloadView};
 use naru_web::i18n::fill;
 use naru_web::protocol::ObjectRef;
-use naru_web::scene::{Rect, Scene, falling_line};
+use naru_web::scene::{Point, Rect, Scene, falling_line};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -16,6 +16,7 @@ pub fn River(props: &PartProps) -> Html {
     html! {
         <g class="river">
             { water(scene) }
+            { moorings(scene) }
             { for scene.services.iter().filter_map(|(uid, rect)| {
                 let service = store.services.get(uid)?;
                 Some(html! {
@@ -28,6 +29,22 @@ pub fn River(props: &PartProps) -> Html {
                     <Workload key={uid.as_str()} workload={workload.clone()} rect={*rect} selected={props.selected.clone()} />
                 })
             }) }
+            { for scene.ingresses.iter().filter_map(|(uid, rect)| {
+                let ingress = store.ingresses.get(uid)?;
+                let note = ingress.hosts.join(", ");
+                let chip = Chip { kind: "Ingress", class: "ingress", name: ingress.name.clone(), note };
+                Some(html! {
+                    <PlainChip key={uid.as_str()} {chip} namespace={ingress.namespace.clone()} rect={*rect} selected={props.selected.clone()} />
+                })
+            }) }
+            { for scene.claims.iter().filter_map(|(uid, rect)| {
+                let claim = store.claims.get(uid)?;
+                let note = format!("{} {} {}", claim.phase, claim.capacity, claim.class);
+                let chip = Chip { kind: "PersistentVolumeClaim", class: "claim", name: claim.name.clone(), note };
+                Some(html! {
+                    <PlainChip key={uid.as_str()} {chip} namespace={claim.namespace.clone()} rect={*rect} selected={props.selected.clone()} />
+                })
+            }) }
         </g>
     }
 }
@@ -37,6 +54,12 @@ pub fn River(props: &PartProps) -> Html {
 pub fn Wires(props: &PartProps) -> Html {
     html! {
         <g class="wires">
+            { for props.scene.roads.iter().map(|(from, to)| html! {
+                <path class="road" d={hanging_line(*from, *to)} />
+            }) }
+            { for props.scene.ropes.iter().map(|(from, to)| html! {
+                <path class="rope" d={falling_line(*from, *to)} />
+            }) }
             { for props.scene.wires.iter().map(|wire| html! {
                 <path
                     key={format!("{}/{}", wire.service, wire.pod)}
@@ -47,6 +70,91 @@ pub fn Wires(props: &PartProps) -> Html {
         </g>
     }
 }
+
+/// The ropes that tie the houses to the pier.
+fn moorings(scene: &Scene) -> Html {
+    let pier = scene.pier.bottom() + 9.0;
+    html! {
+        <g>
+            { for scene.houses.iter().map(|plan| {
+                let ridge = plan.rect.top_middle();
+                html! {
+                    <line
+                        class="mooring"
+                        x1={ridge.x.to_string()}
+                        x2={ridge.x.to_string()}
+                        y1={pier.to_string()}
+                        y2={(ridge.y + 6.0).to_string()}
+                    />
+                }
+            }) }
+        </g>
+    }
+}
+
+/// A line between two things that stand beside one another.
+fn hanging_line(from: Point, to: Point) -> String {
+    let low = from.y.max(to.y) + 16.0;
+    format!("M{} {}C{} {low} {} {low} {} {}", from.x, from.y, from.x, to.x, to.x, to.y)
+}
+
+/// What is written on a plain chip.
+#[derive(Clone, PartialEq)]
+struct Chip {
+    kind: &'static str,
+    class: &'static str,
+    name: String,
+    note: String,
+}
+
+#[derive(Clone, PartialEq, Properties)]
+struct PlainChipProps {
+    chip: Chip,
+    namespace: String,
+    rect: Rect,
+    selected: Option<ObjectRef>,
+}
+
+/// An ingress, or a claim of a volume.
+#[component]
+fn PlainChip(props: &PlainChipProps) -> Html {
+    let page = use_page();
+    let texts = page.texts();
+    let PlainChipProps { chip, namespace, rect, selected } = props;
+    let object = ObjectRef {
+        kind: chip.kind.to_owned(),
+        namespace: namespace.clone(),
+        name: chip.name.clone(),
+    };
+    let chosen = selected.as_ref() == Some(&object);
+    let (onclick, onkeydown) = chooser(&page.act, object);
+    let kind = if chip.class == "ingress" { texts.ingress } else { texts.claim };
+    let label = format!("{kind} {}, {}", chip.name, chip.note);
+    html! {
+        <g
+            class={classes!("chip", chip.class, "object", chosen.then_some("chosen"))}
+            style={format!("transform: translate({}px, {}px)", rect.x, rect.y)}
+            role="button"
+            tabindex="0"
+            aria-label={label.clone()}
+            data-testid={chip.class}
+            data-name={chip.name.clone()}
+            {onclick}
+            {onkeydown}
+        >
+            <title>{ label }</title>
+            <rect width={rect.w.to_string()} height={rect.h.to_string()} rx="6" />
+            <path class="sign" d={if chip.class == "ingress" { SIGNPOST } else { BARREL }} />
+            <text class="name" x="38" y="19">{ fit(&chip.name, rect.w - 48.0, 12.5) }</text>
+            <text class="note" x="38" y="35">{ fit(&chip.note, rect.w - 48.0, 10.5) }</text>
+        </g>
+    }
+}
+
+/// A post with a sign: where to go.
+const SIGNPOST: &str = "M20 12v22M12 14h16l4 4-4 4H12z";
+/// A barrel: what is kept.
+const BARREL: &str = "M13 15v15c0 4 14 4 14 0V15M13 15c0-4 14-4 14 0s-14 4-14 0";
 
 /// Waves between the pier and the houses.
 fn water(scene: &Scene) -> Html {
@@ -128,8 +236,8 @@ fn Service(props: &ServiceProps) -> Html {
                 <circle r="11" />
                 <path d="M0-5.5V5M-5.5 1.500A5.5 5.5 0 0 0 5.5 1.500M-3-3H3" />
             </g>
-            <text class="name" x="42" y="20">{ fit(&service.name, rect.w - 54.0, 7.0) }</text>
-            <text class="note" x="42" y="35">{ fit(&address, rect.w - 52.0, 6.2) }</text>
+            <text class="name" x="42" y="20">{ fit(&service.name, rect.w - 54.0, 12.5) }</text>
+            <text class="note" x="42" y="35">{ fit(&address, rect.w - 52.0, 10.5) }</text>
         </g>
     }
 }
@@ -154,8 +262,10 @@ fn Workload(props: &WorkloadProps) -> Html {
     let (onclick, onkeydown) = chooser(&page.act, object);
     let count = format!("{}/{}", workload.ready, workload.desired);
     let label = format!("{} {} {count}", workload.kind, workload.name);
-    // A row of lanterns, lit for each pod that is ready; at most so many find room.
-    let lanterns = workload.desired.min(12);
+    let note = format!("{} {count}", workload.kind);
+    // A row of lanterns, lit for each pod that is ready, where there is room for all of them.
+    let room = ((rect.w - 34.0 - measure(&note, 10.5)) / 8.0).max(0.0) as u32;
+    let lanterns = if workload.desired > room { 0 } else { workload.desired };
     html! {
         <g
             class={classes!("workload", "object", chosen.then_some("chosen"))}
@@ -170,8 +280,8 @@ fn Workload(props: &WorkloadProps) -> Html {
         >
             <title>{ label }</title>
             <rect width={rect.w.to_string()} height={rect.h.to_string()} rx="6" />
-            <text class="name" x="12" y="19">{ fit(&workload.name, rect.w - 24.0, 7.0) }</text>
-            <text class="note" x="12" y="35">{ format!("{} {count}", workload.kind) }</text>
+            <text class="name" x="12" y="19">{ fit(&workload.name, rect.w - 24.0, 12.5) }</text>
+            <text class="note" x="12" y="35">{ note }</text>
             <g transform={format!("translate({} 31)", rect.w - 12.0)}>
                 { for (0..lanterns).map(|i| html! {
                     <circle

@@ -86,10 +86,10 @@ fn packet(props: &PartProps, stations: &Stations) -> Option<Html> {
                 <rect x="-9" y="-6.5" width="18" height="13" rx="2.5" />
                 <path d="M-9-5.500L0 1.5 9-5.5" />
                 <text class="name" x={x.to_string()} y="-2" text-anchor={anchor}>
-                    { fit(&packet.summary, room, 7.0) }
+                    { fit(&packet.summary, room, 12.5) }
                 </text>
                 <text class="note" x={x.to_string()} y="12" text-anchor={anchor}>
-                    { fit(&what.unwrap_or_default(), room, 6.2) }
+                    { fit(&what.unwrap_or_default(), room, 11.0) }
                 </text>
             </g>
         </>

@@ -1,0 +1,9 @@
+// What web/build.mjs bundles into codemirror.js: the editor, loaded when it is first wanted.
+export { basicSetup } from "codemirror";
+export { EditorView, keymap } from "@codemirror/view";
+export { Compartment, EditorState } from "@codemirror/state";
+export { indentWithTab } from "@codemirror/commands";
+export { HighlightStyle, indentUnit, syntaxHighlighting } from "@codemirror/language";
+export { setDiagnostics } from "@codemirror/lint";
+export { yaml } from "@codemirror/lang-yaml";
+export { tags } from "@lezer/highlight";
