@@ -3,6 +3,7 @@
 use naru_api::UserInfo;
 use naru_client::{Process, Reconcile};
 use naru_shell::{Program, Signal, Step, Sys};
+use naru_sim::Time;
 use std::fmt;
 
 /// Pieces of work done before others have their turn.
@@ -18,6 +19,14 @@ pub trait InContainer: Reconcile<()> + Clone + 'static {
 
     /// Does what its last pieces of work have left to do on the machine.
     fn settle(&mut self, _sys: &mut dyn Sys) {}
+
+    /// Leaves the machine as if it had not run there: the program ends.
+    fn leave(&mut self, _sys: &mut dyn Sys) {}
+
+    /// When that goes on by itself.
+    fn next_due(&self) -> Option<Time> {
+        None
+    }
 }
 
 /// The program of a controller.
@@ -80,6 +89,16 @@ impl<C: InContainer> ControllerProgram<C> {
     }
 }
 
+fn sooner(step: Step, due: Option<Time>) -> Step {
+    match (step, due) {
+        (Step::Block { until: Some(until) }, Some(due)) => {
+            Step::Block { until: Some(until.min(due)) }
+        }
+        (Step::Block { until: None }, due) => Step::Block { until: due },
+        (step, _) => step,
+    }
+}
+
 impl<C: InContainer> Program for ControllerProgram<C> {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
         let ends = sys.take_signal().is_some();
@@ -88,10 +107,16 @@ impl<C: InContainer> Program for ControllerProgram<C> {
             Ok(step) => {
                 if let Some(controller) = self.process.as_mut().and_then(Process::controller_mut) {
                     controller.settle(sys);
+                    return sooner(step, controller.next_due());
                 }
                 step
             }
-            Err(code) => Step::Exit(code),
+            Err(code) => {
+                if let Some(controller) = self.process.as_mut().and_then(Process::controller_mut) {
+                    controller.leave(sys);
+                }
+                Step::Exit(code)
+            }
         }
     }
 }

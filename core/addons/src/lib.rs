@@ -1,7 +1,10 @@
-//! What runs on a cluster but is not its core: CoreDNS, the metrics server, and the tool of etcd.
+//! What runs on a cluster but is not its core: CoreDNS, ingress-nginx, MetalLB, the metrics server,
+//! provisioners, and the tool of etcd.
 
 mod controller_program;
 pub mod coredns;
 pub mod etcd;
+pub mod ingress;
+pub mod metallb;
 pub mod metricsserver;
 pub mod provisioner;

@@ -15,6 +15,7 @@ mod install;
 mod kubeconfig;
 mod load_balancers;
 mod markcontrolplane;
+mod mirror;
 mod own_scheduler;
 mod packets;
 mod pki;

@@ -2,7 +2,7 @@
 
 use crate::host;
 use crate::profile::Profile;
-use crate::{BootError, programs};
+use crate::{BootError, mirror, programs};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
 use naru_node::NamespaceStack;
@@ -448,10 +448,6 @@ fn files(profile: &Profile, kubeconfig: Option<&str>) -> Result<Vfs, BootError> 
     Ok(fs)
 }
 
-/// Where the manifest of the metrics server is to be had, below its project's address.
-const METRICS_SERVER: [&str; 2] =
-    ["releases/latest/download/components.yaml", "releases/download/v0.7.2/components.yaml"];
-
 fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Result<(), Errno> {
     install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
     fs.symlink("/usr/bin/bash", "/bin/bash")?;
@@ -474,11 +470,7 @@ fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Resul
     for path in own {
         fs.chown(path, Workstation::UID, Workstation::UID)?;
     }
-    for place in METRICS_SERVER {
-        let path = format!("/usr/share/mirror/github.com/kubernetes-sigs/metrics-server/{place}");
-        fs.mkdir_all(path.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
-        fs.write(&path, naru_addons::metricsserver::MANIFEST.as_bytes())?;
-    }
+    mirror::lay(fs)?;
     fs.mkdir_all("/etc")?;
     fs.write("/etc/hostname", b"naru\n")?;
     let (user, home, uid) = (Workstation::USER, Workstation::HOME, Workstation::UID);

@@ -361,7 +361,7 @@ fn first(tuple: Tuple, packet: &Packet) -> Tracked {
         Payload::Tcp(segment) if segment.flags.fin => Some(TcpState::FinWait),
         Payload::Tcp(_) => Some(TcpState::Established),
         Payload::EchoReply { .. } | Payload::IcmpError { .. } => return Tracked::Invalid,
-        Payload::Udp(_) | Payload::EchoRequest { .. } => None,
+        Payload::Udp(_) | Payload::EchoRequest { .. } | Payload::Wrapped { .. } => None,
     };
     Tracked::New(Box::new(Entry::new(tuple, tcp)))
 }

@@ -29,6 +29,8 @@ impl Network {
                 self.pong(ns, packet.dst.port(), Pong::Reply { from, seq, ttl, length });
             }
             Payload::IcmpError { error, about } => self.deliver_error(ns, &packet, error, about),
+            // Unwrapped before: see `Network::unwrap`.
+            Payload::Wrapped { .. } => self.lose(&packet, Drop::NoSocket),
         }
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn type_number(payload: &Payload) -> u8 {
         Payload::IcmpError { error: IcmpError::Unreachable(_), .. } => 3,
         Payload::EchoRequest { .. } => 8,
         Payload::IcmpError { error: IcmpError::TimeExceeded, .. } => 11,
-        Payload::Tcp(_) | Payload::Udp(_) => 255,
+        Payload::Tcp(_) | Payload::Udp(_) | Payload::Wrapped { .. } => 255,
     }
 }
 

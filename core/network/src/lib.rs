@@ -32,7 +32,7 @@ pub use link::{IfIndex, InterfaceInfo, InterfaceKind, Link, Mac};
 pub use namespace::NsId;
 pub use netfilter::Netfilter;
 pub use network::Network;
-pub use packet::{Flags, IcmpError, Protocol, Tuple, Unreachable};
+pub use packet::{Flags, IcmpError, Protocol, Tunnel, Tuple, Unreachable};
 pub use route::Route;
 pub use socket::{Call, SockId, SocketInfo};
 pub use trace::{Addresses, Content, DnsHead, Drop, FlowId, Hop, Outcome, Stage, Trace, TraceId};

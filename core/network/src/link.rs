@@ -1,6 +1,7 @@
 //! Interfaces: loopback, bridges, and the pairs that connect namespaces.
 
 use crate::namespace::NsId;
+use crate::packet::Tunnel;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,6 +46,11 @@ pub(crate) enum Kind {
         peer: (NsId, IfIndex),
         link: Link,
     },
+    Tunnel {
+        tunnel: Tunnel,
+        /// The host behind each next hop.
+        remotes: BTreeMap<IpAddr, IpAddr>,
+    },
 }
 
 /// An interface of a namespace.
@@ -56,11 +62,14 @@ pub(crate) struct Interface {
     pub addresses: Vec<IpNet>,
     /// The bridge whose port this is.
     pub master: Option<IfIndex>,
+    /// Linux: `net.ipv4.conf.*.proxy_arp`: it answers for whatever address is asked for.
+    pub proxy_arp: bool,
 }
 
 impl Interface {
     pub fn new(name: &str, kind: Kind) -> Self {
-        Interface { name: name.into(), kind, up: true, addresses: Vec::new(), master: None }
+        let (name, addresses) = (name.into(), Vec::new());
+        Interface { name, kind, up: true, addresses, master: None, proxy_arp: false }
     }
 
     /// The first address of the same family.
@@ -101,6 +110,8 @@ pub enum InterfaceKind {
         /// Where the other end is.
         peer: (NsId, IfIndex),
     },
+    /// A way to other hosts over the network that is there.
+    Tunnel(Tunnel),
 }
 
 /// An interface, as `ip addr` shows it.

@@ -7,7 +7,7 @@ use crate::packet::unspecified;
 use crate::route::{Route, RouteTable};
 use crate::socket::{Endpoints, SockId};
 use ipnet::IpNet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -39,9 +39,11 @@ pub(crate) struct Namespace {
     pub forwarding: bool,
     /// Linux: `net.bridge.bridge-nf-call-iptables`.
     pub bridge_netfilter: bool,
+    /// Addresses that neighbours are told are here, though no interface has them.
+    pub announced: BTreeSet<IpAddr>,
     pub endpoints: Endpoints,
     /// The socket behind each number, to end them with the namespace.
-    pub sockets: std::collections::BTreeSet<SockId>,
+    pub sockets: BTreeSet<SockId>,
 }
 
 impl Namespace {
@@ -57,8 +59,9 @@ impl Namespace {
             conntrack: Conntrack::default(),
             forwarding: true,
             bridge_netfilter: true,
+            announced: BTreeSet::new(),
             endpoints: Endpoints::new(first_port),
-            sockets: std::collections::BTreeSet::new(),
+            sockets: BTreeSet::new(),
         };
         let lo = space.add_interface(Interface::new("lo", Kind::Loopback));
         for (ip, length) in
@@ -117,6 +120,13 @@ impl Namespace {
     /// Whether an address is this namespace's own.
     pub fn is_local(&self, ip: IpAddr) -> bool {
         ip.is_loopback() || self.locals.contains_key(&ip)
+    }
+
+    /// Whether neighbours that ask for an address are answered by this namespace, at this interface.
+    pub fn answers_for(&self, ip: IpAddr, at: IfIndex) -> bool {
+        self.is_local(ip)
+            || self.announced.contains(&ip)
+            || self.interfaces.get(&at).is_some_and(|interface| interface.proxy_arp)
     }
 
     /// Where a packet to this address goes; `None` when there is no route.

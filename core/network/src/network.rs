@@ -6,7 +6,7 @@ use crate::limits;
 use crate::link::{IfIndex, Interface, InterfaceInfo, InterfaceKind, Kind, Link, Mac};
 use crate::namespace::{Namespace, NsId};
 use crate::netfilter::Netfilter;
-use crate::packet::Packet;
+use crate::packet::{Packet, Tunnel};
 use crate::route::Route;
 use crate::socket::{SockId, Socket};
 use crate::trace::{FlowId, Trace, TraceId, Traces};
@@ -218,6 +218,50 @@ impl Network {
         Ok((first, second))
     }
 
+    /// Makes an interface by which packets go to other hosts wrapped into packets.
+    pub fn add_tunnel(
+        &mut self,
+        ns: NsId,
+        name: &str,
+        tunnel: Tunnel,
+    ) -> Result<IfIndex, TopologyError> {
+        self.check_new(ns, name)?;
+        let kind = Kind::Tunnel { tunnel, remotes: BTreeMap::new() };
+        Ok(self.space(ns)?.add_interface(Interface::new(name, kind)))
+    }
+
+    /// Says which hosts are behind the next hops of a tunnel's routes.
+    pub fn set_tunnel_remotes(
+        &mut self,
+        ns: NsId,
+        name: &str,
+        wanted: BTreeMap<IpAddr, IpAddr>,
+    ) -> Result<(), TopologyError> {
+        match &mut self.interface(ns, name)?.kind {
+            Kind::Tunnel { remotes, .. } => *remotes = wanted,
+            _ => return Err(TopologyError::NoInterface(name.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Lets an interface answer for whatever address is asked for (`proxy_arp`), so that everything
+    /// is sent to this namespace.
+    pub fn set_proxy_arp(&mut self, ns: NsId, iface: &str, on: bool) -> Result<(), TopologyError> {
+        self.interface(ns, iface)?.proxy_arp = on;
+        Ok(())
+    }
+
+    /// Says for which addresses, besides its own, a namespace answers its neighbours.
+    pub fn set_announced(&mut self, ns: NsId, ips: BTreeSet<IpAddr>) -> Result<(), TopologyError> {
+        self.space(ns)?.announced = ips;
+        Ok(())
+    }
+
+    /// For which addresses, besides its own, a namespace answers.
+    pub fn announced(&self, ns: NsId) -> Option<&BTreeSet<IpAddr>> {
+        self.namespaces.get(&ns).map(|space| &space.announced)
+    }
+
     /// Removes an interface; with one end of a cable goes the other.
     pub fn remove_interface(&mut self, ns: NsId, name: &str) -> Result<(), TopologyError> {
         let index = self.index(ns, name)?;
@@ -317,6 +361,7 @@ impl Network {
                 Kind::Loopback => InterfaceKind::Loopback,
                 Kind::Bridge { .. } => InterfaceKind::Bridge,
                 Kind::Veth { peer, .. } => InterfaceKind::Veth { peer },
+                Kind::Tunnel { tunnel, .. } => InterfaceKind::Tunnel(tunnel),
             },
             up: interface.up,
             addresses: interface.addresses.clone(),

@@ -143,8 +143,44 @@ pub enum Unreachable {
     AdminProhibited,
 }
 
+/// How packets are wrapped into others, from host to host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tunnel {
+    /// VXLAN: a frame in a UDP datagram.
+    Vxlan {
+        /// The network's number.
+        vni: u32,
+        /// The port of the datagram: 8472 is Linux' own, 4789 IANA's.
+        port: u16,
+    },
+    /// IP in IP: protocol 4.
+    IpIp,
+}
+
+impl Tunnel {
+    /// What the outer packet is.
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Tunnel::Vxlan { .. } => Protocol::Udp,
+            Tunnel::IpIp => Protocol::Other(4),
+        }
+    }
+
+    /// The outer packet's ports. VXLAN's source port stands for the connection inside.
+    pub(crate) fn ports(self, inner: Tuple) -> (u16, u16) {
+        match self {
+            Tunnel::Vxlan { port, .. } => {
+                let mixed = u32::from(inner.src.port()) << 16 | u32::from(inner.dst.port());
+                let mixed = mixed.wrapping_mul(0x9e37_79b1) >> 16;
+                (32_768 + (mixed as u16) % 28_232, port)
+            }
+            Tunnel::IpIp => (0, 0),
+        }
+    }
+}
+
 /// What a packet carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Payload {
     Tcp(Segment),
     Udp(Vec<u8>),
@@ -160,6 +196,11 @@ pub(crate) enum Payload {
     IcmpError {
         error: IcmpError,
         about: Tuple,
+    },
+    /// Another packet, on its way through a tunnel.
+    Wrapped {
+        tunnel: Tunnel,
+        inner: Box<Packet>,
     },
 }
 
@@ -187,6 +228,7 @@ impl Packet {
         match self.payload {
             Payload::Tcp(_) => Protocol::Tcp,
             Payload::Udp(_) => Protocol::Udp,
+            Payload::Wrapped { tunnel, .. } => tunnel.protocol(),
             _ => Protocol::Icmp,
         }
     }

@@ -3,7 +3,7 @@
 use crate::conntrack::{Manip, Tracked};
 use crate::icmp;
 use crate::limits;
-use crate::link::{IfIndex, Kind};
+use crate::link::{IfIndex, Interface, Kind};
 use crate::namespace::{Decision, Namespace, NsId};
 use crate::netfilter::{
     AddrType, Hook, Judgement, NatRange, RejectWith, Sight, TableName, Verdict,
@@ -36,6 +36,11 @@ impl Network {
         let mut packet = Box::new(packet);
         self.traces.begin(self.now, &mut packet);
         self.hop(ns, &packet, None, Stage::Sent);
+        self.depart(ns, packet);
+    }
+
+    /// A packet of this namespace finds its way.
+    fn depart(&mut self, ns: NsId, mut packet: Box<Packet>) {
         let Some(first) = self.decide(ns, packet.dst.ip()) else {
             return self.lose(&packet, Drop::NoRoute);
         };
@@ -90,7 +95,7 @@ impl Network {
         mut packet: Box<Packet>,
     ) {
         let Some(space) = self.namespaces.get(&ns) else { return };
-        let for_host = space.is_local(next_hop);
+        let for_host = space.is_local(next_hop) || space.announced.contains(&next_hop);
         let filters = space.bridge_netfilter;
         let ifaces = Ifaces { input: Some(bridge), output: None };
         if for_host {
@@ -148,6 +153,7 @@ impl Network {
     fn take(&mut self, ns: NsId, input: IfIndex, mut packet: Box<Packet>) {
         let ifaces = Ifaces { input: Some(input), output: None };
         match self.hook(ns, Hook::Input, &mut packet, ifaces) {
+            Ok(()) if matches!(packet.payload, Payload::Wrapped { .. }) => self.unwrap(ns, packet),
             Ok(()) => {
                 self.hop(ns, &packet, Some(input), Stage::Received);
                 self.deliver(ns, packet);
@@ -172,14 +178,11 @@ impl Network {
         let Decision::Out { iface, next_hop } = decision else {
             return self.loop_back(ns, packet);
         };
-        let is_bridge = self
-            .namespaces
-            .get(&ns)
-            .and_then(|space| space.interfaces.get(&iface))
-            .is_some_and(|interface| matches!(interface.kind, Kind::Bridge { .. }));
-        let port = match is_bridge {
-            true => self.bridge_port(ns, iface, next_hop, None),
-            false => Some(iface).filter(|iface| self.leads_to(ns, *iface, next_hop, 0)),
+        let out = self.namespaces.get(&ns).and_then(|space| space.interfaces.get(&iface));
+        let port = match out.map(|interface| &interface.kind) {
+            Some(Kind::Tunnel { .. }) => return self.wrap(ns, iface, next_hop, packet),
+            Some(Kind::Bridge { .. }) => self.bridge_port(ns, iface, next_hop, None),
+            _ => Some(iface).filter(|iface| self.leads_to(ns, *iface, next_hop, 0)),
         };
         match port {
             Some(port) => self.cable(ns, port, next_hop, packet),
@@ -188,6 +191,44 @@ impl Network {
                 self.plan(NEIGHBOUR_TIMEOUT, event);
             }
         }
+    }
+
+    /// Sends a packet through a tunnel: it becomes the content of another, to the host behind its
+    /// next hop, and goes on in the same trace.
+    fn wrap(&mut self, ns: NsId, iface: IfIndex, next_hop: IpAddr, mut packet: Box<Packet>) {
+        self.hop(ns, &packet, Some(iface), Stage::Link);
+        let space = self.namespaces.get(&ns);
+        let interface = space.and_then(|space| space.interfaces.get(&iface));
+        let Some(Kind::Tunnel { tunnel, remotes }) = interface.map(|it| &it.kind) else { return };
+        let tunnel = *tunnel;
+        let ends =
+            remotes.get(&next_hop).copied().and_then(|to| Some((space?.source_for(to)?, to)));
+        // Tunnels do not lead through tunnels.
+        let bare = !matches!(packet.payload, Payload::Wrapped { .. });
+        let Some((from, to)) = ends.filter(|_| bare) else {
+            return self.lose(&packet, Drop::NoNeighbour);
+        };
+        packet.mark = 0;
+        packet.tracked = Tracked::Not;
+        let (source, port) = tunnel.ports(packet.tuple());
+        let (src, dst) = (SocketAddr::new(from, source), SocketAddr::new(to, port));
+        let (trace, flow, cause) = (packet.trace, packet.flow, packet.cause);
+        let payload = Payload::Wrapped { tunnel, inner: packet };
+        let outer = Box::new(Packet { trace, ..new_packet(src, dst, payload, flow, cause) });
+        self.hop(ns, &outer, None, Stage::Wrapped);
+        self.depart(ns, outer);
+    }
+
+    /// A packet has come through a tunnel.
+    fn unwrap(&mut self, ns: NsId, packet: Box<Packet>) {
+        let Payload::Wrapped { tunnel, inner } = packet.payload else { return };
+        let interfaces = self.namespaces.get(&ns).into_iter().flat_map(|space| &space.interfaces);
+        let here = |(_, interface): &(&IfIndex, &Interface)| matches!(&interface.kind, Kind::Tunnel { tunnel: own, .. } if *own == tunnel);
+        let Some(iface) = { interfaces }.find(here).map(|(index, _)| *index) else {
+            return self.lose(&inner, Drop::NoSocket);
+        };
+        self.hop(ns, &inner, Some(iface), Stage::Unwrapped);
+        self.receive(ns, iface, inner);
     }
 
     fn loop_back(&mut self, ns: NsId, packet: Box<Packet>) {
@@ -285,7 +326,7 @@ impl Network {
             return false;
         };
         let Some(space) = self.namespaces.get(peer) else { return false };
-        if space.is_local(ip) {
+        if space.answers_for(ip, *end) {
             return true;
         }
         let Some(bridge) = space.interfaces.get(end).and_then(|end| end.master) else {
@@ -422,6 +463,10 @@ impl Network {
             remembered: false,
             before: addresses(packet),
             after: addresses(packet),
+            wrapped: match packet.payload {
+                Payload::Wrapped { tunnel, .. } => Some(tunnel),
+                _ => None,
+            },
         }
     }
 }

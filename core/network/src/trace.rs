@@ -3,7 +3,7 @@
 use crate::dns;
 use crate::limits;
 use crate::namespace::NsId;
-use crate::packet::{Flags, IcmpError, Packet, Payload, Protocol, Tuple};
+use crate::packet::{Flags, IcmpError, Packet, Payload, Protocol, Tunnel, Tuple};
 use naru_sim::{CauseId, Time};
 use std::collections::VecDeque;
 use std::fmt;
@@ -197,6 +197,8 @@ pub struct Hop {
     pub before: Addresses,
     /// Addresses after.
     pub after: Addresses,
+    /// The packet is wrapped into another here, whose addresses these are.
+    pub wrapped: Option<Tunnel>,
 }
 
 /// Where in the kernel a hop is.
@@ -218,6 +220,10 @@ pub enum Stage {
     Bridge,
     /// Went out on a link.
     Link,
+    /// Was wrapped into another packet, to go through a tunnel.
+    Wrapped,
+    /// Was taken out of the packet into which it was wrapped.
+    Unwrapped,
     /// Reached a socket.
     Received,
 }
@@ -233,6 +239,8 @@ impl fmt::Display for Stage {
             Stage::Postrouting => "postrouting",
             Stage::Bridge => "bridge",
             Stage::Link => "link",
+            Stage::Wrapped => "wrapped",
+            Stage::Unwrapped => "unwrapped",
             Stage::Received => "received",
         })
     }
@@ -383,6 +391,8 @@ fn content(packet: &Packet) -> (Content, Option<Arc<str>>) {
         Payload::EchoReply { seq, length } => {
             (Content::EchoReply { seq: *seq, length: *length }, None)
         }
+        // A wrapped packet goes on in the trace of the one inside.
+        Payload::Wrapped { inner, .. } => content(inner),
         Payload::IcmpError { error, about } => {
             (Content::IcmpError { error: *error, about: *about }, None)
         }

@@ -56,10 +56,7 @@ impl Controller for Kindnet {
             self.policies = cache.list::<NetworkPolicy>("").count();
             return Vec::new();
         }
-        let routes = |object: &Object| object.get::<Node>().and_then(pod_route);
-        let (before, after) = (old.and_then(routes), routes(&event.object));
-        let gone = event.kind == naru_api::WatchEventType::Deleted;
-        if before == after && !gone { Vec::new() } else { vec![event.object.key()] }
+        moved(event, old)
     }
 }
 
@@ -89,20 +86,48 @@ impl Reconcile<HostRoutes<'_>> for Kindnet {
     }
 }
 
-/// A node's pods, and the address by which they are reached.
-fn pod_route(node: &Node) -> Option<(IpNet, IpAddr)> {
-    let range = node.spec.as_ref()?.pod_cidr.as_deref()?.parse().ok()?;
-    let addresses = node.status.as_ref()?.addresses.as_ref()?;
-    let internal = addresses.iter().find(|address| address.type_ == "InternalIP")?;
-    Some((range, internal.address.parse().ok()?))
+/// The node itself if its pods, or the way to them, are others than before.
+pub fn moved(event: &WatchEvent, old: Option<&Object>) -> Vec<Key> {
+    let routes = |object: &Object| object.get::<Node>().and_then(pod_route);
+    let (before, after) = (old.and_then(routes), routes(&event.object));
+    let gone = event.kind == naru_api::WatchEventType::Deleted;
+    if before == after && !gone { Vec::new() } else { vec![event.object.key()] }
 }
 
-/// Makes these the routes to other nodes' pods: what is missing is added, and what was there
-/// over the same next hops or to the same pods is replaced.
+/// A node's pods, and the address by which they are reached.
+fn pod_route(node: &Node) -> Option<(IpNet, IpAddr)> {
+    Some((pod_range(node)?, internal_ip(node)?))
+}
+
+/// The addresses of a node's pods.
+pub fn pod_range(node: &Node) -> Option<IpNet> {
+    node.spec.as_ref()?.pod_cidr.as_deref()?.parse().ok()
+}
+
+/// The address of a node.
+pub fn internal_ip(node: &Node) -> Option<IpAddr> {
+    let addresses = node.status.as_ref()?.addresses.as_ref()?;
+    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
+}
+
+/// Makes these the routes to other nodes' pods over the network that the nodes share: see
+/// [`set_routes`].
 pub fn set_pod_routes(
     network: &mut Network,
     host: NsId,
     wanted: &[(IpNet, IpAddr)],
+) -> Result<(), naru_network::TopologyError> {
+    set_routes(network, host, wanted, None)
+}
+
+/// Makes these the routes to other nodes' pods, over this device or over that on which the next hop
+/// is: what is missing is added, and what was there over the same next hops or to the same pods is
+/// replaced.
+pub fn set_routes(
+    network: &mut Network,
+    host: NsId,
+    wanted: &[(IpNet, IpAddr)],
+    over: Option<&str>,
 ) -> Result<(), naru_network::TopologyError> {
     let present = network.routes(host);
     let ours = |route: &&Route| route.via.is_some() && route.to.prefix_len() > 0;
@@ -117,9 +142,10 @@ pub fn set_pod_routes(
             continue;
         }
         let interfaces = network.interfaces(host);
-        let on_link = interfaces
-            .iter()
-            .find(|interface| interface.addresses.iter().any(|net| net.contains(via)));
+        let on_link = interfaces.iter().find(|interface| match over {
+            Some(name) => &*interface.name == name,
+            None => interface.addresses.iter().any(|net| net.contains(via)),
+        });
         let Some(interface) = on_link else { continue };
         let dev = interface.name.to_string();
         network.add_route(host, Route { to: *to, via: Some(*via), dev, src: None })?;

@@ -1,10 +1,12 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
 
+mod calico;
 mod config;
 mod csi_drivers;
 mod disks;
 pub mod docker;
 mod exchange;
+mod flannel;
 mod image_programs;
 mod image_ref;
 mod image_store;
@@ -15,6 +17,7 @@ pub mod limits;
 mod machine;
 mod networkpolicy;
 mod node;
+mod plugins;
 mod portforward;
 mod programs;
 pub mod proxy;

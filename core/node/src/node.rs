@@ -1,9 +1,9 @@
 //! One machine of the cluster: its kubelet, its containers, its end of the network.
 
-use crate::kindnet::{HostRoutes, Kindnet, set_pod_routes};
+use crate::kindnet::set_pod_routes;
 use crate::kubelet::{Kubelet, NodeWorld};
 use crate::machine::Machine;
-use crate::networkpolicy::{self, NetworkPolicies};
+use crate::plugins::NetworkPlugins;
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
 use crate::runtime::{Runtime, Volumes};
 use crate::streams::{self, Streams};
@@ -16,6 +16,7 @@ use naru_client::{Controller, EventRecorder, EventStyle, Process};
 use naru_network::{Network, NsId, TopologyError};
 use naru_shell::{Errno, ProgramTable, Signal};
 use naru_sim::{CauseId, Rng, Time};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,9 +46,7 @@ pub struct Node {
     kubelet: Process<Kubelet>,
     kubelet_runs: bool,
     proxy: Daemon<KubeProxy>,
-    kindnet: Daemon<Kindnet>,
-    /// A part of kindnetd that works once there is a policy.
-    policies: Daemon<NetworkPolicies>,
+    plugins: NetworkPlugins,
     runtime: Runtime,
     streams: Streams,
     machine: Option<Box<Machine>>,
@@ -80,8 +79,7 @@ impl Node {
             kubelet: kubelet_process(&config, &rng),
             kubelet_runs: false,
             proxy: Daemon::new("kube-proxy", proxy_process(&config, &rng)),
-            kindnet: Daemon::new("kindnetd", kindnet_process(&config, &rng)),
-            policies: Daemon::new("kindnetd", NetworkPolicies::process(&config.name, &rng)),
+            plugins: NetworkPlugins::new(&config, &rng),
             streams: Streams::default(),
             machine: None,
             pulling_until: Time::ZERO,
@@ -127,8 +125,7 @@ impl Node {
 
     /// The watches that are open.
     pub fn watch_ids(&self) -> impl Iterator<Item = WatchId> {
-        let daemons = self.proxy.process.watch_ids().chain(self.kindnet.process.watch_ids());
-        let daemons = daemons.chain(self.policies.process.watch_ids());
+        let daemons = self.proxy.process.watch_ids().chain(self.plugins.watch_ids());
         self.kubelet.watch_ids().chain(daemons)
     }
 
@@ -137,8 +134,7 @@ impl Node {
     pub fn deliver(&mut self, env: &mut Env<'_>) {
         self.kubelet.deliver(env.api);
         self.proxy.deliver(env);
-        self.kindnet.deliver(env);
-        self.policies.deliver(env);
+        self.plugins.deliver(env);
         self.runtime.wake_api_clients(env.now);
         if let Some(machine) = &mut self.machine {
             machine.wake();
@@ -168,8 +164,7 @@ impl Node {
     pub fn next_due(&self) -> Option<Time> {
         let mut dues = vec![
             self.proxy.next_due(),
-            self.kindnet.next_due(),
-            self.policies.next_due(),
+            self.plugins.next_due(),
             self.runtime.next_due(),
             self.host_woken.then_some(Time::ZERO),
             self.streams.next_due(),
@@ -243,15 +238,8 @@ impl Node {
         self.config = Arc::new(config);
         self.kubelet = kubelet_process(&self.config, &self.rng);
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
-        self.new_plugin();
+        self.plugins = NetworkPlugins::new(&self.config, &self.rng);
         self.runtime.volumes = Volumes::with_files(&self.config.files);
-    }
-
-    /// Other processes of the network plugin, which have seen nothing.
-    fn new_plugin(&mut self) {
-        let (config, rng) = (&self.config, &self.rng);
-        self.kindnet = Daemon::new("kindnetd", kindnet_process(config, rng));
-        self.policies = Daemon::new("kindnetd", NetworkPolicies::process(&config.name, rng));
     }
 
     /// Ends everything that Kubernetes runs here, and forgets it, as `kubeadm reset` does. The
@@ -259,8 +247,7 @@ impl Node {
     pub fn reset(&mut self, env: &mut Env<'_>) {
         self.stop(env);
         self.proxy.stop(env);
-        self.kindnet.stop(env);
-        self.policies.stop(env);
+        self.plugins.stop(env);
         self.runtime.power_off(env.net);
         self.streams = Streams::default();
         self.kubelet = kubelet_process(&self.config, &self.rng);
@@ -299,12 +286,13 @@ impl Node {
     pub fn crash(&mut self, env: &mut Env<'_>) {
         self.stop(env);
         self.proxy.stop(env);
-        self.kindnet.stop(env);
-        self.policies.stop(env);
+        self.plugins.stop(env);
         // Other processes will be started, which have seen nothing.
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
-        self.new_plugin();
+        self.plugins = NetworkPlugins::new(&self.config, &self.rng);
         self.runtime.power_off(env.net);
+        // A machine without power answers for nothing. The namespace stays as long as the node.
+        let _ = env.net.set_announced(self.host, BTreeSet::new());
         if let Some(machine) = &mut self.machine {
             machine.power_off();
         }
@@ -358,39 +346,13 @@ impl Node {
 
     fn run_daemons(&mut self, env: &mut Env<'_>) {
         self.proxy.follow_container(&self.runtime, env);
-        self.kindnet.follow_container(&self.runtime, env);
-        self.follow_policies(env);
         while is_due(self.proxy.next_due(), env.now) {
             let mut host = HostNetwork { network: env.net, ns: self.host };
             if !self.proxy.process.work(env.api as &mut dyn ApiService, &mut host) {
                 break;
             }
         }
-        while is_due(self.kindnet.next_due(), env.now) {
-            let mut host =
-                HostRoutes { runtime: &mut self.runtime, network: env.net, host: self.host };
-            if !self.kindnet.process.work(env.api as &mut dyn ApiService, &mut host) {
-                break;
-            }
-        }
-        while is_due(self.policies.next_due(), env.now) {
-            let mut host =
-                HostRoutes { runtime: &mut self.runtime, network: env.net, host: self.host };
-            if !self.policies.process.work(env.api as &mut dyn ApiService, &mut host) {
-                break;
-            }
-        }
-    }
-
-    /// Nodes need not know every pod of the cluster as long as there is no policy.
-    fn follow_policies(&mut self, env: &mut Env<'_>) {
-        let seen = self.kindnet.process.controller().is_some_and(Kindnet::has_policies);
-        if self.kindnet.running && seen {
-            self.policies.follow_container(&self.runtime, env);
-        } else if self.policies.running {
-            self.policies.stop(env);
-            networkpolicy::clear(env.net, self.host);
-        }
+        self.plugins.run(&mut self.runtime, self.host, env);
     }
 
     fn pump(&mut self, env: &mut Env<'_>) {
@@ -417,7 +379,8 @@ impl Node {
     }
 }
 
-fn is_due(due: Option<Time>, now: Time) -> bool {
+/// Whether there is something to do now.
+pub fn is_due(due: Option<Time>, now: Time) -> bool {
     due.is_some_and(|due| due <= now)
 }
 
@@ -437,53 +400,64 @@ fn proxy_process(config: &NodeConfig, rng: &Rng) -> Process<KubeProxy> {
     KubeProxy::process(node, rng)
 }
 
-fn kindnet_process(config: &NodeConfig, rng: &Rng) -> Process<Kindnet> {
-    let user = UserInfo::service_account("kube-system", "kindnet");
-    Process::new("kindnetd", user, rng).with(Kindnet::new(&config.name))
-}
-
 /// A program of the node that works while a container of its name runs.
 #[derive(Clone)]
-struct Daemon<C> {
+pub struct Daemon<C> {
     program: &'static str,
-    process: Process<C>,
+    /// The program's work.
+    pub process: Process<C>,
     running: bool,
     /// The runtime's changes that were looked at last.
     looked: Option<u64>,
 }
 
 impl<C: Controller> Daemon<C> {
-    fn new(program: &'static str, process: Process<C>) -> Self {
+    /// A program that does not run.
+    pub fn new(program: &'static str, process: Process<C>) -> Self {
         Daemon { program, process, running: false, looked: None }
     }
 
     /// Starts with its container and stops with it.
-    fn follow_container(&mut self, runtime: &Runtime, env: &mut Env<'_>) {
+    pub fn follow_container(&mut self, runtime: &Runtime, env: &mut Env<'_>) {
         if self.looked == Some(runtime.changes()) {
             return;
         }
         let wanted = runtime.runs(self.program);
         self.looked = (wanted == self.running).then(|| runtime.changes());
-        if wanted && !self.running {
-            // What cannot be started now is tried again when the node has work next.
-            self.running = self.process.start(env.api).is_ok();
-        } else if !wanted {
+        if wanted {
+            self.start(env);
+        } else {
             self.stop(env);
         }
     }
 
-    fn stop(&mut self, env: &mut Env<'_>) {
+    /// Starts it. What cannot be started now is tried again when the node has work next.
+    pub fn start(&mut self, env: &mut Env<'_>) {
+        if !self.running {
+            self.running = self.process.start(env.api).is_ok();
+        }
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Stops it.
+    pub fn stop(&mut self, env: &mut Env<'_>) {
         if self.running {
             self.process.stop(env.api);
             self.running = false;
         }
     }
 
-    fn deliver(&mut self, env: &mut Env<'_>) {
+    /// Takes what the watches have to deliver.
+    pub fn deliver(&mut self, env: &mut Env<'_>) {
         self.process.deliver(env.api);
     }
 
-    fn next_due(&self) -> Option<Time> {
+    /// When there is work next.
+    pub fn next_due(&self) -> Option<Time> {
         self.process.next_due().filter(|_| self.running)
     }
 }

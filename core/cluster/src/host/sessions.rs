@@ -2,7 +2,7 @@
 
 use super::machine;
 use crate::agenda::Part;
-use crate::{Cluster, programs};
+use crate::{Cluster, mirror, programs};
 use naru_node::docker::Docker;
 use naru_shell::{Link, SessionSpec};
 use naru_sim::Time;
@@ -138,6 +138,7 @@ impl Cluster {
         let made = node.make_machine(programs::on_machines(), &names);
         let machine = made.map_err(|error| error.to_string())?;
         let fs = machine.fs_mut();
+        mirror::lay(fs).map_err(|error| error.to_string())?;
         let mut files = vec![("/etc/hosts".to_owned(), hosts.into_bytes())];
         if !installed {
             let own = super::kubeadm::INSTALLED_FILES.iter();

@@ -12,9 +12,9 @@ use super::resize::ResizePending;
 use super::termination::Termination;
 use super::volumes::{self, PodVolumes, SetUpError};
 use super::{node_status, pod_files};
-use crate::runtime::{ContainerId, Runtime, SandboxConfig, SandboxId};
+use crate::runtime::{ContainerId, HostPort, Runtime, SandboxConfig, SandboxId};
 use crate::{Disks, Image, ImageRef, NodeConfig, RegistryError};
-use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerPort, Node, Pod, PodSpec, PodStatus};
 use naru_api::{Key, Object};
 use naru_client::{Context, EventType};
 use naru_network::{Network, NsId};
@@ -511,6 +511,7 @@ impl PodWorker {
             name: self.key.name.clone(),
             hostname: pod_files::hostname(spec, &self.key.name, &world.config.name),
             host_network: spec.host_network == Some(true),
+            ports: host_ports(spec),
         };
         match world.runtime.run_sandbox(world.network, config) {
             Ok(id) => {
@@ -538,6 +539,19 @@ impl PodWorker {
 }
 
 /// The time, and up to half of it more.
+/// The ports of the node that are to lead to the pod.
+fn host_ports(spec: &PodSpec) -> Vec<HostPort> {
+    let ports = spec.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    let port = |port: &ContainerPort| {
+        Some(HostPort {
+            host: u16::try_from(port.host_port?).ok().filter(|number| *number > 0)?,
+            container: u16::try_from(port.container_port).ok()?,
+            protocol: port.protocol.as_deref().unwrap_or("TCP").to_ascii_lowercase(),
+        })
+    };
+    ports.filter_map(port).collect()
+}
+
 fn jittered(time: Duration, context: &mut Context<'_>) -> Duration {
     let millis = time.as_millis() as u64;
     time + Duration::from_millis(context.rng.below(millis / 2))

@@ -26,9 +26,9 @@ pub struct NetworkPolicies {
 }
 
 impl NetworkPolicies {
-    /// The part as it runs in kindnetd on a node.
-    pub fn process(node: &str, rng: &Rng) -> Process<NetworkPolicies> {
-        let user = UserInfo::service_account("kube-system", "kindnet");
+    /// The part as it runs on a node, in the daemon that has this account.
+    pub fn process(node: &str, account: &str, rng: &Rng) -> Process<NetworkPolicies> {
+        let user = UserInfo::service_account("kube-system", account);
         let policies = NetworkPolicies { node: node.to_owned() };
         Process::new("kube-network-policies", user, rng).with(policies)
     }

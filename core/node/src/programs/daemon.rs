@@ -43,6 +43,17 @@ const DAEMONS: &[(&str, u64, &[&str])] = &[
         ],
     ),
     ("kindnetd", 10, &["main.go:109] connected to apiserver"]),
+    (
+        "flanneld",
+        14,
+        &[
+            "kube.go:149] Waiting 10m0s for node controller to sync",
+            "kube.go:490] Starting kube subnet manager",
+            "main.go:411] Running backend.",
+        ],
+    ),
+    ("calico-node", 40, &["main.go:42] naru/calico-node: felix and BIRD in one program"]),
+    ("calico-kube-controllers", 20, &["main.go:101] Ensuring Calico datastore is initialized"]),
     ("gce-pd-csi-driver", 12, &["main.go:103] Driver vendor version v1.17.4-gke.0"]),
     ("hostpathplugin", 12, &["main.go:92] \"Starting driver\" driver=\"hostpath.csi.k8s.io\""]),
     ("csi-node-driver-registrar", 12, &["main.go:150] \"Version\" version=\"v2.13.0\""]),
@@ -63,6 +74,13 @@ impl Daemon {
 
 impl Program for Daemon {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        // What calico-node is also called for: its probes, and its preparation.
+        let asks = |arg: &String| {
+            arg == "-init" || arg.starts_with("-felix-") || arg.starts_with("-bird-")
+        };
+        if sys.args().iter().skip(1).any(asks) {
+            return Step::Exit(0);
+        }
         sys.catch(Signal::Term);
         if !self.greeted {
             self.greeted = true;

@@ -295,3 +295,71 @@ fn datagrams_forget_an_endpoint_that_is_gone() {
     let nat = lab.network.netfilter(lab.ns).unwrap().save(Some(TableName::Nat));
     assert!(!nat.contains("10.180.0.3"));
 }
+
+/// How many of `count` connections each of these servers gets.
+fn spread(lab: &mut Lab, client: NsId, servers: &[NsId], to: &str, count: usize) -> Vec<usize> {
+    let listen = |ns: &NsId| lab.network.tcp_listen(*ns, "0.0.0.0:80".parse().unwrap()).unwrap();
+    let listeners: Vec<_> = servers.iter().map(listen).collect();
+    let mut counts = vec![0; listeners.len()];
+    for _ in 0..count {
+        assert_eq!(lab.connect(client, to), Ok(()));
+        for (listener, counted) in listeners.iter().zip(&mut counts) {
+            if let Ok((socket, _)) = lab.network.accept(*listener) {
+                *counted += 1;
+                lab.network.close(socket, Call { now: lab.now, ..Call::default() });
+            }
+        }
+    }
+    listeners.iter().for_each(|listener| lab.network.close(*listener, Call::default()));
+    counts
+}
+
+fn balanced(lab: &mut Lab, spec: Value, endpoints: Value) {
+    let (key, service) = named(service("svc9", spec, json!({})));
+    lab.sync(&[(key, service, endpoints)]);
+}
+
+#[test]
+fn ten_thousand_connections_are_spread_evenly() {
+    const COUNT: usize = 10_000;
+    let mut lab = Lab::new();
+    let client = with_pod(&mut lab, "10.0.0.8");
+    let servers = ["10.180.0.1", "10.180.0.2", "10.180.0.3"].map(|ip| with_pod(&mut lab, ip));
+    let endpoints = json!([
+        { "addresses": ["10.180.0.1"] }, { "addresses": ["10.180.0.2"] },
+        { "addresses": ["10.180.0.3"] },
+    ]);
+    balanced(&mut lab, json!({ "clusterIP": "172.30.0.49", "ports": port(json!({})) }), endpoints);
+    let counts = spread(&mut lab, client, &servers, "172.30.0.49:80", COUNT);
+    assert_eq!(counts.iter().sum::<usize>(), COUNT);
+    // Four standard deviations of a binomial distribution with n = 10,000 and p = 1/3.
+    let (mean, bound) = (COUNT as f64 / 3.0, 4.0 * (COUNT as f64 * 2.0 / 9.0).sqrt());
+    for count in &counts {
+        assert!((*count as f64 - mean).abs() < bound, "{counts:?}");
+    }
+}
+
+#[test]
+fn affinity_keeps_a_client_until_it_was_silent_for_too_long() {
+    let mut lab = Lab::new();
+    let client = with_pod(&mut lab, "10.0.0.8");
+    let ips = ["10.180.0.1", "10.180.0.2", "10.180.0.3"];
+    let servers = ips.map(|ip| with_pod(&mut lab, ip));
+    let endpoints = json!([
+        { "addresses": [ips[0]] }, { "addresses": [ips[1]] }, { "addresses": [ips[2]] },
+    ]);
+    let spec = json!({
+        "clusterIP": "172.30.0.49", "ports": port(json!({})), "sessionAffinity": "ClientIP",
+        "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 60 } },
+    });
+    balanced(&mut lab, spec, endpoints);
+    let mut chosen = BTreeSet::new();
+    for _ in 0..20 {
+        let counts = spread(&mut lab, client, &servers, "172.30.0.49:80", 10);
+        let used: Vec<usize> = (0..3).filter(|index| counts[*index] > 0).collect();
+        assert_eq!(used.len(), 1, "{counts:?}");
+        chosen.extend(used);
+        lab.now = lab.now + Duration::from_secs(61);
+    }
+    assert_eq!(chosen.len(), 3, "after a minute of silence lots are drawn anew");
+}

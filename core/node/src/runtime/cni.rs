@@ -19,9 +19,15 @@ pub struct Cni {
     last: u32,
     /// Why no pod can be connected.
     broken: Option<String>,
-    /// The bridge is there.
+    /// The configuration is there.
     built: bool,
+    /// Pods are reached by routes of their own, not over the bridge.
+    routed: bool,
 }
+
+/// Where pods send everything that have routes of their own: an address that is nowhere, for which
+/// the node's end of the cable answers.
+const LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 
 /// What containerd says before there is a configuration.
 const NOT_INITIALIZED: &str = "cni plugin not initialized";
@@ -41,6 +47,7 @@ impl Cni {
             last: GATEWAY,
             broken: Some(NOT_INITIALIZED.to_owned()),
             built: false,
+            routed: false,
         };
         if !config.pod_cidr.is_empty() {
             cni.configure(&config.pod_cidr, network);
@@ -64,6 +71,26 @@ impl Cni {
         self.range = parsed;
         self.broken = self.build_bridge(network).err().map(|error| error.to_string());
         self.built = self.broken.is_none();
+    }
+
+    /// Takes a range into use as Calico's plugin does: no bridge, and a route for each pod. Pods that
+    /// have their network keep it.
+    ///
+    /// Upstream: `cni-plugin/pkg/dataplane/linux/dataplane_linux.go` of Calico.
+    pub fn route(&mut self, range: &str) {
+        let Ok(range) = range.parse::<Ipv4Net>() else {
+            self.broken = Some(format!("invalid CIDR address: {range}"));
+            return;
+        };
+        if !self.routed {
+            (self.range, self.last) = (range, 0);
+            (self.broken, self.built, self.routed) = (None, true, true);
+        }
+    }
+
+    /// How the names of the node's ends of cables begin.
+    pub fn device(&self) -> &'static str {
+        if self.routed { "cali" } else { "veth" }
     }
 
     /// Whether a configuration is there.
@@ -111,6 +138,9 @@ impl Cni {
         place: u32,
     ) -> Result<(), TopologyError> {
         network.add_veth((self.host, veth), (pod, "eth0"), Link::LOCAL)?;
+        if self.routed {
+            return self.lay_route(network, pod, veth, self.address(place));
+        }
         network.set_master(self.host, veth, &self.bridge)?;
         network.add_address(pod, "eth0", self.net(place))?;
         network.add_route(
@@ -124,10 +154,33 @@ impl Cni {
         )
     }
 
+    fn lay_route(
+        &self,
+        network: &mut Network,
+        pod: NsId,
+        veth: &str,
+        ip: Ipv4Addr,
+    ) -> Result<(), TopologyError> {
+        let route = |to: IpNet, via: Option<Ipv4Addr>, dev: &str| Route {
+            to,
+            via: via.map(IpAddr::V4),
+            dev: dev.to_owned(),
+            src: None,
+        };
+        let own = IpNet::V4(Ipv4Net::from(ip));
+        let gateway = IpNet::V4(Ipv4Net::from(LINK_LOCAL));
+        network.set_proxy_arp(self.host, veth, true)?;
+        network.add_route(self.host, route(own, None, veth))?;
+        network.add_address(pod, "eth0", own)?;
+        network.add_route(pod, route(gateway, None, "eth0"))?;
+        network.add_route(pod, route(IpNet::V4(Ipv4Net::default()), Some(LINK_LOCAL), "eth0"))
+    }
+
     /// The next free place after the one given last; around the end to the beginning.
     fn free(&self) -> Option<u32> {
         let size = u32::from(self.range.broadcast()) - u32::from(self.range.network());
-        let places = (self.last + 1..size).chain(GATEWAY + 1..=self.last.min(size - 1));
+        let first = if self.routed { GATEWAY } else { GATEWAY + 1 };
+        let places = (self.last + 1..size).chain(first..=self.last.min(size - 1));
         places.into_iter().find(|place| !self.given.contains(place))
     }
 

@@ -6,6 +6,7 @@ mod cni;
 mod container;
 mod log;
 mod net_stack;
+mod portmap;
 mod sandbox;
 mod volumes;
 mod world;
@@ -14,6 +15,7 @@ pub use cni::Cni;
 pub use container::{Container, ContainerConfig, ContainerId, ContainerState, ExecIo, TapId};
 pub use log::{ContainerLog, LOG_BYTES_MAX, LogLine, Output};
 pub use net_stack::NamespaceStack;
+pub use portmap::HostPort;
 pub use sandbox::{Sandbox, SandboxConfig, SandboxId};
 pub use volumes::{Mount, VolumeId, Volumes};
 
@@ -112,6 +114,12 @@ impl Runtime {
         self.cni.configure(range, network);
     }
 
+    /// Gives pods addresses of this range from now on, each with a route of its own and without a
+    /// bridge.
+    pub fn route_pods(&mut self, range: &str) {
+        self.cni.route(range);
+    }
+
     // ---- sandboxes ----
 
     /// Makes a pod's namespaces. The error is the text of a `FailedCreatePodSandBox` event.
@@ -125,7 +133,7 @@ impl Runtime {
             (self.host, self.host_ip)
         } else {
             let namespace = network.add_namespace(&format!("{}/{}", config.namespace, config.name));
-            let veth = format!("veth{:08x}", self.rng.next_u64() as u32);
+            let veth = format!("{}{:08x}", self.cni.device(), self.rng.next_u64() as u32);
             match self.cni.add(network, namespace, &veth) {
                 Ok(ip) => (namespace, ip),
                 Err(why) => {
@@ -138,6 +146,10 @@ impl Runtime {
                 }
             }
         };
+        if !config.host_network {
+            let laid = portmap::add(network, self.host, id.0, ip, &config.ports);
+            laid.map_err(|why| format!("plugin type=\"portmap\" failed (add): {why}"))?;
+        }
         self.sandboxes.insert(id, Sandbox { config, network: network_id, ip });
         Ok(id)
     }
@@ -157,6 +169,7 @@ impl Runtime {
         let Some(sandbox) = self.sandboxes.get(&id) else { return };
         if !sandbox.config.host_network && network.namespace_name(sandbox.network).is_some() {
             network.remove_namespace(sandbox.network);
+            portmap::remove(network, self.host, id.0, &sandbox.config.ports);
             self.cni.del(sandbox.ip);
         }
     }

@@ -1,5 +1,6 @@
 //! A pod's sandbox: the namespaces that its containers share.
 
+use super::portmap::HostPort;
 use naru_network::NsId;
 use std::net::Ipv4Addr;
 
@@ -18,6 +19,8 @@ pub struct SandboxConfig {
     pub hostname: String,
     /// Whether it uses the node's own network.
     pub host_network: bool,
+    /// Ports of the node that lead to it.
+    pub ports: Vec<HostPort>,
 }
 
 /// A pod's sandbox.

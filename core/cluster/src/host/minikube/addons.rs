@@ -23,7 +23,11 @@ const fn addon(name: &'static str, maintainer: &'static str) -> Addon {
 const ADDONS: [Addon; 8] = [
     addon("dashboard", "Kubernetes"),
     addon("default-storageclass", "Kubernetes"),
-    addon("ingress", "Kubernetes"),
+    Addon {
+        name: "ingress",
+        maintainer: "Kubernetes",
+        manifest: Some(include_str!("../../../../../assets/manifests/ingress-nginx-minikube.yaml")),
+    },
     addon("ingress-dns", "minikube"),
     addon("metallb", "3rd party (MetalLB)"),
     Addon {

@@ -3,7 +3,7 @@
 use super::super::Language;
 use super::rule;
 use crate::packets;
-use naru_network::{Addresses, Content, Drop, Hop, Outcome, Protocol, Stage, Trace};
+use naru_network::{Addresses, Content, Drop, Hop, Outcome, Protocol, Stage, Trace, Tunnel};
 use naru_sim::Time;
 use std::fmt::Write as _;
 
@@ -90,6 +90,17 @@ fn step(packet: &Trace, hop: &Hop, language: Language) -> String {
             format!("브리지 {iface}: 포트에서 포트로 건넵니다"),
             format!("bridge {iface} hands it from port to port"),
         ),
+        Stage::Wrapped => {
+            let (name, ends) = (tunnel_name(hop.wrapped), packets::addresses(hop.before));
+            (
+                format!("다른 패킷에 담아 터널로 보냅니다 ({name}): {ends}"),
+                format!("is wrapped into another packet, for a tunnel ({name}): {ends}"),
+            )
+        }
+        Stage::Unwrapped => (
+            format!("터널의 패킷에서 꺼냅니다: {iface}"),
+            format!("is taken out of the tunnel's packet: {iface}"),
+        ),
         Stage::Link => (format!("링크로 나갑니다: {iface}"), format!("leaves by the link {iface}")),
         Stage::Received if kernel => {
             ("커널이 받습니다".to_owned(), "the kernel receives it".to_owned())
@@ -97,6 +108,14 @@ fn step(packet: &Trace, hop: &Hop, language: Language) -> String {
         Stage::Received => ("소켓이 받습니다".to_owned(), "a socket receives it".to_owned()),
     };
     language.pick(korean, english)
+}
+
+fn tunnel_name(tunnel: Option<Tunnel>) -> String {
+    match tunnel {
+        Some(Tunnel::Vxlan { vni, .. }) => format!("VXLAN {vni}"),
+        Some(Tunnel::IpIp) => "IP in IP".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// The rules that decided at a hop, and what changed. Rules that were only passed by are left out.

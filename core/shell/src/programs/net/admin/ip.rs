@@ -4,7 +4,7 @@
 
 use crate::Sys;
 use crate::programs::tool::Out;
-use naru_network::{InterfaceInfo, InterfaceKind, IpNet, Network, NsId, Route};
+use naru_network::{InterfaceInfo, InterfaceKind, IpNet, Network, NsId, Route, Tunnel};
 use std::net::IpAddr;
 
 /// Whose words are used.
@@ -171,7 +171,12 @@ impl Look<'_> {
 
     fn head(&self, interface: &InterfaceInfo) -> String {
         let (index, name) = (interface.index.0, long_name(interface));
-        let mtu = if is_loopback(interface) { 65_536 } else { 1_500 };
+        let mtu = match interface.kind {
+            InterfaceKind::Loopback => 65_536,
+            InterfaceKind::Tunnel(Tunnel::Vxlan { .. }) => 1_450,
+            InterfaceKind::Tunnel(Tunnel::IpIp) => 1_480,
+            InterfaceKind::Bridge | InterfaceKind::Veth { .. } => 1_500,
+        };
         let master = interface.master.as_ref().map(|it| format!("master {it} "));
         let master = master.unwrap_or_default();
         let flags = flags(interface);
@@ -182,18 +187,24 @@ impl Look<'_> {
             Flavor::Iproute => {
                 let mode = if self.brief { "" } else { "group default " };
                 let state = state(interface);
+                // A tunnel has no queue of its own.
+                let queue = match interface.kind {
+                    InterfaceKind::Tunnel(_) => "",
+                    _ => "qlen 1000",
+                };
                 format!(
                     "{index}: {name}: {flags} mtu {mtu} qdisc noqueue {master}state {state} \
-                     {mode}qlen 1000\n"
+                     {mode}{queue}\n"
                 )
             }
         }
     }
 
     fn hardware(&self, interface: &InterfaceInfo) -> String {
-        let (kind, brd) = match is_loopback(interface) {
-            true => ("loopback", "00:00:00:00:00:00"),
-            false => ("ether", "ff:ff:ff:ff:ff:ff"),
+        let (kind, brd) = match interface.kind {
+            InterfaceKind::Loopback => ("loopback", "00:00:00:00:00:00"),
+            InterfaceKind::Tunnel(Tunnel::IpIp) => ("ipip", "0.0.0.0"),
+            _ => ("ether", "ff:ff:ff:ff:ff:ff"),
         };
         let netns = match interface.kind {
             InterfaceKind::Veth { peer: (ns, _) }
@@ -249,9 +260,19 @@ impl Look<'_> {
             (None, Some(src), Flavor::Busybox) => format!("scope link  src {src} "),
             (None, None, _) => "scope link ".to_owned(),
             (Some(_), Some(src), _) => format!("src {src} "),
-            (Some(_), None, _) => String::new(),
+            (Some(_), None, _) => self.over_tunnel(dev).to_owned(),
         };
         format!("{to} {via}dev {dev} {rest}\n")
+    }
+
+    /// Next hops beyond a tunnel are on no link of this host. IP in IP is what BIRD sets up.
+    fn over_tunnel(&self, dev: &str) -> &'static str {
+        let interfaces = self.network.interfaces(self.ns);
+        match interfaces.iter().find(|it| *it.name == *dev).map(|it| it.kind) {
+            Some(InterfaceKind::Tunnel(Tunnel::IpIp)) => "proto bird onlink ",
+            Some(InterfaceKind::Tunnel(Tunnel::Vxlan { .. })) => "onlink ",
+            _ => "",
+        }
     }
 
     fn route_to(&self, to: &str) -> Printed {
@@ -306,20 +327,25 @@ fn is_loopback(interface: &InterfaceInfo) -> bool {
 }
 
 fn hardware_address(interface: &InterfaceInfo) -> String {
-    match is_loopback(interface) {
-        true => "00:00:00:00:00:00".to_owned(),
-        false => interface.mac.to_string(),
+    match interface.kind {
+        InterfaceKind::Loopback => "00:00:00:00:00:00".to_owned(),
+        InterfaceKind::Tunnel(Tunnel::IpIp) => "0.0.0.0".to_owned(),
+        _ => interface.mac.to_string(),
     }
 }
 
 fn long_name(interface: &InterfaceInfo) -> String {
     match interface.kind {
         InterfaceKind::Veth { peer: (_, index) } => format!("{}@if{}", interface.name, index.0),
+        InterfaceKind::Tunnel(Tunnel::IpIp) => format!("{}@NONE", interface.name),
         _ => interface.name.to_string(),
     }
 }
 
 fn flags(interface: &InterfaceInfo) -> &'static str {
+    if interface.kind == InterfaceKind::Tunnel(Tunnel::IpIp) {
+        return "<NOARP,UP,LOWER_UP>";
+    }
     match (is_loopback(interface), interface.up) {
         (true, _) => "<LOOPBACK,UP,LOWER_UP>",
         (false, true) => "<BROADCAST,MULTICAST,UP,LOWER_UP>",
@@ -328,7 +354,10 @@ fn flags(interface: &InterfaceInfo) -> &'static str {
 }
 
 fn state(interface: &InterfaceInfo) -> &'static str {
-    match (is_loopback(interface), interface.up) {
+    match (
+        matches!(interface.kind, InterfaceKind::Loopback | InterfaceKind::Tunnel(_)),
+        interface.up,
+    ) {
         (true, _) => "UNKNOWN",
         (false, true) => "UP",
         (false, false) => "LOWERLAYERDOWN",

@@ -68,11 +68,11 @@ impl Filter {
             Filter::Not(other) => !other.fits(it),
             Filter::Any(all) => all.iter().any(|filter| filter.fits(it)),
             Filter::Every(all) => all.iter().all(|filter| filter.fits(it)),
-            Filter::Protocol(protocol) => it.trace.protocol == *protocol,
+            Filter::Protocol(protocol) => it.protocol() == *protocol,
             Filter::Family(v4) => it.addresses.src.is_ipv4() == *v4,
             Filter::Ends(side, end) => {
                 let (src, dst) = (it.addresses.src, it.addresses.dst);
-                let has_ports = matches!(it.trace.protocol, Protocol::Tcp | Protocol::Udp);
+                let has_ports = matches!(it.protocol(), Protocol::Tcp | Protocol::Udp);
                 let is = |at: SocketAddr| match end {
                     End::Net(net) => net.contains(&at.ip()),
                     End::Ports(low, high) => has_ports && (*low..=*high).contains(&at.port()),

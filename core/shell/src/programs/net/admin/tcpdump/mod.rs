@@ -191,6 +191,6 @@ impl Capture {
         if self.interface == "any" {
             line += &format!("{:<5} {:<3} ", it.interface, it.direction);
         }
-        line + &packet::text(it.trace, it.addresses, self.numeric)
+        line + &packet::text(it, self.numeric)
     }
 }

@@ -2,14 +2,28 @@
 //!
 //! Upstream: `print-ip.c`, `print-tcp.c`, `print-udp.c`, `print-domain.c`, `print-icmp.c`.
 
+use super::passing::Passing;
 use naru_network::dns::Rcode;
 use naru_network::{
-    Addresses, Content, DnsHead, Flags, IcmpError, Protocol, Trace, Tuple, Unreachable,
+    Addresses, Content, DnsHead, Flags, IcmpError, Protocol, Trace, Tunnel, Tuple, Unreachable,
 };
 use std::net::SocketAddr;
 
 /// `IP 10.244.1.3.40000 > 10.96.0.7.80: Flags [S], seq 1, win 64240, length 0`
-pub fn text(trace: &Trace, addresses: Addresses, numeric: bool) -> String {
+pub fn text(it: &Passing<'_>, numeric: bool) -> String {
+    let Some(tunnel) = it.wrapped else { return plain(it.trace, it.addresses, numeric) };
+    let Addresses { src, dst } = it.addresses;
+    let inner = plain(it.trace, it.inner, numeric);
+    match tunnel {
+        Tunnel::Vxlan { vni, .. } => {
+            let (src, dst) = (end(src, Protocol::Udp, numeric), end(dst, Protocol::Udp, numeric));
+            format!("IP {src} > {dst}: OTV, flags [I] (0x08), overlay 0, instance {vni}\n{inner}")
+        }
+        Tunnel::IpIp => format!("IP {} > {}: {inner}", src.ip(), dst.ip()),
+    }
+}
+
+fn plain(trace: &Trace, addresses: Addresses, numeric: bool) -> String {
     let Addresses { src, dst } = addresses;
     let family = if src.is_ipv4() { "IP" } else { "IP6" };
     let ends = match trace.protocol {

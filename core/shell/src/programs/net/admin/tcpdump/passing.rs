@@ -1,6 +1,8 @@
 //! Which interfaces of a namespace a packet passed, read off its way.
 
-use naru_network::{Addresses, Hop, InterfaceInfo, InterfaceKind, Network, NsId, Stage, Trace};
+use naru_network::{
+    Addresses, Hop, InterfaceInfo, InterfaceKind, Network, NsId, Protocol, Stage, Trace, Tunnel,
+};
 use naru_sim::Time;
 use std::sync::Arc;
 
@@ -15,6 +17,10 @@ pub struct Passing<'a> {
     pub direction: &'static str,
     /// Its addresses there.
     pub addresses: Addresses,
+    /// The addresses of the packet itself.
+    pub inner: Addresses,
+    /// It is wrapped into another packet there, whose addresses these are.
+    pub wrapped: Option<Tunnel>,
     /// The packet.
     pub trace: &'a Trace,
     /// Its place among the packet's passings.
@@ -25,13 +31,30 @@ pub struct Passing<'a> {
 pub fn of<'a>(network: &Network, ns: NsId, trace: &'a Trace) -> Vec<Passing<'a>> {
     let mut found: Vec<Passing<'a>> = Vec::new();
     let mut interfaces = None;
-    for (index, hop) in trace.hops.iter().enumerate().filter(|(_, hop)| hop.ns == ns) {
+    let mut inner = Addresses { src: trace.src, dst: trace.dst };
+    for (index, hop) in trace.hops.iter().enumerate() {
+        if hop.wrapped.is_none() {
+            inner = hop.after;
+        }
+        if hop.ns != ns {
+            continue;
+        }
         let interfaces: &Vec<InterfaceInfo> =
             interfaces.get_or_insert_with(|| network.interfaces(ns));
         let before = index.checked_sub(1).and_then(|before| trace.hops.get(before));
         let mut pass = |interface: Arc<str>, direction| {
             let (at, addresses, order) = (hop.at, hop.before, found.len());
-            found.push(Passing { at, interface, direction, addresses, trace, order });
+            let (wrapped, inner) = (hop.wrapped, inner);
+            found.push(Passing {
+                at,
+                interface,
+                direction,
+                addresses,
+                inner,
+                wrapped,
+                trace,
+                order,
+            });
         };
         if let Some(link) = before.filter(|before| before.stage == Stage::Link) {
             let port = arrival(network, interfaces, link, ns);
@@ -46,6 +69,9 @@ pub fn of<'a>(network: &Network, ns: NsId, trace: &'a Trace) -> Vec<Passing<'a>>
                 }
                 None => pass(name, "In"),
             }
+        }
+        if hop.stage == Stage::Unwrapped {
+            pass(Arc::clone(&hop.iface), "In");
         }
         // libpcap leaves out what goes out by the loopback: it comes in again.
         if hop.stage == Stage::Link && &*hop.iface != "lo" {
@@ -79,4 +105,11 @@ fn arrival(
 fn is_bridged(trace: &Trace, index: usize) -> bool {
     let rest = trace.hops.iter().skip(index);
     rest.take_while(|hop| hop.stage != Stage::Link).any(|hop| hop.stage == Stage::Bridge)
+}
+
+impl Passing<'_> {
+    /// The protocol of what passes: of the outer packet where it is wrapped.
+    pub fn protocol(&self) -> Protocol {
+        self.wrapped.map_or(self.trace.protocol, Tunnel::protocol)
+    }
 }

@@ -1,0 +1,76 @@
+//! Copies of what manifests there are on the internet, by their addresses, on every machine that has
+//! kubectl: `kubectl apply -f URL` reads them, since there is no internet.
+
+use naru_shell::{Errno, Vfs};
+
+/// Where the copies lie.
+const FOLDER: &str = "/usr/share/mirror";
+
+const FLANNEL: &str = include_str!("../../../assets/manifests/kube-flannel.yaml");
+const CALICO: &str = include_str!("../../../assets/manifests/calico.yaml");
+
+const INGRESS_CLOUD: &str = include_str!("../../../assets/manifests/ingress-nginx-cloud.yaml");
+const INGRESS_METAL: &str = include_str!("../../../assets/manifests/ingress-nginx-baremetal.yaml");
+const INGRESS_KIND: &str = include_str!("../../../assets/manifests/ingress-nginx-kind.yaml");
+
+/// Addresses without `https://`, and what is there.
+const COPIES: [(&str, &str); 18] = [
+    (
+        "github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml",
+        naru_addons::metricsserver::MANIFEST,
+    ),
+    (
+        "github.com/kubernetes-sigs/metrics-server/releases/download/v0.7.2/components.yaml",
+        naru_addons::metricsserver::MANIFEST,
+    ),
+    ("github.com/flannel-io/flannel/releases/latest/download/kube-flannel.yml", FLANNEL),
+    ("github.com/flannel-io/flannel/releases/download/v0.27.0/kube-flannel.yml", FLANNEL),
+    ("raw.githubusercontent.com/flannel-io/flannel/master/Documentation/kube-flannel.yml", FLANNEL),
+    ("raw.githubusercontent.com/coreos/flannel/master/Documentation/kube-flannel.yml", FLANNEL),
+    ("raw.githubusercontent.com/projectcalico/calico/v3.28.2/manifests/calico.yaml", CALICO),
+    ("raw.githubusercontent.com/projectcalico/calico/master/manifests/calico.yaml", CALICO),
+    ("docs.projectcalico.org/manifests/calico.yaml", CALICO),
+    ("kind.sigs.k8s.io/examples/ingress/deploy-ingress-nginx.yaml", INGRESS_KIND),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/controller-v1.12.2/deploy/static/provider/cloud/deploy.yaml",
+        INGRESS_CLOUD,
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/main/deploy/static/provider/cloud/deploy.yaml",
+        INGRESS_CLOUD,
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/controller-v1.12.2/deploy/static/provider/baremetal/deploy.yaml",
+        INGRESS_METAL,
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/main/deploy/static/provider/baremetal/deploy.yaml",
+        INGRESS_METAL,
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/controller-v1.12.2/deploy/static/provider/kind/deploy.yaml",
+        INGRESS_KIND,
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/main/deploy/static/provider/kind/deploy.yaml",
+        INGRESS_KIND,
+    ),
+    (
+        "raw.githubusercontent.com/metallb/metallb/v0.14.9/config/manifests/metallb-native.yaml",
+        naru_addons::metallb::MANIFEST,
+    ),
+    (
+        "raw.githubusercontent.com/metallb/metallb/main/config/manifests/metallb-native.yaml",
+        naru_addons::metallb::MANIFEST,
+    ),
+];
+
+/// Lays the copies down on a machine.
+pub fn lay(fs: &mut Vfs) -> Result<(), Errno> {
+    for (place, text) in COPIES {
+        let path = format!("{FOLDER}/{place}");
+        fs.mkdir_all(path.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
+        fs.write(&path, text.as_bytes())?;
+    }
+    Ok(())
+}
