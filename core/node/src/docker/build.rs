@@ -477,6 +477,7 @@ impl Docker {
             name: key.chars().take(12).collect(),
             hostname: "buildkitsandbox".to_owned(),
             host_network: false,
+            ports: Vec::new(),
         };
         let trouble = |message: String| Trouble { message, lines: it.lines };
         let sandbox = self.runtime.run_sandbox(network, sandbox).map_err(trouble)?;

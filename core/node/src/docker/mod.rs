@@ -315,6 +315,7 @@ impl Docker {
             name: container.name.clone(),
             hostname: short.clone(),
             host_network: false,
+            ports: Vec::new(),
         };
         let sandbox = self.runtime.run_sandbox(network, sandbox)?;
         let ip = self.runtime.sandbox(sandbox).map(|sandbox| sandbox.ip);
