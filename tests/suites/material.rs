@@ -50,10 +50,10 @@ fn main() {
             .with_ignored_flag(missing)
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    if let (Some(folder), Ok(told)) = (env::var_os("NARU_RECORD"), told.lock()) {
-        if let Err(error) = record(&PathBuf::from(folder), &told) {
-            eprintln!("{error}");
-        }
+    if let (Some(folder), Ok(told)) = (env::var_os("NARU_RECORD"), told.lock())
+        && let Err(error) = record(&PathBuf::from(folder), &told)
+    {
+        eprintln!("{error}");
     }
     conclusion.exit();
 }

@@ -42,7 +42,7 @@ pub fn run(
 ) -> Answer {
     let flags = match flags("build", args, &FLAGS, false) {
         Ok(flags) => flags,
-        Err(answer) => return Answer { code: 125, ..answer },
+        Err(answer) => return Answer { code: 125, ..*answer },
     };
     let quiet = flags.is_on("quiet");
     if let Ok(id) = ask.state.parse::<u64>() {

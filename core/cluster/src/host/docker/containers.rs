@@ -26,7 +26,7 @@ pub fn ps(cluster: &mut Cluster, args: &[String]) -> Answer {
     ];
     let flags = match flags("ps", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let now = cluster.now();
     let all = flags.is_on("all");
@@ -107,7 +107,7 @@ pub fn power(cluster: &mut Cluster, ask: &Ask<'_>, verb: &str, args: &[String]) 
     ];
     let flags = match flags(verb, args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if flags.words.is_empty() {
         return needs(verb, "at least 1 argument", "[OPTIONS] CONTAINER [CONTAINER...]");
@@ -200,7 +200,7 @@ pub fn rm(cluster: &mut Cluster, args: &[String]) -> Answer {
     let known: [Known; 2] = [("force", "f", false), ("volumes", "v", false)];
     let flags = match flags("rm", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if flags.words.is_empty() {
         return needs("rm", "at least 1 argument", "[OPTIONS] CONTAINER [CONTAINER...]");
@@ -242,7 +242,7 @@ pub fn logs(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
     ];
     let flags = match flags("logs", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let [name] = flags.words.as_slice() else {
         return needs("logs", "1 argument", "[OPTIONS] CONTAINER");
@@ -278,7 +278,7 @@ pub fn exec(cluster: &mut Cluster, args: &[String]) -> Answer {
     ];
     let flags = match flags("exec", args, &known, true) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let (name, command) = match flags.words.as_slice() {
         [name, command @ ..] if !command.is_empty() => (name, command),
@@ -358,7 +358,7 @@ pub fn inspect(cluster: &mut Cluster, args: &[String]) -> Answer {
     let known: [Known; 3] = [("format", "f", true), ("type", "", true), ("size", "s", false)];
     let flags = match flags("inspect", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let [name] = flags.words.as_slice() else {
         return needs("inspect", "at least 1 argument", "[OPTIONS] NAME|ID [NAME|ID...]");

@@ -75,7 +75,7 @@ pub fn pull(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
         [("quiet", "q", false), ("all-tags", "a", false), ("platform", "", true)];
     let flags = match flags("pull", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let [image] = flags.words.as_slice() else {
         return needs("pull", "1 argument", "[OPTIONS] NAME[:TAG|@DIGEST]");
@@ -113,7 +113,7 @@ pub fn push(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
     let known: [Known; 2] = [("quiet", "q", false), ("all-tags", "a", false)];
     let flags = match flags("push", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let [image] = flags.words.as_slice() else {
         return needs("push", "1 argument", "[OPTIONS] NAME[:TAG]");
@@ -163,7 +163,7 @@ pub fn login(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
         [("username", "u", true), ("password", "p", true), ("password-stdin", "", false)];
     let flags = match flags("login", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let asks = |prompt: &str, state: String| {
         let next = Next { state, reads: true, ..Next::default() };
@@ -231,7 +231,7 @@ pub fn list(cluster: &mut Cluster, args: &[String]) -> Answer {
     ];
     let flags = match flags("images", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let now = cluster.now();
     let wanted = flags.words.first().and_then(|name| ImageRef::parse(name).ok());
@@ -303,7 +303,7 @@ pub fn remove(cluster: &mut Cluster, args: &[String]) -> Answer {
     let known: [Known; 2] = [("force", "f", false), ("no-prune", "", false)];
     let flags = match flags("rmi", args, &known, false) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if flags.words.is_empty() {
         return needs("rmi", "at least 1 argument", "[OPTIONS] IMAGE [IMAGE...]");

@@ -159,7 +159,12 @@ fn later(answer: Answer, after: Duration, state: impl Into<String>) -> Answer {
 }
 
 /// Reads flags. `-it` is `-i -t`; with `leading`, the first word ends them.
-fn flags(verb: &str, args: &[String], known: &[Known], leading: bool) -> Result<Flags, Answer> {
+fn flags(
+    verb: &str,
+    args: &[String],
+    known: &[Known],
+    leading: bool,
+) -> Result<Flags, Box<Answer>> {
     let mut spread: Vec<String> = Vec::new();
     let mut rest = args.iter();
     let takes_value = |letter: char| {
@@ -194,12 +199,14 @@ fn flags(verb: &str, args: &[String], known: &[Known], leading: bool) -> Result<
             }
         }
     }
-    let mut read = Flags::parse(&spread, known).map_err(|why| Answer {
-        code: 125,
-        ..err(format!(
-            "{why}\n\nUsage:  docker {verb} [OPTIONS]\n\nRun 'docker {verb} --help' for more \
+    let mut read = Flags::parse(&spread, known).map_err(|why| {
+        Box::new(Answer {
+            code: 125,
+            ..err(format!(
+                "{why}\n\nUsage:  docker {verb} [OPTIONS]\n\nRun 'docker {verb} --help' for more \
              information\n"
-        ))
+            ))
+        })
     })?;
     read.words.extend(read.rest.take().unwrap_or_default());
     Ok(read)

@@ -44,7 +44,7 @@ const EPHEMERAL: u16 = 32_768;
 pub fn run(cluster: &mut Cluster, ask: &Ask<'_>, verb: &str, args: &[String]) -> Answer {
     let flags = match flags(verb, args, &FLAGS, true) {
         Ok(flags) => flags,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let [image, command @ ..] = flags.words.as_slice() else {
         return needs(verb, "at least 1 argument", "[OPTIONS] IMAGE [COMMAND] [ARG...]");
