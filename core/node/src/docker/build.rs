@@ -472,7 +472,6 @@ impl Docker {
         };
         build.vertices.push(Vertex { name, ..Vertex::default() });
         let sandbox = SandboxConfig {
-            ports: Vec::new(),
             namespace: "buildkit".to_owned(),
             name: key.chars().take(12).collect(),
             hostname: "buildkitsandbox".to_owned(),

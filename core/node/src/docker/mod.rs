@@ -310,7 +310,6 @@ impl Docker {
         let config = config_of(container);
         let short: String = container.hex.chars().take(12).collect();
         let sandbox = SandboxConfig {
-            ports: Vec::new(),
             namespace: "docker".to_owned(),
             name: container.name.clone(),
             hostname: short.clone(),
