@@ -144,6 +144,42 @@ fn sections(text: &str) -> BTreeMap<String, Section> {
     sections
 }
 
+/// Why a v1.33 cluster, or this one, answers otherwise than the text; "" where it does not. A first
+/// word for the record, where a better one can be written.
+const WHY: [(&str, &str); 16] = [
+    ("is not supported anymore. Use exec", "Old: kubectl wants `--` before the command now."),
+    ("unknown flag: --generator", "Old: `kubectl run` makes pods only, and has no generators."),
+    ("unknown command \"rolling-update\"", "Old: `kubectl rollout` has taken its place."),
+    ("--record has been deprecated", "Old: `--record` is to be removed."),
+    (
+        "in version \"extensions/v1beta1\"",
+        "Old: removed in v1.16 and v1.22; `networking.k8s.io/v1` or `apps/v1` now.",
+    ),
+    ("in version \"apps/v1beta1\"", "Old: removed in v1.16; `apps/v1` now."),
+    ("Endpoints is deprecated", "v1.33 warns of Endpoints."),
+    ("? 124", "Goes on until it is interrupted: the test did that."),
+    ("the sandbox has no internet", "What is at this address is not kept in the sandbox."),
+    (
+        "Could not resolve host",
+        "The text means a place inside of the cluster, or a host that the sandbox does not know.",
+    ),
+    (
+        "Couldn't connect to server",
+        "The port is that of the author's own cluster; here it is another.",
+    ),
+    ("command not found", "Misspelt, or a program that this machine does not have."),
+    ("unknown flag", "The text misspells a flag."),
+    ("unknown shorthand flag", "The text misspells a flag."),
+    ("does not exist", "The text does not show this file."),
+    ("not found", "The author's own cluster has it; in the text nothing makes it."),
+];
+
+fn why(answer: &str) -> &'static str {
+    let found =
+        WHY.iter().find(|(part, _)| answer.contains(part) && answer.starts_with(['?', 'F', 'W']));
+    found.map_or("", |(_, remark)| remark)
+}
+
 fn record(
     folder: &Path,
     told: &BTreeMap<String, String>,
@@ -151,12 +187,16 @@ fn record(
 ) -> std::io::Result<()> {
     let mut text = "# What the commands of the teaching material answer\n\n\
         How this was obtained: by our own program (`NARU_RECORD`), from the command lines of the texts in\n\
-        their order, and read through beside the answer that the text shows. A remark says why an answer\n\
-        is another one than the text's. Ages, addresses and random parts of names are made equal.\n"
+        their order, and looked through beside the texts. A remark says why an answer is another one than\n\
+        the text's. Ages, addresses and random parts of names are made equal.\n"
         .to_owned();
     for (name, answer) in told {
         let remark = recorded.get(name).map_or("", |section| section.remark.as_str());
-        let remark = if remark.is_empty() { String::new() } else { format!("{remark}\n") };
+        let remark = if remark.is_empty() { why(answer) } else { remark };
+        let remark = match remark.trim_end() {
+            "" => String::new(),
+            remark => format!("{remark}\n\n"),
+        };
         let _ = write!(text, "\n## {name}\n\n{remark}```text\n{answer}```\n");
     }
     fs::create_dir_all(folder)?;

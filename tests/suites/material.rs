@@ -1,5 +1,5 @@
 //! The manifests of the teaching material: each YAML block of `../shared/material`, applied to a
-//! cluster of its own, gives the recorded answer (`tests/material.md`, by chapter and ordinal).
+//! cluster of its own, gives the recorded answer (`tests/material/manifests.md`, by chapter and ordinal).
 //!
 //! The material is not part of the repository. Where its folder is not beside the checkout the
 //! tests are left out, and say so. `NARU_RECORD=FOLDER` writes what is answered there.
@@ -28,7 +28,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = here.join("../../shared/material");
-    let recorded = fs::read_to_string(here.join("material.md")).unwrap_or_default();
+    let recorded = fs::read_to_string(here.join("material/manifests.md")).unwrap_or_default();
     let recorded = sections(&recorded);
     let documents = documents(&folder);
     let missing = documents.is_empty();
@@ -74,7 +74,7 @@ fn run(
         }
         return Ok(());
     }
-    let Some(wanted) = wanted else { return Err("no answer is recorded in material.md".into()) };
+    let Some(wanted) = wanted else { return Err("no answer is recorded in manifests.md".into()) };
     snapbox::Assert::new()
         .normalize_paths(false)
         .try_eq(Some(&name), answer.into(), wanted.into())
@@ -147,7 +147,7 @@ fn blocks(text: &str) -> Vec<String> {
     blocks
 }
 
-/// The answers of `material.md`: a heading names the block, a fence holds the answer.
+/// The answers of `manifests.md`: a heading names the block, a fence holds the answer.
 fn sections(text: &str) -> BTreeMap<String, String> {
     let mut sections: BTreeMap<String, String> = BTreeMap::new();
     let mut name = String::new();
@@ -173,6 +173,6 @@ fn record(folder: &Path, told: &BTreeMap<String, String>) -> Result<(), String> 
         let _ = write!(text, "## {name}\n\n```text\n{answer}```\n\n");
     }
     fs::create_dir_all(folder)
-        .and_then(|()| fs::write(folder.join("material.md"), text))
+        .and_then(|()| fs::write(folder.join("manifests.md"), text))
         .map_err(|error| error.to_string())
 }

@@ -59,6 +59,9 @@ pub struct Reader {
     cluster: Cluster,
     /// The manifest shown last.
     manifest: Option<String>,
+    /// The Dockerfile and the program shown last.
+    dockerfile: Option<String>,
+    source: Option<String>,
     /// The pod in which a shell was started.
     inside: Option<String>,
     /// The machine at which everything is typed, if it is not the learner's own.
@@ -82,6 +85,8 @@ impl Reader {
             applies,
             cluster: cluster(profile)?,
             manifest: None,
+            dockerfile: None,
+            source: None,
             inside: None,
             // Who builds a cluster with kubeadm sits at its first machine.
             machine: (profile == "kubeadm").then_some("master"),
@@ -93,6 +98,11 @@ impl Reader {
     pub fn commands(&mut self, blocks: &[CodeBlock], at: usize) -> Vec<Command> {
         let Some(block) = blocks.get(at) else { return Vec::new() };
         let shown = block.text.lines().any(|line| self.is_sure(line));
+        match block.language.to_lowercase().as_str() {
+            "dockerfile" | "docker" => self.dockerfile = Some(block.text.clone()),
+            "js" | "javascript" | "py" => self.source = Some(block.text.clone()),
+            _ => {}
+        }
         if block.is_yaml() && !shown {
             self.manifest = Some(block.text.clone());
             if self.applies {
@@ -153,7 +163,11 @@ impl Reader {
         let is_command = if self.is_sure(line) {
             program.starts_with(|c: char| c.is_ascii_alphabetic())
         } else {
-            PROGRAMS.contains(&program) && !line.starts_with("  ") && !text.contains("   ")
+            let remark = prompt.is_some() && text.contains(|c| ('가'..='힣').contains(&c));
+            PROGRAMS.contains(&program)
+                && !line.starts_with("  ")
+                && !text.contains("   ")
+                && !remark
         };
         if !is_command || self.patterns.placeholder.is_match(text) {
             return None;
@@ -174,6 +188,7 @@ impl Reader {
     pub fn answer(&mut self, command: &Command) -> Result<(String, String), Failed> {
         let text = self.with_pods_of_here(&command.text);
         self.lay_files(&text);
+        self.lay_context(&text);
         let typed = match (&command.pod, &self.inside) {
             (Some(_), Some(pod)) => {
                 format!("kubectl exec {pod} -- sh -c '{}'", text.replace('\'', "'\\''"))
@@ -240,12 +255,32 @@ impl Reader {
         }
     }
 
+    /// Lays the Dockerfile shown last, and the program that it copies, where an image is built.
+    fn lay_context(&mut self, text: &str) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (["docker", "build", .., folder], Some(dockerfile)) =
+            (words.as_slice(), self.dockerfile.clone())
+        else {
+            return;
+        };
+        let copied = dockerfile.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let copies = matches!(words.next(), Some("COPY" | "ADD"));
+            words.next().filter(|_| copies).map(str::to_owned)
+        });
+        let source = self.source.clone().unwrap_or_default();
+        for file in copied.collect::<Vec<String>>() {
+            self.lay(&format!("{folder}/{}", file.trim_start_matches("./")), &source);
+        }
+        self.lay(&format!("{folder}/Dockerfile"), &dockerfile);
+    }
+
     /// Writes a file where everything is typed.
     fn lay(&mut self, file: &str, text: &str) {
         let _ = self.cluster.write_home_file(SHOWN, text.as_bytes());
         let copy = match self.machine {
             Some(machine) => format!("ssh {machine} 'cat > {file}' < {SHOWN}"),
-            None => format!("mkdir -p $(dirname {file}); cp {SHOWN} {file}"),
+            None => format!("sudo mkdir -p $(dirname {file}); sudo cp {SHOWN} {file}"),
         };
         self.cluster.exec(&copy, COMMAND_LIMIT);
     }
@@ -285,6 +320,7 @@ impl Patterns {
             placeholder: Regex::new(PLACEHOLDER)?,
             generated: Regex::new(r"^([a-z][a-z0-9-]*?)(?:-[a-z0-9]{8,10})?-[a-z0-9]{5}$")?,
             normal: vec![
+                (Regex::new(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")?, "TOKEN"),
                 (Regex::new(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")?, "0.0.0.0"),
                 (
                     Regex::new(

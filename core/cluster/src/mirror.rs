@@ -14,7 +14,7 @@ const INGRESS_METAL: &str = include_str!("../../../assets/manifests/ingress-ngin
 const INGRESS_KIND: &str = include_str!("../../../assets/manifests/ingress-nginx-kind.yaml");
 
 /// Addresses without `https://`, and what is there.
-const COPIES: [(&str, &str); 18] = [
+const COPIES: [(&str, &str); 20] = [
     (
         "github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml",
         naru_addons::metricsserver::MANIFEST,
@@ -30,6 +30,12 @@ const COPIES: [(&str, &str); 18] = [
     ("raw.githubusercontent.com/projectcalico/calico/v3.28.2/manifests/calico.yaml", CALICO),
     ("raw.githubusercontent.com/projectcalico/calico/master/manifests/calico.yaml", CALICO),
     ("docs.projectcalico.org/manifests/calico.yaml", CALICO),
+    // What stood at these old addresses is of API versions that are gone: today's is there instead.
+    ("docs.projectcalico.org/v3.8/manifests/calico.yaml", CALICO),
+    (
+        "raw.githubusercontent.com/kubernetes/ingress-nginx/nginx-0.24.1/deploy/mandatory.yaml",
+        INGRESS_CLOUD,
+    ),
     ("kind.sigs.k8s.io/examples/ingress/deploy-ingress-nginx.yaml", INGRESS_KIND),
     (
         "raw.githubusercontent.com/kubernetes/ingress-nginx/controller-v1.12.2/deploy/static/provider/cloud/deploy.yaml",

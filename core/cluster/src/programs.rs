@@ -25,6 +25,7 @@ impl ProgramTable for Workstation {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
             "docker" | "naru" | "minikube" | "gcloud" => Some(host::program()),
+            "apt" | "apt-get" => naru_node::programs().load(name),
             "ssh" | "docker-attach" => Some(host::ssh::program()),
             "sudo" => Some(host::ssh::sudo()),
             _ => standard_programs().load(name),
@@ -45,6 +46,7 @@ impl ProgramTable for Machine {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
+            "apt" | "apt-get" => naru_node::programs().load(name),
             "sudo" => Some(host::ssh::sudo()),
             name if host::MACHINE_PROGRAMS.contains(&name) => Some(host::program()),
             _ => standard_programs().load(name),

@@ -453,7 +453,7 @@ fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Resul
     fs.symlink("/usr/bin/bash", "/bin/bash")?;
     fs.mkdir_all("/usr/local/bin")?;
     fs.install("/usr/local/bin/kubectl", "kubectl")?;
-    for name in host::programs(profile).into_iter().chain(["ssh", "sudo"]) {
+    for name in host::programs(profile).into_iter().chain(["apt", "apt-get", "ssh", "sudo"]) {
         fs.install(&format!("/usr/local/bin/{name}"), name)?;
     }
     fs.mkdir_all("/usr/libexec/docker")?;

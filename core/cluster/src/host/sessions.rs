@@ -130,7 +130,8 @@ impl Cluster {
         if node.machine().is_some() {
             return Ok(());
         }
-        let names: Vec<&str> = machine::PROGRAMS.into_iter().chain(["kubectl", "sudo"]).collect();
+        let names: Vec<&str> =
+            machine::PROGRAMS.into_iter().chain(["apt", "apt-get", "kubectl", "sudo"]).collect();
         let mut hosts = "127.0.0.1\tlocalhost\n".to_owned();
         for machine in &self.profile.nodes {
             hosts.push_str(&format!("{}\t{}\n", machine.ip, machine.name));

@@ -29,6 +29,14 @@ const PACKAGES: &[(&str, &[(&str, &str)])] = &[
     ("default-mysql-client", &[("/usr/bin/mysql", "mysql")]),
     ("mysql-client", &[("/usr/bin/mysql", "mysql")]),
     ("postgresql-client", &[("/usr/bin/psql", "psql")]),
+    // What every machine of the sandbox has from the start.
+    ("kubelet", &[]),
+    ("kubeadm", &[]),
+    ("kubectl", &[]),
+    ("kubernetes-cni", &[]),
+    ("apt-transport-https", &[]),
+    ("gnupg-agent", &[]),
+    ("software-properties-common", &[]),
     ("ca-certificates", &[]),
     ("tzdata", &[]),
 ];
