@@ -100,9 +100,8 @@ impl Kubelet {
 
     /// The pod that a container belongs to.
     pub fn pod_of(&self, container: ContainerId) -> Option<Key> {
-        let runs =
-            |worker: &&Box<PodWorker>| worker.containers.iter().any(|r| r.id == Some(container));
-        self.workers.values().find(runs).map(|worker| worker.key.clone())
+        let runs = |worker: &&PodWorker| worker.containers.iter().any(|r| r.id == Some(container));
+        self.workers.values().map(Box::as_ref).find(runs).map(|worker| worker.key.clone())
     }
 
     /// When a probe is to be sent or given up next.
