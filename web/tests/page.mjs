@@ -63,3 +63,13 @@ export const pod = (page, name) => page.locator(`[data-testid="topology"] [data-
 
 /** Leaves a screenshot for people. */
 export const photograph = (page, name) => page.screenshot({ path: `${OUTPUT}${name}.png` });
+
+/** Waits until the terminal shows a prompt and nothing after it. */
+export function idle(page) {
+  return page.waitForFunction(() => {
+    const lines = [...document.querySelectorAll(".xterm-rows > *")]
+      .map((row) => row.textContent.replace(/\u00a0/g, " ").trimEnd())
+      .filter((line) => line !== "");
+    return /[$#]$/.test(lines.at(-1) ?? "");
+  }, undefined, { timeout: 60_000 });
+}

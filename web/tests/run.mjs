@@ -5,7 +5,8 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { DESKTOP, PHONE, URL_OF_PAGE, exec, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
+import { DESKTOP, PHONE, URL_OF_PAGE, exec, idle, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
+import "./lessons.mjs";
 import "./views.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -312,13 +313,3 @@ describe("determinism", { concurrency: 1 }, () => {
     await close();
   });
 });
-
-/** Waits until the terminal shows a prompt and nothing after it. */
-function idle(page) {
-  return page.waitForFunction(() => {
-    const lines = [...document.querySelectorAll(".xterm-rows > *")]
-      .map((row) => row.textContent.replace(/\u00a0/g, " ").trimEnd())
-      .filter((line) => line !== "");
-    return /[$#]$/.test(lines.at(-1) ?? "");
-  }, undefined, { timeout: 60_000 });
-}
