@@ -25,7 +25,10 @@ impl Cluster {
         if let Some(container) = host.strip_prefix("docker:") {
             return self.relay_docker(id, container);
         }
-        if let Some(spec) = link.spec.take()
+        let spec = link.spec.take();
+        // Only then has the machine something to do that it did not have before.
+        let mut moved = spec.is_some();
+        if let Some(spec) = spec
             && let Err(why) = self.log_in(id, &host, spec)
         {
             self.end_link(id, &why);
@@ -39,26 +42,35 @@ impl Cluster {
         if link.hung_up {
             machine.hang_up(id);
             self.workstation.questions_mut().drop_link(id);
+            self.plan_machine(index);
             return;
         }
         if !link.input.is_empty() {
             let taken = machine.send(id, &link.input);
+            moved |= taken > 0;
             link.input.drain(..taken.min(link.input.len()));
         }
         if link.input_ended && link.input.is_empty() {
             machine.end_input(id);
             link.input_ended = false;
+            moved = true;
         }
         if let Some((columns, rows)) = link.size.take() {
             machine.resize(id, columns, rows);
+            moved = true;
         }
-        take_output(machine, link, id);
-        let news = !link.output.stdout.is_empty()
-            || !link.output.stderr.is_empty()
-            || link.output.code.is_some();
+        // Who does not take what is there is not woken again for it.
+        let news = take_output(machine, link, id);
         if news {
             self.workstation.wake();
         }
+        if moved || news {
+            self.plan_machine(index);
+        }
+    }
+
+    /// Something has happened to the machine of this index.
+    fn plan_machine(&mut self, index: usize) {
         if let Ok(index) = u32::try_from(index) {
             self.plan(Part::Node(index));
         }
@@ -69,18 +81,16 @@ impl Cluster {
         let now = self.now;
         self.docker();
         let Some(mut docker) = self.workstation.docker.take() else { return };
+        let mut news = false;
         if let Some(link) = self.workstation.questions_mut().link_mut(id) {
+            let before = held(link);
             let done = carry(&mut docker, link, id, container, now);
+            news = held(link) != before;
             if link.hung_up && done {
                 self.workstation.questions_mut().drop_link(id);
             }
         }
         self.workstation.docker = Some(docker);
-        let link = self.workstation.questions_mut().link_mut(id);
-        let news = link.is_some_and(|link| {
-            let output = &link.output;
-            !output.stdout.is_empty() || !output.stderr.is_empty() || output.code.is_some()
-        });
         if news {
             self.workstation.wake();
         }
@@ -155,16 +165,26 @@ impl Cluster {
     }
 }
 
-fn take_output(machine: &mut naru_node::Machine, link: &mut Link, id: u64) {
+/// How much waits for the client, and whether it has been told the end.
+fn held(link: &Link) -> (usize, bool) {
+    let output = &link.output;
+    (output.stdout.len() + output.stderr.len(), output.code.is_some())
+}
+
+/// Takes what was printed as far as there is room; tells whether that was anything.
+fn take_output(machine: &mut naru_node::Machine, link: &mut Link, id: u64) -> bool {
+    let mut taken = false;
     while !link.is_full() && link.output.code.is_none() {
         let output = machine.receive(id);
         if output.stdout.is_empty() && output.stderr.is_empty() && output.code.is_none() {
-            return;
+            return taken;
         }
+        taken = true;
         link.output.stdout.extend(output.stdout);
         link.output.stderr.extend(output.stderr);
         link.output.code = output.code;
     }
+    taken
 }
 
 /// Carries both ways between a client and its container; tells whether the client is done with it.

@@ -8,6 +8,9 @@ use naru_shell::{Errno, Fd, Program, SessionSpec, Signal, Step, Sys};
 /// Bytes that are carried at once.
 const CHUNK: usize = 16 * 1024;
 
+/// Signals before which the other side is told that nobody is here any more.
+const CAUGHT: [Signal; 4] = [Signal::Int, Signal::Term, Signal::Hup, Signal::Pipe];
+
 /// A fresh instance of `ssh`.
 pub fn program() -> Box<dyn Program> {
     Box::new(Ssh::default())
@@ -63,18 +66,16 @@ impl Program for Ssh {
             return Step::Exit(code);
         }
         let Some(session) = self.session else { return Step::Exit(255) };
-        if sys.take_signal().is_some() {
-            if let Some(outside) = sys.outside() {
-                outside.hang_up(session);
-            }
-            return self.end(sys, 130);
+        // A closed pipe is noticed where it is written to.
+        if sys.take_signal().is_some_and(|signal| signal != Signal::Pipe) {
+            return self.leave(sys, session, 130);
         }
         self.carry_input(sys, session);
         loop {
             match self.print(sys) {
                 Ok(()) => {}
                 Err(Errno::Again) => return Step::Block { until: None },
-                Err(_) => return self.end(sys, 255),
+                Err(_) => return self.leave(sys, session, 255),
             }
             if let Some(code) = self.code {
                 return self.end(sys, code);
@@ -135,7 +136,7 @@ impl Ssh {
         if tty.is_some() {
             self.raw = sys.tty_raw(0, true).is_ok();
         }
-        for signal in [Signal::Int, Signal::Term, Signal::Hup] {
+        for signal in CAUGHT {
             sys.catch(signal);
         }
         Ok(())
@@ -159,7 +160,7 @@ impl Ssh {
         if tty.is_some() {
             self.raw = sys.tty_raw(0, true).is_ok();
         }
-        for signal in [Signal::Int, Signal::Term, Signal::Hup] {
+        for signal in CAUGHT {
             sys.catch(signal);
         }
         Ok(())
@@ -199,6 +200,14 @@ impl Ssh {
     fn print(&mut self, sys: &mut dyn Sys) -> Result<(), Errno> {
         write(sys, 1, &mut self.stdout)?;
         write(sys, 2, &mut self.stderr)
+    }
+
+    /// Ends before the other side does.
+    fn leave(&mut self, sys: &mut dyn Sys, session: u64, code: i32) -> Step {
+        if let Some(outside) = sys.outside() {
+            outside.hang_up(session);
+        }
+        self.end(sys, code)
     }
 
     fn end(&mut self, sys: &mut dyn Sys, code: i32) -> Step {

@@ -11,7 +11,8 @@ mod sessions;
 pub use build::{Build, BuildState, Context, Vertex};
 
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, NamespaceStack, Runtime, SandboxConfig, SandboxId,
+    ContainerConfig, ContainerId, ContainerState, NamespaceStack, PutFile, Runtime, SandboxConfig,
+    SandboxId,
 };
 use crate::{Image, ImageRef, NodeConfig};
 use naru_api::ApiService;
@@ -328,8 +329,8 @@ impl Docker {
         );
         let config = ContainerConfig {
             files: vec![
-                ("/etc/hosts".to_owned(), hosts.into_bytes()),
-                ("/etc/hostname".to_owned(), format!("{short}\n").into_bytes()),
+                PutFile::plain("/etc/hosts", hosts),
+                PutFile::plain("/etc/hostname", format!("{short}\n")),
             ],
             ..config
         };

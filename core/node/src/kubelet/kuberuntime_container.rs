@@ -9,7 +9,7 @@ use super::pod_workers::{Hold, NodeWorld, PodWorker, RELIST_TIME};
 use super::record::{ContainerRecord, Seen, Waiting};
 use super::security_context;
 use crate::image_store::pull_error;
-use crate::runtime::{ContainerConfig, ContainerId, Runtime};
+use crate::runtime::{ContainerConfig, ContainerId, PutFile, Runtime};
 use crate::{Image, ImageRef, RegistryError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use naru_api::quantity::Amount;
@@ -19,6 +19,9 @@ use naru_sim::Time;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Where programs find the version of the kernel.
+const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
 
 /// What making a container takes.
 const CREATE_TIME: Duration = Duration::from_millis(60);
@@ -303,10 +306,11 @@ impl PodWorker {
         let (mounts, of_volumes) =
             self.volumes.mounts(container, &env, &mut world.runtime.volumes)?;
         let mut files = vec![
-            ("/etc/hosts".to_owned(), hosts.into_bytes()),
-            ("/etc/hostname".to_owned(), format!("{hostname}\n").into_bytes()),
-            ("/etc/resolv.conf".to_owned(), resolv_conf.into_bytes()),
-            (termination.to_owned(), Vec::new()),
+            PutFile::plain("/etc/hosts", hosts),
+            PutFile::plain("/etc/hostname", format!("{hostname}\n")),
+            PutFile::plain("/etc/resolv.conf", resolv_conf),
+            PutFile::plain(OSRELEASE, format!("{}\n", world.config.software.kernel)),
+            PutFile::plain(termination, ""),
         ];
         files.extend(of_volumes);
         let identity = security_context::identity(container, spec);

@@ -65,7 +65,7 @@ pub struct ContainerConfig {
     /// Whether its input can be written to.
     pub stdin: bool,
     /// Files put over the image's: `/etc/hosts`, ….
-    pub files: Vec<(String, Vec<u8>)>,
+    pub files: Vec<PutFile>,
     /// Volumes.
     pub mounts: Vec<Mount>,
     /// The file in which the process leaves its last words.
@@ -97,6 +97,26 @@ pub enum ContainerState {
         /// More, for people.
         message: String,
     },
+}
+
+/// A file that is put over an image's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutFile {
+    /// Where.
+    pub path: String,
+    /// What stands in it.
+    pub bytes: Vec<u8>,
+    /// Who may do what with it.
+    pub mode: u16,
+    /// User and group.
+    pub owner: (u32, u32),
+}
+
+impl PutFile {
+    /// A file of root's that everybody may read.
+    pub fn plain(path: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        PutFile { path: path.to_owned(), bytes: bytes.into(), mode: 0o644, owner: (0, 0) }
+    }
 }
 
 /// One container.
@@ -160,13 +180,16 @@ impl Container {
         programs: &'static dyn ProgramTable,
     ) -> Self {
         let mut fs = config.image.fs();
-        for (path, bytes) in &config.files {
+        for PutFile { path, bytes, mode, owner: (uid, gid) } in &config.files {
             if let Some((parent, _)) = path.rsplit_once('/') {
                 let _ = fs.mkdir_all(parent);
             }
             // An image may hold something else at the path; its container goes without the file,
             // as a bind mount over a directory fails.
-            let _ = fs.write(path, bytes);
+            if fs.write(path, bytes).is_ok() {
+                let _ = fs.chmod(path, *mode);
+                let _ = fs.chown(path, *uid, *gid);
+            }
         }
         // Filled before the first run.
         for mount in &config.mounts {
@@ -175,7 +198,7 @@ impl Container {
         }
         fs.set_groups(groups(&fs, &config));
         if config.read_only_root {
-            let files = config.files.iter().map(|(path, _)| path.as_str());
+            let files = config.files.iter().map(|file| file.path.as_str());
             fs.seal_root(&files.collect::<Vec<&str>>());
         }
         let mut kernel = Kernel::new(fs, programs, hostname);

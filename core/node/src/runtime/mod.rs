@@ -12,7 +12,9 @@ mod volumes;
 mod world;
 
 pub use cni::Cni;
-pub use container::{Container, ContainerConfig, ContainerId, ContainerState, ExecIo, TapId};
+pub use container::{
+    Container, ContainerConfig, ContainerId, ContainerState, ExecIo, PutFile, TapId,
+};
 pub use log::{ContainerLog, LOG_BYTES_MAX, LogLine, Output};
 pub use net_stack::NamespaceStack;
 pub use portmap::HostPort;

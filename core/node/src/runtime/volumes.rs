@@ -315,15 +315,13 @@ impl Volumes {
         self.tree(id).is_some_and(|tree| Vfs::from(tree.clone()).is_dir(&format!("/{path}")))
     }
 
-    /// One file of a volume.
-    pub fn file(&mut self, id: VolumeId, path: &str) -> Option<Vec<u8>> {
+    /// One file of a volume, and what is known of it.
+    pub fn file(&mut self, id: VolumeId, path: &str) -> Option<(Vec<u8>, Stat)> {
         self.ask_whole(id);
         let fs = Vfs::from(self.tree(id)?.clone());
         let path = format!("/{path}");
-        if fs.is_dir(&path) {
-            return None;
-        }
-        fs.read(&path).ok().map(|bytes| bytes.to_vec())
+        let stat = fs.stat(&path).ok().filter(|stat| !stat.is_dir())?;
+        fs.read(&path).ok().map(|bytes| (bytes.to_vec(), stat))
     }
 
     /// Gives a kernel's files the newest tree of a volume, unless they have it already.
@@ -477,6 +475,10 @@ mod tests {
         fs.write(path, text.as_bytes()).unwrap();
     }
 
+    fn text(volumes: &mut Volumes, id: VolumeId, path: &str) -> Option<Vec<u8>> {
+        volumes.file(id, path).map(|(bytes, _)| bytes)
+    }
+
     fn machine() -> Vfs {
         let mut fs = Vfs::new();
         fs.mkdir_all("/mnt").unwrap();
@@ -507,22 +509,22 @@ mod tests {
         let part = volumes.part(id, "a").unwrap();
         assert_eq!(volumes.part(id, "a"), Some(part));
         assert_eq!(volumes.part(part, "b"), volumes.part(id, "a/b"));
-        assert_eq!(volumes.file(part, "b/c"), Some(b"x".to_vec()));
-        assert_eq!(volumes.file(id, "a/b"), None);
+        assert_eq!(text(&mut volumes, part, "b/c"), Some(b"x".to_vec()));
+        assert_eq!(text(&mut volumes, id, "a/b"), None);
 
         let (mut kernel, mut seen) = (machine(), 0);
         volumes.lend(&mut kernel, "/mnt", part, &mut seen);
         kernel.write("/mnt/new", b"y").unwrap();
         kernel.remove_all("/mnt/b").unwrap();
         volumes.take_back(&kernel, "/mnt", part, &mut seen);
-        assert_eq!(volumes.file(id, "a/new"), Some(b"y".to_vec()));
+        assert_eq!(text(&mut volumes, id, "a/new"), Some(b"y".to_vec()));
         let inner = volumes.part(id, "a/b").unwrap();
-        assert_eq!(volumes.file(inner, "c"), None);
+        assert_eq!(text(&mut volumes, inner, "c"), None);
 
         let mut whole = Vfs::from(volumes.tree(id).unwrap().clone());
         whole.write("/a/new", b"z").unwrap();
         volumes.set_tree(id, whole.into_tree());
-        assert_eq!(volumes.file(part, "new"), Some(b"z".to_vec()));
+        assert_eq!(text(&mut volumes, part, "new"), Some(b"z".to_vec()));
         volumes.remove(id);
         assert!(volumes.tree(part).is_none());
     }
@@ -537,7 +539,7 @@ mod tests {
         volumes.lend(&mut kernel, "/mnt", inner, &mut seen);
         kernel.write("/mnt/f", b"1").unwrap();
         volumes.take_back(&kernel, "/mnt", inner, &mut seen);
-        assert_eq!(volumes.file(outer, "inner/f"), Some(b"1".to_vec()));
+        assert_eq!(text(&mut volumes, outer, "inner/f"), Some(b"1".to_vec()));
         assert_eq!(volumes.host_path("/nothing"), None);
     }
 
@@ -553,6 +555,6 @@ mod tests {
         one.take_back(&kernel, "/mnt", a, &mut seen);
         one.store(&mut disks);
         two.fetch(&disks);
-        assert_eq!(two.file(b, "f"), Some(b"1".to_vec()));
+        assert_eq!(text(&mut two, b, "f"), Some(b"1".to_vec()));
     }
 }

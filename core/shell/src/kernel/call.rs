@@ -48,6 +48,22 @@ impl<'a> Call<'a> {
         Ok(fd)
     }
 
+    /// What another process of the same user, or of anybody for root, has open: this process has it
+    /// open too then. Upstream opens anew, which for pipes and terminals is the same.
+    fn open_descriptor_of(&mut self, pid: Option<Pid>, fd: Fd) -> Result<Fd, Errno> {
+        let Some(pid) = pid.filter(|pid| *pid != self.me.pid) else { return self.dup(fd) };
+        let process = self.kernel.processes.get(&pid).filter(|process| !process.has_ended());
+        let process = process.ok_or(Errno::NotFound)?;
+        if self.me.uid != 0 && process.uid != self.me.uid {
+            return Err(Errno::Access);
+        }
+        let file = process.fds.get(&fd).copied().ok_or(Errno::NotFound)?;
+        let copy = free_fd(&self.me.fds, 3)?;
+        self.kernel.add_holder(file);
+        self.me.fds.insert(copy, file);
+        Ok(copy)
+    }
+
     fn kill_neighbour(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno> {
         let mut neighbours = self.kernel.neighbours.iter();
         let other = neighbours.find(|other| other.pid == pid).ok_or(Errno::NoProcess)?;
@@ -92,6 +108,14 @@ impl<'a> Call<'a> {
         }
         Ok(pid)
     }
+}
+
+/// The process (`None`: who asks) and the descriptor that a path of `/proc` names:
+/// `/proc/1/fd/2`, `/proc/self/fd/0`.
+fn descriptor_in_proc(path: &str) -> Option<(Option<Pid>, Fd)> {
+    let (process, fd) = path.strip_prefix("/proc/")?.split_once("/fd/")?;
+    let pid = if process == "self" { None } else { Some(process.parse().ok()?) };
+    Some((pid, fd.parse().ok()?))
 }
 
 impl Sys for Call<'_> {
@@ -162,6 +186,9 @@ impl Sys for Call<'_> {
     fn open(&mut self, path: &str, mode: OpenMode) -> Result<Fd, Errno> {
         let path = normalize(&self.me.cwd, path);
         free_fd(&self.me.fds, 3)?;
+        if let Some((pid, fd)) = descriptor_in_proc(&path) {
+            return self.open_descriptor_of(pid, fd);
+        }
         let (node, device) = self.kernel.fs.open(&path, mode)?;
         match device {
             None => self.add_fd(Open::File { node, at: 0, mode }),

@@ -35,6 +35,9 @@ const ENDED_MAX: usize = 100;
 pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
 /// Most process resumptions of one [`Kernel::run`].
 const RESUMPTIONS_PER_RUN: usize = 2_000;
+/// Most processes that are started, or fail to be, in one [`Kernel::run`]: so processes that do
+/// nothing but start others let time pass, as starting one takes time.
+const STARTS_PER_RUN: usize = 20;
 /// Processor time that one [`Step::Yield`] stands for; so an endless loop lets time pass.
 const YIELD: Duration = Duration::from_millis(4);
 /// Most interpreters that start one another (`#!`).
@@ -84,6 +87,8 @@ pub struct Kernel {
     /// Of processes that ended while nobody lent a world.
     sockets_to_close: BTreeSet<SocketId>,
     processes_max: usize,
+    /// Processes that were to be started in the run going on.
+    starts: usize,
     /// Scripts for shells that take them from the machine's owner.
     scripts: BTreeMap<Pid, VecDeque<String>>,
     /// Exit codes of those scripts, until the owner takes them.
@@ -128,6 +133,7 @@ impl Kernel {
             current_woken: false,
             sockets_to_close: BTreeSet::new(),
             processes_max: PROCESSES_MAX,
+            starts: 0,
             scripts: BTreeMap::new(),
             script_codes: BTreeMap::new(),
             ended: VecDeque::new(),
@@ -279,6 +285,7 @@ impl Kernel {
         cwd: String,
         uid: u32,
     ) -> Result<Pid, Errno> {
+        self.starts += 1;
         if self.processes.len() >= self.processes_max {
             return Err(Errno::TooManyProcesses);
         }
@@ -539,7 +546,11 @@ impl Kernel {
     pub fn run(&mut self, world: &mut dyn World) -> Option<Time> {
         self.now = world.now();
         self.wake_due();
+        self.starts = 0;
         for _ in 0..RESUMPTIONS_PER_RUN {
+            if self.starts >= STARTS_PER_RUN {
+                break;
+            }
             let Some(pid) = self.ready.pop_front() else { break };
             self.resume(pid, world);
         }

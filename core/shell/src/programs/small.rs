@@ -3,6 +3,11 @@
 use super::tool::{Options, Out};
 use crate::{DEFAULT_PATH, Errno, Signal, Sys, join};
 
+/// Where a machine says which version of the kernel it has.
+const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
+/// The version where nothing says it.
+const KERNEL: &str = "6.8.0-60-generic";
+
 /// `true`
 pub fn yes_indeed(_sys: &mut dyn Sys, _args: &[String], _out: &mut Out) -> i32 {
     0
@@ -72,10 +77,11 @@ pub fn uname(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         Err(code) => return code,
     };
     let host = sys.hostname().to_string();
+    let release = sys.fs().read_text(OSRELEASE).unwrap_or_else(|_| KERNEL.to_owned());
     let fields = [
         ('s', "Linux"),
         ('n', host.as_str()),
-        ('r', "6.8.0-naru"),
+        ('r', release.trim()),
         ('v', "#1 SMP PREEMPT_DYNAMIC"),
         ('m', "x86_64"),
         ('o', "GNU/Linux"),

@@ -7,7 +7,7 @@
 use super::arith;
 use super::ast::*;
 use super::pattern::{Glyph, Pattern, glob, is_pattern};
-use super::state::{Flavor, State};
+use super::state::{Flavor, NO_MEMORY, State};
 use crate::Sys;
 use std::sync::Arc;
 
@@ -15,6 +15,9 @@ use std::sync::Arc;
 const EXPANSION_CHARS_MAX: usize = 1 << 20;
 /// Most words that one expansion may give.
 const EXPANSION_WORDS_MAX: usize = 100_000;
+
+/// Most characters that one `${name//pattern/text}` looks at, one several times.
+const REPLACE_LOOKS_MAX: usize = 20_000_000;
 
 /// Results of the parts that must not be computed twice, in order.
 pub type Replay = Vec<String>;
@@ -252,7 +255,7 @@ impl<'a> Expander<'a> {
     fn emit(&mut self, text: &str, quoted: bool, sink: &mut Sink) -> Expanded<()> {
         self.chars += text.len();
         if self.chars > EXPANSION_CHARS_MAX {
-            return Err(Stop::Error("xrealloc: cannot allocate memory".to_string()));
+            return Err(Stop::Error(NO_MEMORY.to_string()));
         }
         if quoted {
             sink.text(text, true)
@@ -429,6 +432,7 @@ impl<'a> Expander<'a> {
                 let glyphs = self.pattern(pattern)?;
                 let with = self.single(with)?;
                 replace(&value, &glyphs, &with, *all)
+                    .ok_or_else(|| Stop::Error(NO_MEMORY.to_string()))?
             }
             ParamOp::Substring { offset, length } => {
                 let offset = self.arith(offset)?;
@@ -448,23 +452,24 @@ fn text_of(glyphs: &[Glyph]) -> String {
     glyphs.iter().map(|(c, _)| *c).collect()
 }
 
-fn replace(value: &str, glyphs: &[Glyph], with: &str, all: bool) -> String {
+/// `None`: it would become longer, or take longer, than an expansion may.
+fn replace(value: &str, glyphs: &[Glyph], with: &str, all: bool) -> Option<String> {
     let chars: Vec<char> = value.chars().collect();
     match glyphs {
-        [] => return value.to_string(),
+        [] => return Some(value.to_string()),
         [('#', false), rest @ ..] if !all => {
             let taken = Pattern::new(rest).prefix(&chars, true);
-            return match taken {
+            return Some(match taken {
                 Some(taken) => with.chars().chain(chars.into_iter().skip(taken)).collect(),
                 None => value.to_string(),
-            };
+            });
         }
         [('%', false), rest @ ..] if !all => {
             let kept = Pattern::new(rest).suffix(&chars, true);
-            return match kept {
+            return Some(match kept {
                 Some(kept) => chars.into_iter().take(kept).chain(with.chars()).collect(),
                 None => value.to_string(),
-            };
+            });
         }
         _ => {}
     }
@@ -472,11 +477,22 @@ fn replace(value: &str, glyphs: &[Glyph], with: &str, all: bool) -> String {
     let mut result = String::new();
     let mut at = 0;
     let mut open = true;
+    let mut budget = REPLACE_LOOKS_MAX;
     while at < chars.len() {
         let rest = chars.get(at..).unwrap_or_default();
-        let found = if open { pattern.prefix(rest, true).filter(|n| *n > 0) } else { None };
+        let found = if open {
+            pattern.prefix_within(rest, true, &mut budget).filter(|n| *n > 0)
+        } else {
+            None
+        };
+        if budget == 0 {
+            return None;
+        }
         match found {
             Some(length) => {
+                if result.len() + with.len() > EXPANSION_CHARS_MAX {
+                    return None;
+                }
                 result.push_str(with);
                 at += length;
                 open = all;
@@ -487,7 +503,7 @@ fn replace(value: &str, glyphs: &[Glyph], with: &str, all: bool) -> String {
             }
         }
     }
-    result
+    Some(result)
 }
 
 fn substring(value: &str, offset: i64, length: Option<i64>) -> String {

@@ -88,20 +88,73 @@ impl Pattern {
 
     /// The length, in characters, of the shortest or longest start of the text that matches.
     pub fn prefix(&self, text: &[char], longest: bool) -> Option<usize> {
-        let mut lengths: Box<dyn Iterator<Item = usize>> = Box::new(0..=text.len());
-        if longest {
-            lengths = Box::new((0..=text.len()).rev());
-        }
-        lengths.into_iter().find(|n| text.get(..*n).is_some_and(|part| self.matches_chars(part)))
+        self.prefix_within(text, longest, &mut usize::MAX.clone())
+    }
+
+    /// The same, counting down the characters that it looks at; `None` also if there are none left.
+    pub fn prefix_within(&self, text: &[char], longest: bool, budget: &mut usize) -> Option<usize> {
+        scan(&self.0, text.iter().copied(), longest, budget)
     }
 
     /// The start, in characters, of the shortest or longest end of the text that matches.
     pub fn suffix(&self, text: &[char], longest: bool) -> Option<usize> {
-        let mut starts: Box<dyn Iterator<Item = usize>> = Box::new((0..=text.len()).rev());
-        if longest {
-            starts = Box::new(0..=text.len());
+        let items: Vec<Item> = self.0.iter().rev().cloned().collect();
+        let length = scan(&items, text.iter().rev().copied(), longest, &mut usize::MAX.clone())?;
+        Some(text.len() - length)
+    }
+}
+
+/// The length of the shortest or longest start that matches. Linear in pattern times text: it holds
+/// every place of the pattern where it may be.
+fn scan(
+    items: &[Item],
+    text: impl Iterator<Item = char>,
+    longest: bool,
+    budget: &mut usize,
+) -> Option<usize> {
+    let mut places = vec![false; items.len() + 1];
+    places.iter_mut().take(1).for_each(|first| *first = true);
+    pass_stars(items, &mut places);
+    let mut found = (places.last() == Some(&true)).then_some(0);
+    for (at, c) in text.enumerate() {
+        if *budget == 0 || !places.contains(&true) || (found.is_some() && !longest) {
+            break;
         }
-        starts.into_iter().find(|n| text.get(*n..).is_some_and(|part| self.matches_chars(part)))
+        *budget -= 1;
+        places = step(items, &places, c);
+        pass_stars(items, &mut places);
+        if places.last() == Some(&true) {
+            found = Some(at + 1);
+        }
+    }
+    found
+}
+
+/// The places after one more character.
+fn step(items: &[Item], places: &[bool], c: char) -> Vec<bool> {
+    let mut next = vec![false; places.len()];
+    for (index, (item, _)) in items.iter().zip(places).enumerate().filter(|(_, (_, on))| **on) {
+        let to = match item {
+            Item::Many => index,
+            item if item.accepts(c) => index + 1,
+            _ => continue,
+        };
+        if let Some(place) = next.get_mut(to) {
+            *place = true;
+        }
+    }
+    next
+}
+
+/// A `*` may also stand for nothing.
+fn pass_stars(items: &[Item], places: &mut [bool]) {
+    for (index, item) in items.iter().enumerate() {
+        if matches!(item, Item::Many)
+            && places.get(index) == Some(&true)
+            && let Some(place) = places.get_mut(index + 1)
+        {
+            *place = true;
+        }
     }
 }
 

@@ -5,6 +5,15 @@ use crate::{Fd, Pid};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Most bytes that all variables of a shell may hold.
+const VARIABLE_BYTES_MAX: usize = 8 << 20;
+/// Most variables of a shell.
+const VARIABLES_MAX: usize = 10_000;
+/// Values that are shorter are held back by the number of variables alone.
+const SHORT_BYTES: usize = 512;
+/// What bash says when there is no more memory, but for the numbers of bytes.
+pub const NO_MEMORY: &str = "xrealloc: cannot allocate memory";
+
 /// Which shell it is: its words and its habits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavor {
@@ -148,6 +157,9 @@ impl State {
 
     /// Sets a variable. `Err` is the message why not.
     pub fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        if !self.has_room(name, &value) {
+            return Err(NO_MEMORY.to_owned());
+        }
         let allexport = self.options.allexport;
         let variable = self.variables.entry(name.to_string()).or_default();
         if variable.readonly {
@@ -159,6 +171,17 @@ impl State {
         variable.value = Some(value);
         variable.exported |= allexport;
         Ok(())
+    }
+
+    /// Whether the variable can have this value within what a shell may hold.
+    fn has_room(&self, name: &str, value: &str) -> bool {
+        if value.len() <= SHORT_BYTES {
+            return self.variables.len() < VARIABLES_MAX || self.variables.contains_key(name);
+        }
+        let others = self.variables.iter().filter(|(other, _)| other.as_str() != name);
+        let held = others.filter_map(|(_, variable)| variable.value.as_ref()).map(String::len);
+        held.sum::<usize>() + value.len() <= VARIABLE_BYTES_MAX
+            && self.variables.len() < VARIABLES_MAX
     }
 
     /// What commands find in their environment.

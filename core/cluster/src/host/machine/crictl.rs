@@ -124,6 +124,9 @@ fn ps(node: &Node, flags: &Flags, now: Time) -> String {
         let (pod, namespace) = sandbox
             .map(|sandbox| (sandbox.config.name.clone(), sandbox.config.namespace.clone()))
             .unwrap_or_default();
+        if flags.value("namespace").is_some_and(|wanted| !namespace.contains(wanted)) {
+            continue;
+        }
         rows.push([
             cut(&container.hex),
             cut(container.config.image.config_digest.trim_start_matches("sha256:")),

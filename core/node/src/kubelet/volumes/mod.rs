@@ -12,7 +12,7 @@ pub use sources::inline_disks;
 
 use crate::NodeConfig;
 use crate::disks::Disks;
-use crate::runtime::{Mount, Runtime, VolumeId, Volumes};
+use crate::runtime::{Mount, PutFile, Runtime, VolumeId, Volumes};
 use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec, Volume};
 use naru_api::csi_translation;
 use naru_api::quantity::Amount;
@@ -68,7 +68,7 @@ impl Ready {
 }
 
 /// Files by their paths.
-type Files = Vec<(String, Vec<u8>)>;
+type Files = Vec<PutFile>;
 
 /// The volumes of one pod.
 #[derive(Clone, Debug, Default)]
@@ -329,8 +329,9 @@ impl PodVolumes {
             let plain = |volume| Mount { path: path.clone(), volume, sub_path, read_only };
             if inside.is_empty() {
                 mounts.push(plain(ready.id));
-            } else if let Some(bytes) = volumes.file(ready.id, &inside) {
-                files.push((path, bytes));
+            } else if let Some((bytes, stat)) = volumes.file(ready.id, &inside) {
+                let owner = (stat.uid, stat.gid);
+                files.push(PutFile { path, bytes, mode: stat.mode, owner });
             } else if ready.payload.is_some() {
                 let copy = volumes.copy(ready.id, &inside).ok_or_else(|| {
                     format!(
