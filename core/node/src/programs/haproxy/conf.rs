@@ -295,9 +295,9 @@ mod tests {
                     default_backend nodes\nbackend nodes\n balance leastconn\n server a \
                     10.0.0.1:30001 check inter 500ms fall 1 # one\n";
         let config = read(text, "c").unwrap();
-        let [web, nodes] = config.proxies.as_slice() else { panic!("{config:?}") };
+        let (web, nodes) = (&config.proxies[0], &config.proxies[1]);
         assert!(web.http && nodes.http);
-        assert_eq!(web.binds, [(80, "c:4".to_owned())]);
+        assert_eq!(web.binds, [(80, "c:5".to_owned())]);
         assert_eq!(web.timeout("client"), Some(Duration::from_secs(30)));
         assert_eq!(nodes.balance, Balance::LeastConn);
         let check = Check { every: Duration::from_millis(500), fall: 1, rise: 2 };
