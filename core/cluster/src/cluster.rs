@@ -491,7 +491,8 @@ impl Cluster {
                 }
             }
             Part::Workstation => {
-                self.workstation.run(self.now, api.clients(), &mut self.net);
+                let disks = &mut self.disks;
+                self.workstation.run(self.now, api.clients(), &mut self.net, disks);
             }
         }
     }

@@ -24,7 +24,7 @@ impl ProgramTable for Workstation {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
             "kubectl" => Some(naru_kubectl::program()),
-            "docker" | "naru" | "minikube" | "gcloud" => Some(host::program()),
+            "docker" | "exportfs" | "naru" | "minikube" | "gcloud" => Some(host::program()),
             "apt" | "apt-get" => naru_node::programs().load(name),
             "ssh" | "docker-attach" => Some(host::ssh::program()),
             "sudo" => Some(host::ssh::sudo()),

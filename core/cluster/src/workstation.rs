@@ -1,15 +1,15 @@
 //! The learner's own machine: terminals, scripts, a home directory, kubectl.
 
-use crate::host;
+use crate::host::{self, NfsServer};
 use crate::profile::Profile;
 use crate::{BootError, mirror, programs};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
-use naru_node::NamespaceStack;
 use naru_node::docker::Docker;
+use naru_node::{Disks, NamespaceStack};
 use naru_shell::{
-    Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Questions, Stdio, TtyId,
-    Vfs, World, install_programs, normalize,
+    Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProcessStatus, Questions, Stdio, Tree,
+    TtyId, Vfs, World, install_programs, normalize,
 };
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -62,6 +62,8 @@ pub struct Workstation {
     questions: Questions,
     /// Its container engine, once somebody has needed it.
     pub(crate) docker: Option<Docker>,
+    /// What it exports to other machines.
+    pub(crate) nfs: NfsServer,
     /// `LANG` of the shells that are opened from now on.
     locale: String,
     /// Every `LANG` that shells were given.
@@ -122,6 +124,7 @@ impl Workstation {
             due: None,
             questions: Questions::default(),
             docker: None,
+            nfs: NfsServer::default(),
             locale: Self::LOCALE.to_owned(),
             given_locales: BTreeSet::new(),
         })
@@ -146,8 +149,15 @@ impl Workstation {
     }
 
     /// Lets its processes run.
-    pub fn run(&mut self, now: Time, api: &mut dyn ApiService, net: &mut Network) {
+    pub fn run(
+        &mut self,
+        now: Time,
+        api: &mut dyn ApiService,
+        net: &mut Network,
+        disks: &mut Disks,
+    ) {
         self.woken = false;
+        self.nfs.fetch(self.kernel.fs_mut(), disks);
         let mut surroundings = Surroundings {
             now,
             api,
@@ -156,6 +166,7 @@ impl Workstation {
             questions: &mut self.questions,
         };
         self.due = self.kernel.run(&mut surroundings);
+        self.nfs.store(self.kernel.fs(), disks);
         for ended in self.kernel.take_ended() {
             if self.finished.len() == Self::FINISHED_MAX {
                 self.finished.pop_front();
@@ -180,6 +191,11 @@ impl Workstation {
     /// Its files.
     pub fn files(&self) -> Vfs {
         self.kernel.fs().clone()
+    }
+
+    /// Puts a tree of files over a directory.
+    pub(crate) fn mount(&mut self, path: &str, tree: Tree) -> Result<(), Errno> {
+        self.kernel.fs_mut().mount(path, tree, false)
     }
 
     /// Who leaves a terminal's shell by `exit` finds a new one, as at a console with getty. What
@@ -473,6 +489,9 @@ fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Resul
     mirror::lay(fs)?;
     fs.mkdir_all("/etc")?;
     fs.write("/etc/hostname", b"naru\n")?;
+    // The machine is the learner's own, though nobody is root there.
+    fs.write("/etc/exports", b"")?;
+    fs.chown("/etc/exports", Workstation::UID, Workstation::UID)?;
     let (user, home, uid) = (Workstation::USER, Workstation::HOME, Workstation::UID);
     let passwd =
         format!("root:x:0:0:root:/root:/bin/bash\n{user}:x:{uid}:{uid}::{home}:/bin/bash\n");

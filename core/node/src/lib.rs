@@ -17,6 +17,7 @@ pub mod limits;
 mod machine;
 mod networkpolicy;
 mod node;
+mod pipe;
 mod plugins;
 mod portforward;
 mod programs;

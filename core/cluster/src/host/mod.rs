@@ -2,6 +2,7 @@
 //! command `naru`. A program there asks in words; the cluster answers after its turn.
 
 pub mod docker;
+mod exportfs;
 mod fault;
 mod flags;
 mod gcloud;
@@ -15,6 +16,7 @@ mod table;
 mod trace;
 mod why;
 
+pub use exportfs::NfsServer;
 pub use gcloud::Inventory;
 pub use machine::PROGRAMS as MACHINE_PROGRAMS;
 pub use program::program;
@@ -25,7 +27,7 @@ use std::net::Ipv4Addr;
 
 /// Programs of the learner's machine that ask, by the names of their files.
 pub fn programs(profile: &Profile) -> Vec<&'static str> {
-    let mut names = vec!["docker", "naru"];
+    let mut names = vec!["docker", "exportfs", "naru"];
     match profile.name.as_str() {
         "minikube" => names.push("minikube"),
         _ if profile.cloud.is_some() => names.push("gcloud"),
@@ -90,6 +92,7 @@ impl Cluster {
             let (name, ask) = split(&question);
             let answer = match name {
                 "docker" => docker::run(self, &ask, &question.env),
+                "exportfs" => exportfs::run(self, &ask),
                 "minikube" => minikube::run(self, &ask),
                 "gcloud" => gcloud::run(self, &ask),
                 _ => {

@@ -5,6 +5,7 @@ mod daemon;
 mod databases;
 mod fortune;
 mod grpc_health;
+mod haproxy;
 mod interpreter;
 mod memcached;
 mod nginx;
@@ -34,6 +35,7 @@ impl ProgramTable for NodePrograms {
             }
             "agnhost" => Box::new(agnhost::Agnhost::default()),
             "fortune" => Box::new(fortune::Fortune),
+            "haproxy" => Box::new(haproxy::Haproxy::default()),
             "memcached" => Box::new(memcached::Memcached::default()),
             "mongo" | "mongosh" => Box::new(databases::Mongosh::default()),
             "mongod" => Box::new(databases::SqlServer::new(databases::Dialect::Mongo)),
