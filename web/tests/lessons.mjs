@@ -1,4 +1,6 @@
-// One lesson of each part, played through the page by its buttons, as somebody who reads would.
+// One lesson of each part, played through the page by its buttons, as somebody who reads would. It takes
+// minutes, so it is not part of `cargo xtask test`: with the page served at NARU_URL,
+// `node web/tests/lessons.mjs`. What lessons say is checked headless by `naru lesson check`.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { idle, openBrowser, openPage, photograph } from "./page.mjs";
@@ -10,8 +12,8 @@ const LESSONS = [
   "1701-nobody-behind-the-service",
 ];
 
-/** Seconds of the cluster in one of the wall's: nobody waits for a pull. */
-const SPEED = 30;
+/** Seconds of the cluster in one of the wall's: faster, and what a lesson shows would be over before it is looked at. */
+const SPEED = 10;
 
 let browser;
 before(async () => { browser = await openBrowser(); });
@@ -51,6 +53,8 @@ async function play(page, lesson, step, steps) {
 async function run(page, open, from) {
   for (let at = from; at < (await open.locator(".run").count()); at += 1) {
     await open.locator(".run").nth(at).click();
+    // The prompt is still there until the terminal has taken the line.
+    await page.waitForTimeout(300);
     await idle(page);
   }
 }

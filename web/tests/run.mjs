@@ -6,7 +6,6 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DESKTOP, PHONE, URL_OF_PAGE, exec, idle, openBrowser, openPage, photograph, pod, sees, type } from "./page.mjs";
-import "./lessons.mjs";
 import "./views.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
