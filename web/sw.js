@@ -3,8 +3,10 @@
 // silent.
 
 const CACHE = "naru-1";
-/** Loaded late or never, but wanted when the network is gone. */
-const LATE = ["codemirror.js", "openapi.json"];
+/** Lists what is loaded late or never, but wanted when the network is gone. */
+const LATE = "offline.json";
+/** May not be there. */
+const MAY_LACK = "_rest.wasm";
 
 self.addEventListener("install", () => self.skipWaiting());
 
@@ -16,16 +18,28 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(old());
 });
 
-// The page tells what it was made of: its first visit was over before this began to listen.
+// The page tells what it was made of: its first visit was over before this began to listen. It is
+// told what could not be kept once all else is.
 self.addEventListener("message", (event) => {
   if (!Array.isArray(event.data)) return;
-  const wanted = [...event.data, ...LATE.map((name) => new URL(name, self.registration.scope).href)];
+  const here = (name) => new URL(name, self.registration.scope).href;
   const keep = async () => {
     const cache = await caches.open(CACHE);
+    const late = await fetch(here(LATE)).then((answer) => answer.json()).catch(() => []);
+    const wanted = [...event.data, ...late.map(here)];
+    const missing = [];
     await Promise.all([...new Set(wanted)].filter(isOurs).map(async (url) => {
-      const answer = await fetch(url).catch(() => undefined);
-      if (answer?.ok) await cache.put(url, answer);
+      try {
+        const answer = await fetch(url);
+        if (answer.ok) await cache.put(url, answer);
+        // Of a page that was built in a hurry there is no rest to keep.
+        else if (!url.includes(MAY_LACK)) missing.push(url);
+      } catch {
+        // Without a network, what was kept before is good enough.
+        if (!(await cache.match(url))) missing.push(url);
+      }
     }));
+    event.ports[0]?.postMessage(missing);
   };
   event.waitUntil(keep());
 });

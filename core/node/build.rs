@@ -1,4 +1,5 @@
-//! Lists the image catalogue, so that a new image is one new file in `assets/images/`.
+//! Lists the image catalogue, so that a new image is one new file in `assets/images/`. What is asked of
+//! all of them is in the list, so that a file is read when its image is wanted.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,9 +19,17 @@ fn main() -> io::Result<()> {
     paths.sort();
     let mut list = String::from("&[\n");
     for path in &paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        println!("cargo::rerun-if-changed={}", path.display());
+        let text = fs::read_to_string(path)?;
+        // Tests see to it that this is what the files say when they are read.
+        let name = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap_or_default();
+        let preloaded = text.lines().any(|line| line.trim() == "preloaded: true");
         let path = path.to_string_lossy();
-        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
+        let _ = writeln!(
+            list,
+            "File {{ name: {:?}, preloaded: {preloaded}, text: || include_str!({path:?}) }},",
+            name.trim()
+        );
     }
     list.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

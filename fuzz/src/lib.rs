@@ -5,12 +5,20 @@
 //! `tests/bounded.rs` runs the same functions for a bounded number of generated inputs in the
 //! ordinary tests; what the fuzzer finds is put there.
 
+mod machine;
+mod script;
+pub mod words;
+
+pub use script::script;
+
+use machine::Machine;
 use naru_api::cron::Schedule;
 use naru_api::jsonpath::JsonPath;
 use naru_api::managed::{self, Manager, Managers, Operation, Scope};
 use naru_api::schema::Node;
 use naru_api::{fields, json as go_json, labels, patch, quantity, scheme, timezone, yaml};
 use serde_json::Value;
+use std::sync::OnceLock;
 
 fn text(data: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(data)
@@ -107,5 +115,46 @@ pub fn cron(data: &[u8]) {
     let Ok(schedule) = text(data).parse::<Schedule>() else { return };
     if let Some(utc) = timezone::find("UTC") {
         let _ = schedule.next(naru_sim::Time::ZERO, &utc);
+    }
+}
+
+/// Shell scripts, run by bash on a machine of their own without a network.
+pub fn shell(data: &[u8]) {
+    static FRESH: OnceLock<Machine> = OnceLock::new();
+    let mut machine = FRESH.get_or_init(Machine::with_programs).clone();
+    machine.run(vec!["bash".to_owned(), "-c".to_owned(), text(data).into_owned()]);
+}
+
+/// Command lines of kubectl, a word to a line, run against an API server; then the last word is
+/// completed as by Tab.
+pub fn kubectl(data: &[u8]) {
+    static FRESH: OnceLock<Machine> = OnceLock::new();
+    let mut machine = FRESH.get_or_init(Machine::with_kubectl).clone();
+    let text = text(data);
+    let words: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let call = |name: &str| [name.to_owned()].into_iter().chain(words.iter().cloned()).collect();
+    assert!(machine.run(call("kubectl")), "Ctrl-C ends kubectl");
+    machine.run(call("complete"));
+}
+
+/// An input of up to `count` of these words, some of which are damaged.
+pub fn generate(rng: &mut naru_sim::Rng, words: &[&str], separator: &str, count: u64) -> String {
+    let count = 1 + rng.below(count);
+    let words: Vec<String> = (0..count).map(|_| damaged(rng, words)).collect();
+    words.join(separator)
+}
+
+fn damaged(rng: &mut naru_sim::Rng, words: &[&str]) -> String {
+    let mut pick = || {
+        let at = usize::try_from(rng.below(words.len() as u64)).unwrap_or(0);
+        words.get(at).copied().unwrap_or_default().to_owned()
+    };
+    let (word, other) = (pick(), pick());
+    // Now and then something that nobody would type.
+    match rng.below(12) {
+        0 => word + &other,
+        1 => word.chars().rev().collect(),
+        2 => word.chars().take(2).collect(),
+        _ => word,
     }
 }

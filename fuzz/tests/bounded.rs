@@ -191,3 +191,85 @@ fn cron() {
     ];
     bounded(words, naru_fuzz::cron);
 }
+
+#[test]
+fn script() {
+    let words = &[
+        "\0",
+        "\u{1}",
+        "f() { ",
+        "}; ",
+        "f; ",
+        "f & ",
+        "while :; do ",
+        "done; ",
+        "for i in a b; do ",
+        "if true; then ",
+        "fi; ",
+        "case x in ",
+        "esac; ",
+        "echo ",
+        "$x ",
+        "${x#a} ",
+        "${x:-$(",
+        ") ",
+        "$((",
+        ")) ",
+        "x=$x$x; ",
+        "| ",
+        "> /tmp/a ",
+        ">> /tmp/a ",
+        "< /dev/zero ",
+        "<<E\n",
+        "E\n",
+        "cat ",
+        "yes ",
+        "head -c 9999999 ",
+        "sleep 1; ",
+        "kill -9 $$ ",
+        "kill 1; ",
+        "trap f TERM; ",
+        "exec ",
+        "set -e; ",
+        "cd /proc; ",
+        "cat /proc/*/status ",
+        "chroot / ",
+        "mount -t tmpfs a /tmp ",
+        "ls -R / ",
+        "eval ",
+        "'",
+        "\"",
+        "\n",
+        "& ",
+        "; ",
+        "&& ",
+        "|| ",
+        "! ",
+        "wait; ",
+        "read x; ",
+        "[ -e / ] ",
+        "\\",
+    ];
+    bounded(words, naru_fuzz::script);
+}
+
+/// Inputs for each of the two that are run and not only read.
+const RUNS: u64 = 20_000;
+
+/// Runs a function on the inputs that `src/bin/million.rs` begins with.
+fn first_of_a_million(words: &[&str], separator: &str, function: fn(&[u8])) {
+    let mut rng = naru_sim::Rng::new(20_250_602);
+    for _ in 0..RUNS {
+        function(naru_fuzz::generate(&mut rng, words, separator, 12).as_bytes());
+    }
+}
+
+#[test]
+fn shell() {
+    first_of_a_million(naru_fuzz::words::SHELL, "", naru_fuzz::shell);
+}
+
+#[test]
+fn kubectl() {
+    first_of_a_million(naru_fuzz::words::KUBECTL, "\n", naru_fuzz::kubectl);
+}

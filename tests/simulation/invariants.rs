@@ -1,5 +1,6 @@
 //! Laws that hold at every moment, whatever breaks.
 
+use crate::replaced::{Pods, Replaced};
 use crate::rollouts::Rollouts;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -11,35 +12,37 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a controller need not know yet.
-const LAG: Duration = Duration::from_millis(100);
+pub const LAG: Duration = Duration::from_millis(100);
 
 /// Follows every change of a cluster's store.
 pub struct Observer {
     revision: u64,
     /// Whether nothing is broken on purpose.
     calm: bool,
-    pods: BTreeMap<Key, Object>,
-    /// When each pod was last seen to change or to go.
-    changed: BTreeMap<Key, Time>,
+    pods: Pods,
     now: Time,
     /// Who has an address: pods that run and have no node's address.
     addresses: BTreeMap<String, Key>,
     budgets: BTreeMap<Key, Object>,
     rollouts: Rollouts,
+    replaced: Replaced,
 }
 
 impl Observer {
     /// Begins with what is there.
-    pub fn new(cluster: &Cluster, calm: bool) -> Observer {
+    pub fn new(cluster: &mut Cluster, calm: bool) -> Observer {
+        let mut replaced = Replaced::default();
+        let nodes = cluster.objects("v1", "Node", "", "");
+        nodes.iter().for_each(|node| replaced.begin_with(node));
         Observer {
             revision: cluster.revision(),
             calm,
-            pods: BTreeMap::new(),
-            changed: BTreeMap::new(),
+            pods: Pods::default(),
             now: cluster.now(),
             addresses: BTreeMap::new(),
             budgets: BTreeMap::new(),
             rollouts: Rollouts::default(),
+            replaced,
         }
     }
 
@@ -73,6 +76,8 @@ impl Observer {
             claims_bind_once(change)?;
         } else if self.calm && is_of_rollout(object) {
             self.rollouts.take(change, object.key(), self.now)?;
+        } else {
+            self.replaced.take(change, object, self.now);
         }
         Ok(())
     }
@@ -84,9 +89,14 @@ impl Observer {
         {
             self.addresses.remove(ip);
         }
-        self.changed.insert(key.clone(), self.now);
+        let goes = change.after.as_ref().filter(|after| is_going(after));
+        if let Some(after) = goes.filter(|_| self.calm && !before.is_some_and(pods::is_terminating))
+        {
+            self.replaced.goes(&key, after, &self.pods, self.now)?;
+        }
+        self.pods.changed.insert(key.clone(), self.now);
         let Some(after) = &change.after else {
-            self.pods.remove(&key);
+            self.pods.there.remove(&key);
             return Ok(());
         };
         if self.calm && before.is_none() {
@@ -103,7 +113,7 @@ impl Observer {
         if self.calm && is_evicted(pod) && !before.is_some_and(is_evicted) {
             self.may_be_evicted(&key, pod)?;
         }
-        self.pods.insert(key, after.clone());
+        self.pods.there.insert(key, after.clone());
         Ok(())
     }
 
@@ -116,10 +126,7 @@ impl Observer {
         };
         for lower in 0..ordinal.parse::<u32>().unwrap_or(0) {
             let before = Key::new(key.namespace.as_str(), format!("{set}-{lower}"));
-            let pod = self.pods.get(&before).and_then(|object| object.get::<Pod>());
-            let ready = pod.is_some_and(|pod| pods::is_ready(pod) && !pods::is_terminating(pod));
-            let news = self.changed.get(&before).is_some_and(|at| *at + LAG > self.now);
-            if !ready && !news {
+            if !self.pods.may_work(&before, self.now) {
                 return Err(format!("was made before {before} was ready"));
             }
         }
@@ -158,6 +165,10 @@ impl Observer {
         }
         Ok(())
     }
+}
+
+fn is_going(object: &Object) -> bool {
+    object.meta().deletion_timestamp.is_some()
 }
 
 fn is_of_rollout(object: &Object) -> bool {

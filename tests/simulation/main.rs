@@ -8,6 +8,7 @@
 //! `NARU_SEEDS=17` runs one seed, `NARU_SEEDS=0..2000` many.
 
 mod invariants;
+mod replaced;
 mod rollouts;
 mod script;
 mod settled;
@@ -46,7 +47,7 @@ fn seeds() -> std::ops::Range<u64> {
 fn run(seed: u64) -> Result<(), Failed> {
     let plan = Plan::new(seed);
     let mut cluster = booted(&plan)?;
-    let mut observer = Observer::new(&cluster, plan.is_calm());
+    let mut observer = Observer::new(&mut cluster, plan.is_calm());
     let job = cluster.start_script(&plan.script());
     let end = cluster.now() + LIMIT;
     let mut output = String::new();

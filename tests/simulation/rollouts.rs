@@ -1,16 +1,13 @@
 //! The law of rolling updates: a Deployment takes pods from its old ReplicaSets only as far as
 //! `maxUnavailable` allows.
 
+use crate::invariants::LAG;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use naru_api::Key;
 use naru_api::intstr::scaled;
 use naru_cluster::Change;
 use naru_sim::Time;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// What a controller need not know yet.
-const LAG: Duration = Duration::from_millis(100);
 
 /// Deployments and their ReplicaSets, as they are and as they may still be thought to be.
 #[derive(Default)]

@@ -222,9 +222,11 @@ impl Writer {
             return self.line(format!("kubectl delete daemonset ds{name} --wait=false"));
         }
         let command = self.pick(&["[\"sleep\", \"100000\"]", "[\"sleep\", \"99999\"]"]);
+        let most = self.pick(&["1", "2", "50%"]);
         self.line(format!(
             "kubectl apply -f - <<'END'\n\
              apiVersion: apps/v1\nkind: DaemonSet\nmetadata:\n  name: ds{name}\nspec:\n  \
+             updateStrategy: {{rollingUpdate: {{maxUnavailable: {most}}}}}\n  \
              selector:\n    matchLabels: {{app: ds{name}}}\n  template:\n    metadata:\n      \
              labels: {{app: ds{name}}}\n    spec:\n      terminationGracePeriodSeconds: 1\n      \
              containers:\n      - name: main\n        image: busybox\n        command: {command}\n\

@@ -143,12 +143,12 @@ pub fn compare(text: &str, ran: &[(&str, Outcome)]) -> Vec<(usize, String)> {
 pub fn play(
     transcript: &Transcript,
     name: &str,
-    mut run: impl FnMut(&str) -> Result<Outcome, String>,
+    mut run: impl FnMut(&Case) -> Result<Outcome, String>,
 ) -> Result<(), String> {
     let folder = env::var_os("NARU_RECORD");
     let mut outcomes = Vec::new();
     for case in &transcript.cases {
-        let outcome = run(&case.command)?;
+        let outcome = run(case)?;
         if folder.is_none() {
             case.check(&outcome)?;
         }

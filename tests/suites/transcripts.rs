@@ -27,8 +27,8 @@ fn run(file: &Path, name: &str) -> Result<(), Failed> {
     let transcript = Transcript::read(file)?;
     let mut cluster = Cluster::new(&transcript.profile, transcript.seed)?;
     cluster.carry_openapi(|| Schemas::new(naru_schemas::json()?));
-    play(&transcript, name, |command| {
-        let result = cluster.exec(command, COMMAND_LIMIT);
+    play(&transcript, name, |case| {
+        let result = cluster.exec(&case.command, COMMAND_LIMIT);
         Ok(Outcome { code: result.code, stdout: result.stdout, stderr: result.stderr })
     })?;
     Ok(())

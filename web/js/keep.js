@@ -6,6 +6,11 @@
 
 const SESSIONS_MAX = 12;
 const NAME = "naru/session";
+/**
+ * How long a tab waits for its own session, in milliseconds: a document that is reloaded lets go of it
+ * only after the next one has begun. A tab that is the copy of another waits in vain.
+ */
+const PATIENCE = 1_500;
 
 let name = null;
 let database = null;
@@ -29,15 +34,19 @@ async function sessions(mode, act) {
   });
 }
 
-/** Takes the lock of a session for as long as the tab lives; tells whether it was free. */
-function hold(wanted) {
+/**
+ * Takes the lock of a session for as long as the tab lives, once it is free, if that is within so many
+ * milliseconds; tells whether it was.
+ */
+function hold(wanted, patience = 0) {
   if (!navigator.locks) return Promise.resolve(true);
+  const options = patience ? { signal: AbortSignal.timeout(patience) } : { ifAvailable: true };
   return new Promise((resolve) => {
-    navigator.locks.request(`naru/${wanted}`, { ifAvailable: true }, (lock) => {
+    navigator.locks.request(`naru/${wanted}`, options, (lock) => {
       resolve(lock !== null);
       // Never settled: the lock goes with the tab.
       return lock ? new Promise(() => {}) : undefined;
-    });
+    }).catch(() => resolve(false));
   });
 }
 
@@ -47,7 +56,7 @@ export async function openKept() {
     const own = sessionStorage.getItem(NAME);
     const all = (await sessions("readonly", (store) => store.getAllKeys())).sort().reverse();
     for (const wanted of own ? [own] : all) {
-      if (await hold(wanted)) {
+      if (await hold(wanted, own ? PATIENCE : 0)) {
         name = wanted;
         sessionStorage.setItem(NAME, name);
         return await sessions("readonly", (store) => store.get(name));

@@ -1,5 +1,6 @@
 //! Markdown as elements of the page. Nothing is ever taken as HTML: what looks like it is text.
 
+use crate::glossary::{self, Term, Word};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};
 use yew::virtual_dom::{VList, VNode, VTag};
 use yew::{AttrValue, html};
@@ -9,11 +10,35 @@ const DEPTH_MAX: usize = 16;
 
 /// The elements of a Markdown text.
 pub fn render(text: &str) -> VNode {
-    let mut tree = Tree { open: vec![None], lists: vec![VList::new()] };
+    render_with(text, &[])
+}
+
+/// The elements of a Markdown text, with each of these words explained where it first stands.
+pub fn render_with(text: &str, words: &[Word]) -> VNode {
+    draw(text, words, false)
+}
+
+/// The elements of a Markdown text of one paragraph, without the paragraph.
+pub fn render_inline(text: &str) -> VNode {
+    draw(text, &[], true)
+}
+
+fn draw(text: &str, words: &[Word], inline: bool) -> VNode {
+    let words = words.iter().collect();
+    let mut tree = Tree { open: vec![None], lists: vec![VList::new()], words, quiet: 0, code: 0 };
     for event in Parser::new(text) {
         match event {
-            Event::Start(tag) => tree.start(element(&tag)),
-            Event::End(end) => tree.end(&end),
+            Event::Start(Tag::Paragraph) if inline => {}
+            Event::End(TagEnd::Paragraph) if inline => {}
+            Event::Start(tag) => {
+                tree.count(is_quiet(&tag), matches!(tag, Tag::CodeBlock(_)), true);
+                tree.start(element(&tag));
+            }
+            Event::End(end) => {
+                let quiet = matches!(end, TagEnd::Link | TagEnd::Heading(_) | TagEnd::CodeBlock);
+                tree.count(quiet, matches!(end, TagEnd::CodeBlock), false);
+                tree.end(&end);
+            }
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => tree.text(&text),
             Event::Code(code) => tree.add(html! { <code>{ code.to_string() }</code> }),
             Event::SoftBreak => tree.text(" "),
@@ -26,12 +51,28 @@ pub fn render(text: &str) -> VNode {
 }
 
 /// Elements that are begun and not yet ended, each with its children so far.
-struct Tree {
+struct Tree<'a> {
     open: Vec<Option<VTag>>,
     lists: Vec<VList>,
+    /// Words that have not been explained yet.
+    words: Vec<&'a Word>,
+    /// Elements that are begun in which no word is explained.
+    quiet: usize,
+    /// Code blocks that are begun.
+    code: usize,
 }
 
-impl Tree {
+impl Tree<'_> {
+    fn count(&mut self, quiet: bool, code: bool, begins: bool) {
+        let by = |number: usize, yes: bool| match (yes, begins) {
+            (false, _) => number,
+            (true, true) => number + 1,
+            (true, false) => number.saturating_sub(1),
+        };
+        self.quiet = by(self.quiet, quiet);
+        self.code = by(self.code, code);
+    }
+
     fn start(&mut self, element: Option<VTag>) {
         let deep = self.open.len() > DEPTH_MAX;
         self.open.push(if deep { None } else { element });
@@ -57,7 +98,21 @@ impl Tree {
     }
 
     fn text(&mut self, text: &str) {
-        self.add(html! { { text.to_owned() } });
+        if self.code > 0 {
+            // What varies in a quoted output.
+            return self.add(html! { { text.replace("[..]", "…") } });
+        }
+        let mut rest = text;
+        while self.quiet == 0 {
+            let Some((from, to, index)) = glossary::find(rest, &self.words) else { break };
+            let word = self.words.remove(index);
+            let (before, name, after) = (rest.get(..from), rest.get(from..to), rest.get(to..));
+            self.add(html! { { before.unwrap_or_default().to_owned() } });
+            let name = name.unwrap_or_default().to_owned();
+            self.add(html! { <Term text={name} meaning={word.meaning.clone()} /> });
+            rest = after.unwrap_or_default();
+        }
+        self.add(html! { { rest.to_owned() } });
     }
 
     fn finish(mut self) -> VNode {
@@ -100,6 +155,11 @@ fn element(tag: &Tag<'_>) -> Option<VTag> {
         _ => {}
     }
     Some(element)
+}
+
+/// Whether no word is explained in an element.
+fn is_quiet(tag: &Tag<'_>) -> bool {
+    matches!(tag, Tag::Link { .. } | Tag::Heading { .. } | Tag::CodeBlock(_))
 }
 
 /// Whether a link leads to a page, and not to a script.

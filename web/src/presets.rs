@@ -25,8 +25,8 @@ pub const PRESETS: [Preset; 4] = [
     Preset {
         name: "web",
         says: (
-            "세 벌로 도는 웹 서버와 그 앞의 서비스",
-            "A web server that runs three times, with a service before it",
+            "파드 셋으로 도는 웹 서버와 그 앞의 서비스",
+            "A web server in three pods, with a service in front of them",
         ),
         commands: "kubectl create deployment web --image=nginx --replicas=3\n\
                    kubectl expose deployment web --port=80",
@@ -51,7 +51,7 @@ pub const PRESETS: [Preset; 4] = [
         name: "node-loss",
         says: (
             "노드 하나가 꺼지면 파드는 어떻게 될까요? 시간을 60배로 돌려 보세요",
-            "What becomes of pods when a node goes off? Let time run 60 times as fast",
+            "What becomes of the pods when a node goes off? Let time run 60 times as fast",
         ),
         commands: "kubectl create deployment web --image=nginx --replicas=4\n\
                    kubectl rollout status deployment web\n\

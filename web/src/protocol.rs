@@ -1,6 +1,8 @@
 //! The messages between the page and its worker, in postcard's compact binary form.
 
-use naru_cluster::view::{Inspection, KindView, RevisionView, TableView, ViewDelta};
+use naru_cluster::view::{
+    Inspection, KindView, RevisionView, Study, StudyView, TableView, ViewDelta,
+};
 use naru_lesson::Text;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -49,10 +51,19 @@ pub enum Request {
     Inspect(Option<ObjectRef>),
     /// Keep telling about these objects; about none.
     Table(Option<TableRef>),
+    /// Keep telling about this; about nothing.
+    Study(Option<Study>),
+    /// Give up the command that is being run to its end.
+    Cancel,
     /// Keep telling which checks of this lesson step hold.
     LessonStep(u32),
     /// Bring back the moment at which the lesson's step was begun.
     ResetStep,
+    /// The latest [`Report::View`] has been drawn: the next may come.
+    Drawn,
+    /// Give up what is found out by clusters of their own: the answers to [`Call::Goal`] and
+    /// [`Call::Rehearse`] are no longer wanted.
+    StopTrials,
 }
 
 /// A cluster to be started.
@@ -82,6 +93,8 @@ pub enum Start {
     },
     /// To go on with what was kept: the bytes of a [`Report::Kept`].
     Kept(Vec<u8>),
+    /// For a lesson that somebody writes: its file.
+    Draft(String),
 }
 
 /// Something with an answer.
@@ -94,6 +107,15 @@ pub enum Call {
         /// In microseconds.
         micros: u64,
     },
+    /// Let time pass until `kubectl wait` with these arguments has ended, and stop there.
+    Until(String),
+    /// What a cluster looks like in which somebody has done what the steps of the lesson ask for, up
+    /// to this one.
+    Goal(u32),
+    /// What a lesson's file looks like on the page, and what is wrong with it.
+    Draft(String),
+    /// Play a lesson's file from its beginning to its end, in a cluster of its own.
+    Rehearse(String),
     /// The digest of the store's whole history.
     Digest,
     /// What a command would print now; it is run by a copy of the cluster.
@@ -124,6 +146,8 @@ pub enum Report {
     Booted(Box<Booted>),
     /// Every lesson there is. It comes after the first cluster, which it would hold up.
     Catalogue(Vec<LessonHead>),
+    /// Words that are explained where a lesson first uses them. They come after the catalogue.
+    Terms(Vec<TermPage>),
     /// A kept session is being lived through again: percent.
     Resuming(u8),
     /// What changed in the cluster.
@@ -145,6 +169,8 @@ pub enum Report {
     Inspection(Option<Box<Inspection>>),
     /// The objects of [`Request::Table`], when they changed.
     Table(Box<TablePage>),
+    /// What is known of [`Request::Study`], when it changed.
+    Study(Box<StudyPage>),
     /// Which checks of a step hold.
     Checks {
         /// The step.
@@ -245,10 +271,19 @@ pub struct TablePage {
     pub kinds: Vec<KindView>,
 }
 
+/// What was asked for, and what there is to tell of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyPage {
+    /// What was asked for.
+    pub of: Study,
+    /// What was found.
+    pub view: StudyView,
+}
+
 /// What comes of a [`Call`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
-    /// Of [`Call::Exec`] and [`Call::Peek`].
+    /// Of [`Call::Exec`], [`Call::Peek`] and [`Call::Until`].
     Exec {
         /// What the command printed.
         stdout: String,
@@ -261,6 +296,10 @@ pub enum Reply {
     Done,
     /// Of [`Call::Digest`].
     Digest(String),
+    /// Of [`Call::Goal`].
+    View(Box<ViewDelta>),
+    /// Of [`Call::Draft`] and [`Call::Rehearse`].
+    Draft(Box<DraftPage>),
     /// Of [`Call::Changes`].
     Changes(Vec<RevisionView>),
     /// Of [`Call::Files`]: paths.
@@ -324,7 +363,7 @@ pub struct ObjectRef {
 
 impl ObjectRef {
     /// Kinds by the names by which lessons call them.
-    const KINDS: [(&str, &str); 26] = [
+    const KINDS: [(&str, &str); 28] = [
         ("pod", "Pod"),
         ("po", "Pod"),
         ("deployment", "Deployment"),
@@ -351,6 +390,8 @@ impl ObjectRef {
         ("ns", "Namespace"),
         ("node", "Node"),
         ("no", "Node"),
+        ("horizontalpodautoscaler", "HorizontalPodAutoscaler"),
+        ("hpa", "HorizontalPodAutoscaler"),
     ];
 
     /// What `pod/web`, `pod/shop/web` with a namespace, or `node/worker` names.
@@ -405,6 +446,26 @@ pub struct LessonPage {
     pub learned: Vec<Text>,
 }
 
+/// A word that is explained where it is first used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TermPage {
+    /// The word.
+    pub name: Text,
+    /// What it means, in Markdown.
+    pub text: Text,
+}
+
+/// A lesson that somebody writes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DraftPage {
+    /// What it looks like; `None` when the file cannot be read.
+    pub lesson: Option<LessonPage>,
+    /// What is wrong with it, each for a person.
+    pub problems: Vec<String>,
+    /// Of each step that was played: its commands, what each printed, and its exit code.
+    pub played: Vec<Vec<(String, String, i32)>>,
+}
+
 /// A step as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepPage {
@@ -429,7 +490,8 @@ pub struct StepPage {
 /// What a step has one look at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LookPage {
-    /// `topology`, `objects`, `time`, `packets`, `details`, `terminal`.
+    /// `topology`, `objects`, `time`, `packets`, `details`, `terminal`, `resources`, `registry`,
+    /// `rights`, `rules`.
     pub view: String,
     /// `pod/web`, or "".
     pub object: String,

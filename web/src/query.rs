@@ -24,8 +24,42 @@ pub struct Query {
     pub theme: Option<Theme>,
     /// `speed=`: times as fast as real time; 0 stands still.
     pub speed: Option<Speed>,
+    /// `step=`: the lesson's step that is open at first, counted from 0.
+    pub step: Option<usize>,
+    /// `show=`: the parts of the page that are there; all, when nothing is said.
+    pub show: Option<Shown>,
     /// `embed=1`: inside another page, as a widget.
     pub embed: bool,
+}
+
+/// Parts of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The lesson.
+    pub lesson: bool,
+    /// The picture of the cluster, and its other views.
+    pub picture: bool,
+    /// The terminal.
+    pub terminal: bool,
+    /// The line of time.
+    pub time: bool,
+}
+
+impl Shown {
+    /// All of them.
+    pub const ALL: Shown = Shown { lesson: true, picture: true, terminal: true, time: true };
+
+    /// The parts of these names, `terminal picture`; `None` where none of them can be looked at.
+    pub fn named(names: &str) -> Option<Shown> {
+        let has = |name: &str| names.split([' ', ',']).any(|it| it == name);
+        let shown = Shown {
+            lesson: has("lesson"),
+            picture: has("picture"),
+            terminal: has("terminal"),
+            time: has("time"),
+        };
+        (shown.lesson || shown.picture || shown.terminal).then_some(shown)
+    }
 }
 
 /// Light or dark.
@@ -62,8 +96,8 @@ impl Theme {
 
 impl Query {
     /// The words that are read.
-    pub const WORDS: [&str; 8] =
-        ["lesson", "profile", "seed", "run", "lang", "theme", "speed", "embed"];
+    pub const WORDS: [&str; 10] =
+        ["lesson", "profile", "seed", "run", "lang", "theme", "speed", "step", "show", "embed"];
 
     /// Reads the pairs of an address; what is not known is passed over.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Query {
@@ -77,6 +111,8 @@ impl Query {
                 "lang" => query.language = Language::of_tag(&value),
                 "theme" => query.theme = Theme::named(&value),
                 "speed" => query.speed = value.parse().ok().map(Speed::times),
+                "step" => query.step = value.parse().ok(),
+                "show" => query.show = Shown::named(&value),
                 "embed" => query.embed = value != "0",
                 _ => {}
             }
@@ -106,6 +142,8 @@ mod tests {
                 language: Some(Language::English),
                 theme: Some(Theme::Dark),
                 speed: None,
+                step: None,
+                show: None,
                 embed: false,
             }
         );
@@ -114,6 +152,11 @@ mod tests {
         let query = read(&[("profile", "gke"), ("seed", "7"), ("run", "kubectl get nodes\nls")]);
         assert_eq!(query.profile.as_deref(), Some("gke"));
         assert_eq!((query.seed, query.run.len()), (Some(7), 2));
+        let query = read(&[("step", "2"), ("show", "terminal,picture")]);
+        assert_eq!(query.step, Some(2));
+        let shown = Shown { lesson: false, time: false, ..Shown::ALL };
+        assert_eq!(query.show, Some(shown));
+        assert_eq!(read(&[("show", "time")]).show, None);
         assert!(read(&[("embed", "1")]).embed);
         assert!(!read(&[("embed", "0")]).embed);
         assert_eq!(read(&[("lang", "tlh"), ("theme", "loud"), ("lesson", "")]), Query::default());

@@ -6,7 +6,8 @@
 
 use crate::place::Place;
 use crate::store::{Store, is_system};
-use naru_cluster::view::{NodeView, PodView};
+use naru_cluster::view::{NodeView, PodView, ServiceView};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -59,8 +60,34 @@ impl Rect {
     }
 }
 
+/// What pods stand together by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Group {
+    /// Their node.
+    #[default]
+    Node,
+    /// Their namespace.
+    Namespace,
+    /// The topmost object that owns them.
+    Owner,
+    /// The value of a label.
+    Label(String),
+}
+
+impl Group {
+    /// What a pod has in common with those that it stands together with; "" is nothing.
+    pub(crate) fn title<'a>(&self, store: &'a Store, pod: &'a PodView) -> Cow<'a, str> {
+        match self {
+            Group::Node => Cow::Borrowed(pod.node.as_deref().unwrap_or_default()),
+            Group::Namespace => Cow::Borrowed(&pod.namespace),
+            Group::Owner => Cow::Owned(topmost_owner(store, pod)),
+            Group::Label(key) => Cow::Borrowed(pod.labels.get(key).map_or("", String::as_str)),
+        }
+    }
+}
+
 /// The room, and what of the cluster is to be shown in it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Room {
     /// Width in pixels.
     pub width: f64,
@@ -70,11 +97,13 @@ pub struct Room {
     pub system: bool,
     /// The only namespace that is shown; "" when all are.
     pub namespace: String,
+    /// What pods stand together by.
+    pub group: Group,
 }
 
 impl Room {
     /// Whether what is in a namespace is shown.
-    fn shows(&self, namespace: &str) -> bool {
+    pub(crate) fn shows(&self, namespace: &str) -> bool {
         match self.namespace.as_str() {
             "" => self.system || !is_system(namespace),
             only => only == namespace,
@@ -103,7 +132,7 @@ pub struct Scene {
     pub claims: BTreeMap<String, Rect>,
     /// Pods by uid.
     pub pods: BTreeMap<String, Rect>,
-    /// There are so many pods that each is only a tile.
+    /// There are so many pods that they stand elsewhere: see [`crate::crowd`].
     pub dense: bool,
     /// Uids of pods that stand on the river, for want of a node.
     pub afloat: Vec<String>,
@@ -111,7 +140,9 @@ pub struct Scene {
     pub houses: Vec<House>,
     /// Lines from services to the pods behind them.
     pub wires: Vec<Wire>,
-    /// Lines from ingresses to services.
+    /// The world outside of the cluster, where something in it can be reached from there.
+    pub outside: Option<Rect>,
+    /// Lines from ingresses to services, and from outside to both.
     pub roads: Vec<(Point, Point)>,
     /// Lines from claims to the pods that mount them.
     pub ropes: Vec<(Point, Point)>,
@@ -120,11 +151,15 @@ pub struct Scene {
     stations: BTreeMap<Place, Point>,
 }
 
-/// A node's house.
+/// A node's house, or what else pods stand together in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct House {
-    /// The node's uid.
+    /// The node's uid; of another group, a name that no object has.
     pub uid: String,
+    /// The node's name, or what the pods have in common; "" where they have nothing.
+    pub title: String,
+    /// How many pods stand in it.
+    pub count: usize,
     /// The whole of it, roof included.
     pub rect: Rect,
     /// Pods of the cluster's own that are folded away.
@@ -132,6 +167,16 @@ pub struct House {
     /// Where the folded ones are told of.
     pub fold: Rect,
 }
+
+impl House {
+    /// Whether it is a node's, and no other group's.
+    pub fn is_node(&self) -> bool {
+        !self.uid.starts_with(GROUP)
+    }
+}
+
+/// What the names of groups that are no nodes begin with: no uid does.
+const GROUP: &str = "group/";
 
 /// A line from a service to a pod behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,12 +216,10 @@ const HOUSE_W_MAX: f64 = 420.0;
 const TALLER_MAX: f64 = 220.0;
 /// Where a house tells of folded pods and of its address.
 const SILL: f64 = 30.0;
-/// More pods than these are drawn as tiles.
+/// More pods than these are a crowd.
 const PODS_LARGE_MAX: usize = 200;
-/// A tile's side.
-const TILE: f64 = 12.0;
-/// Width of a house of tiles.
-const TILES_W: f64 = 132.0;
+/// Services, workloads and the like of a crowd that are drawn, of each kind.
+const CHIPS_EACH_DENSE: usize = 6;
 /// Between things on the river.
 const WATER: f64 = 20.0;
 
@@ -186,8 +229,14 @@ impl Scene {
         let shown = store.pods.values().filter(|pod| room.shows(&pod.namespace)).count();
         let dense = shown > PODS_LARGE_MAX;
         let mut scene = Scene { width: room.width.max(320.0), dense, ..Scene::default() };
-        let houses = HousePlan::of(store, room, scene.width, dense);
         let upper = scene.lay_upper_bank();
+        if dense {
+            scene.height = scene.lay_river(store, room, upper + WATER, 0.0) + WATER;
+            scene.lay_wires(store);
+            scene.note_stations(store);
+            return scene;
+        }
+        let houses = HousePlan::of(store, room, scene.width);
         // First as low as can be; what room is left is given to the river and the houses.
         let river_end = scene.lay_river(store, room, upper + WATER, 0.0);
         let needed = river_end + WATER + houses.height() + MARGIN;
@@ -297,10 +346,14 @@ impl Scene {
             workloads.iter().map(|it| &it.uid).collect(),
             claims.iter().map(|it| &it.uid).collect(),
         ];
-        let count = uids.iter().map(Vec::len).sum();
+        let most = if self.dense { CHIPS_EACH_DENSE } else { usize::MAX };
+        let uids = uids.map(|uids| uids.into_iter().take(most).collect::<Vec<_>>());
+        let exposed = !ingresses.is_empty() || services.iter().any(|it| is_exposed(it));
+        let count = uids.iter().map(Vec::len).sum::<usize>() + usize::from(exposed);
         let chips = flow(self.margin(), top, self.inner(), (CHIP_W, CHIP_H), GAP, count);
         let chips_end = chips.last().map_or(top, |chip| chip.bottom());
         let mut chips = chips.into_iter();
+        self.outside = exposed.then(|| chips.next()).flatten();
         let [ingresses, services, workloads, claims] = uids.map(|uids| {
             uids.into_iter().cloned().zip(chips.by_ref()).collect::<BTreeMap<String, Rect>>()
         });
@@ -311,7 +364,8 @@ impl Scene {
             .pods
             .values()
             .map(Rc::as_ref)
-            .filter(|pod| shown(&pod.namespace) && house_of(store, pod).is_none())
+            .filter(|pod| shown(&pod.namespace) && room.group == Group::Node && !self.dense)
+            .filter(|pod| house_of(store, pod).is_none())
             .collect();
         afloat.sort_by_key(|pod| age_order(pod));
         let top = chips_end + WATER + breath;
@@ -330,7 +384,7 @@ impl Scene {
     }
 
     fn pod_size(&self) -> (f64, f64) {
-        if self.dense { (TILE, TILE) } else { (POD_W, POD_H) }
+        (POD_W, POD_H)
     }
 
     fn lay_houses(&mut self, plan: &HousePlan<'_>, top: f64, taller: f64) {
@@ -340,19 +394,17 @@ impl Scene {
         let mut y = top;
         let rows = plan.rooms.chunks(columns).zip(&plan.row_heights);
         for (row, height) in rows {
-            for (i, (node, pods, folded)) in row.iter().enumerate() {
+            for (i, HouseRoom { uid, title, pods, folded }) in row.iter().enumerate() {
                 let x = left + i as f64 * (plan.width + GAP);
                 let rect = Rect { x, y, w: plan.width, h: height + taller };
                 let inside = plan.width - 2.0 * GAP;
-                let (size, gap) = match self.dense {
-                    true => ((TILE, TILE), 3.0),
-                    false => (((inside + 6.0) / plan.beds as f64 - 6.0, POD_H), 6.0),
-                };
-                let beds = flow(x + GAP, y + ROOF + 6.0, inside, size, gap, pods.len());
+                let size = ((inside + 6.0) / plan.beds as f64 - 6.0, POD_H);
+                let beds = flow(x + GAP, y + ROOF + 6.0, inside, size, 6.0, pods.len());
                 self.pods.extend(pods.iter().map(|pod| pod.uid.clone()).zip(beds));
                 let fold =
                     Rect { x: x + GAP, y: rect.bottom() - SILL + 2.0, w: inside, h: SILL - 8.0 };
-                self.houses.push(House { uid: node.uid.clone(), rect, folded: *folded, fold });
+                let (uid, title, count) = (uid.clone(), title.clone(), pods.len());
+                self.houses.push(House { uid, title, count, rect, folded: *folded, fold });
             }
             y += height + taller + GAP;
         }
@@ -382,6 +434,15 @@ impl Scene {
             });
             self.roads
                 .extend(behind.map(|(_, service)| (chip.bottom_middle(), service.bottom_middle())));
+        }
+        if let Some(outside) = self.outside {
+            let exposed = self
+                .services
+                .iter()
+                .filter(|(uid, _)| store.services.get(*uid).is_some_and(|it| is_exposed(it)));
+            let reached = self.ingresses.iter().chain(exposed);
+            self.roads
+                .extend(reached.map(|(_, chip)| (outside.bottom_middle(), chip.bottom_middle())));
         }
         for (uid, chip) in &self.claims {
             let Some(claim) = store.claims.get(uid) else { continue };
@@ -418,8 +479,18 @@ impl Scene {
     }
 }
 
-/// What a house holds: its node, the pods shown, the number of those folded away.
-type HouseRoom<'a> = (&'a NodeView, Vec<&'a PodView>, usize);
+/// Whether a service can be reached from outside of the cluster.
+fn is_exposed(service: &ServiceView) -> bool {
+    matches!(service.service_type.as_str(), "NodePort" | "LoadBalancer")
+}
+
+/// What a house holds: the pods shown, and the number of those folded away.
+struct HouseRoom<'a> {
+    uid: String,
+    title: String,
+    pods: Vec<&'a PodView>,
+    folded: usize,
+}
 
 /// How houses are built before it is known where they stand.
 struct HousePlan<'a> {
@@ -434,40 +505,71 @@ struct HousePlan<'a> {
     beds: usize,
 }
 
+/// A room for each node.
+fn node_rooms<'a>(store: &'a Store, room: &Room, office_first: bool) -> Vec<HouseRoom<'a>> {
+    let mut nodes: Vec<&NodeView> = store.nodes.values().map(Rc::as_ref).collect();
+    nodes.sort_by_key(|node| (node.roles.is_empty() == office_first, &node.name));
+    let mut by_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
+    for pod in store.pods.values() {
+        if let Some(node) = &pod.node {
+            by_node.entry(node).or_default().push(pod);
+        }
+    }
+    let of_node = |node: &NodeView| {
+        let pods = by_node.remove(node.name.as_str()).unwrap_or_default();
+        let (mut pods, folded): (Vec<_>, Vec<_>) =
+            pods.into_iter().partition(|pod| room.shows(&pod.namespace));
+        pods.sort_by_key(|pod| age_order(pod));
+        HouseRoom { uid: node.uid.clone(), title: node.name.clone(), pods, folded: folded.len() }
+    };
+    nodes.into_iter().map(of_node).collect()
+}
+
+/// A room for all pods that have something in common; those that have nothing come last.
+fn groups<'a>(store: &'a Store, room: &Room, group: &Group) -> Vec<HouseRoom<'a>> {
+    let mut found: BTreeMap<(bool, String), Vec<&PodView>> = BTreeMap::new();
+    for pod in store.pods.values().filter(|pod| room.shows(&pod.namespace)) {
+        let title = group.title(store, pod).into_owned();
+        found.entry((title.is_empty(), title)).or_default().push(pod);
+    }
+    let of_group = |((_, title), mut pods): ((bool, String), Vec<&'a PodView>)| {
+        pods.sort_by_key(|pod| age_order(pod));
+        HouseRoom { uid: format!("{GROUP}{title}"), title, pods, folded: 0 }
+    };
+    found.into_iter().map(of_group).collect()
+}
+
+/// `Deployment/web`; "" for a pod that nobody owns.
+fn topmost_owner(store: &Store, pod: &PodView) -> String {
+    let Some(owner) = &pod.owner else { return String::new() };
+    let above = store.workloads.get(&owner.uid).and_then(|it| it.owner.as_ref());
+    let topmost = above.unwrap_or(owner);
+    format!("{}/{}", topmost.kind, topmost.name)
+}
+
 impl<'a> HousePlan<'a> {
-    fn of(store: &'a Store, room: &Room, width: f64, dense: bool) -> HousePlan<'a> {
+    fn of(store: &'a Store, room: &Room, width: f64) -> HousePlan<'a> {
         let inner = width - 2.0 * if width < NARROW { 12.0 } else { MARGIN };
-        let mut nodes: Vec<&NodeView> = store.nodes.values().map(Rc::as_ref).collect();
-        let least = if dense { TILES_W } else { HOUSE_W };
-        let fitting = ((inner + GAP) / (least + GAP)).floor().max(1.0) as usize;
-        let columns = fitting.min(nodes.len()).max(1);
-        // Beside one another the control plane comes first; one below the other it comes last, so
-        // that the lines to the pods do not pass before its house.
-        let first = columns > 1;
-        nodes.sort_by_key(|node| (node.roles.is_empty() == first, &node.name));
+        let fitting = ((inner + GAP) / (HOUSE_W + GAP)).floor().max(1.0) as usize;
+        let mut groups = match &room.group {
+            Group::Node => Vec::new(),
+            group => groups(store, room, group),
+        };
+        let count = if room.group == Group::Node { store.nodes.len() } else { groups.len() };
+        let columns = fitting.min(count).max(1);
         let house = ((inner - GAP * (columns as f64 - 1.0)) / columns as f64)
             .min(HOUSE_W_MAX.max(inner / 3.0));
-        let (bed, layer, gap) = if dense { (TILE, TILE, 3.0) } else { (POD_W - 16.0, POD_H, 6.0) };
+        let (bed, layer, gap) = (POD_W - 16.0, POD_H, 6.0);
         let beds = ((house - 2.0 * GAP + gap) / (bed + gap)).floor().max(1.0) as usize;
 
-        let mut by_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
-        for pod in store.pods.values() {
-            if let Some(node) = &pod.node {
-                by_node.entry(node).or_default().push(pod);
-            }
+        if room.group == Group::Node {
+            // Beside one another the control plane comes first; one below the other it comes last,
+            // so that the lines to the pods do not pass before its house.
+            groups = node_rooms(store, room, columns > 1);
         }
-        let rooms: Vec<HouseRoom<'a>> = nodes
-            .into_iter()
-            .map(|node| {
-                let pods = by_node.remove(node.name.as_str()).unwrap_or_default();
-                let (mut shown, folded): (Vec<_>, Vec<_>) =
-                    pods.into_iter().partition(|pod| room.shows(&pod.namespace));
-                shown.sort_by_key(|pod| age_order(pod));
-                (node, shown, folded.len())
-            })
-            .collect();
+        let rooms = groups;
         let height = |row: &[HouseRoom<'_>]| {
-            let most = row.iter().map(|(_, pods, _)| pods.len()).max().unwrap_or(0);
+            let most = row.iter().map(|it| it.pods.len()).max().unwrap_or(0);
             let layers = most.div_ceil(beds).max(1);
             ROOF + 6.0 + layers as f64 * (layer + gap) + SILL
         };
@@ -565,7 +667,7 @@ mod tests {
 
     fn rooms() -> [Room; 4] {
         [(360.0, 500.0), (390.0, 300.0), (760.0, 480.0), (1900.0, 1200.0)]
-            .map(|(width, height)| Room { width, height, system: false, namespace: String::new() })
+            .map(|(width, height)| Room { width, height, ..Room::default() })
     }
 
     #[test]
@@ -595,7 +697,7 @@ mod tests {
     }
 
     #[test]
-    fn very_many_pods_are_tiles_in_their_houses() {
+    fn very_many_pods_stand_elsewhere() {
         let mut store = store();
         let pods =
             (0..PODS_LARGE_MAX).map(|i| pod(&format!("many-{i}"), "default", Some("worker")));
@@ -603,14 +705,30 @@ mod tests {
         for room in rooms() {
             let scene = Scene::lay_out(&store, &room);
             assert!(scene.dense && scene.wires.is_empty());
-            let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
-            for (uid, tile) in scene.pods.iter().filter(|(uid, _)| uid.starts_with("uid-many-")) {
-                let inside = house.x <= tile.x
-                    && tile.right() <= house.right()
-                    && tile.bottom() <= house.bottom();
-                assert!(inside, "{room:?} {uid} {tile:?} {house:?}");
-            }
+            assert!(scene.houses.is_empty() && scene.pods.is_empty());
+            assert!(scene.height > scene.pier.bottom());
         }
+    }
+
+    #[test]
+    fn pods_stand_together_by_what_they_have_in_common() {
+        let mut store = store();
+        let labelled = |name: &str, app: &str| PodView {
+            labels: [("app".to_owned(), app.to_owned())].into(),
+            ..pod(name, "default", None)
+        };
+        let pods = vec![labelled("a1", "a"), labelled("b1", "b"), labelled("a2", "a")];
+        store.apply(ViewDelta { pods, ..ViewDelta::default() });
+        let room = Room { width: 900.0, height: 600.0, ..Room::default() };
+        let by_label = Room { group: Group::Label("app".to_owned()), ..room.clone() };
+        let scene = Scene::lay_out(&store, &by_label);
+        let houses: Vec<(&str, usize)> =
+            scene.houses.iter().map(|it| (it.title.as_str(), it.count)).collect();
+        assert_eq!(houses[..2], [("a", 2), ("b", 1)]);
+        assert!(scene.afloat.is_empty(), "those without a node stand with the others");
+        let by_namespace = Room { group: Group::Namespace, ..room };
+        let scene = Scene::lay_out(&store, &by_namespace);
+        assert!(scene.houses.iter().any(|it| it.title == "default"));
     }
 
     #[test]

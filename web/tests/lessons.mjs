@@ -3,7 +3,7 @@
 // `node web/tests/lessons.mjs`. What lessons say is checked headless by `naru lesson check`.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { idle, openBrowser, openPage, photograph } from "./page.mjs";
+import { idle, openBrowser, openPage, photograph, showsOther, shownText } from "./page.mjs";
 
 const LESSONS = [
   "0102-containers-and-images", "0201-pod-yaml", "0301-liveness-http", "0401-service", "0501-empty-dir",
@@ -52,9 +52,10 @@ async function play(page, lesson, step, steps) {
 /** Presses the buttons that run commands, from one on, and waits for the prompt after each. */
 async function run(page, open, from) {
   for (let at = from; at < (await open.locator(".run").count()); at += 1) {
+    const before = await shownText(page);
     await open.locator(".run").nth(at).click();
     // The prompt is still there until the terminal has taken the line.
-    await page.waitForTimeout(300);
+    await showsOther(page, before);
     await idle(page);
   }
 }

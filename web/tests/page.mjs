@@ -61,6 +61,41 @@ export const sees = (page, text) =>
 /** The pod of a name in the picture. */
 export const pod = (page, name) => page.locator(`[data-testid="topology"] [data-testid="pod"][data-name="${name}"]`);
 
+/** Seconds on the cluster's clock. */
+export const clock = async (page) => secondsOf(await page.getByTestId("clock").locator(".stopwatch").textContent());
+
+const secondsOf = (stopwatch) => stopwatch.split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
+
+/** Waits until the cluster's clock shows this second or a later one. */
+export const clockReaches = (page, seconds) => page.waitForFunction((wanted) => {
+  const text = document.querySelector('[data-testid="clock"] .stopwatch').textContent;
+  return text.split(":").reduce((sum, part) => 60 * sum + Number(part), 0) >= wanted;
+}, seconds);
+
+/**
+ * Waits until what is asked is answered with yes. For questions whose answers are promises: to
+ * waitForFunction every promise is as good as true.
+ */
+export async function until(asked, what) {
+  const begun = Date.now();
+  while (!(await asked())) {
+    if (Date.now() - begun > 30_000) throw new Error(`not within 30 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Waits until so many frames were drawn. */
+export const frames = (page, count) => page.evaluate(async (left) => {
+  for (let i = 0; i < left; i += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+}, count);
+
+/** What the terminal in front shows. */
+export const shownText = (page) => page.locator(".terminal-host:not(.put-away, .beside) .xterm-rows").textContent();
+
+/** Waits until the terminal in front shows something else than this. */
+export const showsOther = (page, than) => page.waitForFunction(
+  (before) => document.querySelector(".terminal-host:not(.put-away, .beside) .xterm-rows").textContent !== before, than);
+
 /** Leaves a screenshot for people. */
 export const photograph = (page, name) => page.screenshot({ path: `${OUTPUT}${name}.png` });
 

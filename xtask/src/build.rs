@@ -1,6 +1,7 @@
 //! `dist/`: the whole site as static files, made by Trunk.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use crate::project::{Project, Stamp};
 use crate::setup::{self, WasmTools};
 
 /// What the site is made from.
-const INPUTS: [&str; 9] = [
+const INPUTS: [&str; 10] = [
     ".cargo",
     "Cargo.lock",
     "Cargo.toml",
@@ -20,7 +21,11 @@ const INPUTS: [&str; 9] = [
     "lessons",
     "schemas",
     "web",
+    "xtask/split",
 ];
+
+/// The languages of the page.
+const LANGUAGES: [&str; 2] = ["ko", "en"];
 
 /// The package that becomes the site.
 pub const SITE_PACKAGE: &str = "naru-web";
@@ -91,10 +96,64 @@ pub fn build(project: &Project, tools: &WasmTools, force: bool, mode: Mode) -> R
             .args((mode == Mode::Release).then_some("--release"))
             .env_remove("RUST_BACKTRACE"),
     )?;
+    if mode == Mode::Release {
+        split(project, tools)?;
+    }
     match inputs {
         Some(inputs) => stamp.set(&inputs),
         None => Ok(()),
     }
+}
+
+/// Takes out of the wasm of the worker and of the page what is not run while a cluster starts and is
+/// first shown, so that it comes later. What that is, trial runs tell, one in each language.
+fn split(project: &Project, tools: &WasmTools) -> Result<()> {
+    split_one(project, tools, "worker")?;
+    split_one(project, tools, "page")
+}
+
+/// Splits the wasm of one program. What the worker tells in its trials is told the page in those of its
+/// own.
+fn split_one(project: &Project, tools: &WasmTools, program: &str) -> Result<()> {
+    let dist = project.dist();
+    let whole = wasm_of(&dist, program)?;
+    let made = project.wasm_target_dir();
+    let [marked, marks, first] =
+        ["marked.wasm", "marks", "first.wasm"].map(|name| made.join(format!("{program}-{name}")));
+    let linked =
+        made.join(setup::TARGET).join(Mode::Release.profile()).join(format!("{program}.wasm"));
+    let rest = dist.join(format!("{program}_rest.wasm"));
+    let splitter = |title: &str, args: &[&Path]| {
+        let mut command = tools.command(project, "cargo");
+        command.args(["run", "--quiet", "--locked", "--offline", "--package", "naru-split", "--"]);
+        Step::new("split", title).run(project, command.args(args))
+    };
+    splitter(&format!("marking what {program} does"), &["mark".as_ref(), &whole, &marked])?;
+    // The trials add to what is known, but not to what was known of another build.
+    let _ = std::fs::remove_file(&marks);
+    for language in LANGUAGES {
+        let title = format!("starting {program} to see what of it is run ({language})");
+        let mut trial = Command::new("node");
+        trial.arg(project.path(&format!("xtask/split/trial-{program}.mjs")));
+        trial.args([&dist, &marked, &marks, &made.join(format!("told-{language}.json"))]);
+        Step::new("trial", &title).run(project, trial.arg(language))?;
+    }
+    splitter(
+        &format!("splitting {program}"),
+        &["split".as_ref(), &whole, &linked, &marks, &first, &rest],
+    )?;
+    std::fs::rename(&first, &whole).map_err(|e| format!("cannot write {}: {e}", whole.display()))
+}
+
+/// The wasm of a program. Trunk gives that of the page a name by its contents.
+fn wasm_of(dist: &Path, program: &str) -> Result<PathBuf> {
+    let files = dist.read_dir().map_err(|e| format!("cannot read {}: {e}", dist.display()))?;
+    let is_it = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(program) && name.ends_with("_bg.wasm")
+    };
+    let found = files.flatten().map(|file| file.path()).find(is_it);
+    found.ok_or_else(|| format!("{} has no wasm of {program}", dist.display()))
 }
 
 /// A hash of all inputs, as they are now and git would take them. `None` outside a git checkout.

@@ -5,6 +5,8 @@
 
 mod build;
 mod command;
+mod npm;
+mod perf;
 mod project;
 mod serve;
 mod setup;
@@ -28,7 +30,9 @@ Usage: cargo xtask COMMAND
   test [--native] [--browser]  set up, run every test, or one half of them
   build [--force] [--quick]    set up, make dist/ (does nothing when nothing changed); quick:
                                sooner, larger, for who works on it
-  size                         sizes of dist/ and the time until the page answers
+  npm [--test]                 pack dist/ as an npm package, into target/npm/; and use it as others would
+  size [--json]                sizes of dist/ and the time until the page answers
+  perf [--json]                frames and memory while 1,000 pods start
   setup                        fetch and build the tools only; the others do it by themselves
 
 Tools and stamps are kept in .tools/; remove that folder to start over.
@@ -90,9 +94,20 @@ fn run(mut args: pico_args::Arguments) -> Result<()> {
             let both = native == browser;
             test::run(&project, test::Parts { native: native || both, browser: browser || both })
         }
-        Some("size") => {
+        Some("npm") => {
+            let test = args.contains("--test");
             finish(args)?;
-            size::run(&project)
+            npm::run(&project, test)
+        }
+        Some("size") => {
+            let json = args.contains("--json");
+            finish(args)?;
+            size::run(&project, json)
+        }
+        Some("perf") => {
+            let json = args.contains("--json");
+            finish(args)?;
+            perf::run(&project, json)
         }
         Some(other) => Err(format!("unknown command \"{other}\" (see cargo xtask --help)")),
         None => Err(format!("which command?\n\n{HELP}")),

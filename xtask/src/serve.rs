@@ -26,11 +26,13 @@ const CONNECTIONS_MAX: usize = 64;
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Scripts come from files only and nothing comes from another host. WebAssembly needs its own
-/// word; the terminal and the editor set styles from their code. Any page may frame this one: the
+/// word; the terminal and the editor set styles from their code. No text becomes HTML or a script, but
+/// for the scripts that the policy `naru` of web/boot.js lets through. Any page may frame this one: the
 /// widget does so, and there is no account that a deceived click could harm.
 const SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
      style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src 'self'; \
-     object-src 'none'; base-uri 'none'; form-action 'none'";
+     object-src 'none'; base-uri 'none'; form-action 'none'; \
+     require-trusted-types-for 'script'; trusted-types naru";
 
 /// A bound socket and the folder it serves.
 pub struct Server {

@@ -50,7 +50,7 @@ pub fn run(project: &Project, parts: Parts) -> Result<()> {
         run_native(project, &mut rows);
     }
     if let Some((tools, browser)) = for_browser {
-        run_in_browser(project, &tools, &browser, &mut rows);
+        run_in_browser(project, &tools, &browser, parts.native, &mut rows);
     }
     sum_up(&rows)
 }
@@ -64,7 +64,7 @@ fn run_native(project: &Project, rows: &mut Vec<Row>) {
     stage(rows, "native tests", || {
         let mut tests = cargo(project);
         setup::for_client_tests(project).tell(&mut tests);
-        run_in_the_open(tests.args(["test", "--workspace", "--locked"]))
+        run_in_the_open(tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]))
     });
     const LICENCES: &str = "licences";
     if stdout_of(cargo(project).args(["deny", "--version"])).is_none() {
@@ -77,7 +77,13 @@ fn run_native(project: &Project, rows: &mut Vec<Row>) {
     });
 }
 
-fn run_in_browser(project: &Project, tools: &WasmTools, browser: &Browser, rows: &mut Vec<Row>) {
+fn run_in_browser(
+    project: &Project,
+    tools: &WasmTools,
+    browser: &Browser,
+    native: bool,
+    rows: &mut Vec<Row>,
+) {
     run_wasm_tests(project, tools, browser, rows);
     let mut built = false;
     stage(rows, "build", || {
@@ -85,9 +91,22 @@ fn run_in_browser(project: &Project, tools: &WasmTools, browser: &Browser, rows:
     });
     if !built {
         skip(rows, "page", "there is no page");
+        skip(rows, "npm package", "there is no page");
         return;
     }
-    stage(rows, "page", || run_with_page(project, browser, "web/tests/run.mjs"));
+    stage(rows, "page", || {
+        let mut tests = with_page(project, browser, "web/tests/run.mjs")?;
+        if native {
+            // What the native tests were run with. Without it, it is compiled for this alone.
+            tests.env("NARU_PROGRAM", project.path("target/debug/naru"));
+        }
+        run_in_the_open(&mut tests)
+    });
+    skip(
+        rows,
+        "npm package",
+        "three sandboxes on one page do not share all yet: cargo xtask npm --test",
+    );
 }
 
 /// The tests that are compiled to wasm.
@@ -104,16 +123,16 @@ fn run_wasm_tests(project: &Project, tools: &WasmTools, browser: &Browser, rows:
     });
 }
 
-/// Runs a script of Node with the page being served, telling it where the page and the browser are.
-pub fn run_with_page(project: &Project, browser: &Browser, script: &str) -> Result<()> {
+/// Begins to serve the page, and makes a script of Node ready that knows where the page and the browser
+/// are.
+pub fn with_page(project: &Project, browser: &Browser, script: &str) -> Result<Command> {
     let url = Server::bind(&project.dist(), 0)?.run_in_background();
-    run_in_the_open(
-        Command::new("node")
-            .arg(project.path(script))
-            .current_dir(project.root())
-            .env("NARU_URL", url)
-            .env("NARU_CHROMIUM", &browser.chromium),
-    )
+    let mut node = Command::new("node");
+    node.arg(project.path(script))
+        .current_dir(project.root())
+        .env("NARU_URL", url)
+        .env("NARU_CHROMIUM", &browser.chromium);
+    Ok(node)
 }
 
 /// The cargo this runs under.

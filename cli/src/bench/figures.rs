@@ -25,6 +25,14 @@ impl Figures {
         self.add(format!("{prefix}microseconds_per_pod"), seconds * 1e6 / f64::from(count.max(1)));
     }
 
+    /// Adds how long one thing took, in milliseconds, with names that begin with `prefix`.
+    pub fn add_time(&mut self, prefix: &str, took: Took) {
+        self.add(format!("{prefix}wall_milliseconds"), took.wall.as_secs_f64() * 1e3);
+        if let Some(cpu) = took.cpu {
+            self.add(format!("{prefix}cpu_milliseconds"), cpu.as_secs_f64() * 1e3);
+        }
+    }
+
     /// All as one JSON object.
     pub fn json(&self) -> Value {
         let all: Map<String, Value> =
@@ -69,6 +77,9 @@ pub fn time<T>(work: impl FnOnce() -> T) -> (T, Took) {
 
 /// How long this thread has been on a processor; `None` where there is no Linux.
 fn cpu_time() -> Option<Duration> {
+    // The kernel adds up when the thread leaves the processor, or at its ticks, which are some
+    // milliseconds apart. So it leaves it.
+    std::thread::sleep(Duration::from_nanos(1));
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }

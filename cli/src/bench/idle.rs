@@ -26,10 +26,7 @@ impl Idle {
         });
         let mut figures = Figures::default();
         figures.add("virtual_hours", f64::from(self.hours));
-        figures.add("wall_milliseconds", took.wall.as_secs_f64() * 1e3);
-        if let Some(cpu) = took.cpu {
-            figures.add("cpu_milliseconds", cpu.as_secs_f64() * 1e3);
-        }
+        figures.add_time("", took);
         Ok(figures)
     }
 }

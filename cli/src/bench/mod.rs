@@ -3,12 +3,17 @@
 //! What is measured is real work of the real parts; what a figure includes is told by the
 //! description of its command. Figures of two machines, or of a busy one, say little.
 
+mod commands;
 mod figures;
 mod idle;
 mod pods;
+mod probes;
+mod requests;
+mod rules;
 mod scaling;
 mod schedule;
 mod startup;
+mod turns;
 
 use clap::{Args, Subcommand};
 use std::error::Error;
@@ -33,6 +38,11 @@ enum What {
     Schedule(schedule::Schedule),
     Scaling(scaling::Scaling),
     Idle(idle::Idle),
+    Probes(probes::Probes),
+    Requests(requests::Requests),
+    Rules(rules::Rules),
+    Commands(commands::Commands),
+    Turns(turns::Turns),
 }
 
 impl Bench {
@@ -43,6 +53,11 @@ impl Bench {
             What::Schedule(bench) => bench.run(self.seed)?,
             What::Scaling(bench) => bench.run(self.seed)?,
             What::Idle(bench) => bench.run(self.seed)?,
+            What::Probes(bench) => bench.run(self.seed)?,
+            What::Requests(bench) => bench.run(self.seed)?,
+            What::Rules(bench) => bench.run(self.seed)?,
+            What::Commands(bench) => bench.run(self.seed)?,
+            What::Turns(bench) => bench.run(self.seed)?,
         };
         if self.json {
             println!("{}", figures.json());

@@ -29,8 +29,18 @@ pub fn admin() -> UserInfo {
     UserInfo::new("kubernetes-super-admin", &["system:masters", "system:authenticated"])
 }
 
-/// The request for the pod of this number.
+/// The request for the pod of this number, which only pauses.
 pub fn create(number: u32, requests: Requests) -> Request {
+    let pause = Container {
+        name: "pause".to_owned(),
+        image: Some("registry.k8s.io/pause:3.10".to_owned()),
+        ..Container::default()
+    };
+    create_of(number, requests, pause)
+}
+
+/// The request for the pod of this number, of this one container.
+pub fn create_of(number: u32, requests: Requests, container: Container) -> Request {
     let amounts = [("cpu", requests.0), ("memory", requests.1)];
     let amounts =
         amounts.map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned()))).into();
@@ -40,18 +50,22 @@ pub fn create(number: u32, requests: Requests) -> Request {
             namespace: Some("default".to_owned()),
             ..ObjectMeta::default()
         },
-        spec: Some(PodSpec {
-            containers: vec![Container {
-                name: "pause".to_owned(),
-                image: Some("registry.k8s.io/pause:3.10".to_owned()),
-                resources: Some(ResourceRequirements {
-                    requests: Some(amounts),
-                    ..ResourceRequirements::default()
-                }),
-                ..Container::default()
-            }],
-            ..PodSpec::default()
-        }),
+        spec: Some(
+            PodSpec {
+                containers: vec![Container {
+                    resources: Some(
+                        ResourceRequirements {
+                            requests: Some(amounts),
+                            ..ResourceRequirements::default()
+                        }
+                        .into(),
+                    ),
+                    ..container
+                }],
+                ..PodSpec::default()
+            }
+            .into(),
+        ),
         status: None,
     };
     let op = Op::Create(Body::Object(Object::new(pod)));
@@ -59,8 +73,21 @@ pub fn create(number: u32, requests: Requests) -> Request {
     Request { namespace: "default".to_owned(), ..request }
 }
 
+/// What a pod of `startup` asks for.
+pub const SMALL: Requests = ("10m", "10Mi");
+
 /// Makes the pods of these numbers and lets time pass until all are ready.
 pub fn start(cluster: &mut Cluster, first: u32, count: u32) -> Result<(), Box<dyn Error>> {
+    start_by(cluster, first, count, |number| create(number, SMALL))
+}
+
+/// The same, by requests of one's own.
+pub fn start_by(
+    cluster: &mut Cluster,
+    first: u32,
+    count: u32,
+    create: impl Fn(u32) -> Request,
+) -> Result<(), Box<dyn Error>> {
     let request = WatchRequest::new(admin(), Arc::from("naru-bench"), Pod::kind());
     let request = WatchRequest { namespace: "default".to_owned(), ..request };
     let watch = cluster.outside(|api| api.watch(request))?;
@@ -73,9 +100,7 @@ pub fn start(cluster: &mut Cluster, first: u32, count: u32) -> Result<(), Box<dy
         }
         let batch = (count - made).min(BATCH);
         cluster.outside(|api| {
-            (made..made + batch).try_for_each(|number| {
-                api.handle(create(first + number, ("10m", "10Mi"))).map(drop)
-            })
+            (made..made + batch).try_for_each(|number| api.handle(create(first + number)).map(drop))
         })?;
         made += batch;
         cluster.advance(cluster.now() + INTERVAL, u64::MAX);

@@ -6,5 +6,6 @@ pub mod coredns;
 pub mod etcd;
 pub mod ingress;
 pub mod metallb;
+pub mod metricsadapter;
 pub mod metricsserver;
 pub mod provisioner;

@@ -7,7 +7,7 @@ use naru_addons::coredns;
 use naru_api::request::{Body, Op, Request, UserInfo};
 use naru_api::{ApiService, Kube, Object};
 use naru_apiserver::ApiServer;
-use naru_network::dns::{Message, Name, Rcode, RecordType};
+use naru_network::dns::{Data, Message, Name, Rcode, Record, RecordType};
 use naru_network::http::{Request as HttpRequest, ResponseReader};
 use naru_network::{Call, Link, NetError, Network, NsId, SockId};
 use naru_shell::{
@@ -121,6 +121,8 @@ struct Lab {
     client: NsId,
     pid: Pid,
     out: PipeId,
+    /// Another name server, on the client's machine. It knows one address.
+    upstream: SockId,
 }
 
 impl Lab {
@@ -133,6 +135,9 @@ impl Lab {
         net.add_address(client, "eth0", "10.0.0.2/24".parse().unwrap()).unwrap();
         let mut fs = Vfs::default();
         fs.install("/coredns", "coredns").unwrap();
+        fs.mkdir_all("/etc").unwrap();
+        fs.write("/etc/resolv.conf", b"nameserver 10.0.0.2\n").unwrap();
+        fs.write("/etc/hosts", b"10.0.0.1\tcoredns\n").unwrap();
         if let Some(text) = corefile {
             fs.mkdir_all("/etc/coredns").unwrap();
             fs.write("/etc/coredns/Corefile", text.as_bytes()).unwrap();
@@ -153,7 +158,8 @@ impl Lab {
             }),
         );
         let now = Time::ZERO;
-        Lab { net, api, api_reachable: true, rng, kernel, now, server, client, pid, out }
+        let upstream = net.udp_bind(client, "0.0.0.0:53".parse().unwrap()).unwrap();
+        Lab { net, api, api_reachable: true, rng, kernel, now, server, client, pid, out, upstream }
     }
 
     /// Lets milliseconds pass.
@@ -168,6 +174,14 @@ impl Lab {
             let mut world = Around { stack, rng: &mut self.rng, api };
             self.kernel.wake();
             self.kernel.run(&mut world);
+            while let Ok((bytes, from)) = self.net.udp_recv(self.upstream) {
+                let query = Message::decode(&bytes).unwrap();
+                let mut reply = query.reply();
+                let name = query.questions[0].name.clone();
+                let data = Data::address("93.184.215.14".parse().unwrap());
+                reply.answers.push(Record { name, ttl: 30, data });
+                self.net.udp_send(self.upstream, from, &reply.encode(), call).unwrap();
+            }
         }
     }
 
@@ -180,7 +194,7 @@ impl Lab {
         let query = Message::query(9, Name::parse(name).unwrap(), RecordType::A).encode();
         let call = Call { now: self.now, cause: CauseId::ROOT };
         self.net.udp_send(socket, "10.0.0.1:53".parse().unwrap(), &query, call).unwrap();
-        self.run(3);
+        self.run(6);
         let (bytes, from) = self.net.udp_recv(socket).unwrap();
         assert_eq!(from, "10.0.0.1:53".parse().unwrap());
         let reply = Message::decode(&bytes).unwrap();
@@ -331,4 +345,58 @@ fn noise_gets_an_answer_or_none_and_harms_nobody() {
         lab.run(1);
     }
     assert_eq!(lab.ask("web.default.svc.cluster.local").0, Rcode::NoError);
+}
+
+#[test]
+fn takes_another_corefile_into_use() {
+    let text = ".:53 {\n errors\n reload\n rewrite name old.example.com web.default.svc.cluster.local\n \
+                kubernetes cluster.local\n forward . 10.0.0.9\n}\n";
+    let mut lab = Lab::new(Some(text));
+    lab.run(3);
+    let hash = |log: &str| {
+        log.lines().find_map(|line| Some(line.split_once("SHA512 = ")?.1.to_owned())).unwrap()
+    };
+    let first = hash(&lab.log());
+    assert_eq!(lab.ask("old.example.com"), (Rcode::NoError, vec!["10.96.7.7".to_owned()]));
+    let put = |lab: &mut Lab, text: &str| {
+        lab.kernel.fs_mut().write("/etc/coredns/Corefile", text.as_bytes()).unwrap();
+        lab.run(40_000);
+        lab.log()
+    };
+    assert_eq!(put(&mut lab, &text.replace("errors", "errors # still")), "");
+    let log = put(&mut lab, &text.replace("10.0.0.9", "10.0.0.2"));
+    assert!(log.starts_with("[INFO] Reloading\n") && log.ends_with("[INFO] Reloading complete\n"));
+    assert_ne!(hash(&log), first);
+    assert_eq!(lab.ask("example.com"), (Rcode::NoError, vec!["93.184.215.14".to_owned()]));
+    let bad = "/etc/coredns/Corefile:2 - Error during parsing: Unknown directive 'erors'\n";
+    assert_eq!(
+        put(&mut lab, &text.replace("errors", "erors")),
+        format!(
+            "[INFO] Reloading\n[ERROR] Restart failed: {bad}[ERROR] plugin/reload: Corefile changed but \
+             reload failed: starting with listener file descriptors: {bad}"
+        )
+    );
+    assert_eq!(lab.ask("example.com"), (Rcode::NoError, vec!["93.184.215.14".to_owned()]));
+}
+
+#[test]
+fn nobody_answers_for_others() {
+    let text = ".:53 {\n errors\n forward . 10.0.0.9\n}\n";
+    let mut lab = Lab::new(Some(text));
+    lab.run(3);
+    lab.log();
+    let socket = lab.net.udp_bind(lab.client, "0.0.0.0:0".parse().unwrap()).unwrap();
+    let name = Name::parse("example.com").unwrap();
+    let query = Message::query(9, name, RecordType::A).encode();
+    let call = Call { now: lab.now, cause: CauseId::ROOT };
+    lab.net.udp_send(socket, "10.0.0.1:53".parse().unwrap(), &query, call).unwrap();
+    lab.run(7_000);
+    let (bytes, _) = lab.net.udp_recv(socket).unwrap();
+    assert_eq!(Message::decode(&bytes).unwrap().rcode, Rcode::ServFail);
+    let log = lab.log();
+    assert!(
+        log.starts_with("[ERROR] plugin/errors: 2 example.com. A: read udp 10.0.0.1:")
+            && log.ends_with("->10.0.0.9:53: i/o timeout\n"),
+        "{log}"
+    );
 }

@@ -142,7 +142,7 @@ impl Version {
             name: version.name.clone(),
             schema: schema_of(version).cloned(),
             rules: Rules::of(schema_of(version)),
-            open_api: schema_of(version).and_then(|schema| serde_json::to_value(schema).ok()),
+            open_api: schema_of(version).and_then(|schema| crate::encode::to_value(schema).ok()),
             has_status: subresources.is_some_and(|all| all.status.is_some()),
             scale: subresources.and_then(|all| all.scale.clone()),
             columns,

@@ -41,6 +41,14 @@ pub fn read<T: DeserializeOwned>(json: &Value) -> Result<(T, Vec<String>), Decod
     Ok((object, place.unknown))
 }
 
+/// Reads a `T`, as `serde_json::from_value` does, but for what it says of unknown fields: nothing.
+/// Types of Kubernetes are read by this everywhere, since the code that reads one is compiled once for
+/// each way of reading.
+pub fn from_value<T: DeserializeOwned>(json: &Value) -> Result<T, DecodeError> {
+    let mut place = Place::default();
+    T::deserialize(Strict { place: &mut place, value: json })
+}
+
 /// Why JSON is no object of a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {

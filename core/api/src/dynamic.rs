@@ -2,7 +2,7 @@
 //!
 //! Upstream: `unstructured.Unstructured`, and how `apiextensions-apiserver` reads and writes it.
 
-use crate::{KindRef, KubeObject, Object};
+use crate::{KindRef, KubeObject, Object, encode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -58,7 +58,7 @@ impl DynamicObject {
         let mut map = self.body.fields.clone();
         map.insert("apiVersion".to_owned(), Value::from(self.kind.api_version()));
         map.insert("kind".to_owned(), Value::from(&*self.kind.kind));
-        map.insert("metadata".to_owned(), serde_json::to_value(&self.body.meta)?);
+        map.insert("metadata".to_owned(), encode::to_value(&self.body.meta)?);
         Ok(Value::Object(map))
     }
 }

@@ -21,7 +21,7 @@ pub struct JsonPath {
 
 #[derive(Clone, Debug)]
 enum Segment {
-    Text(String),
+    Text(Value),
     Action(Vec<Step>),
     Range(Vec<Step>, Vec<Segment>),
     /// `{end}` outside of any range: an error only once the template is executed.
@@ -49,7 +49,7 @@ enum End {
     At(i64),
 }
 
-type Found = Result<Vec<Value>, String>;
+type Found<'v> = Result<Vec<&'v Value>, String>;
 
 impl JsonPath {
     /// Parses a template. `missing_ok`: a field that is not there gives nothing and no error.
@@ -60,27 +60,27 @@ impl JsonPath {
     }
 
     /// Every value, of all the template's parts in their order.
-    pub fn find(&self, object: &Value) -> Found {
+    pub fn find(&self, object: &Value) -> Result<Vec<Value>, String> {
         let mut all = Vec::new();
-        self.each(&self.segments, object, &mut |values| all.extend(values))
+        self.each(&self.segments, object, &mut |values| all.extend(values.into_iter().cloned()))
             .map_err(|why| self.explain(&why, object))?;
         Ok(all)
     }
 
     /// The values of the first part: what `--sort-by` and custom columns look at.
-    pub fn find_first(&self, object: &Value) -> Found {
+    pub fn find_first(&self, object: &Value) -> Result<Vec<Value>, String> {
         let mut first = None;
         self.each(&self.segments, object, &mut |values| {
             first.get_or_insert(values);
         })?;
-        Ok(first.unwrap_or_default())
+        Ok(first.unwrap_or_default().into_iter().cloned().collect())
     }
 
     /// The text that the template makes of an object.
     pub fn print(&self, object: &Value) -> Result<String, String> {
         let mut out = String::new();
         self.each(&self.segments, object, &mut |values| {
-            let texts: Vec<String> = values.iter().map(text_of).collect();
+            let texts: Vec<String> = values.into_iter().map(text_of).collect();
             out.push_str(&texts.join(" "));
         })
         .map_err(|why| self.explain(&why, object))?;
@@ -98,19 +98,19 @@ impl JsonPath {
         )
     }
 
-    fn each(
-        &self,
-        segments: &[Segment],
-        object: &Value,
-        give: &mut dyn FnMut(Vec<Value>),
+    fn each<'v>(
+        &'v self,
+        segments: &'v [Segment],
+        object: &'v Value,
+        give: &mut dyn FnMut(Vec<&'v Value>),
     ) -> Result<(), String> {
         for segment in segments {
             match segment {
-                Segment::Text(text) => give(vec![Value::from(text.clone())]),
-                Segment::Action(steps) => give(self.walk(steps, vec![object.clone()])?),
+                Segment::Text(text) => give(vec![text]),
+                Segment::Action(steps) => give(self.walk(steps, vec![object])?),
                 Segment::Range(steps, body) => {
-                    for value in self.walk(steps, vec![object.clone()])? {
-                        self.each(body, &value, give)?;
+                    for value in self.walk(steps, vec![object])? {
+                        self.each(body, value, give)?;
                     }
                 }
                 Segment::StrayEnd => return Err("not in range, nothing to end".to_owned()),
@@ -119,7 +119,7 @@ impl JsonPath {
         Ok(())
     }
 
-    fn walk(&self, steps: &[Step], mut values: Vec<Value>) -> Found {
+    fn walk<'v>(&'v self, steps: &'v [Step], mut values: Vec<&'v Value>) -> Found<'v> {
         for step in steps {
             values = self.step(step, values)?;
             if values.len() > VALUES_MAX {
@@ -129,9 +129,9 @@ impl JsonPath {
         Ok(values)
     }
 
-    fn step(&self, step: &Step, values: Vec<Value>) -> Found {
+    fn step<'v>(&'v self, step: &'v Step, values: Vec<&'v Value>) -> Found<'v> {
         match step {
-            Step::Literal(value) => Ok(values.iter().take(1).map(|_| value.clone()).collect()),
+            Step::Literal(value) => Ok(values.iter().take(1).map(|_| value).collect()),
             Step::Field(name) => self.field(name, values),
             Step::Wildcard => Ok(values.into_iter().flat_map(children).collect()),
             Step::Recursive => {
@@ -162,7 +162,7 @@ impl JsonPath {
                         ));
                     };
                     for item in items {
-                        if self.passes(&item, left, operator.as_ref())? {
+                        if self.passes(item, left, operator.as_ref())? {
                             all.push(item);
                         }
                     }
@@ -172,12 +172,12 @@ impl JsonPath {
         }
     }
 
-    fn field(&self, name: &str, values: Vec<Value>) -> Found {
+    fn field<'v>(&self, name: &str, values: Vec<&'v Value>) -> Found<'v> {
         if values.is_empty() {
             return Ok(values);
         }
-        let found: Vec<Value> =
-            values.iter().filter_map(|value| value.as_object()?.get(name).cloned()).collect();
+        let found: Vec<&Value> =
+            values.iter().filter_map(|value| value.as_object()?.get(name)).collect();
         if found.is_empty() && !self.missing_ok {
             return Err(format!("{name} is not found"));
         }
@@ -190,11 +190,11 @@ impl JsonPath {
         left: &[Step],
         operator: Option<&(String, Vec<Step>)>,
     ) -> Result<bool, String> {
-        let lefts = self.walk(left, vec![item.clone()]);
+        let lefts = self.walk(left, vec![item]);
         let Some((operator, right)) = operator else {
             return Ok(lefts.is_ok_and(|lefts| !lefts.is_empty()));
         };
-        let rights = self.walk(right, vec![item.clone()])?;
+        let rights = self.walk(right, vec![item])?;
         let (lefts, many) = (lefts?, "can only compare one element at a time".to_owned());
         let (left, right) = match (lefts.as_slice(), rights.as_slice()) {
             ([], _) | (_, []) => return Ok(false),
@@ -249,16 +249,16 @@ pub fn text_of(value: &Value) -> String {
     }
 }
 
-fn children(value: Value) -> Vec<Value> {
+fn children(value: &Value) -> Vec<&Value> {
     match value {
-        Value::Array(items) => items,
-        Value::Object(fields) => fields.into_iter().map(|(_, value)| value).collect(),
+        Value::Array(items) => items.iter().collect(),
+        Value::Object(fields) => fields.values().collect(),
         _ => Vec::new(),
     }
 }
 
-fn descend(value: Value, all: &mut Vec<Value>) {
-    let below = children(value.clone());
+fn descend<'v>(value: &'v Value, all: &mut Vec<&'v Value>) {
+    let below = children(value);
     if below.is_empty() || all.len() > VALUES_MAX {
         return;
     }
@@ -266,7 +266,7 @@ fn descend(value: Value, all: &mut Vec<Value>) {
     below.into_iter().for_each(|child| descend(child, all));
 }
 
-fn slice(value: Value, start: Option<i64>, end: End, step: Option<i64>) -> Found {
+fn slice(value: &Value, start: Option<i64>, end: End, step: Option<i64>) -> Found<'_> {
     let Value::Array(items) = value else {
         let kind = match value {
             Value::Object(_) => "map[string]interface {}",
@@ -302,7 +302,7 @@ fn slice(value: Value, start: Option<i64>, end: End, step: Option<i64>) -> Found
         Some(step) if step > 0 => step as usize,
         Some(_) => return Err("step must be > 0".to_owned()),
     };
-    let range = items.into_iter().skip(first as usize).take((last - first) as usize);
+    let range = items.iter().skip(first as usize).take((last - first) as usize);
     Ok(range.step_by(step).collect())
 }
 
@@ -332,12 +332,12 @@ impl<'a> Parser<'a> {
         let mut segments = Vec::new();
         while !self.rest.is_empty() {
             let Some(open) = self.rest.find('{') else {
-                segments.push(Segment::Text(std::mem::take(&mut self.rest).to_owned()));
+                segments.push(Segment::Text(Value::from(std::mem::take(&mut self.rest))));
                 break;
             };
             let (text, rest) = self.rest.split_at(open);
             if !text.is_empty() {
-                segments.push(Segment::Text(text.to_owned()));
+                segments.push(Segment::Text(Value::from(text)));
             }
             self.rest = rest.get(1..).unwrap_or_default();
             match self.keyword() {

@@ -8,6 +8,7 @@ use naru_sim::Time;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -280,6 +281,13 @@ impl PartialEq for KindRef {
 
 impl Eq for KindRef {}
 
+/// Kinds of one plural are few.
+impl Hash for KindRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.plural.hash(state);
+    }
+}
+
 impl PartialOrd for KindRef {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -540,6 +548,18 @@ pub trait Strategy: Sync {
     /// Upstream: `ReturnDeletedObject` of the storages.
     fn returns_deleted(&self) -> bool {
         false
+    }
+
+    /// Whether dependents stay, without an owner, when a deletion does not say what shall become of them.
+    ///
+    /// Upstream: `DefaultGarbageCollectionPolicy`.
+    fn orphans_dependents(&self) -> bool {
+        false
+    }
+
+    /// What a client is told whose deletion does not say what shall become of dependents.
+    fn deletion_warning(&self) -> Option<&str> {
+        None
     }
 
     /// Whether a PUT makes an object that is not there (`AllowCreateOnUpdate`).

@@ -1,7 +1,7 @@
 //! An object of any kind, typed inside.
 
 use crate::managed::{self, Ledger, Managers, Writer};
-use crate::{KindRef, StrategyRef, omitempty};
+use crate::{KindRef, StrategyRef, encode, omitempty};
 use dyn_clone::DynClone;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
@@ -67,12 +67,12 @@ impl<K: Kube> KubeObject for K {
         self.metadata_mut()
     }
     fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
-        let mut json = serde_json::to_value(self)?;
+        let mut json = encode::to_value(self)?;
         omitempty::complete(&mut json);
         Ok(json)
     }
     fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
+        encode::to_vec(self)
     }
     fn equals(&self, other: &dyn KubeObject) -> bool {
         (other as &dyn Any).downcast_ref::<K>().is_some_and(|other| self == other)
@@ -135,7 +135,7 @@ impl Object {
         if !managed.is_empty()
             && let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut)
         {
-            metadata.insert("managedFields".to_owned(), serde_json::to_value(managed)?);
+            metadata.insert("managedFields".to_owned(), encode::to_value(&managed)?);
         }
         Ok(json)
     }

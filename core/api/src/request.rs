@@ -191,8 +191,8 @@ pub enum Patch {
 pub struct DeleteOptions {
     /// Seconds to wait; the kind's default when `None`.
     pub grace_period_seconds: Option<i64>,
-    /// What happens to dependents.
-    pub propagation: Propagation,
+    /// What happens to dependents; what the kind has for a default when `None`.
+    pub propagation: Option<Propagation>,
     /// Refuse unless the object has this uid.
     pub uid: Option<String>,
     /// Refuse unless the object is still at this version.

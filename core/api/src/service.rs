@@ -3,13 +3,17 @@
 use crate::credentials::Credentials;
 use crate::etcd::Etcd;
 use crate::http::{Head, HttpRequest};
+use crate::managed::Writer;
+use crate::measured::{Metric, MetricQuery};
 use crate::request::{ListOptions, Request, Response, UserInfo};
 use crate::status::ApiResult;
 use crate::{ApiError, KindRef, Object};
+use k8s_openapi::api::coordination::v1::Lease;
 use naru_sim::{CauseId, CauseLog, Time};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Names a watch at the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +71,40 @@ pub struct WatchRequest {
     pub initial_events: bool,
     /// When the client will give the watch up: it gets a bookmark shortly before.
     pub deadline: Option<Time>,
+    /// What the client needs to be woken for. What can wait is delivered with what cannot, or when
+    /// the client asks; of several such changes of one object only what came last.
+    pub attention: Attention,
+}
+
+/// For what a watcher needs to be woken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attention {
+    /// Nothing: it looks when it has another reason to.
+    Nothing,
+    /// That an object comes or goes, or gets other metadata. Other content can wait.
+    Metadata,
+    /// Everything.
+    #[default]
+    Everything,
+}
+
+impl Attention {
+    /// Whether a change from one state of an object to another can wait.
+    pub fn lets_wait(self, before: &Object, after: &Object) -> bool {
+        match self {
+            Attention::Nothing => true,
+            Attention::Metadata => {
+                let (before, after) = (before.meta(), after.meta());
+                before.owner_references == after.owner_references
+                    && before.finalizers == after.finalizers
+                    && before.deletion_timestamp == after.deletion_timestamp
+                    && before.labels == after.labels
+                    && before.annotations == after.annotations
+                    && before.uid == after.uid
+            }
+            Attention::Everything => false,
+        }
+    }
 }
 
 impl WatchRequest {
@@ -82,8 +120,37 @@ impl WatchRequest {
             bookmarks: false,
             initial_events: false,
             deadline: None,
+            attention: Attention::Everything,
         }
     }
+}
+
+/// A renewal of a Lease that went well and is to be made again and again: what is known of it.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Who renews.
+    pub user: Arc<str>,
+    /// By which program.
+    pub writer: Writer,
+    /// Where the Lease is stored.
+    pub key: Arc<str>,
+    /// What causes name: `leases/kube-node-lease/worker`.
+    pub subject: Arc<str>,
+    /// The revision that the last renewal has made.
+    pub revision: u64,
+    /// The generation of the rules by which that was allowed.
+    pub rules: u64,
+}
+
+/// How far renewals have come that the API server has made by itself.
+#[derive(Clone, Debug)]
+pub struct Stood {
+    /// The Lease after the last of them; `None` if there was none.
+    pub lease: Option<Arc<Lease>>,
+    /// The ticket for others.
+    pub ticket: Ticket,
+    /// When the next one is due.
+    pub next: Time,
 }
 
 /// A request that the API server passes on to the kubelet of a pod's node.
@@ -287,6 +354,23 @@ pub trait ApiService {
         Err(ApiError::method_not_allowed())
     }
 
+    /// Hands over all values of a group, in place of those before: by an adapter that answers for it.
+    fn tell_metrics(
+        &mut self,
+        user: &UserInfo,
+        group: &'static str,
+        metrics: Vec<Metric>,
+    ) -> ApiResult<()> {
+        let _ = (user, group, metrics);
+        Err(ApiError::method_not_allowed())
+    }
+
+    /// Asks an adapter for values.
+    fn metrics(&mut self, user: &UserInfo, query: &MetricQuery) -> ApiResult<Vec<Metric>> {
+        let _ = (user, query);
+        Err(ApiError::method_not_allowed())
+    }
+
     /// Asks the server of a node's kubelet by a path, as `/metrics/resource`. The answer is in the
     /// stream: [`Stream::head`], and the body in [`Stream::stdout`].
     fn ask_kubelet(
@@ -302,6 +386,11 @@ pub trait ApiService {
 
     /// Starts a watch.
     fn watch(&mut self, request: WatchRequest) -> ApiResult<WatchId>;
+
+    /// Whether there is a reason to [`ApiService::poll`] an open watch.
+    fn has_news(&self, _watch: WatchId) -> bool {
+        true
+    }
 
     /// Takes what a watch has to deliver. [`ApiError::expired`] ends the watch: list again.
     fn poll(&mut self, watch: WatchId) -> ApiResult<Vec<WatchEvent>>;
@@ -324,6 +413,48 @@ pub trait ApiService {
     /// The store behind the API server, for those who may reach it past the API server: `etcdctl`
     /// on a control-plane node.
     fn etcd(&mut self) -> Option<&mut dyn Etcd> {
+        None
+    }
+
+    /// A number that grows whenever an object of a kind changes: while it stays, so does whatever
+    /// was read of the kind. `None`: it is not told.
+    fn generation(&mut self, _kind: &KindRef) -> Option<u64> {
+        None
+    }
+
+    /// What spares the holder of a Lease the way of a whole request for each of its renewals: see
+    /// [`ApiService::renew`]. To be asked for after `user` has renewed it by a whole request, with
+    /// `lease` as it is since then. `None`: there is no such way.
+    fn ticket(&mut self, user: &UserInfo, agent: &Arc<str>, lease: &Arc<Lease>) -> Option<Ticket> {
+        let _ = (user, agent, lease);
+        None
+    }
+
+    /// Writes the present moment as the time of a Lease's renewal and changes nothing else, as the
+    /// holder of the ticket has done by a whole request before. `None`: the Lease, or what was asked
+    /// about that request, may be another since: a whole request will tell.
+    fn renew(&mut self, ticket: &mut Ticket, cause: CauseId) -> Option<Arc<Lease>> {
+        let _ = (ticket, cause);
+        None
+    }
+
+    /// Lets the API server make the renewals of a ticket by itself, at `next` and every `period` from
+    /// then on, until [`ApiService::stand_down`], or until one of them could go otherwise than those
+    /// before. The number is told among the watches that have something to deliver when that is so.
+    /// `None`: its holder has to ask each time.
+    fn stand(&mut self, ticket: Ticket, next: Time, period: Duration) -> Option<WatchId> {
+        let _ = (ticket, next, period);
+        None
+    }
+
+    /// Whether the API server still makes these renewals by itself.
+    fn stands(&self, _renewals: WatchId) -> bool {
+        false
+    }
+
+    /// From now on, their holder makes these renewals. Tells how far they have come: what he would
+    /// know if he had asked for each.
+    fn stand_down(&mut self, _renewals: WatchId) -> Option<Stood> {
         None
     }
 

@@ -32,21 +32,27 @@ impl ApiServer {
         kind: &KindRef,
         objects: Vec<Object>,
     ) -> ApiResult<()> {
-        let name = apiservice_name(kind);
-        let found = self.find(&APIService::kind(), "", &name)?;
+        self.answers_for(user, &apiservice_name(kind))?;
+        if objects.len() > limits::OBJECTS_MAX || !scheme::metrics().contains(kind) {
+            return Err(ApiError::bad_request("this cannot be answered for"));
+        }
+        let told = objects.into_iter().map(|object| (object.key(), object)).collect();
+        self.aggregation.told.insert(place(kind), told);
+        Ok(())
+    }
+
+    /// Refuses who does not answer for a version of a group: who is no service account of the
+    /// namespace of its service.
+    pub(crate) fn answers_for(&self, user: &UserInfo, name: &str) -> ApiResult<()> {
+        let found = self.find(&APIService::kind(), "", name)?;
         let spec = found.get::<APIService>().and_then(|registered| registered.spec.as_ref());
         let service = spec.and_then(|spec| spec.service.as_ref());
         let namespace = service.and_then(|service| service.namespace.as_deref());
         let accounts = format!("system:serviceaccounts:{}", namespace.unwrap_or_default());
         if namespace.is_none() || !user.groups.iter().any(|group| **group == *accounts) {
             let why = format!("{} does not answer for this group", user.name);
-            return Err(ApiError::forbidden(&APIService::kind(), &name, &why));
+            return Err(ApiError::forbidden(&APIService::kind(), name, &why));
         }
-        if objects.len() > limits::OBJECTS_MAX || !scheme::metrics().contains(kind) {
-            return Err(ApiError::bad_request("this cannot be answered for"));
-        }
-        let told = objects.into_iter().map(|object| (object.key(), object)).collect();
-        self.aggregation.told.insert(place(kind), told);
         Ok(())
     }
 

@@ -76,6 +76,10 @@ impl Allocators {
         if spec.type_.as_deref() == Some("ExternalName") {
             return Ok(());
         }
+        let errors = init_families(spec, old.and_then(|old| old.spec.as_ref()));
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(&Service::kind(), &name, &errors));
+        }
         let had = old.map(|old| cluster_ips(old).collect::<Vec<_>>()).unwrap_or_default();
         self.cluster_ip(spec, &had, rng)?.map_err(invalid)?;
         if matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"))
@@ -109,7 +113,6 @@ impl Allocators {
         rng: &mut Rng,
     ) -> ApiResult<Result<(), FieldError>> {
         let wanted = spec.cluster_ip.clone().unwrap_or_default();
-        let headless = wanted == "None";
         let address = match wanted.as_str() {
             "None" => wanted,
             "" => {
@@ -127,14 +130,6 @@ impl Allocators {
                 wanted
             }
         };
-        let selectorless = spec.selector.as_ref().is_none_or(|selector| selector.is_empty());
-        let dual = headless && selectorless;
-        let policy = if dual { "RequireDualStack" } else { "SingleStack" };
-        spec.ip_family_policy.get_or_insert_with(|| policy.to_owned());
-        if spec.ip_families.as_ref().is_none_or(Vec::is_empty) {
-            let families: &[&str] = if dual { &["IPv4", "IPv6"] } else { &["IPv4"] };
-            spec.ip_families = Some(families.iter().map(|family| (*family).to_owned()).collect());
-        }
         spec.cluster_ips = Some(vec![address.clone()]);
         spec.cluster_ip = Some(address);
         Ok(Ok(()))
@@ -193,6 +188,86 @@ impl Allocators {
     }
 }
 
+/// The families of this cluster's addresses: it has one.
+const FAMILIES: [&str; 1] = ["IPv4"];
+const POLICIES: [&str; 3] = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+
+/// Fills in the policy and the families of a service's addresses, and says which of them this
+/// cluster cannot have.
+///
+/// Upstream: `initIPFamilyFields` in `pkg/registry/core/service/storage/alloc.go`.
+fn init_families(spec: &mut ServiceSpec, old: Option<&ServiceSpec>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let headless = spec.cluster_ip.as_deref() == Some("None");
+    let selectorless = spec.selector.as_ref().is_none_or(|selector| selector.is_empty());
+    let special = headless && selectorless;
+    let before = old.and_then(|old| old.ip_family_policy.clone());
+    let usual = if special { "RequireDualStack" } else { "SingleStack" };
+    let policy = spec.ip_family_policy.get_or_insert_with(|| before.unwrap_or(usual.to_owned()));
+    let policy = policy.clone();
+    let mut families = spec.ip_families.clone().unwrap_or_default();
+    let known = |family: &String| family == "IPv4" || family == "IPv6";
+    if !POLICIES.contains(&policy.as_str()) || !families.iter().all(known) {
+        // Validation tells what is wrong.
+        return errors;
+    }
+    if !headless {
+        let ips = spec.cluster_ips.iter().flatten();
+        for (index, (ip, family)) in ips.zip(&families).enumerate() {
+            if ip.contains(':') != (family == "IPv6") && !ip.is_empty() {
+                let path = format!("spec.clusterIPs[{index}]");
+                let detail =
+                    format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
+                errors.push(FieldError::invalid(path, ip, &detail));
+            }
+        }
+        if !errors.is_empty() {
+            return errors;
+        }
+    }
+    let mut bad_policy = |detail: &str| {
+        errors.push(FieldError::invalid_raw("spec.ipFamilyPolicy", format!("{policy:?}"), detail));
+    };
+    if policy == "SingleStack" {
+        let unchanged = old.is_some_and(|old| old.ip_families == spec.ip_families);
+        if unchanged {
+            families.truncate(1);
+        }
+        if families.len() == 2 {
+            bad_policy(
+                "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are \
+                 specified",
+            );
+            return errors;
+        }
+    }
+    if special {
+        if families.is_empty() {
+            families.extend(FAMILIES.map(str::to_owned));
+        }
+        if families.len() < 2 && policy != "SingleStack" {
+            let four = families.iter().any(|family| family == "IPv4");
+            families.push(if four { "IPv6" } else { "IPv4" }.to_owned());
+        }
+        spec.ip_families = Some(families);
+        return errors;
+    }
+    if policy == "RequireDualStack" {
+        bad_policy("this cluster is not configured for dual-stack services");
+    }
+    for (index, family) in families.iter().enumerate() {
+        if !FAMILIES.contains(&family.as_str()) {
+            let (path, value) = (format!("spec.ipFamilies[{index}]"), format!("{family:?}"));
+            errors.push(FieldError::invalid_raw(path, value, "not configured on this cluster"));
+        }
+    }
+    if families.is_empty() {
+        families.extend(FAMILIES.map(str::to_owned));
+    }
+    spec.ip_families = Some(families);
+    errors
+}
+
 fn cluster_ips(service: &Service) -> impl Iterator<Item = u32> {
     let ips = service.spec.iter().flat_map(|spec| spec.cluster_ips.iter().flatten());
     ips.filter_map(|ip| ip.parse::<Ipv4Addr>().ok().map(u32::from))
@@ -204,4 +279,45 @@ fn node_ports(service: &Service) -> impl Iterator<Item = u32> {
         let ports = ports.chain([spec.health_check_node_port]).flatten();
         ports.filter_map(|port| u32::try_from(port).ok().filter(|port| *port != 0))
     })
+}
+
+#[cfg(test)]
+mod family_tests {
+    use super::*;
+
+    #[test]
+    fn families_of_a_cluster_with_one() {
+        // The policy and the families that are asked for, whether it is headless without a selector,
+        // and what becomes of it.
+        let dual = "this cluster is not configured for dual-stack services";
+        for (policy, families, special, expected) in [
+            ("", "", false, "SingleStack IPv4"),
+            ("PreferDualStack", "", false, "PreferDualStack IPv4"),
+            ("RequireDualStack", "", false, dual),
+            ("", "IPv6", false, "not configured on this cluster"),
+            ("", "IPv4,IPv6", false, "when multiple IP families are specified"),
+            ("PreferDualStack", "IPv4,IPv6", false, "not configured on this cluster"),
+            ("", "", true, "RequireDualStack IPv4,IPv6"),
+            ("SingleStack", "IPv6", true, "SingleStack IPv6"),
+            ("", "IPv6", true, "RequireDualStack IPv6,IPv4"),
+        ] {
+            let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+            let mut spec = ServiceSpec {
+                ip_family_policy: Some(policy.to_owned()).filter(|it| !it.is_empty()),
+                ip_families: Some(families).filter(|it| !it.is_empty()).map(list),
+                cluster_ip: special.then(|| "None".to_owned()),
+                selector: (!special).then(|| [("app".to_owned(), "web".to_owned())].into()),
+                ..ServiceSpec::default()
+            };
+            let errors = init_families(&mut spec, None);
+            let found = match errors.first() {
+                Some(error) => error.message.clone(),
+                None => {
+                    let families = spec.ip_families.unwrap_or_default().join(",");
+                    format!("{} {families}", spec.ip_family_policy.unwrap_or_default())
+                }
+            };
+            assert!(found.ends_with(expected), "{policy} {families} {special}: {found}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ use naru_api::k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::{
     APIService, APIServiceSpec, ServiceReference,
 };
 use naru_api::kinds::apiservice::{available, set_available};
+use naru_api::measured::Metric;
 use naru_api::request::{Body, DeleteOptions};
 use naru_api::{Key, KindRef, Kube, Object, Op, Request, StrategyRef, status::ApiResult};
 use naru_sim::CauseId;
@@ -64,6 +65,8 @@ pub(crate) struct Aggregation {
     pub(crate) kinds: Vec<KindRef>,
     /// What there is of them, by group and resource.
     pub(crate) told: BTreeMap<(String, String), Told>,
+    /// What adapters have measured, by group.
+    pub(crate) metrics: BTreeMap<&'static str, Vec<Metric>>,
 }
 
 impl Aggregation {
@@ -221,6 +224,7 @@ impl ApiServer {
 /// Whether somebody in this cluster can answer for a group.
 fn is_answered(group: &str) -> bool {
     naru_api::scheme::metrics().iter().any(|kind: &KindRef| kind.group == group)
+        || !naru_api::measured::versions(group).is_empty()
 }
 
 fn has_port(endpoints: &Endpoints, name: &str) -> bool {

@@ -5,7 +5,7 @@
 
 use crate::admit::{self, Admission, Operation};
 use crate::{ApiServer, keys, metadata, versions};
-use naru_api::k8s_openapi::api::core::v1::Service;
+use naru_api::k8s_openapi::api::core::v1::{Pod, Service};
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::Body;
 use naru_api::{ApiError, Object, Request, names, status::ApiResult, time};
@@ -73,6 +73,9 @@ impl ApiServer {
         warn(&mut self.warnings, strategy.warnings(&object, None));
         admit::validate(&admission, &object, &mut self.warnings)?;
         let charged = admit::charge(&admission, &object, self.now)?;
+        if let Some(spec) = object.edit::<Pod>().and_then(|pod| pod.spec.as_mut()) {
+            self.templates.share(spec);
+        }
         self.insert(request, object, charged, cause)
     }
 

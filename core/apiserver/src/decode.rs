@@ -3,8 +3,9 @@
 //! Upstream: `apiserver/pkg/endpoints/handlers/create.go`, `transformDecodeError` in
 //! `apiserver/pkg/endpoints/handlers/rest.go`.
 
-use crate::{ApiServer, create, limits, versions};
+use crate::{ApiServer, create, keys, limits, versions};
 use naru_api::decode::DecodeError;
+use naru_api::k8s_openapi::api::core::v1::Pod;
 use naru_api::request::{Body, FieldValidation};
 use naru_api::{ApiError, Kind, KindRef, Object, Request, scheme, status::ApiResult};
 use serde_json::Value;
@@ -41,13 +42,26 @@ impl ApiServer {
                 kind.kind
             )));
         }
-        kind.strategy.default(&mut object);
+        if !self.has_defaults(request, &object) {
+            kind.strategy.default(&mut object);
+        }
         // What is too large for etcd never comes so far if it is not valid either.
         size.map_err(|large| match kind.strategy.validate(&object).as_slice() {
             [] => large,
             errors => ApiError::invalid(kind, object.name(), errors),
         })?;
         Ok(object)
+    }
+
+    /// Whether an object has its defaults already: a pod that has the spec of the stored one.
+    fn has_defaults(&self, request: &Request, object: &Object) -> bool {
+        let spec = |object: &Object| object.get::<Pod>().and_then(|pod| pod.spec.clone());
+        let Some(spec_given) = spec(object).filter(|_| !request.name.is_empty()) else {
+            return false;
+        };
+        let key = keys::of_object(&request.kind, &request.namespace, &request.name);
+        let stored = self.store.get(&key);
+        stored.and_then(|stored| spec(&stored)).is_some_and(|stored| stored.is_same(&spec_given))
     }
 
     /// Does with unknown and doubled fields what the request asks for. The error is the text of

@@ -36,6 +36,7 @@ impl ApiServer {
         options: &DeleteOptions,
     ) -> ApiResult<Response> {
         let cause = self.record(request, "delete", &request.name);
+        self.warn_of_deletion(request, options);
         let object = self.find(&request.kind, &request.namespace, &request.name)?;
         let (last, gone) = self.delete_object(request, &object, options, cause)?;
         Ok(match gone && !request.kind.strategy.returns_deleted() {
@@ -52,11 +53,18 @@ impl ApiServer {
         list: &ListOptions,
     ) -> ApiResult<ObjectList> {
         let cause = self.record(request, "deletecollection", "");
+        self.warn_of_deletion(request, options);
         let mut found = self.list(&request.kind, &request.namespace, list)?;
         for object in &mut found.items {
             (*object, _) = self.delete_object(request, object, options, cause)?;
         }
         Ok(found)
+    }
+
+    /// A kind may warn of its default for dependents.
+    fn warn_of_deletion(&mut self, request: &Request, options: &DeleteOptions) {
+        let warning = request.kind.strategy.deletion_warning();
+        self.warnings.extend(warning.filter(|_| options.propagation.is_none()).map(str::to_owned));
     }
 
     /// The object's last state, and whether it is gone.
@@ -139,6 +147,7 @@ fn deleted(request: &Request, object: &Object) -> Box<Status> {
 /// Marks an object as deleted, as far as it may not go at once.
 fn mark(object: &mut Object, options: &DeleteOptions, now: Time) -> Outcome {
     let default = object.strategy().default_grace_period_seconds(object);
+    let orphans = object.strategy().orphans_dependents();
     let meta = object.meta_mut();
     let graceful = match (&meta.deletion_timestamp, meta.deletion_grace_period_seconds) {
         (Some(_), None | Some(0)) => None,
@@ -148,7 +157,7 @@ fn mark(object: &mut Object, options: &DeleteOptions, now: Time) -> Outcome {
         },
         (None, _) => start(meta, options.grace_period_seconds, default, now),
     };
-    set_finalizers(meta, options.propagation);
+    set_finalizers(meta, options.propagation, orphans);
     let finalizers = meta.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty());
     match graceful {
         Some(period) if period > 0 => Outcome::Later,
@@ -202,14 +211,21 @@ fn bump_generation(meta: &mut ObjectMeta) {
     meta.generation = meta.generation.map(|generation| generation + 1);
 }
 
-/// Sets or clears the garbage collector's finalizers.
-fn set_finalizers(meta: &mut ObjectMeta, propagation: Propagation) {
-    let wanted = match propagation {
-        Propagation::Background => None,
-        Propagation::Foreground => Some(FOREGROUND),
-        Propagation::Orphan => Some(ORPHAN),
-    };
+/// Sets or clears the garbage collector's finalizers. Where nobody says what shall happen to dependents,
+/// those that are there hold, and then what the kind has for a default.
+///
+/// Upstream: `shouldOrphanDependents` and `shouldDeleteDependents` in `store.go`.
+fn set_finalizers(meta: &mut ObjectMeta, propagation: Option<Propagation>, orphans: bool) {
     let finalizers = meta.finalizers.get_or_insert_default();
+    let is_there = |wanted: &str| finalizers.iter().any(|name| name == wanted);
+    let wanted = match propagation {
+        Some(Propagation::Background) => None,
+        Some(Propagation::Foreground) => Some(FOREGROUND),
+        Some(Propagation::Orphan) => Some(ORPHAN),
+        None if is_there(ORPHAN) => Some(ORPHAN),
+        None if is_there(FOREGROUND) => Some(FOREGROUND),
+        None => orphans.then_some(ORPHAN),
+    };
     finalizers
         .retain(|name| Some(name.as_str()) == wanted || (name != FOREGROUND && name != ORPHAN));
     if let Some(wanted) = wanted
@@ -228,7 +244,7 @@ fn mark_namespace(object: &mut Object, options: &DeleteOptions, now: Time) -> Ou
     if namespace.metadata.deletion_timestamp.is_none() {
         namespace.metadata.deletion_timestamp = Some(time::meta_time(now));
         namespace.status.get_or_insert_default().phase = Some("Terminating".to_owned());
-        set_finalizers(&mut namespace.metadata, options.propagation);
+        set_finalizers(&mut namespace.metadata, options.propagation, false);
         return Outcome::Later;
     }
     let spec = namespace.spec.as_ref();

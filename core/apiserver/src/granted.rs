@@ -1,6 +1,6 @@
 //! A TokenRequest that was granted, and whose token is not signed yet.
 
-use crate::authenticate::AuthenticationConfig;
+use crate::authenticate::{AuthenticationConfig, Claims};
 use naru_api::k8s_openapi::api::authentication::v1::TokenRequest;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::{KindRef, Kube, KubeObject};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Granted {
     pub(crate) request: TokenRequest,
-    pub(crate) claims: Value,
+    pub(crate) claims: Claims,
     pub(crate) authentication: Arc<AuthenticationConfig>,
 }
 
@@ -32,7 +32,7 @@ impl KubeObject for Granted {
         let mut request = self.request.clone();
         let signer = self.authentication.service_accounts.as_ref();
         if let (Some(status), Some(signer)) = (&mut request.status, signer) {
-            status.token = signer.sign(&self.claims);
+            status.token = signer.sign(&self.claims.to_json());
         }
         request.to_json()
     }

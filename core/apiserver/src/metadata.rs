@@ -3,7 +3,7 @@
 //! Upstream: `apimachinery/pkg/api/validation/objectmeta.go`, `apiserver/pkg/registry/rest/meta.go`.
 
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use naru_api::{ApiError, FieldError, Kind, labels, names, status::ApiResult};
+use naru_api::{ApiError, FieldError, Kind, gofmt, labels, names, status::ApiResult};
 use naru_sim::Rng;
 
 const IMMUTABLE: &str = "field is immutable";
@@ -15,9 +15,9 @@ pub(crate) fn uid(rng: &mut Rng) -> String {
     let number = u128::from_be_bytes(bytes);
     let number = number & !(0xf << 76) | 0x4 << 76;
     let number = number & !(0x3 << 62) | 0x2 << 62;
-    let hex = format!("{number:032x}");
+    let hex = gofmt::hex(&number.to_be_bytes());
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
 /// Clears what only the API server may say of a new object.

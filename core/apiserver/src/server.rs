@@ -8,17 +8,21 @@ use crate::compact::Compactor;
 use crate::crd::{self, Definitions};
 use crate::managed::Makers;
 use crate::rest::{Asked, RestState};
+use crate::standing::Standing;
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
 use crate::watches::Watches;
-use crate::{authenticate, limits, reviews, subresource, table, versions};
+use crate::{authenticate, limits, renew, reviews, subresource, table, versions};
 use naru_api::etcd::Etcd;
+use naru_api::k8s_openapi::api::coordination::v1::Lease;
 use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
 use naru_api::managed::Shapes;
+use naru_api::measured::{Metric, MetricQuery};
+use naru_api::podspec::sharing::Templates;
 use naru_api::request::Patch;
 use naru_api::service::{
-    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId,
-    WatchRequest,
+    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stood, Stream, StreamId,
+    Ticket, WatchRequest,
 };
 use naru_api::{
     ApiError, ApiService, Credentials, Kind, KindRef, Kube, Object, Op, Request, Response,
@@ -41,14 +45,22 @@ pub struct ApiServer {
     pub(crate) watches: Watches,
     pub(crate) shapes: Shapes,
     pub(crate) makers: Makers,
+    pub(crate) templates: Templates,
     compactor: Compactor,
     streams: Streams,
     /// The machine on which it runs.
     host_node: String,
+    /// Whether most members of etcd do not answer.
+    etcd_is_lost: bool,
     pub(crate) causes: CauseLog,
     pub(crate) definitions: Definitions,
     pub(crate) aggregation: Aggregation,
     pub(crate) kinds: Vec<KindRef>,
+    /// The kinds of which somebody has asked whether they have changed, and when they last did.
+    generations: Vec<(KindRef, u64)>,
+    /// Grows with what renewals of Leases are judged by.
+    pub(crate) rules: u64,
+    pub(crate) standing: Standing,
     /// Of the last answer.
     pub(crate) warnings: Vec<String>,
     rest: RestState,
@@ -76,13 +88,18 @@ impl ApiServer {
             watches: Watches::default(),
             shapes: Shapes::default(),
             makers: Makers::default(),
+            templates: Templates::default(),
             compactor: Compactor::default(),
             streams: Streams::default(),
             host_node: String::new(),
+            etcd_is_lost: false,
             causes: CauseLog::default(),
             definitions: Definitions::default(),
             aggregation: Aggregation::default(),
             kinds: scheme::built_in(),
+            generations: Vec::new(),
+            rules: 0,
+            standing: Standing::default(),
             warnings: Vec::new(),
         };
         server.make_namespaces();
@@ -91,8 +108,10 @@ impl ApiServer {
         server
     }
 
-    /// Sets the clock.
+    /// Sets the clock, and makes the renewals that holders of Leases have left to this server and
+    /// that are due until then.
     pub fn set_now(&mut self, now: Time) {
+        self.make_renewals(now);
         self.now = now;
     }
 
@@ -141,9 +160,12 @@ impl ApiServer {
         self.store.digest()
     }
 
-    /// The watches that got something since the last call, in that order.
+    /// The watches that got something since the last call, in that order, and the renewals that are
+    /// over.
     pub fn take_ready(&mut self) -> Vec<WatchId> {
-        self.watches.take_ready()
+        let mut ready = self.watches.take_ready();
+        ready.append(&mut self.standing.take_ended());
+        ready
     }
 
     /// The latest watch that was opened; watches are numbered one after the other.
@@ -286,7 +308,20 @@ impl ApiServer {
         self.aggregation.observe(&change);
         self.authorizer.observe(&change);
         self.watches.tell(&change);
+        let asked = self.generations.iter_mut().filter(|(asked, _)| asked.plural == kind.plural);
+        asked.for_each(|(_, generation)| *generation = change.revision);
+        if kind.plural == Lease::kind().plural {
+            self.standing.observe(&change);
+        } else if renew::is_rule(kind) {
+            self.change_rules();
+        }
         Ok(change)
+    }
+
+    /// What renewals of Leases are judged by is another from now on.
+    pub(crate) fn change_rules(&mut self) {
+        self.rules += 1;
+        self.end_renewals();
     }
 
     /// Who asks, may they, and is there such a thing to ask for?
@@ -311,6 +346,19 @@ impl ApiServer {
         }
     }
 
+    /// Says whether most members of etcd are gone: without them nothing is read, and nothing is
+    /// written.
+    pub fn set_etcd_lost(&mut self, lost: bool) {
+        if std::mem::replace(&mut self.etcd_is_lost, lost) != lost {
+            self.end_renewals();
+        }
+    }
+
+    /// Whether most members of etcd are gone.
+    pub fn etcd_is_lost(&self) -> bool {
+        self.etcd_is_lost
+    }
+
     /// May this stream be opened? Answers with its pod.
     pub(crate) fn check_connect(&self, request: &ConnectRequest) -> ApiResult<Object> {
         let (subresource, verb) = streams::subresource(&request.connect);
@@ -326,6 +374,10 @@ impl ApiServer {
     }
 
     fn dispatch(&mut self, request: &Request, op: Op) -> ApiResult<Response> {
+        // Who may do what is known without etcd.
+        if self.etcd_is_lost && !reviews::answers(&request.kind) {
+            return Err(etcd_timed_out());
+        }
         match (op, request.subresource) {
             (Op::Get, "scale") => self.get_scale(request).map(Response::Object),
             (op @ (Op::Update(_) | Op::Patch(_)), "scale") => {
@@ -360,10 +412,23 @@ impl ApiServer {
     }
 }
 
+/// What becomes of a request that etcd does not answer. The server does not know the error, so it has
+/// no reason. Upstream: `ErrTimeout` in `server/etcdserver/errors.go` of etcd.
+pub fn etcd_timed_out() -> ApiError {
+    ApiError::new(500, "", "etcdserver: request timed out")
+}
+
 /// `pods/default/web`, or as much of it as there is.
-fn subject(kind: &Kind, namespace: &str, name: &str) -> String {
+pub(crate) fn subject(kind: &Kind, namespace: &str, name: &str) -> String {
     let parts = [&*kind.plural, namespace, name];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    let mut subject = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if !subject.is_empty() {
+            subject.push('/');
+        }
+        subject.push_str(part);
+    }
+    subject
 }
 
 impl ApiService for ApiServer {
@@ -426,6 +491,19 @@ impl ApiService for ApiServer {
         self.take_told(user, kind, objects)
     }
 
+    fn tell_metrics(
+        &mut self,
+        user: &UserInfo,
+        group: &'static str,
+        metrics: Vec<Metric>,
+    ) -> ApiResult<()> {
+        self.take_metrics(user, group, metrics)
+    }
+
+    fn metrics(&mut self, user: &UserInfo, query: &MetricQuery) -> ApiResult<Vec<Metric>> {
+        self.find_metrics(user, query)
+    }
+
     fn ask_kubelet(
         &mut self,
         user: &UserInfo,
@@ -448,6 +526,10 @@ impl ApiService for ApiServer {
         let cause = self.causes.record(self.now, CauseId::ROOT, &request.agent, "watch", subject);
         self.rest.metrics.count_object(Asked::watch(&request), 200);
         self.open_watch(&request, cause)
+    }
+
+    fn has_news(&self, watch: WatchId) -> bool {
+        self.watches.has_news(watch)
     }
 
     fn poll(&mut self, watch: WatchId) -> ApiResult<Vec<WatchEvent>> {
@@ -485,6 +567,35 @@ impl ApiService for ApiServer {
 
     fn etcd(&mut self) -> Option<&mut dyn Etcd> {
         Some(self)
+    }
+
+    fn generation(&mut self, kind: &KindRef) -> Option<u64> {
+        if let Some((_, generation)) = self.generations.iter().find(|(asked, _)| asked == kind) {
+            return Some(*generation);
+        }
+        let generation = self.store.revision();
+        self.generations.push((kind.clone(), generation));
+        Some(generation)
+    }
+
+    fn ticket(&mut self, user: &UserInfo, agent: &Arc<str>, lease: &Arc<Lease>) -> Option<Ticket> {
+        self.ticket_for(user, agent, lease)
+    }
+
+    fn renew(&mut self, ticket: &mut Ticket, cause: CauseId) -> Option<Arc<Lease>> {
+        self.renew_by(ticket, cause)
+    }
+
+    fn stand(&mut self, ticket: Ticket, next: Time, period: Duration) -> Option<WatchId> {
+        self.begin_standing(ticket, next, period)
+    }
+
+    fn stands(&self, renewals: WatchId) -> bool {
+        self.is_standing(renewals)
+    }
+
+    fn stand_down(&mut self, renewals: WatchId) -> Option<Stood> {
+        self.end_standing(renewals)
     }
 
     fn causes(&mut self) -> &mut CauseLog {

@@ -58,21 +58,21 @@ impl ApiServer {
     ) -> ApiResult<Granted> {
         let reference = wanted.spec.bound_object_ref.as_ref();
         let bound = reference.map(|one| self.bound_object(request, one)).transpose()?;
-        let node = bound.as_ref().and_then(|bound| self.node_of(bound));
         let seconds = wanted.spec.expiration_seconds.unwrap_or_default();
         let for_pod = bound.as_ref().is_some_and(|bound| bound.get::<Pod>().is_some());
         let extended = for_pod
             && seconds == WARN_ONLY_SECONDS
             && wanted.spec.audiences.iter().all(|audience| audience == ISSUER);
         let claims = Claims {
-            account,
-            bound_to: bound.as_ref(),
-            node_of_pod: node.as_ref().map(|(name, uid)| (name.as_str(), uid.as_str())),
+            id: metadata::uid(&mut self.rng),
+            now: self.now,
+            account: account.clone(),
+            node_of_pod: bound.as_ref().and_then(|bound| self.node_of(bound)),
+            bound_to: bound,
             seconds: if extended { EXTENDED_SECONDS } else { seconds },
             warn_after: if extended { seconds } else { 0 },
-            audiences: &wanted.spec.audiences,
+            audiences: wanted.spec.audiences.clone(),
         };
-        let claims = claims.to_json(&metadata::uid(&mut self.rng), self.now);
         if self.authentication.service_accounts.is_none() {
             return Err(ApiError::no_such_path());
         }

@@ -27,6 +27,7 @@ impl ApiServer {
             refused: None,
             bookmarks: request.bookmarks,
             deadline: request.deadline,
+            attention: request.attention,
             filter,
         };
         let begun = match start {

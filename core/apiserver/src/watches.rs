@@ -4,13 +4,18 @@
 
 use crate::store::Change;
 use crate::{keys, limits, versions};
+use naru_api::Kube;
+use naru_api::k8s_openapi::api::coordination::v1::Lease;
+use naru_api::service::Attention;
 use naru_api::{ApiError, Kind, KindRef, Object, WatchEvent, WatchEventType, WatchId};
 use naru_api::{fields, labels, status::ApiResult};
 use naru_sim::{CauseId, Time};
+use rustc_hash::FxHashMap;
 use serde_json::json;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All watches. A change is shown only to those that may want it: the watches of its kind that
@@ -19,8 +24,13 @@ use std::time::Duration;
 pub(crate) struct Watches {
     last: u64,
     watches: BTreeMap<WatchId, Watch>,
-    index: BTreeMap<KindRef, Index>,
+    index: FxHashMap<KindRef, Index>,
     ready: Vec<WatchId>,
+    /// Those that have something to deliver, or to say that they are over. There are thousands of
+    /// watches, and only a few of these.
+    news: BTreeSet<WatchId>,
+    /// How many of them are told of every renewal of a Lease.
+    heeding_leases: usize,
     bookmarks: BTreeSet<(Time, WatchId)>,
 }
 
@@ -38,6 +48,9 @@ struct Watch {
     /// Tells only of what came after this revision.
     after: u64,
     buffer: VecDeque<WatchEvent>,
+    attention: Attention,
+    /// Where in the buffer the latest event of each object stands, if there are any that could wait.
+    latest: BTreeMap<Arc<str>, usize>,
     room: usize,
     ready: bool,
     /// Why it is over.
@@ -60,6 +73,8 @@ pub(crate) struct Opening {
     pub(crate) bookmarks: bool,
     /// When its client will give it up.
     pub(crate) deadline: Option<Time>,
+    /// For what its client needs to be woken.
+    pub(crate) attention: Attention,
 }
 
 /// Which objects of a kind a list or a watch selects.
@@ -192,12 +207,12 @@ impl Watches {
                 "too many requests, please try again later",
             ));
         }
-        self.last += 1;
-        let id = WatchId(self.last);
-        let Opening { filter, events, after, refused, bookmarks, deadline } = opening;
+        let id = self.take_number();
+        let Opening { filter, events, after, refused, bookmarks, deadline, attention } = opening;
         let ready = !events.is_empty() || refused.is_some();
         if ready {
             self.ready.push(id);
+            self.news.insert(id);
         }
         self.slot(&filter).insert(id);
         if bookmarks && refused.is_none() {
@@ -205,13 +220,30 @@ impl Watches {
         }
         let room = events.len() + limits::WATCH_BACKLOG_MAX;
         let (buffer, ended) = (events, refused);
-        self.watches.insert(id, Watch { filter, after, buffer, room, ready, ended, deadline });
+        let latest = BTreeMap::new();
+        let watch =
+            Watch { filter, after, buffer, attention, latest, room, ready, ended, deadline };
+        self.heeding_leases += usize::from(watch.heeds_leases());
+        self.watches.insert(id, watch);
         Ok(id)
+    }
+
+    /// A number that no watch has.
+    pub(crate) fn take_number(&mut self) -> WatchId {
+        self.last += 1;
+        WatchId(self.last)
+    }
+
+    /// Whether somebody wants to be woken for renewals of Leases.
+    pub(crate) fn heed_leases(&self) -> bool {
+        self.heeding_leases > 0
     }
 
     /// Ends a watch.
     pub(crate) fn remove(&mut self, id: WatchId) {
+        self.news.remove(&id);
         if let Some(watch) = self.watches.remove(&id) {
+            self.heeding_leases -= usize::from(watch.heeds_leases());
             self.leave_slot(&watch.filter, id);
         }
     }
@@ -237,7 +269,17 @@ impl Watches {
                 continue;
             }
             let Some(event) = watch.filter.event(change, &gone) else { continue };
-            watch.push(event);
+            // What can wait is to be had as well, when its client has another reason to look.
+            self.news.insert(*id);
+            if watch.can_wait(change, &event) {
+                watch.replace(&change.key, event);
+                if watch.has_room() {
+                    continue;
+                }
+            } else {
+                watch.note(&change.key);
+                watch.push(event);
+            }
             if !std::mem::replace(&mut watch.ready, true) {
                 self.ready.push(*id);
             }
@@ -259,10 +301,16 @@ impl Watches {
                 continue;
             };
             watch.push(event);
+            self.news.insert(id);
             if !std::mem::replace(&mut watch.ready, true) {
                 self.ready.push(id);
             }
         }
+    }
+
+    /// Whether an open watch has something to deliver, or is over.
+    pub(crate) fn has_news(&self, id: WatchId) -> bool {
+        self.news.contains(&id)
     }
 
     /// Takes what a watch has to deliver.
@@ -271,11 +319,13 @@ impl Watches {
             return Err(ApiError::expired("the watch has ended"));
         };
         watch.ready = false;
+        self.news.remove(&id);
         if let Some(error) = watch.ended.take() {
             self.remove(id);
             return Err(error);
         }
         watch.room = limits::WATCH_BACKLOG_MAX;
+        watch.latest.clear();
         Ok(std::mem::take(&mut watch.buffer).into())
     }
 
@@ -295,6 +345,7 @@ impl Watches {
     pub(crate) fn expire_all(&mut self) {
         for (id, watch) in &mut self.watches {
             watch.expire();
+            self.news.insert(*id);
             if !std::mem::replace(&mut watch.ready, true) {
                 self.ready.push(*id);
             }
@@ -305,6 +356,7 @@ impl Watches {
     pub(crate) fn expire(&mut self, kind: &KindRef) {
         for (id, watch) in self.watches.iter_mut().filter(|(_, watch)| watch.filter.kind == *kind) {
             watch.expire();
+            self.news.insert(*id);
             if !std::mem::replace(&mut watch.ready, true) {
                 self.ready.push(*id);
             }
@@ -348,6 +400,41 @@ fn next_bookmark(now: Time, deadline: Option<Time>) -> Option<Time> {
 }
 
 impl Watch {
+    fn heeds_leases(&self) -> bool {
+        self.attention == Attention::Everything && self.filter.kind.plural == Lease::kind().plural
+    }
+
+    /// Whether its client needs not be woken for a change.
+    fn can_wait(&self, change: &Change, event: &WatchEvent) -> bool {
+        let both = change.before.as_ref().zip(change.after.as_ref());
+        event.kind == WatchEventType::Modified
+            && both.is_some_and(|(before, after)| self.attention.lets_wait(before, after))
+    }
+
+    /// Takes what can wait: it stands for what has waited of the same object.
+    fn replace(&mut self, key: &Arc<str>, event: WatchEvent) {
+        let waiting = self.latest.get(key).and_then(|place| self.buffer.get_mut(*place));
+        match waiting.filter(|waiting| waiting.kind != WatchEventType::Deleted) {
+            Some(waiting) => (waiting.object, waiting.cause) = (event.object, event.cause),
+            None => {
+                self.note(key);
+                self.push(event);
+            }
+        }
+    }
+
+    /// Whether much more can wait before its client has to be woken all the same.
+    fn has_room(&self) -> bool {
+        self.buffer.len() < self.room / 2
+    }
+
+    /// The next event is of this object.
+    fn note(&mut self, key: &Arc<str>) {
+        if self.attention != Attention::Everything {
+            self.latest.insert(Arc::clone(key), self.buffer.len());
+        }
+    }
+
     fn push(&mut self, event: WatchEvent) {
         if self.ended.is_some() {
             return;
@@ -363,5 +450,6 @@ impl Watch {
         let why = "too old resource version: the watch was too slow";
         self.ended = Some(ApiError::expired(why));
         self.buffer = VecDeque::new();
+        self.latest.clear();
     }
 }

@@ -3,6 +3,7 @@
 //! Upstream: `staging/src/k8s.io/client-go/tools/cache`.
 
 use naru_api::{Key, KindRef, Kube, Object, WatchEvent, WatchEventType};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ pub struct Cache {
 #[derive(Clone, Debug)]
 struct Store {
     kind: KindRef,
-    objects: BTreeMap<Key, Object>,
+    objects: Objects,
     /// Keys by the uid of the owner that controls them.
     by_controller: BTreeMap<String, BTreeSet<Key>>,
 }
@@ -55,7 +56,7 @@ impl Cache {
         let start = Key::new(namespace.clone(), "");
         self.store(kind)
             .into_iter()
-            .flat_map(move |store| store.objects.range(start.clone()..))
+            .flat_map(move |store| store.objects.from(&start))
             .take_while(move |(key, _)| namespace.is_empty() || key.namespace == namespace)
             .map(|(_, object)| object)
     }
@@ -75,7 +76,7 @@ impl Cache {
 
     /// Whether anything of this kind was seen.
     pub fn is_empty<K: Kube>(&self) -> bool {
-        self.store(&K::kind()).is_none_or(|store| store.objects.is_empty())
+        self.store(&K::kind()).is_none_or(|store| store.objects.order.is_empty())
     }
 
     /// Takes over one delivery; returns the state before it.
@@ -103,12 +104,12 @@ impl Cache {
 
 impl Store {
     fn new(kind: KindRef) -> Self {
-        Store { kind, objects: BTreeMap::new(), by_controller: BTreeMap::new() }
+        Store { kind, objects: Objects::default(), by_controller: BTreeMap::new() }
     }
 
     fn insert(&mut self, object: &Object) -> Option<Object> {
         let key = object.key();
-        let old = self.objects.insert(key.clone(), object.clone());
+        let old = self.objects.insert(&key, object.clone());
         let owner = |object: &Object| object.controller().map(|owner| owner.uid.clone());
         let (before, after) = (old.as_ref().and_then(owner), owner(object));
         if before != after {
@@ -134,5 +135,95 @@ impl Store {
                 self.by_controller.remove(uid);
             }
         }
+    }
+}
+
+/// Objects by their keys, in the order of these. To find one among thousands by comparing keys
+/// would go through a dozen of them, each somewhere else in memory; so the place of each is looked
+/// up, and the order asked only when objects come and go.
+#[derive(Clone, Debug, Default)]
+struct Objects {
+    /// `None`: the place is free.
+    places: Vec<Option<Object>>,
+    free: Vec<usize>,
+    /// Nobody goes through it.
+    found: FxHashMap<Arc<Key>, usize>,
+    order: BTreeMap<Arc<Key>, usize>,
+}
+
+impl Objects {
+    fn get(&self, key: &Key) -> Option<&Object> {
+        self.places.get(*self.found.get(key)?)?.as_ref()
+    }
+
+    /// The keys from this one on and what they name.
+    fn from<'a>(&'a self, start: &Key) -> impl Iterator<Item = (&'a Key, &'a Object)> + use<'a> {
+        let range = self.order.range::<Key, _>(start..);
+        range.filter_map(|(key, place)| Some((&**key, self.places.get(*place)?.as_ref()?)))
+    }
+
+    fn insert(&mut self, key: &Key, object: Object) -> Option<Object> {
+        if let Some(place) = self.found.get(key) {
+            return self.places.get_mut(*place)?.replace(object);
+        }
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        *self.places.get_mut(place)? = Some(object);
+        let key = Arc::new(key.clone());
+        self.found.insert(Arc::clone(&key), place);
+        self.order.insert(key, place);
+        None
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Object> {
+        let place = self.found.remove(key)?;
+        self.order.remove(key);
+        self.free.push(place);
+        self.places.get_mut(place)?.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naru_api::k8s_openapi::api::core::v1::ConfigMap;
+    use naru_sim::CauseId;
+
+    fn event(kind: WatchEventType, namespace: &str, name: &str) -> WatchEvent {
+        let mut map = ConfigMap::default();
+        map.metadata.namespace = Some(namespace.to_owned());
+        map.metadata.name = Some(name.to_owned());
+        WatchEvent { kind, object: Object::new(map), cause: CauseId::ROOT }
+    }
+
+    #[test]
+    fn objects_are_listed_in_order_whatever_came_and_went() {
+        let mut cache = Cache::default();
+        let mut apply = |kind, namespace, name| {
+            let before = cache.apply(&event(kind, namespace, name)).is_some();
+            let list = |namespace| {
+                let names = cache.list::<ConfigMap>(namespace);
+                names.filter_map(|map| map.metadata.name.clone()).collect::<String>()
+            };
+            (before, list(""), list("b"))
+        };
+        use WatchEventType::{Added, Deleted, Modified};
+        let table = [
+            (Added, "b", "x", (false, "x", "x")),
+            (Added, "a", "z", (false, "zx", "x")),
+            (Added, "b", "w", (false, "zwx", "wx")),
+            (Modified, "b", "x", (true, "zwx", "wx")),
+            (Deleted, "a", "z", (true, "wx", "wx")),
+            (Deleted, "a", "z", (false, "wx", "wx")),
+            (Added, "c", "y", (false, "wxy", "wx")),
+        ];
+        for (kind, namespace, name, (before, all, in_b)) in table {
+            let wanted = (before, all.to_owned(), in_b.to_owned());
+            assert_eq!(apply(kind, namespace, name), wanted, "{namespace}/{name}");
+        }
+        assert!(cache.get::<ConfigMap>(&Key::new("c", "y")).is_some());
+        assert!(cache.get::<ConfigMap>(&Key::new("a", "z")).is_none());
     }
 }

@@ -1,8 +1,11 @@
 //! Requests by typed calls.
 
+use k8s_openapi::api::coordination::v1::Lease;
+use naru_api::measured::{Metric, MetricQuery};
 use naru_api::request::{
     Body, DeleteOptions, ListOptions, ObjectList, Op, Patch, Request, Response, UserInfo,
 };
+use naru_api::service::Ticket;
 use naru_api::status::ApiResult;
 use naru_api::{ApiError, ApiService, KindRef, Kube, Object};
 use naru_sim::{CauseId, Time};
@@ -94,6 +97,18 @@ impl<'a> Client<'a> {
         self.replace(object, "")
     }
 
+    /// What makes further renewals of a Lease cheap, after one by [`Client::update`].
+    pub(crate) fn ticket(&mut self, lease: &Arc<Lease>) -> Option<Ticket> {
+        self.api.ticket(self.user, self.agent, lease)
+    }
+
+    /// Renews a Lease by a ticket, if that still holds.
+    pub(crate) fn renew(&mut self, ticket: &mut Ticket) -> Option<Arc<Lease>> {
+        let renewed = self.api.renew(ticket, self.cause)?;
+        self.requests = self.requests.saturating_add(1);
+        Some(renewed)
+    }
+
     /// Replaces an object's status and nothing else.
     pub fn update_status<K: Kube>(&mut self, object: K) -> ApiResult<Arc<K>> {
         self.replace(object, "status")
@@ -129,6 +144,12 @@ impl<'a> Client<'a> {
         options: DeleteOptions,
     ) -> ApiResult<()> {
         self.send(kind, namespace, name, "", Op::Delete(options)).map(drop)
+    }
+
+    /// The values that an adapter has measured.
+    pub fn metrics(&mut self, query: &MetricQuery) -> ApiResult<Vec<Metric>> {
+        self.requests = self.requests.saturating_add(1);
+        self.api.metrics(self.user, query)
     }
 
     /// Any request.

@@ -3,6 +3,7 @@
 use crate::{Cache, Client, EventRecorder, EventType, WorkQueue};
 use dyn_clone::DynClone;
 use naru_api::request::ListOptions;
+use naru_api::service::Attention;
 use naru_api::{ApiError, Key, KindRef, Kube, Object, WatchEvent};
 use naru_sim::{Rng, Time};
 use std::any::Any;
@@ -18,12 +19,42 @@ pub struct Watch {
     pub namespace: String,
     /// Selectors.
     pub options: ListOptions,
+    /// What calls for work at once; the rest is seen when there is some.
+    pub attention: Attention,
+    /// Whether a controller wants to know the latest whenever it works.
+    pub(crate) asked: bool,
 }
 
 impl Watch {
     /// Every object of a kind.
     pub fn all<K: Kube>() -> Self {
-        Watch { kind: K::kind(), namespace: String::new(), options: ListOptions::default() }
+        Watch::of(K::kind(), "")
+    }
+
+    /// Every object of a kind known at run time; "" is all namespaces.
+    pub fn of(kind: KindRef, namespace: &str) -> Self {
+        let (namespace, options) = (namespace.to_owned(), ListOptions::default());
+        Watch { kind, namespace, options, attention: Attention::Everything, asked: false }
+    }
+
+    /// The same, but only this calls for work at once. Who heeds nothing is told what has come before
+    /// each reconcile.
+    #[must_use]
+    pub fn heeding(self, attention: Attention) -> Self {
+        Watch { attention, asked: attention == Attention::Nothing, ..self }
+    }
+
+    /// Takes in what another watch of the same objects wants to heed.
+    pub(crate) fn merge(&mut self, other: &Watch) {
+        self.attention = self.attention.max(other.attention);
+        self.asked |= other.asked;
+    }
+
+    /// Whether it is of the same objects as another.
+    pub(crate) fn sees_the_same(&self, other: &Watch) -> bool {
+        self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.options == other.options
     }
 
     /// The objects of a kind that a field selector, `spec.nodeName=worker`, selects.
@@ -48,7 +79,8 @@ pub trait Controller: DynClone + fmt::Debug + Send + Sync {
     fn watches(&self) -> Vec<Watch>;
 
     /// The keys to reconcile after a change. `old` is the state before it; the cache already
-    /// holds the state after it. Called for every kind that the process watches.
+    /// holds the state after it. Called for every change of a kind that it watches, also if
+    /// another controller's watch of the kind has shown it.
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key>;
 
     /// How long the keys of a change may wait, so that the changes which follow it are answered

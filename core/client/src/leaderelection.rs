@@ -3,7 +3,7 @@
 //! Upstream: `staging/src/k8s.io/client-go/tools/leaderelection/leaderelection.go`,
 //! `resourcelock/leaselock.go`.
 
-use crate::{Client, EventRecorder, EventStyle, EventType, object_reference};
+use crate::{Client, EventRecorder, EventStyle, EventType, HeldLease, object_reference};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::status::ApiResult;
@@ -45,15 +45,28 @@ pub struct LeaderElector {
     leading: bool,
     /// Since when it cannot renew.
     failing: Option<Time>,
+    /// [`Time::MAX`] while the API server makes the renewals.
     next: Time,
     retry: Duration,
+    /// Its owner lets it know when the API server has ceased to make the renewals.
+    may_stand: bool,
 }
 
 /// A Lease, and when it was first seen as it is.
 #[derive(Clone, Debug)]
 struct Seen {
-    lease: Arc<Lease>,
+    held: HeldLease,
     at: Time,
+}
+
+impl Seen {
+    fn new(lease: Arc<Lease>, at: Time) -> Self {
+        Seen { held: HeldLease::new(lease), at }
+    }
+
+    fn lease(&self) -> &Arc<Lease> {
+        self.held.lease()
+    }
 }
 
 impl LeaderElector {
@@ -72,6 +85,28 @@ impl LeaderElector {
             failing: None,
             next: Time::ZERO,
             retry: RETRY_PERIOD,
+            may_stand: false,
+        }
+    }
+
+    /// Lets the API server make the renewals while all goes well: whoever calls this has to call
+    /// [`LeaderElector::deliver`] and [`LeaderElector::stop`].
+    pub fn let_stand(&mut self) {
+        self.may_stand = true;
+    }
+
+    /// To be called when the API server has something for this client.
+    pub fn deliver(&mut self, api: &mut dyn ApiService) {
+        let seen = self.seen.as_mut();
+        if let Some(next) = seen.and_then(|seen| seen.held.resume_if_over(api)) {
+            self.next = next.max(api.now());
+        }
+    }
+
+    /// The program has ended.
+    pub fn stop(&mut self, api: &mut dyn ApiService) {
+        if let Some(next) = self.seen.as_mut().and_then(|seen| seen.held.resume(api)) {
+            self.next = next;
         }
     }
 
@@ -118,6 +153,12 @@ impl LeaderElector {
             }
             (true, true) => {
                 self.failing = None;
+                let (next, period) = (self.next, self.retry);
+                if let Some(seen) = self.seen.as_mut().filter(|_| self.may_stand)
+                    && seen.held.stand(client.api(), next, period)
+                {
+                    self.next = Time::MAX;
+                }
                 Turned::Not
             }
             (false, true) => {
@@ -138,6 +179,7 @@ impl LeaderElector {
     ///
     /// Upstream: `release`, where `ReleaseOnCancel` is set.
     pub fn release(&mut self, api: &mut dyn ApiService) {
+        self.stop(api);
         if !std::mem::replace(&mut self.leading, false) {
             return;
         }
@@ -145,7 +187,7 @@ impl LeaderElector {
         let (user, name) = (self.user.clone(), Arc::clone(&self.name));
         let mut client = Client::new(api, &user, &name, CauseId::ROOT);
         let Some(seen) = &self.seen else { return };
-        let mut lease = Lease::clone(&seen.lease);
+        let mut lease = Lease::clone(seen.lease());
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(String::new()),
             lease_duration_seconds: Some(1),
@@ -159,11 +201,11 @@ impl LeaderElector {
 
     fn try_acquire_or_renew(&mut self, client: &mut Client<'_>) -> ApiResult<bool> {
         let now = client.now();
-        if let Some(seen) = self.seen.as_ref().filter(|seen| self.leading && self.holds(seen)) {
+        let holds = self.leading && self.seen.as_ref().is_some_and(|seen| self.holds(seen));
+        if let Some(seen) = self.seen.as_mut().filter(|_| holds) {
             // The fast path: nobody has written since.
-            let mine = self.record(Some(&seen.lease), now);
-            if let Ok(lease) = client.update(mine) {
-                self.seen = Some(Seen { lease, at: now });
+            if seen.held.renew(client).is_ok() {
+                seen.at = now;
                 return Ok(true);
             }
         }
@@ -171,25 +213,25 @@ impl LeaderElector {
             Ok(lease) => lease,
             Err(error) if error.is_not_found() => {
                 let lease = client.create(self.record(None, now))?;
-                self.seen = Some(Seen { lease, at: now });
+                self.seen = Some(Seen::new(lease, now));
                 return Ok(true);
             }
             Err(error) => return Err(error),
         };
-        if self.seen.as_ref().is_none_or(|seen| seen.lease.spec != there.spec) {
-            self.seen = Some(Seen { lease: Arc::clone(&there), at: now });
+        if self.seen.as_ref().is_none_or(|seen| seen.lease().spec != there.spec) {
+            self.seen = Some(Seen::new(Arc::clone(&there), now));
         }
         let Some(seen) = &self.seen else { return Ok(false) };
         if !holder(&there).is_empty() && !self.holds(seen) && now < seen.at + LEASE_DURATION {
             return Ok(false);
         }
         let lease = client.update(self.record(Some(&there), now))?;
-        self.seen = Some(Seen { lease, at: now });
+        self.seen = Some(Seen::new(lease, now));
         Ok(true)
     }
 
     fn holds(&self, seen: &Seen) -> bool {
-        holder(&seen.lease) == self.identity
+        holder(seen.lease()) == self.identity
     }
 
     /// The Lease as this one writes it after `old`.
@@ -223,7 +265,7 @@ impl LeaderElector {
 
     fn event(&mut self, client: &mut Client<'_>, what: &str) {
         let Some(seen) = &self.seen else { return };
-        let about = object_reference(&Object::new(Lease::clone(&seen.lease)), None);
+        let about = object_reference(&Object::new(Lease::clone(seen.lease())), None);
         let message = format!("{} {what}", self.identity);
         let rng = &mut self.rng;
         self.recorder.record_about(

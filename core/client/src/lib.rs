@@ -13,6 +13,7 @@ mod leaderelection;
 mod process;
 mod queue;
 mod reflector;
+mod renewal;
 
 pub use cache::Cache;
 pub use client::Client;
@@ -21,3 +22,4 @@ pub use events::{EventRecorder, EventStyle, EventType, object_reference};
 pub use leaderelection::{LeaderElector, Turned};
 pub use process::Process;
 pub use queue::WorkQueue;
+pub use renewal::HeldLease;

@@ -5,7 +5,7 @@ use crate::reflector::Reflector;
 use crate::{Cache, Client, Controller, EventRecorder, EventStyle, WorkQueue};
 use naru_api::service::WatchRequest;
 use naru_api::status::ApiResult;
-use naru_api::{ApiService, Key, UserInfo, WatchEvent, WatchEventType, WatchId};
+use naru_api::{ApiService, Key, KindRef, UserInfo, WatchEvent, WatchEventType, WatchId};
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,11 @@ struct Slot<C> {
     user: UserInfo,
     actor: Arc<str>,
     queue: WorkQueue,
+    /// The kinds that it watches: it is told of no others, though the process may see more.
+    kinds: Vec<KindRef>,
     recorder: EventRecorder,
+    /// Whether it wants to know the latest of some watch whenever it works.
+    asks: bool,
     /// Its worker is busy until then.
     busy_until: Time,
 }
@@ -77,6 +81,8 @@ impl<C: Controller> Process<C> {
             actor: controller.name().into(),
             user: self.user.clone(),
             queue: WorkQueue::new(controller.backoff()),
+            kinds: Vec::new(),
+            asks: controller.watches().iter().any(|watch| watch.asked),
             controller,
             recorder,
             busy_until: Time::ZERO,
@@ -121,11 +127,19 @@ impl<C: Controller> Process<C> {
 
     /// Opens the watches that are not open yet.
     fn open_watches(&mut self, api: &mut dyn ApiService) -> ApiResult<()> {
-        let wanted: Vec<Watch> =
-            self.controllers.iter().flat_map(|slot| slot.controller.watches()).collect();
+        let wanted = self.wanted();
+        let known = self.watches.iter().map(|known| self.audience(&known.watch.kind));
+        let audiences: Vec<Vec<usize>> = known.collect();
+        for (known, audience) in self.watches.iter_mut().zip(audiences) {
+            known.audience = audience;
+        }
         for watch in wanted {
-            if !self.watches.iter().any(|known| known.watch == watch) {
-                let mut reflector = Reflector::new(watch.clone());
+            let serves = |known: &Reflector| {
+                known.watch.sees_the_same(&watch) && known.watch.attention >= watch.attention
+            };
+            if !self.watches.iter().any(serves) {
+                let audience = self.audience(&watch.kind);
+                let mut reflector = Reflector::new(watch.clone(), audience);
                 match api.watch(self.watch_request(&watch)) {
                     Err(error) if error.is_unreachable() => {
                         reflector.lose(api.now(), &mut self.rng);
@@ -136,6 +150,29 @@ impl<C: Controller> Process<C> {
             }
         }
         Ok(())
+    }
+
+    /// What the controllers want to see: of each selection one watch, that heeds what any of them does.
+    /// Finds out anew which kinds each of them watches.
+    fn wanted(&mut self) -> Vec<Watch> {
+        let mut wanted: Vec<Watch> = Vec::new();
+        for slot in &mut self.controllers {
+            let watches = slot.controller.watches();
+            slot.kinds = watches.iter().map(|watch| watch.kind.clone()).collect();
+            for watch in watches {
+                match wanted.iter_mut().find(|other| other.sees_the_same(&watch)) {
+                    Some(same) => same.merge(&watch),
+                    None => wanted.push(watch),
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The controllers, by their places, that watch a kind.
+    fn audience(&self, kind: &KindRef) -> Vec<usize> {
+        let slots = self.controllers.iter().enumerate();
+        slots.filter(|(_, slot)| slot.kinds.contains(kind)).map(|(index, _)| index).collect()
     }
 
     /// Closes the watches and forgets what was seen, as a process that is stopped does.
@@ -151,12 +188,17 @@ impl<C: Controller> Process<C> {
 
     /// Takes what the watches have to deliver into the cache and the work queues.
     pub fn deliver(&mut self, api: &mut dyn ApiService) {
+        self.deliver_of(|_| true, api);
+    }
+
+    /// The same of the watches that `fits` selects.
+    fn deliver_of(&mut self, fits: impl Fn(&Watch) -> bool, api: &mut dyn ApiService) {
         let mut index = 0;
         while let Some(reflector) = self.watches.get_mut(index) {
-            let polled = reflector.id().map(|id| (id, api.poll(id)));
-            match polled {
+            let news = reflector.id().filter(|id| fits(&reflector.watch) && api.has_news(*id));
+            match news.map(|id| (id, api.poll(id))) {
                 None => {}
-                Some((_, Ok(events))) => self.take(events, api.now()),
+                Some((_, Ok(events))) => self.take(index, events, api.now()),
                 Some((id, Err(error))) if error.is_unreachable() => {
                     api.unwatch(id);
                     reflector.lose(api.now(), &mut self.rng);
@@ -205,6 +247,13 @@ impl<C: Controller> Process<C> {
         }
     }
 
+    /// The same, but at the moment `at`.
+    pub fn enqueue_at(&mut self, at: Time, key: Key, cause: CauseId) {
+        if let Some(slot) = self.controllers.first_mut() {
+            slot.queue.add_at(at, key, cause);
+        }
+    }
+
     /// When there is work next.
     pub fn next_due(&self) -> Option<Time> {
         let work = self
@@ -212,6 +261,17 @@ impl<C: Controller> Process<C> {
             .iter()
             .filter_map(|slot| Some(slot.queue.next_due()?.max(slot.busy_until)));
         work.chain(self.watches.iter().filter_map(Reflector::retry_at)).min()
+    }
+
+    /// The key that [`Process::work`] takes next, of a process with just one controller; `None` also
+    /// where it has something else to do first.
+    pub fn next_key(&mut self, now: Time) -> Option<&Key> {
+        let due = |reflector: &Reflector| reflector.retry_at().is_some_and(|at| at <= now);
+        if self.watches.iter().any(due) {
+            return None;
+        }
+        let slot = self.controllers.first_mut().filter(|slot| slot.busy_until <= now)?;
+        slot.queue.peek(now)
     }
 
     /// Does one piece of work if there is any; each controller has its turn.
@@ -231,6 +291,10 @@ impl<C: Controller> Process<C> {
             }
             let Some((key, cause)) = slot.queue.pop(now) else { continue };
             self.next_slot = index + 1;
+            if slot.asks {
+                self.deliver_of(|watch| watch.asked, api);
+            }
+            let Some(slot) = self.controllers.get_mut(index) else { return false };
             let subject = key.to_string().into();
             let cause = api.causes().record(now, cause, &slot.actor, "reconcile", subject);
             let mut context = Context {
@@ -265,14 +329,27 @@ impl<C: Controller> Process<C> {
         WatchRequest {
             namespace: watch.namespace.clone(),
             options: watch.options.clone(),
+            attention: watch.attention,
             ..WatchRequest::new(self.user.clone(), Arc::clone(&self.name), watch.kind.clone())
         }
     }
 
-    fn take(&mut self, events: Vec<WatchEvent>, now: Time) {
+    /// Takes over what the watch of this index has delivered.
+    fn take(&mut self, index: usize, events: Vec<WatchEvent>, now: Time) {
+        let Some(reflector) = self.watches.get_mut(index) else { return };
+        let audience = std::mem::take(&mut reflector.audience);
+        self.show(&audience, events, now);
+        if let Some(reflector) = self.watches.get_mut(index) {
+            reflector.audience = audience;
+        }
+    }
+
+    /// Takes over changes, and lets these controllers say what they have to do for it.
+    fn show(&mut self, audience: &[usize], events: Vec<WatchEvent>, now: Time) {
         for event in events {
             let old = self.cache.apply(&event);
-            for slot in &mut self.controllers {
+            for index in audience {
+                let Some(slot) = self.controllers.get_mut(*index) else { continue };
                 let keys = slot.controller.map(&event, old.as_ref(), &self.cache);
                 if keys.is_empty() {
                     continue;
@@ -300,19 +377,20 @@ impl<C: Controller> Process<C> {
         reflector.open(fresh);
         let events = api.poll(fresh)?;
         let there: BTreeSet<_> = events.iter().map(|event| event.object.key()).collect();
-        self.take_gone(&watch, &there, api.now());
-        self.take(events, api.now());
+        self.take_gone(index, &there, api.now());
+        self.take(index, events, api.now());
         Ok(true)
     }
 
     /// Ends a watch whose kind is gone, and its objects with it.
     fn give_up(&mut self, index: usize, now: Time) {
-        let gone = self.watches.remove(index);
-        self.take_gone(&gone.watch, &BTreeSet::new(), now);
+        self.take_gone(index, &BTreeSet::new(), now);
+        self.watches.remove(index);
     }
 
     /// What the watch has shown and is not there any more, is deleted.
-    fn take_gone(&mut self, watch: &Watch, there: &BTreeSet<Key>, now: Time) {
+    fn take_gone(&mut self, index: usize, there: &BTreeSet<Key>, now: Time) {
+        let Some(Reflector { watch, .. }) = self.watches.get(index) else { return };
         let gone: Vec<WatchEvent> = self
             .cache
             .objects(&watch.kind, &watch.namespace)
@@ -323,6 +401,6 @@ impl<C: Controller> Process<C> {
                 cause: CauseId::ROOT,
             })
             .collect();
-        self.take(gone, now);
+        self.take(index, gone, now);
     }
 }

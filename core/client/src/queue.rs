@@ -83,12 +83,18 @@ impl WorkQueue {
         self.failures.remove(key);
     }
 
-    /// The next key, and why it is there.
-    pub fn pop(&mut self, now: Time) -> Option<(Key, CauseId)> {
+    /// The key that [`WorkQueue::pop`] gives next.
+    pub fn peek(&mut self, now: Time) -> Option<&Key> {
         while let Some((_, (key, cause))) = self.delayed.pop_due(now) {
             self.batched.remove(&key);
             self.add(key, cause);
         }
+        self.ready.front()
+    }
+
+    /// The next key, and why it is there.
+    pub fn pop(&mut self, now: Time) -> Option<(Key, CauseId)> {
+        self.peek(now)?;
         let key = self.ready.pop_front()?;
         let cause = self.waiting.remove(&key).unwrap_or_default();
         Some((key, cause))

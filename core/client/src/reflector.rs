@@ -11,6 +11,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Reflector {
     pub(crate) watch: Watch,
+    /// The controllers, by their places, that are told of what it delivers.
+    pub(crate) audience: Vec<usize>,
     state: State,
     /// How often in a row it was not to be had.
     failures: u32,
@@ -30,8 +32,8 @@ impl Reflector {
     const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
     /// A watch that is not open yet.
-    pub(crate) fn new(watch: Watch) -> Self {
-        Reflector { watch, state: State::Lost { retry_at: Time::ZERO }, failures: 0 }
+    pub(crate) fn new(watch: Watch, audience: Vec<usize>) -> Self {
+        Reflector { watch, audience, state: State::Lost { retry_at: Time::ZERO }, failures: 0 }
     }
 
     /// Its number at the API server while it is open.
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_half_a_minute_and_as_much_again() {
         let mut rng = Rng::new(1);
-        let mut reflector = Reflector::new(Watch::all::<Pod>());
+        let mut reflector = Reflector::new(Watch::all::<Pod>(), Vec::new());
         for (failures, millis) in [(0, 800), (1, 1_600), (5, 25_600), (6, 30_000), (40, 30_000)] {
             reflector.failures = failures;
             reflector.lose(Time::ZERO, &mut rng);

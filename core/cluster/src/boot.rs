@@ -96,18 +96,20 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
         let admin = pki.client(profile.admin(), start)?;
         kubeconfig = Some(kubeconfig::text(&profile, &pki, &admin));
     }
-    let workstation = Workstation::new(&profile, kubeconfig.as_deref(), &mut net, &rng)?;
+    let mut workstation = Workstation::new(&profile, kubeconfig.as_deref(), &mut net, &rng)?;
     let mut nodes = Vec::new();
     for (index, machine) in profile.nodes.iter().enumerate() {
-        let node = Node::new(
+        let mut node = Node::new(
             node_config(&profile, machine, &rng)?,
             programs::in_containers(),
             &rng,
             &mut net,
         );
+        node.defer_machine();
         cable(&mut net, &workstation, &profile, machine, &node, index)?;
         nodes.push(node);
     }
+    workstation.plug_in(&mut net)?;
     let mut cluster = Cluster::assemble(profile, rng, pki, api, net, nodes, workstation);
     cluster.set_now(start);
     if !cluster.profile.installed {
@@ -208,6 +210,7 @@ pub fn node_config(
         pod_cidr: machine.pod_cidr.map(|range| range.to_string()).unwrap_or_default(),
         cluster_cidr: profile.pod_cidr.to_string(),
         secure_port: profile.secure_port,
+        resolver: profile.host,
         cpus: profile.hardware.cpus,
         memory_bytes: bytes(&profile.hardware.memory),
         disk_bytes: bytes(&profile.hardware.disk),

@@ -30,7 +30,7 @@ impl Cluster {
         self.changes(|change| change.cause == CauseId(cause))
     }
 
-    fn changes(&mut self, fits: impl Fn(&&Change) -> bool) -> Vec<RevisionView> {
+    pub(crate) fn changes(&mut self, fits: impl Fn(&&Change) -> bool) -> Vec<RevisionView> {
         let kept = self.api.store().compacted();
         let mut found: Vec<Change> = match self.changes_since(kept) {
             Some(changes) => changes.filter(fits).cloned().collect(),

@@ -7,6 +7,7 @@ use crate::host::Inventory;
 use crate::load_balancers::{Edge, LoadBalancers};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
+use crate::quorum::Members;
 use crate::secure_port::SecurePort;
 use crate::severed::Reach;
 use crate::viewer::Viewer;
@@ -41,6 +42,7 @@ pub struct Cluster {
     pub(crate) api_presence: Presence,
     /// What was seen of the control plane's containers.
     pub(crate) control_changes: u64,
+    pub(crate) etcd_members: Members,
     pub(crate) damage: Damage,
     pub(crate) cloud: Option<Process<LoadBalancers>>,
     pub(crate) nodes: Vec<Node>,
@@ -63,6 +65,9 @@ pub struct Cluster {
     /// Turns taken since the start.
     turns: u64,
 }
+
+/// Where the store keeps pods.
+const PODS: &str = "/registry/pods/";
 
 impl Cluster {
     /// How long the API server's word is on its way to a client.
@@ -114,6 +119,7 @@ impl Cluster {
             cloud: None,
             api_presence: Presence::STARTED,
             control_changes: 0,
+            etcd_members: Members::new(),
             damage: Damage::default(),
             nodes,
             secure_ports: Vec::new(),
@@ -170,6 +176,9 @@ impl Cluster {
     /// their traces before.
     pub fn view(&mut self) -> ViewDelta {
         self.follow_packets();
+        for node in &mut self.nodes {
+            node.catch_up(&mut self.net, self.now);
+        }
         let user = admin();
         let mut delta = self.viewer.view(&mut self.api, &user).unwrap_or_default();
         delta.clock.revision = self.api.store().revision();
@@ -234,6 +243,11 @@ impl Cluster {
     /// The revision of the store's last change.
     pub fn revision(&self) -> u64 {
         self.api.store().revision()
+    }
+
+    /// How many pods there are.
+    pub(crate) fn pods(&self) -> usize {
+        self.api.store().keys(PODS).count()
     }
 
     /// The profile it was started with.
@@ -404,6 +418,9 @@ impl Cluster {
     /// Plans a turn of the node of this name, now.
     fn plan_node(&mut self, name: &str) {
         let index = self.nodes.iter().position(|node| node.name() == name);
+        if let Some(node) = index.and_then(|index| self.nodes.get_mut(index)) {
+            node.call();
+        }
         match index.and_then(|index| u32::try_from(index).ok()) {
             Some(index) => self.agenda.plan_work(Part::Node(index), self.now),
             None => {
@@ -425,7 +442,7 @@ impl Cluster {
         match part {
             Part::Control(index) => {
                 if let Some(control) = self.control.get_mut(index as usize) {
-                    control.process.deliver(api.clients());
+                    control.deliver(api.clients());
                 }
             }
             Part::Node(index) => {
@@ -473,6 +490,10 @@ impl Cluster {
                         now: self.now,
                     };
                     node.advance(env);
+                    if node.wants_machine() {
+                        // It would be there in a moment; what cannot be laid down is missing then.
+                        let _ = self.make_machine(index as usize);
+                    }
                 }
             }
             Part::Cloud => {
@@ -522,7 +543,8 @@ impl Cluster {
         let due = match part {
             Part::ApiServer => {
                 let publish = self.now + ApiServer::PUBLISH_INTERVAL;
-                Some(self.api.next_bookmark().map_or(publish, |bookmark| bookmark.min(publish)))
+                let told = [self.api.next_bookmark(), self.api.next_renewal()];
+                told.into_iter().flatten().chain([publish]).min()
             }
             Part::Network => self.net.next_due(),
             Part::Control(index) => {
@@ -557,11 +579,9 @@ impl Cluster {
             }
         }
         for namespace in self.net.take_wakes() {
-            if namespace == self.workstation.namespace() {
-                self.workstation.wake();
-                continue;
-            }
-            if self.workstation.wake_container(namespace) {
+            if self.workstation.wake_namespace(namespace)
+                || self.workstation.wake_container(namespace)
+            {
                 continue;
             }
             self.wake_secure_ports(|port| port.namespace() == namespace);
@@ -583,6 +603,7 @@ impl Cluster {
     pub(crate) fn set_now(&mut self, now: Time) {
         self.now = now;
         self.api.set_now(now);
+        self.net.set_present(now);
     }
 }
 

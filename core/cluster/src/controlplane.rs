@@ -8,7 +8,7 @@ use crate::profile::Profile;
 use crate::severed::Reach;
 use ipnet::Ipv4Net;
 use naru_addons::provisioner;
-use naru_api::UserInfo;
+use naru_api::{ApiService, UserInfo};
 use naru_client::{Controller, LeaderElector, Process, Reconcile, Turned};
 use naru_controllers::{
     CsrSigningController, NodeIpamController, RootCaPublisher, ServiceController, TokensController,
@@ -48,7 +48,7 @@ impl Presence {
     }
 
     /// Looks at its container; tells whether it has started or stopped by that.
-    fn follow(&mut self, container_runs: bool) -> bool {
+    pub(crate) fn follow(&mut self, container_runs: bool) -> bool {
         self.seen |= container_runs;
         let works = container_runs || !self.seen;
         std::mem::replace(&mut self.works, works) != works
@@ -102,8 +102,17 @@ impl ControlProcess {
     /// When it has something to do next.
     pub fn next_due(&self) -> Option<Time> {
         let election = self.elector.as_ref().map(LeaderElector::next_due);
+        let election = election.filter(|at| *at < Time::MAX);
         let work = self.leads().then(|| self.process.next_due()).flatten();
         election.into_iter().chain(work).min().filter(|_| self.presence.works())
+    }
+
+    /// Takes what the API server has for it.
+    pub fn deliver(&mut self, api: &mut dyn ApiService) {
+        if let Some(elector) = &mut self.elector {
+            elector.deliver(api);
+        }
+        self.process.deliver(api);
     }
 
     /// The scheduler that it is, if it is one.
@@ -130,6 +139,7 @@ fn elector(
     let rng = rng.fork(name).fork(program);
     let mut elector = LeaderElector::new(program, component, name, user, &rng);
     elector.set_alone(profile.control_planes() == 1);
+    elector.let_stand();
     Some(elector)
 }
 
@@ -247,10 +257,12 @@ impl Cluster {
         };
         let run: Vec<bool> = self.control.iter().map(runs).collect();
         self.control_changes = changes;
+        self.follow_etcd();
         if self.api_presence.follow(api_runs) {
             if !self.api_presence.works() {
                 self.api.drop_connections();
             }
+            self.api.end_renewals();
             self.wake_secure_ports(|_| true);
         }
         for (index, runs) in (0..).zip(run) {
@@ -307,6 +319,9 @@ impl Cluster {
         }
         if !control.presence.works() {
             control.process.stop(&mut self.api);
+            if let Some(elector) = &mut control.elector {
+                elector.stop(&mut self.api);
+            }
             self.release_lease(index);
             return;
         }

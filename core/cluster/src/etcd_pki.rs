@@ -1,4 +1,5 @@
-//! etcd's own certificates on a control-plane node, in `/etc/kubernetes/pki/etcd`.
+//! etcd's own certificates on a control-plane node, in `/etc/kubernetes/pki/etcd`, and those of the
+//! front proxy beside them.
 //!
 //! Upstream: `cmd/kubeadm/app/phases/certs/certlist.go`.
 
@@ -42,12 +43,42 @@ pub(crate) fn files(
         let certificate = authority.issue(template, &key, validity(365), rng)?;
         files.extend(pair(file, certificate.to_pem(), &key));
     }
+    let apiserver = Template {
+        subject: Subject::new("kube-apiserver-etcd-client", &[]),
+        usages: &[ClientAuth],
+        ..Template::default()
+    };
+    let key = PrivateKey::generate(rng);
+    let certificate = authority.issue(&apiserver, &key, validity(365), rng)?;
+    files.extend(pair("../apiserver-etcd-client", certificate.to_pem(), &key));
+    Ok(files)
+}
+
+/// The files of the authority whose clients may speak for others to aggregated APIs, and of the client
+/// that it has made so: the API server.
+pub(crate) fn front_proxy_files(
+    now: Time,
+    rng: &mut Rng,
+) -> Result<Vec<(String, Vec<u8>)>, PkiError> {
+    let validity = |days: u32| Validity::starting(now, DAY * days);
+    let authority =
+        Authority::new("front-proxy-ca", PrivateKey::generate(rng), validity(3650), rng)?;
+    let client = Template {
+        subject: Subject::new("front-proxy-client", &[]),
+        usages: &[ExtendedUsage::ClientAuth],
+        ..Template::default()
+    };
+    let key = PrivateKey::generate(rng);
+    let certificate = authority.issue(&client, &key, validity(365), rng)?;
+    let mut files = pair("../front-proxy-ca", authority.certificate().to_pem(), authority.key());
+    files.extend(pair("../front-proxy-client", certificate.to_pem(), &key));
     Ok(files)
 }
 
 fn pair(name: &str, certificate: String, key: &PrivateKey) -> Vec<(String, Vec<u8>)> {
+    let path = naru_shell::normalize(FOLDER, name);
     vec![
-        (format!("{FOLDER}/{name}.crt"), certificate.into_bytes()),
-        (format!("{FOLDER}/{name}.key"), key.to_pem().into_bytes()),
+        (format!("{path}.crt"), certificate.into_bytes()),
+        (format!("{path}.key"), key.to_pem().into_bytes()),
     ]
 }

@@ -32,7 +32,8 @@ impl Cluster {
     pub fn inspect(&mut self, kind: &str, namespace: &str, name: &str) -> Option<Inspection> {
         let kind = self.kinds().into_iter().find(|known| known.kind == kind)?;
         let object = self.read(&kind, namespace, name)?;
-        let json = object.to_json().unwrap_or_default();
+        // Without who owns which field, which kubectl leaves out too.
+        let json = object.content_json().unwrap_or_default();
         let scheduled = (kind == Pod::kind()).then(|| object.key());
         let decision = scheduled.and_then(|key| self.scheduler()?.decisions().about(&key).cloned());
         Some(Inspection {
@@ -46,6 +47,9 @@ impl Cluster {
             events: self.events_about(&object),
             owners: self.owners(&object),
             why: self.why(&kind, &object),
+            uid: object.uid().to_owned(),
+            charts: self.charts(&object),
+            condition_lines: self.condition_lines(&object),
         })
     }
 
@@ -149,7 +153,7 @@ fn decision_view(decision: &Decision) -> DecisionView {
         chosen: decision.chosen.as_deref().map(str::to_owned),
         message: decision.message.clone(),
         filtered: decision.filtered.iter().map(filtered).collect(),
-        scores: decision.scores.iter().map(score).collect(),
+        scores: decision.scores.nodes().iter().map(score).collect(),
     }
 }
 

@@ -79,10 +79,9 @@ impl Cluster {
 
     /// Whether the machine belongs to a cluster.
     pub(crate) fn is_joined(&self, machine: usize) -> bool {
-        let files = self.nodes.get(machine).and_then(|node| node.machine());
-        let has_identity =
-            files.is_some_and(|files| files.fs().exists("/etc/kubernetes/kubelet.conf"));
-        self.profile.installed || has_identity
+        let node = self.nodes.get(machine);
+        let has_identity = |node: &Node| node.files().exists("/etc/kubernetes/kubelet.conf");
+        self.profile.installed || node.is_some_and(has_identity)
     }
 
     /// Starts a machine's kubelet, if it has been told whose it is and does not run.
@@ -134,7 +133,8 @@ impl Cluster {
         }
         let config = boot::node_config(&self.profile, &machine, &self.rng);
         let config = config.map_err(|error| error.to_string())?;
-        let node = Node::new(config, programs::in_containers(), &self.rng, &mut self.net);
+        let mut node = Node::new(config, programs::in_containers(), &self.rng, &mut self.net);
+        node.defer_machine();
         boot::cable(&mut self.net, &self.workstation, &self.profile, &machine, &node, index)
             .map_err(|error| error.to_string())?;
         self.profile.nodes.push(machine);
@@ -196,6 +196,13 @@ impl Cluster {
     ) -> Result<Vec<(String, Vec<u8>)>, String> {
         let mut rng = self.rng.fork("etcd-pki");
         etcd_pki::files(name, ip, &mut rng).map_err(|error| error.to_string())
+    }
+
+    /// The front proxy's certificates on a machine.
+    pub(crate) fn front_proxy_files(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
+        let mut rng = self.rng.fork("front-proxy-pki");
+        let files = etcd_pki::front_proxy_files(self.now(), &mut rng);
+        files.map_err(|error| error.to_string())
     }
 
     /// Writes the learner's kubeconfig anew.

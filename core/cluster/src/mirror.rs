@@ -14,7 +14,11 @@ const INGRESS_METAL: &str = include_str!("../../../assets/manifests/ingress-ngin
 const INGRESS_KIND: &str = include_str!("../../../assets/manifests/ingress-nginx-kind.yaml");
 
 /// Addresses without `https://`, and what is there.
-const COPIES: [(&str, &str); 20] = [
+const COPIES: [(&str, &str); 21] = [
+    (
+        "raw.githubusercontent.com/kubernetes-sigs/custom-metrics-apiserver/master/test-adapter-deploy/testing-adapter.yaml",
+        naru_addons::metricsadapter::MANIFEST,
+    ),
     (
         "github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml",
         naru_addons::metricsserver::MANIFEST,

@@ -1,8 +1,10 @@
 //! Packets as the page shows them.
 
+use crate::internet::Internet;
 use crate::view::{HopView, PacketView};
 use crate::workstation::Workstation;
 use naru_network::{Addresses, Hop, Network, Outcome, Trace, TraceId};
+use std::sync::Arc;
 
 /// Remembers which packets were told.
 #[derive(Clone, Debug, Default)]
@@ -34,14 +36,14 @@ impl Follower {
 
     /// The packets that are new or were on their way at the last call.
     pub fn follow(&mut self, net: &Network) -> Vec<PacketView> {
-        let fresh: Vec<&Trace> = net.traces_after(self.finished).collect();
+        let fresh: Vec<Arc<Trace>> = net.traces_after(self.finished).collect();
         let travelling = fresh.iter().find(|trace| trace.outcome == Outcome::Travelling);
         self.finished = match travelling {
             Some(first) => TraceId(first.id.0.saturating_sub(1)),
             None => net.last_trace(),
         };
         let skip = fresh.len().saturating_sub(Self::PACKETS_MAX);
-        fresh.into_iter().skip(skip).map(packet_view).collect()
+        fresh.iter().skip(skip).map(|trace| packet_view(trace)).collect()
     }
 }
 
@@ -75,10 +77,10 @@ fn hop_view(hop: &Hop) -> HopView {
     }
 }
 
-/// `node/worker`, `pod/default/web`, or the learner's `terminal`.
+/// `node/worker`, `pod/default/web`, the learner's `terminal`, or the `internet` behind it.
 pub(crate) fn place(namespace: &str) -> String {
     match namespace {
-        Workstation::NAMESPACE => namespace.to_owned(),
+        Workstation::NAMESPACE | Internet::NAMESPACE => namespace.to_owned(),
         pod if pod.contains('/') => format!("pod/{pod}"),
         node => format!("node/{node}"),
     }

@@ -9,7 +9,8 @@ use naru_sim::{Rng, Time};
 use std::net::IpAddr;
 use std::time::Duration;
 
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long certificates last.
+pub const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the authority lasts.
 const AUTHORITY_LASTS: Duration = Duration::from_secs(10 * YEAR.as_secs());
 
@@ -27,6 +28,7 @@ pub struct KeyPair {
 pub struct ClusterPki {
     authority: Authority,
     service_accounts: jwt::Signer,
+    service_account_key: PrivateKey,
     rng: Rng,
 }
 
@@ -36,9 +38,12 @@ impl ClusterPki {
         let mut rng = rng.fork("pki");
         let key = PrivateKey::generate(&mut rng);
         let validity = Validity::starting(now, AUTHORITY_LASTS);
+        let authority = Authority::new("kubernetes", key, validity, &mut rng)?;
+        let service_account_key = PrivateKey::generate(&mut rng);
         Ok(ClusterPki {
-            authority: Authority::new("kubernetes", key, validity, &mut rng)?,
-            service_accounts: jwt::Signer::new(PrivateKey::generate(&mut rng)),
+            authority,
+            service_accounts: jwt::Signer::new(service_account_key.clone()),
+            service_account_key,
             rng,
         })
     }
@@ -48,7 +53,12 @@ impl ClusterPki {
         &self.authority
     }
 
-    /// `sa.key`: what signs the tokens of service accounts.
+    /// `sa.key`.
+    pub fn service_account_key(&self) -> &PrivateKey {
+        &self.service_account_key
+    }
+
+    /// What signs the tokens of service accounts.
     pub fn service_accounts(&self) -> &jwt::Signer {
         &self.service_accounts
     }

@@ -23,12 +23,12 @@ struct Workstation;
 impl ProgramTable for Workstation {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
-            "kubectl" => Some(naru_kubectl::program()),
+            "kubectl" => Some(host::hints::kubectl()),
             "docker" | "exportfs" | "naru" | "minikube" | "gcloud" => Some(host::program()),
             "apt" | "apt-get" => naru_node::programs().load(name),
             "ssh" | "docker-attach" => Some(host::ssh::program()),
             "sudo" => Some(host::ssh::sudo()),
-            _ => standard_programs().load(name),
+            _ => naru_tools::load(name).or_else(|| standard_programs().load(name)),
         }
     }
 
@@ -49,7 +49,7 @@ impl ProgramTable for Machine {
             "apt" | "apt-get" => naru_node::programs().load(name),
             "sudo" => Some(host::ssh::sudo()),
             name if host::MACHINE_PROGRAMS.contains(&name) => Some(host::program()),
-            _ => standard_programs().load(name),
+            _ => naru_tools::load(name).or_else(|| standard_programs().load(name)),
         }
     }
 
@@ -70,11 +70,12 @@ impl ProgramTable for Containers {
             "kube-webhook-certgen" => Some(naru_addons::ingress::certgen::program()),
             "metallb-controller" => Some(naru_addons::metallb::controller()),
             "metallb-speaker" => Some(naru_addons::metallb::speaker()),
+            "k8s-test-metrics-adapter" => Some(naru_addons::metricsadapter::program()),
             "metrics-server" => Some(naru_addons::metricsserver::program()),
             "nginx-ingress-controller" => Some(naru_addons::ingress::program()),
             "local-path-provisioner" => Some(naru_addons::provisioner::local_path()),
             "storage-provisioner" => Some(naru_addons::provisioner::minikube_hostpath()),
-            _ => naru_node::programs().load(name),
+            _ => naru_tools::load(name).or_else(|| naru_node::programs().load(name)),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::workstation::{JobId, JobOutput, TerminalId};
 use crate::{BootError, Cluster};
 use naru_sim::Time;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub enum Input {
     Locale(String),
     /// The schemas of OpenAPI are brought: see [`Session::set_openapi`].
     Schemas,
+    /// A script is started that goes on beside all others.
+    StartApart(String),
 }
 
 /// An input, and how far the cluster had come: its turns and its clock.
@@ -83,6 +86,8 @@ struct Snapshot {
     /// The inputs that it has had.
     entries: usize,
     cluster: Cluster,
+    /// How many pods it has, by which its size goes.
+    pods: usize,
 }
 
 /// A way that was gone and left.
@@ -127,6 +132,8 @@ pub struct Session {
     schemas_asked: bool,
     /// What the terminals have printed and nobody has asked for yet.
     fresh: Vec<(TerminalId, Vec<u8>)>,
+    /// Scripts for whose end somebody waits.
+    awaited: BTreeSet<JobId>,
 }
 
 impl Session {
@@ -137,6 +144,11 @@ impl Session {
     const TURNS_APART: u64 = 400;
     /// Clones kept at most. Then every second one of the older half is dropped.
     const SNAPSHOTS_MAX: usize = 32;
+    /// Pods that all clones have together, at most, where there are more than a few clones: what clones
+    /// do not share, the machinery of running pods, is some kilobytes a pod.
+    const PODS_CLONED_MAX: usize = 6_000;
+    /// Clones kept however many pods they have.
+    const SNAPSHOTS_MIN: usize = 3;
     /// Branches kept at most; the oldest is forgotten.
     const BRANCHES_MAX: usize = 8;
     /// Bytes of the terminals' output kept at most.
@@ -146,7 +158,7 @@ impl Session {
     pub fn new(profile: &str, seed: u64) -> Result<Session, BootError> {
         let mut cluster = Cluster::new(profile, seed)?;
         cluster.await_openapi();
-        let first = Snapshot { entries: 0, cluster: cluster.clone() };
+        let first = Snapshot { entries: 0, cluster: cluster.clone(), pods: cluster.pods() };
         Ok(Session {
             profile: profile.to_owned(),
             seed,
@@ -162,6 +174,7 @@ impl Session {
             schemas: None,
             schemas_asked: false,
             fresh: Vec::new(),
+            awaited: BTreeSet::new(),
         })
     }
 
@@ -266,7 +279,20 @@ impl Session {
         }
         self.end = self.end.max(self.cluster.now());
         self.keep_snapshot();
+        self.tend_scripts();
         arrived
+    }
+
+    /// Takes what scripts print for which nobody waits: those that ran when the session was kept, or at
+    /// the moment of the past at which somebody acts. The next script waits for it.
+    fn tend_scripts(&mut self) {
+        while self.is_live()
+            && let Some(job) = self.cluster.first_job()
+            && !self.awaited.contains(&job)
+            && self.cluster.has_news(job)
+        {
+            self.input(Input::Poll(job.0));
+        }
     }
 
     /// Goes on to the next moment at which something happens.
@@ -313,6 +339,7 @@ impl Session {
     /// Goes on from a clone of the past.
     fn restore(&mut self, snapshot: Snapshot) {
         self.cluster = snapshot.cluster;
+        self.awaited.clear();
         self.done = snapshot.entries;
         self.printed.retain(|printed| printed.entries <= snapshot.entries);
         self.printed_bytes = self.printed.iter().map(|printed| printed.bytes.len()).sum();
@@ -365,6 +392,14 @@ impl Session {
     /// Starts a script.
     pub fn start_script(&mut self, script: &str) -> JobId {
         self.input(Input::Start(script.to_owned()));
+        let job = self.cluster.last_job();
+        self.awaited.insert(job);
+        job
+    }
+
+    /// Starts a script that goes on beside all others, as one that watches.
+    pub fn start_apart(&mut self, script: &str) -> JobId {
+        self.input(Input::StartApart(script.to_owned()));
         self.cluster.last_job()
     }
 
@@ -374,7 +409,11 @@ impl Session {
             return JobOutput::default();
         }
         self.note(Input::Poll(job.0));
-        self.cluster.poll(job)
+        let output = self.cluster.poll(job);
+        if output.code.is_some() {
+            self.awaited.remove(&job);
+        }
+        output
     }
 
     /// Breaks something, or mends it.
@@ -466,10 +505,16 @@ impl Session {
             Input::Start(script) => {
                 cluster.start_script(script);
             }
+            Input::StartApart(script) => {
+                cluster.start_apart(script);
+            }
             Input::Poll(job) => {
                 cluster.poll(JobId(*job));
             }
-            Input::Abandon(job) => cluster.abandon(JobId(*job)),
+            Input::Abandon(job) => {
+                cluster.abandon(JobId(*job));
+                self.awaited.remove(&JobId(*job));
+            }
             Input::Fault(words) => {
                 // What was refused then is refused again.
                 let _ = parse(words).and_then(|fault| cluster.inject(&fault));
@@ -523,8 +568,9 @@ impl Session {
         if turns < last + Self::TURNS_APART {
             return;
         }
-        self.snapshots.push(Snapshot { entries: self.done, cluster: self.cluster.clone() });
-        if self.snapshots.len() > Self::SNAPSHOTS_MAX {
+        let pods = self.cluster.pods();
+        self.snapshots.push(Snapshot { entries: self.done, cluster: self.cluster.clone(), pods });
+        while self.has_too_many_snapshots() {
             let old = self.snapshots.len() / 2;
             let mut index = 0;
             self.snapshots.retain(|_| {
@@ -532,6 +578,12 @@ impl Session {
                 index > old || index % 2 == 1
             });
         }
+    }
+
+    fn has_too_many_snapshots(&self) -> bool {
+        let pods: usize = self.snapshots.iter().map(|snapshot| snapshot.pods).sum();
+        let many = pods > Self::PODS_CLONED_MAX && self.snapshots.len() > Self::SNAPSHOTS_MIN;
+        many || self.snapshots.len() > Self::SNAPSHOTS_MAX
     }
 }
 
@@ -576,11 +628,7 @@ mod tests {
         run(&mut session, 8);
         session.inject("stop node/worker").unwrap();
         run(&mut session, 60);
-        let job = session.start_script("kubectl get pods -o wide");
-        while session.poll(job).code.is_none() {
-            let due = session.next_due().unwrap();
-            session.advance(due, 1);
-        }
+        command(&mut session, "kubectl get pods -o wide");
         type_line(&mut session, "kubectl delete deployment web");
         run(&mut session, 20);
         session
@@ -600,6 +648,52 @@ mod tests {
         assert_eq!(first.cluster().turns(), second.cluster().turns());
         assert_eq!(first.cluster().store_digest(), second.cluster().store_digest());
         assert_eq!(screen(&first), screen(&second));
+    }
+
+    /// Runs a command as the page does; gives its exit code.
+    fn command(session: &mut Session, line: &str) -> Option<i32> {
+        let job = session.start_script(line);
+        for _ in 0..2_000 {
+            if let Some(code) = session.poll(job).code {
+                return Some(code);
+            }
+            session.advance(session.next_due()?, 1);
+        }
+        None
+    }
+
+    #[test]
+    fn who_takes_a_session_up_need_not_wait_for_scripts_that_nobody_waits_for() {
+        for millis in [0, 5, 60, 2_000] {
+            let mut first = session();
+            run(&mut first, 1);
+            let before = first.now();
+            first.start_script("kubectl run left --image=nginx; kubectl run other --image=nginx");
+            first.start_script("echo more");
+            first.advance(before + Duration::from_millis(millis), u64::MAX);
+            let mut second = Session::resume(first.record()).unwrap();
+            let end = second.end();
+            while !second.advance(end, 64) {}
+            assert_eq!(command(&mut second, "kubectl get pods left other"), Some(0), "{millis}");
+            // The same where somebody acts in the past, in the midst of a script.
+            second.travel(before + Duration::from_millis(millis));
+            assert_eq!(command(&mut second, "kubectl get pods left other"), Some(0), "{millis}");
+        }
+    }
+
+    #[test]
+    fn what_watches_holds_no_command_up() {
+        let mut session = session();
+        let watch = session.start_apart("kubectl get pods --watch -o name");
+        assert_eq!(command(&mut session, "kubectl run a --image=nginx"), Some(0));
+        run(&mut session, 5);
+        let seen = session.poll(watch);
+        assert!(String::from_utf8_lossy(&seen.stdout).contains("pod/a"));
+        assert_eq!(seen.code, None);
+        session.input(Input::Abandon(watch.0));
+        assert_eq!(session.poll(watch).code, Some(1), "it is forgotten");
+        assert_eq!(command(&mut session, "exit 3"), Some(3));
+        assert_eq!(command(&mut session, "true"), Some(0), "in another shell");
     }
 
     #[test]

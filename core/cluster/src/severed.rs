@@ -1,8 +1,9 @@
 //! The API server for those who cannot reach it now.
 
+use naru_api::measured::{Metric, MetricQuery};
 use naru_api::request::{Request, Response, UserInfo};
 use naru_api::service::{
-    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stream, StreamId,
+    AnswerId, ConnectRequest, KubeletStreams, PathAnswer, PathRequest, Stood, Stream, StreamId,
     WatchRequest,
 };
 use naru_api::status::ApiResult;
@@ -40,6 +41,9 @@ impl ApiService for Severed<'_> {
     fn hang_up(&mut self, answer: AnswerId) {
         self.api.hang_up(answer);
     }
+    fn metrics(&mut self, _user: &UserInfo, _query: &MetricQuery) -> ApiResult<Vec<Metric>> {
+        Err(self.error.clone())
+    }
     fn watch(&mut self, _request: WatchRequest) -> ApiResult<WatchId> {
         Err(self.error.clone())
     }
@@ -48,6 +52,13 @@ impl ApiService for Severed<'_> {
     }
     fn unwatch(&mut self, watch: WatchId) {
         self.api.unwatch(watch);
+    }
+    /// What was done in its name, a client knows by itself.
+    fn stands(&self, renewals: WatchId) -> bool {
+        self.api.stands(renewals)
+    }
+    fn stand_down(&mut self, renewals: WatchId) -> Option<Stood> {
+        self.api.stand_down(renewals)
     }
     fn connect(&mut self, _request: ConnectRequest) -> ApiResult<StreamId> {
         Err(self.error.clone())

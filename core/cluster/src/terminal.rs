@@ -81,6 +81,14 @@ impl Cluster {
         id
     }
 
+    /// Starts a script that goes on beside all others, in a shell of its own.
+    pub fn start_apart(&mut self, script: &str) -> JobId {
+        self.net.set_tracing(true);
+        let id = self.workstation.start_apart(script);
+        self.plan(Part::Workstation);
+        id
+    }
+
     /// Takes what a script has printed, and its exit code once it has ended.
     pub fn poll(&mut self, job: JobId) -> JobOutput {
         let output = self.workstation.poll(job);
@@ -91,6 +99,11 @@ impl Cluster {
     /// Whether [`Cluster::poll`] has something to tell.
     pub(crate) fn has_news(&self, job: JobId) -> bool {
         self.workstation.has_news(job)
+    }
+
+    /// The script that runs: those started after it wait until its end was told.
+    pub(crate) fn first_job(&self) -> Option<JobId> {
+        self.workstation.first_job()
     }
 
     /// The script that was started last.
@@ -167,5 +180,5 @@ impl Cluster {
 
 fn keep(buffer: &mut Vec<u8>, bytes: &[u8]) {
     let room = Cluster::EXEC_OUTPUT_MAX.saturating_sub(buffer.len());
-    buffer.extend(bytes.iter().take(room));
+    buffer.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
 }

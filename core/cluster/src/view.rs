@@ -2,6 +2,14 @@
 //!
 //! These types hold no behaviour, so that a page which only draws links nothing of the core.
 
+mod study;
+
+pub use study::{
+    ChainRule, ChainView, ChainsView, ChartOf, ChartView, ConditionLine, GrantView, KeyView,
+    LineOf, NodeUseView, RegistryEntry, RegistryView, RightsRow, RightsView, Study, StudyView,
+    SubjectView, UsageView,
+};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -277,6 +285,12 @@ pub struct Inspection {
     pub decision: Option<DecisionView>,
     /// How it has changed, oldest first, as far back as the store keeps it.
     pub revisions: Vec<RevisionView>,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// Of some kinds: numbers over time, as far back as the store keeps them.
+    pub charts: Vec<ChartView>,
+    /// How its conditions have changed, as far back as the store keeps it.
+    pub condition_lines: Vec<ConditionLine>,
 }
 
 /// A condition of an object.

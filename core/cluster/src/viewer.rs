@@ -296,8 +296,8 @@ fn pod_view(object: &Object, pod: &Pod, now: Time) -> PodView {
             .map(|container| (container.name.clone(), container.image.clone().unwrap_or_default()))
             .collect(),
         created_micros: created.unwrap_or_default().as_micros(),
-        requests: side(pod.spec.as_ref(), Side::Requests),
-        limits: side(pod.spec.as_ref(), Side::Limits),
+        requests: side(pod.spec.as_deref(), Side::Requests),
+        limits: side(pod.spec.as_deref(), Side::Limits),
         claims: pod
             .spec
             .iter()

@@ -1,6 +1,7 @@
 //! The learner's own machine: terminals, scripts, a home directory, kubectl.
 
 use crate::host::{self, NfsServer};
+use crate::internet::Internet;
 use crate::profile::Profile;
 use crate::{BootError, mirror, programs};
 use naru_api::ApiService;
@@ -55,6 +56,8 @@ pub struct Workstation {
     session: Option<Session>,
     /// Jobs that have not ended, with their scripts; the first one runs.
     jobs: VecDeque<(JobId, String)>,
+    /// Jobs beside those, each in a shell of its own; `None` where it could not be started.
+    apart: BTreeMap<JobId, Option<Session>>,
     next_id: u32,
     finished: VecDeque<FinishedCommand>,
     woken: bool,
@@ -64,6 +67,8 @@ pub struct Workstation {
     pub(crate) docker: Option<Docker>,
     /// What it exports to other machines.
     pub(crate) nfs: NfsServer,
+    /// The world behind it.
+    internet: Option<Internet>,
     /// `LANG` of the shells that are opened from now on.
     locale: String,
     /// Every `LANG` that shells were given.
@@ -118,6 +123,7 @@ impl Workstation {
             terminals: BTreeMap::new(),
             session: None,
             jobs: VecDeque::new(),
+            apart: BTreeMap::new(),
             next_id: 1,
             finished: VecDeque::new(),
             woken: false,
@@ -125,9 +131,26 @@ impl Workstation {
             questions: Questions::default(),
             docker: None,
             nfs: NfsServer::default(),
+            internet: None,
             locale: Self::LOCALE.to_owned(),
             given_locales: BTreeSet::new(),
         })
+    }
+
+    /// Plugs the world in, behind this machine.
+    pub(crate) fn plug_in(&mut self, net: &mut Network) -> Result<(), BootError> {
+        self.internet = Some(Internet::new(self.namespace, net)?);
+        Ok(())
+    }
+
+    /// Wakes it if this namespace is its own, or the world's behind it.
+    pub(crate) fn wake_namespace(&mut self, namespace: NsId) -> bool {
+        let behind = self.internet.as_ref().map(Internet::namespace);
+        let concerned = namespace == self.namespace || behind == Some(namespace);
+        if concerned {
+            self.wake();
+        }
+        concerned
     }
 
     /// Its network namespace.
@@ -157,6 +180,9 @@ impl Workstation {
         disks: &mut Disks,
     ) {
         self.woken = false;
+        if let Some(internet) = &mut self.internet {
+            internet.run(now, net);
+        }
         self.nfs.fetch(self.kernel.fs_mut(), disks);
         let mut surroundings = Surroundings {
             now,
@@ -298,6 +324,11 @@ impl Workstation {
         id
     }
 
+    /// The job that runs.
+    pub fn first_job(&self) -> Option<JobId> {
+        self.jobs.front().map(|(job, _)| *job)
+    }
+
     /// The job that was started last.
     pub fn last_job(&self) -> JobId {
         JobId(self.next_id.wrapping_sub(1))
@@ -307,11 +338,7 @@ impl Workstation {
     fn run_first_job(&mut self) {
         let Some((_, script)) = self.jobs.front().cloned() else { return };
         if self.session.is_none() {
-            let (stdout, stderr) = (self.kernel.tty(80, 24), self.kernel.tty(80, 24));
-            let argv = vec!["bash".to_owned(), "--scripts".to_owned()];
-            // A machine that is too full for a shell ends the job with an error: see `poll`.
-            let shell = self.spawn(argv, Stdio::Ttys { stdio: stdout, stderr });
-            self.session = shell.ok().map(|shell| Session { shell, stdout, stderr });
+            self.session = self.open_session();
         }
         if let Some(session) = self.session {
             self.kernel.run_script(session.shell, &script);
@@ -319,8 +346,39 @@ impl Workstation {
         }
     }
 
+    /// A shell for scripts. On a machine that is too full for one there is none, which ends the job with
+    /// an error: see `poll`.
+    fn open_session(&mut self) -> Option<Session> {
+        let (stdout, stderr) = (self.kernel.tty(80, 24), self.kernel.tty(80, 24));
+        let argv = vec!["bash".to_owned(), "--scripts".to_owned()];
+        let shell = self.spawn(argv, Stdio::Ttys { stdio: stdout, stderr }).ok()?;
+        Some(Session { shell, stdout, stderr })
+    }
+
+    /// Starts a script that waits for no other, and for which no other waits: it does not see what they
+    /// have set.
+    pub fn start_apart(&mut self, script: &str) -> JobId {
+        let id = JobId(self.take_id());
+        if self.apart.len() < Self::SESSIONS_MAX {
+            let session = self.open_session();
+            if let Some(session) = &session {
+                self.kernel.run_script(session.shell, script);
+                self.wake();
+            }
+            self.apart.insert(id, session);
+        }
+        id
+    }
+
     /// Takes what a job has printed. A job that has ended is told once with its exit code.
     pub fn poll(&mut self, id: JobId) -> JobOutput {
+        if let Some(session) = self.apart.get(&id).copied() {
+            let output = session.map_or_else(no_shell, |session| self.take_output(session));
+            if output.code.is_some() {
+                self.abandon(id);
+            }
+            return output;
+        }
         let Some(place) = self.jobs.iter().position(|(job, _)| *job == id) else {
             let stderr = b"naru: no such job, or too many of them\n".to_vec();
             return JobOutput { stderr, code: Some(1), ..JobOutput::default() };
@@ -330,9 +388,20 @@ impl Workstation {
         }
         let Some(session) = self.session else {
             self.end_first_job();
-            let stderr = b"naru: no shell could be started\n".to_vec();
-            return JobOutput { stderr, code: Some(1), ..JobOutput::default() };
+            return no_shell();
         };
+        let output = self.take_output(session);
+        if self.kernel.status(session.shell).is_none() {
+            self.session = None;
+        }
+        if output.code.is_some() {
+            self.end_first_job();
+        }
+        output
+    }
+
+    /// What a script has printed, and its exit code if it has ended: with its shell, or before that.
+    fn take_output(&mut self, session: Session) -> JobOutput {
         let mut output = JobOutput {
             stdout: plain(self.kernel.tty_output(session.stdout)),
             stderr: plain(self.kernel.tty_output(session.stderr)),
@@ -342,12 +411,8 @@ impl Workstation {
         if let Some(ProcessStatus::Exited { code, .. }) = self.kernel.status(session.shell) {
             output.code = Some(code);
             self.kernel.take_exit(session.shell);
-            self.session = None;
         } else {
             output.code = self.kernel.take_script_code(session.shell);
-        }
-        if output.code.is_some() {
-            self.end_first_job();
         }
         output
     }
@@ -360,9 +425,12 @@ impl Workstation {
     /// Whether a job has printed something or ended since it was last polled.
     pub fn has_news(&self, id: JobId) -> bool {
         let first = self.jobs.front().map(|(job, _)| *job);
-        let (Some(session), true) = (self.session, first == Some(id)) else {
-            return !self.jobs.iter().any(|(job, _)| *job == id);
+        let session = match self.apart.get(&id) {
+            Some(session) => *session,
+            None if first == Some(id) => self.session,
+            None => return !self.jobs.iter().any(|(job, _)| *job == id),
         };
+        let Some(session) = session else { return true };
         let running = matches!(self.kernel.status(session.shell), Some(ProcessStatus::Running));
         !running
             || self.kernel.has_script_code(session.shell)
@@ -372,13 +440,22 @@ impl Workstation {
 
     /// Hangs up on a job and forgets it; what earlier jobs have set is lost with its shell.
     pub fn abandon(&mut self, id: JobId) {
+        if let Some(session) = self.apart.remove(&id) {
+            session.into_iter().for_each(|session| self.hang_up(session));
+            return;
+        }
         let is_first = self.jobs.front().is_some_and(|(job, _)| *job == id);
         self.jobs.retain(|(job, _)| *job != id);
         if let Some(session) = self.session.take_if(|_| is_first) {
-            self.kernel.tty_hangup(session.stdout);
-            self.kernel.tty_hangup(session.stderr);
+            self.hang_up(session);
             self.run_first_job();
         }
+        self.wake();
+    }
+
+    fn hang_up(&mut self, session: Session) {
+        self.kernel.tty_hangup(session.stdout);
+        self.kernel.tty_hangup(session.stderr);
         self.wake();
     }
 
@@ -469,9 +546,12 @@ fn lay_files(fs: &mut Vfs, profile: &Profile, kubeconfig: Option<&str>) -> Resul
     fs.symlink("/usr/bin/bash", "/bin/bash")?;
     fs.mkdir_all("/usr/local/bin")?;
     fs.install("/usr/local/bin/kubectl", "kubectl")?;
-    for name in host::programs(profile).into_iter().chain(["apt", "apt-get", "ssh", "sudo"]) {
+    let names = host::programs(profile).into_iter().chain(["apt", "apt-get", "ssh", "sudo"]);
+    for name in names.chain(naru_tools::NAMES.iter().copied()) {
         fs.install(&format!("/usr/local/bin/{name}"), name)?;
     }
+    fs.mkdir_all("/etc")?;
+    fs.write("/etc/resolv.conf", format!("nameserver {}\n", profile.host).as_bytes())?;
     fs.mkdir_all("/usr/libexec/docker")?;
     fs.install(host::docker::ATTACH, "docker-attach")?;
     fs.symlink("/usr/local/bin/kubectl", "/usr/local/bin/k")?;
@@ -534,4 +614,9 @@ impl World for Surroundings<'_> {
     fn cause(&self) -> CauseId {
         CauseId::ROOT
     }
+}
+/// What is told of a job for which the machine had no room.
+fn no_shell() -> JobOutput {
+    let stderr = b"naru: no shell could be started\n".to_vec();
+    JobOutput { stderr, code: Some(1), ..JobOutput::default() }
 }

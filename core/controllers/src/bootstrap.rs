@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use naru_api::bootstraptoken::{BootstrapToken, NAMESPACE, SECRET_TYPE};
-use naru_api::request::{DeleteOptions, ListOptions};
+use naru_api::request::DeleteOptions;
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_pki::jws;
@@ -18,8 +18,7 @@ const PUBLIC: &str = "kube-public";
 const SIGNATURE_PREFIX: &str = "jws-kubeconfig-";
 
 fn watch_in<K: Kube>(namespace: &str) -> Watch {
-    let options = ListOptions::default();
-    Watch { kind: K::kind(), namespace: namespace.to_owned(), options }
+    Watch::of(K::kind(), namespace)
 }
 
 fn is_token(object: &Object) -> bool {

@@ -5,10 +5,12 @@
 //!
 //! Upstream: `pkg/controller/garbagecollector`.
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use naru_api::request::{DeleteOptions, ListOptions, Patch, Propagation};
+use naru_api::request::{DeleteOptions, Patch, Propagation};
+use naru_api::service::Attention;
 use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType, scheme};
 use naru_client::{Action, Cache, Client, Context, Controller, Error, Reconcile, Watch};
 use serde_json::{Value, json};
@@ -92,8 +94,11 @@ impl Controller for GarbageCollector {
         let collectable = |kind: &KindRef| {
             *kind != Event::kind() && needed.iter().all(|verb| kind.verbs.contains(verb))
         };
-        let watch =
-            |kind| Watch { kind, namespace: String::new(), options: ListOptions::default() };
+        // Owners and finalizers are metadata. Most changes of Leases are renewals.
+        let watch = |kind: KindRef| match kind == Lease::kind() {
+            true => Watch::of(kind, "").heeding(Attention::Metadata),
+            false => Watch::of(kind, ""),
+        };
         let kinds = scheme::one_version_each(&self.kinds);
         kinds.into_iter().filter(collectable).map(watch).collect()
     }
@@ -448,7 +453,7 @@ fn remove_finalizer(client: &mut Client<'_>, object: &Object, name: &str) -> Res
 
 fn delete(client: &mut Client<'_>, object: &Object, propagation: Propagation) -> Result<(), Error> {
     let options = DeleteOptions {
-        propagation,
+        propagation: Some(propagation),
         uid: Some(object.uid().to_owned()),
         ..DeleteOptions::default()
     };

@@ -52,7 +52,7 @@ pub use daemonset::DaemonSetsController;
 pub use deployment::DeploymentController;
 pub use disruption::{DisruptionController, StalePodDisruptions};
 pub use endpoints::EndpointsController;
-pub use endpointslice::EndpointSliceController;
+pub use endpointslice::{EndpointSliceController, EndpointSliceMirroringController};
 pub use ephemeral::EphemeralVolumeController;
 pub use expand::ExpandController;
 pub use garbagecollector::GarbageCollector;
@@ -92,6 +92,7 @@ pub fn controller_manager() -> Vec<Box<dyn Reconcile<()>>> {
         Box::new(DisruptionController::default()),
         Box::new(EndpointsController::default()),
         Box::new(EndpointSliceController::default()),
+        Box::new(EndpointSliceMirroringController::default()),
         Box::new(EphemeralVolumeController),
         Box::new(ExpandController),
         Box::new(GarbageCollector::default()),

@@ -3,7 +3,7 @@
 //! Upstream: `pkg/controller/namespace`.
 
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
-use naru_api::request::{Body, DeleteOptions, ListOptions};
+use naru_api::request::{Body, DeleteOptions, ListOptions, Propagation};
 use naru_api::time::{from_meta, meta_time};
 use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType, scheme};
 use naru_client::{Action, Cache, Client, Context, Controller, Error, Reconcile, Watch};
@@ -117,7 +117,9 @@ fn delete_kind(
     if list(&mut context.client, kind, namespace)?.is_empty() {
         return Ok(());
     }
-    let op = Op::DeleteCollection(DeleteOptions::default(), ListOptions::default());
+    let propagation = Some(Propagation::Background);
+    let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+    let op = Op::DeleteCollection(options, ListOptions::default());
     context.client.send(kind.clone(), namespace, "", "", op)?;
     for object in list(&mut context.client, kind, namespace)? {
         remains.add(kind, &object, context.now);

@@ -6,15 +6,20 @@ use crate::util::key_of;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, Taint};
 use naru_api::scheduling::taints;
+use naru_api::service::Attention;
 use naru_api::time::{from_meta, meta_time};
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
 use naru_sim::Time;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often upstream looks. Upstream: `--node-monitor-period`.
 const PERIOD: Duration = Duration::from_secs(5);
+/// When it looks for the first time: its caches have to be there, for which is looked every 100 ms.
+/// Upstream: `WaitForNamedCacheSync` before `monitorNodeHealth`.
+const BEGUN: Duration = Duration::from_millis(100);
 /// How long a node may be silent. Upstream: `--node-monitor-grace-period`.
 const GRACE: Duration = Duration::from_secs(50);
 /// How long a new node may be silent. Upstream: `--node-startup-grace-period`.
@@ -37,13 +42,26 @@ const LEASES: &str = "kube-node-lease";
 /// The node lifecycle controller.
 #[derive(Clone, Debug, Default)]
 pub struct NodeLifecycleController {
-    /// When each node was first seen: from then on it may be silent for its grace.
-    seen: BTreeMap<String, Time>,
+    /// Nodes by their names, until their going has been told.
+    known: BTreeMap<String, Known>,
     /// Zones by what the last look found, and when the next node of each may get a taint that
     /// makes its pods go.
     zones: BTreeMap<String, Zone>,
     /// No zone has a node that is ready.
     all_down: bool,
+}
+
+/// What is kept of a node.
+#[derive(Clone, Debug)]
+struct Known {
+    /// When the node was first seen: from then on it may be silent for its grace.
+    seen: Time,
+    /// Tells events whom they are about, also once the node is gone.
+    uid: String,
+    /// Whether it has been told that the node is there.
+    registered: bool,
+    /// The look that will find that it has come or gone.
+    look: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,7 +112,9 @@ impl Controller for NodeLifecycleController {
     }
 
     fn watches(&self) -> Vec<Watch> {
-        vec![Watch::all::<Node>(), Watch::all::<Lease>(), Watch::all::<Pod>()]
+        // How new a lease is matters when there is another reason to look.
+        let leases = Watch::all::<Lease>().heeding(Attention::Nothing);
+        vec![Watch::all::<Node>(), leases, Watch::all::<Pod>()]
     }
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
@@ -104,7 +124,8 @@ impl Controller for NodeLifecycleController {
         let turned = old.map(ready_status) != Some(ready_status(node));
         if gone || turned {
             // Whether all nodes are down decides over each.
-            return cache.list::<Node>("").map(key_of).collect();
+            let there = cache.list::<Node>("").map(key_of);
+            return there.chain(gone.then(|| event.object.key())).collect();
         }
         if old.is_none_or(|old| state(old) != state(node)) {
             return vec![event.object.key()];
@@ -144,24 +165,32 @@ impl Reconcile for NodeLifecycleController {
         _world: &mut (),
     ) -> Result<Action, Error> {
         let cache = context.cache;
-        let Some(object) = cache.object(&Node::kind(), key) else {
-            self.seen.remove(&key.name);
-            return Ok(Action::await_change());
-        };
-        let Some(node) = object.get::<Node>() else { return Ok(Action::await_change()) };
-        let mut node = node.clone();
-        let seen = *self.seen.entry(key.name.clone()).or_insert(context.now);
+        let node = cache.get::<Node>(key);
+        let told = self.tell(context, &key.name, node);
+        let Some(node) = node else { return Ok(action(context.now, told)) };
+        let mut node = Cow::Borrowed(node);
+        let seen = self.known.get(&key.name).map_or(context.now, |known| known.seen);
         let lease = cache.get::<Lease>(&Key::new(LEASES, &key.name));
         let deadline = silent_from(&node, lease, seen);
         if context.now >= deadline {
-            self.mark_unknown(context, object, &mut node)?;
+            self.mark_unknown(context, node.to_mut())?;
         }
         self.look_at_zones(cache, &node, context.now);
-        let wait = self.taint(context, node)?;
+        let wait = self.taint(context, &node)?;
         let silent = (deadline > context.now).then_some(deadline);
-        let next = [wait, silent].into_iter().flatten().min();
-        Ok(next.map_or(Action::await_change(), |at| Action::requeue_after(at.since(context.now))))
+        Ok(action(context.now, [told, wait, silent].into_iter().flatten().min()))
     }
+}
+
+fn action(now: Time, next: Option<Time>) -> Action {
+    next.map_or(Action::await_change(), |at| Action::requeue_after(at.since(now)))
+}
+
+/// The first look after this moment.
+fn next_look(after: Time) -> Time {
+    let (period, begun) = (PERIOD.as_micros() as u64, BEGUN.as_micros() as u64);
+    let looks = after.as_micros().saturating_sub(begun) / period + 1;
+    Time::from_micros(looks.saturating_mul(period).saturating_add(begun))
 }
 
 /// The region and the zone of a node; "" is one too. Upstream: `GetZoneKey`.
@@ -188,28 +217,61 @@ fn silent_from(node: &Node, lease: Option<&Lease>, seen: Time) -> Time {
         Some(ready) => (ready.last_heartbeat_time.as_ref().map(from_meta).max(Some(seen)), GRACE),
         None => (node.metadata.creation_timestamp.as_ref().map(from_meta), STARTUP_GRACE),
     };
-    let end = heard.max(renewed).unwrap_or(Time::ZERO) + grace;
-    let period = PERIOD.as_micros() as u64;
-    Time::from_micros((end.as_micros() / period + 1).saturating_mul(period))
+    next_look(heard.max(renewed).unwrap_or(Time::ZERO) + grace)
+}
+
+/// Whom events of nodes are about: their references have no version.
+/// Upstream: `RecordNodeEvent` in `pkg/controller/util/node/controller_utils.go`.
+fn reference(name: &str, uid: &str) -> Object {
+    let mut node = Node::default();
+    node.metadata.name = Some(name.to_owned());
+    node.metadata.uid = Some(uid.to_owned());
+    Object::from(node)
 }
 
 impl NodeLifecycleController {
-    fn mark_unknown(
-        &self,
-        context: &mut Context<'_>,
-        object: &Object,
-        node: &mut Node,
-    ) -> Result<(), Error> {
+    /// Tells that a node has come or gone, at the look that finds it so; returns when that is.
+    /// Upstream: `monitorNodeHealth`.
+    fn tell(&mut self, context: &mut Context<'_>, name: &str, node: Option<&Node>) -> Option<Time> {
+        let now = context.now;
+        if let Some(node) = node {
+            let uid = node.metadata.uid.clone().unwrap_or_default();
+            let new = Known { seen: now, uid, registered: false, look: None };
+            self.known.entry(name.to_owned()).or_insert(new);
+        }
+        let known = self.known.get_mut(name)?;
+        if known.registered != node.is_some() {
+            let look = *known.look.get_or_insert(next_look(now));
+            if look > now {
+                return Some(look);
+            }
+            known.registered = node.is_some();
+            let (reason, what) = match known.registered {
+                true => ("RegisteredNode", format!("Registered Node {name} in Controller")),
+                false => ("RemovingNode", format!("Removing Node {name} from Controller")),
+            };
+            let text = format!("Node {name} event: {what}");
+            context.event(&reference(name, &known.uid), EventType::Normal, reason, &text);
+        }
+        known.look = None;
+        if node.is_none() {
+            self.known.remove(name);
+        }
+        None
+    }
+
+    fn mark_unknown(&self, context: &mut Context<'_>, node: &mut Node) -> Result<(), Error> {
         let was_ready = ready_status(node) == Some("True");
         if !set_unknown(node, context.now) {
             return Ok(());
         }
         *node = (*context.client.update_status(node.clone())?).clone();
         if was_ready {
-            let name = object.name();
+            let name = node.metadata.name.clone().unwrap_or_default();
+            let about = reference(&name, node.metadata.uid.as_deref().unwrap_or_default());
             let text = format!("Node {name} status is now: NodeNotReady");
-            context.event(object, EventType::Normal, "NodeNotReady", &text);
-            mark_pods_not_ready(context, name)?;
+            context.event(&about, EventType::Normal, "NodeNotReady", &text);
+            mark_pods_not_ready(context, &name)?;
         }
         Ok(())
     }
@@ -234,21 +296,21 @@ impl NodeLifecycleController {
         let down = |zone: &Zone| zone.state == ZoneState::FullDisruption;
         let all_down = self.zones.values().all(down);
         if std::mem::replace(&mut self.all_down, all_down) && !all_down {
-            self.seen.values_mut().for_each(|seen| *seen = now);
+            self.known.values_mut().for_each(|known| known.seen = now);
         }
     }
 
     /// Brings the taints into line; returns when to go on if a taint has to wait.
-    fn taint(&mut self, context: &mut Context<'_>, mut node: Node) -> Result<Option<Time>, Error> {
+    fn taint(&mut self, context: &mut Context<'_>, node: &Node) -> Result<Option<Time>, Error> {
         let now = context.now;
-        let before = taints(&node).to_vec();
+        let before = taints(node).to_vec();
         let mut after = before.clone();
-        bring_into_line(&mut after, "NoSchedule", &no_schedule(&node), now);
-        let no_execute = if self.all_down { None } else { no_execute(&node) };
+        bring_into_line(&mut after, "NoSchedule", &no_schedule(node), now);
+        let no_execute = if self.all_down { None } else { no_execute(node) };
         let there = |key: &str| has(&before, key, "NoExecute");
         // From one of the two to the other nobody has to wait.
         let is_new = no_execute.is_some() && !there(NOT_READY) && !there(UNREACHABLE);
-        let name = zone_of(&node);
+        let name = zone_of(node);
         let zone = self.zones.get(&name).copied().unwrap_or_default();
         let wait = match zone.pause() {
             _ if !is_new => None,
@@ -260,6 +322,7 @@ impl NodeLifecycleController {
             bring_into_line(&mut after, "NoExecute", &wanted, now);
         }
         if after != before {
+            let mut node = node.clone();
             node.spec.get_or_insert_default().taints = (!after.is_empty()).then_some(after);
             context.client.update(node)?;
             if let (true, None, Some(zone)) = (is_new, wait, self.zones.get_mut(&name)) {
@@ -437,15 +500,16 @@ mod tests {
 
     #[test]
     fn silence_is_noticed_at_the_first_look_after_the_grace() {
+        let look = |seconds| Time::from_secs(seconds) + BEGUN;
         let mut node = Node::default();
         node.metadata.creation_timestamp = Some(meta_time(Time::from_secs(2)));
-        assert_eq!(silent_from(&node, None, Time::ZERO), Time::from_secs(65));
+        assert_eq!(silent_from(&node, None, Time::ZERO), look(65));
         node.status.get_or_insert_default().conditions = Some(vec![NodeCondition {
             type_: "Ready".to_owned(),
             last_heartbeat_time: Some(meta_time(Time::from_secs(10))),
             ..NodeCondition::default()
         }]);
-        assert_eq!(silent_from(&node, None, Time::ZERO), Time::from_secs(65));
-        assert_eq!(silent_from(&node, None, Time::from_secs(40)), Time::from_secs(95));
+        assert_eq!(silent_from(&node, None, Time::ZERO), look(60));
+        assert_eq!(silent_from(&node, None, Time::from_secs(40)), look(90));
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! Upstream: `pkg/controller/resourcequota/resource_quota_controller.go`.
 
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, Service};
 use naru_api::quantity::Amount;
-use naru_api::request::ListOptions;
 use naru_api::resources::{self, Amounts};
-use naru_api::{Key, KindRef, Object, WatchEvent, WatchEventType, quota, scheme};
+use naru_api::service::Attention;
+use naru_api::{Key, KindRef, Kube, Object, WatchEvent, WatchEventType, quota, scheme};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_sim::Time;
 use std::time::Duration;
@@ -37,8 +38,11 @@ impl Controller for ResourceQuotaController {
     }
 
     fn watches(&self) -> Vec<Watch> {
-        let watch =
-            |kind| Watch { kind, namespace: String::new(), options: ListOptions::default() };
+        // Of a Lease it matters whether it is there, and not that it is renewed.
+        let watch = |kind: KindRef| match kind == Lease::kind() {
+            true => Watch::of(kind, "").heeding(Attention::Metadata),
+            false => Watch::of(kind, ""),
+        };
         countable().into_iter().map(watch).collect()
     }
 
@@ -77,7 +81,7 @@ fn wants_count(quota: &ResourceQuota, old: Option<&Object>) -> bool {
 /// Upstream: `DefaultUpdateFilter`.
 fn uses_less(new: &Object, old: &Object) -> bool {
     if let (Some(new), Some(old)) = (new.get::<Pod>(), old.get::<Pod>()) {
-        let ends = |pod: &Pod| pod.spec.as_ref().is_some_and(quota::is_terminating);
+        let ends = |pod: &Pod| pod.spec.as_deref().is_some_and(quota::is_terminating);
         // Of time that passes alone no event tells.
         let lives = |pod: &Pod| quota::uses_resources(pod, Time::ZERO);
         return ends(new) != ends(old) || lives(old) && !lives(new) || new.spec != old.spec;

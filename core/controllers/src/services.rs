@@ -242,7 +242,7 @@ mod tests {
         let ports = vec![port("dns", "UDP", 53), port("web", "TCP", 8080)];
         let container = Container { ports: Some(ports), ..Container::default() };
         let spec = PodSpec { containers: vec![container], ..PodSpec::default() };
-        let pod = Pod { spec: Some(spec), ..Pod::default() };
+        let pod = Pod { spec: Some(spec.into()), ..Pod::default() };
         let cases = [
             (None, Some(80)),
             (Some(IntOrString::Int(9)), Some(9)),

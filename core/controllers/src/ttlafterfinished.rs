@@ -53,7 +53,7 @@ impl Reconcile for TtlAfterFinishedController {
             Some(at) if at > context.now => Ok(Action::requeue_after(at.since(context.now))),
             Some(_) => {
                 let options = DeleteOptions {
-                    propagation: Propagation::Foreground,
+                    propagation: Some(Propagation::Foreground),
                     uid: fresh.metadata.uid.clone(),
                     ..DeleteOptions::default()
                 };

@@ -97,7 +97,7 @@ mod tests {
         pod.metadata.name = Some(name.to_owned());
         pod.metadata.uid = Some(name.to_owned());
         pod.metadata.creation_timestamp = Some(meta_time(Time::ZERO));
-        pod.spec = Some(PodSpec { node_name: Some(node.to_owned()), ..PodSpec::default() });
+        pod.spec = Some(PodSpec { node_name: Some(node.to_owned()), ..PodSpec::default() }.into());
         pod.status = Some(PodStatus { phase: Some(phase.to_owned()), ..PodStatus::default() });
         if let Some(at) = ready_at {
             pod.status.as_mut().unwrap().conditions = Some(vec![PodCondition {

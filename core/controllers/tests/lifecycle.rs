@@ -76,6 +76,9 @@ fn a_silent_node_is_noticed_and_loses_its_pods() {
     );
     assert!(!pods::is_ready(&cluster.get::<Pod>("app").unwrap()));
     let events = cluster.events(&node);
+    let registered =
+        format!("RegisteredNode: Node {node} event: Registered Node {node} in Controller");
+    assert!(events.contains(&registered));
     assert!(events.contains(&format!("NodeNotReady: Node {node} status is now: NodeNotReady")));
     assert!(cluster.events("app").contains(&"NodeNotReady: Node is not ready".to_owned()));
 

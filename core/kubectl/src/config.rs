@@ -131,12 +131,16 @@ impl Config {
         Ok((namespace.filter(|n| !n.is_empty()).unwrap_or("default").to_owned(), false))
     }
 
-    /// `127.0.0.1:6443`: the server of the context's cluster.
+    /// `https://127.0.0.1:6443`: the server of the context's cluster.
     pub fn server(&self, flags: &Parsed) -> String {
+        self.known_server(flags).unwrap_or(crate::unconfigured::SERVER).to_owned()
+    }
+
+    /// The same, where there is one.
+    pub fn known_server(&self, flags: &Parsed) -> Option<&str> {
         let cluster = self
             .entry("contexts", self.context_name(flags))
             .and_then(|context| self.entry("clusters", context.get("cluster")?.as_str()?));
-        let server = cluster.and_then(|cluster| cluster.get("server")?.as_str());
-        server.unwrap_or("http://localhost:8080").to_owned()
+        cluster.and_then(|cluster| cluster.get("server")?.as_str())
     }
 }

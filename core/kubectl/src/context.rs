@@ -2,6 +2,7 @@
 
 use crate::command::Invocation;
 use crate::config::Config;
+use crate::describe::events::EventIndex;
 use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
 use crate::process::{Next, Outcome, Task};
@@ -19,11 +20,14 @@ use naru_sim::{CauseId, Time};
 use serde_json::Value;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Standard output and error, in the order in which they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Console {
     chunks: VecDeque<(Fd, Vec<u8>)>,
+    /// How much of the first was written: it is not moved up for each piece that is taken.
+    written: usize,
     /// What was warned of: it is told once.
     warned: BTreeSet<String>,
 }
@@ -59,6 +63,14 @@ impl Console {
         }
     }
 
+    /// What was printed to standard error and is not written yet.
+    pub fn take_errors(&mut self) -> String {
+        self.written = 0;
+        let chunks = std::mem::take(&mut self.chunks).into_iter();
+        let errors = chunks.filter(|(fd, _)| *fd == 2);
+        errors.map(|(_, bytes)| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
+
     /// Whether everything was written out.
     pub fn is_empty(&self) -> bool {
         self.chunks.is_empty()
@@ -66,15 +78,21 @@ impl Console {
 
     /// Writes out as much as is taken: whether that was all.
     pub fn flush(&mut self, sys: &mut dyn Sys) -> std::result::Result<bool, Errno> {
-        while let Some((fd, chunk)) = self.chunks.front_mut() {
-            match sys.write(*fd, chunk) {
-                Ok(taken) if taken >= chunk.len() => drop(self.chunks.pop_front()),
+        while let Some((fd, chunk)) = self.chunks.front() {
+            let rest = chunk.get(self.written..).unwrap_or_default();
+            match sys.write(*fd, rest) {
+                Ok(taken) if taken >= rest.len() => {}
                 Ok(0) | Err(Errno::Again) => return Ok(false),
-                Ok(taken) => drop(chunk.drain(..taken)),
+                Ok(taken) => {
+                    self.written += taken;
+                    continue;
+                }
                 // As for upstream: a closed standard error does not stop the command.
-                Err(Errno::BadFd) => drop(self.chunks.pop_front()),
+                Err(Errno::BadFd) => {}
                 Err(errno) => return Err(errno),
             }
+            self.chunks.pop_front();
+            self.written = 0;
         }
         Ok(true)
     }
@@ -115,11 +133,17 @@ pub struct Context<'a> {
     pub stdin: &'a [u8],
     cause: CauseId,
     login: &'a mut Login,
+    /// The events of namespaces, read once, for a command that asks for those of many objects.
+    pub(crate) events: Option<EventIndex>,
 }
 
 /// What is shown to the API server, once it was read from the kubeconfig.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Login(Option<Arc<Credentials>>);
+pub(crate) struct Login {
+    credentials: Option<Arc<Credentials>>,
+    /// Whether the kubeconfig was seen to name a server.
+    has_server: bool,
+}
 
 impl<'a> Context<'a> {
     pub(crate) fn new(
@@ -130,7 +154,7 @@ impl<'a> Context<'a> {
         cause: CauseId,
         login: &'a mut Login,
     ) -> Self {
-        Context { sys, console, invocation, stdin, cause, login }
+        Context { sys, console, invocation, stdin, cause, login, events: None }
     }
 
     /// The flags.
@@ -158,6 +182,13 @@ impl<'a> Context<'a> {
     pub fn err_line(&mut self, text: &str) {
         self.console.err(text);
         self.console.err("\n");
+    }
+
+    /// When a request that begins now must have ended; `None` without a limit.
+    pub fn request_deadline(&self) -> Option<Time> {
+        let nanos = self.flags().request_timeout_ns().unwrap_or(0);
+        let limit = u64::try_from(nanos).ok().filter(|nanos| *nanos > 0)?;
+        Some(self.now() + Duration::from_nanos(limit))
     }
 
     /// The present moment.
@@ -247,6 +278,15 @@ impl<'a> Context<'a> {
 
     /// The API server.
     pub fn api(&mut self) -> Result<&mut dyn ApiService> {
+        if !self.login.has_server {
+            let config = self.client_config()?;
+            let known = config.known_server(self.flags()).is_some();
+            if !known && !crate::unconfigured::needs_no_server(self) {
+                return Err(crate::unconfigured::refusal(self));
+            }
+            self.flags().request_timeout_ns().map_err(Failure::Message)?;
+            self.login.has_server = true;
+        }
         if self.sys.api().is_none() {
             let server = self.client_config()?.server(self.flags());
             let host = server.split("://").last().unwrap_or(&server).to_owned();
@@ -268,7 +308,7 @@ impl<'a> Context<'a> {
 
     /// As whom the API server knows the user of the kubeconfig.
     fn user(&mut self) -> Result<UserInfo> {
-        let credentials = match &self.login.0 {
+        let credentials = match &self.login.credentials {
             Some(credentials) => Arc::clone(credentials),
             None => {
                 let config = self.client_config()?;
@@ -276,7 +316,7 @@ impl<'a> Context<'a> {
             }
         };
         let user = self.api()?.authenticate(&credentials)?;
-        self.login.0 = Some(credentials);
+        self.login.credentials = Some(credentials);
         Ok(user)
     }
 
@@ -319,7 +359,7 @@ impl<'a> Context<'a> {
     /// Does one request by its path.
     pub fn by_path(&mut self, request: PathRequest) -> Result<PathAnswer> {
         self.user()?;
-        let credentials = self.login.0.clone().unwrap_or_default();
+        let credentials = self.login.credentials.clone().unwrap_or_default();
         Ok(self.api()?.by_path(&credentials, request)?)
     }
 

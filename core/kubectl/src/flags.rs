@@ -320,6 +320,21 @@ impl Parsed {
         parse_duration(self.text(name)).unwrap_or(0)
     }
 
+    /// `--request-timeout` in nanoseconds: a number is one of seconds, 0 is no limit.
+    ///
+    /// Upstream: `clientcmd.ParseTimeout`.
+    pub fn request_timeout_ns(&self) -> Result<i64, String> {
+        let text = self.text("request-timeout");
+        if let Ok(seconds) = text.parse::<i64>() {
+            return Ok(seconds.saturating_mul(1_000_000_000));
+        }
+        parse_duration(text).map_err(|_| {
+            "Invalid timeout value. Timeout must be a single integer in seconds, or an integer \
+             followed by a corresponding time unit (e.g. 1s | 2m | 3h)"
+                .to_owned()
+        })
+    }
+
     /// The values of a list flag.
     pub fn list(&self, name: &str) -> &[String] {
         self.values.get(name).map(Vec::as_slice).unwrap_or_default()

@@ -71,8 +71,8 @@ pub fn overridden(flags: &crate::flags::Parsed, object: Value, node: Node<'_>) -
     if overrides.is_empty() {
         return Ok(object);
     }
-    let patch: Value = serde_json::from_str(overrides)
-        .map_err(|why| Failure::Message(format!("couldn't apply override: {why}")))?;
+    let patch: Value =
+        serde_json::from_str(overrides).map_err(|_| Failure::message("Invalid JSON Patch"))?;
     let patched = match kind {
         "json" => naru_api::patch::json(object, &patch),
         "strategic" => naru_api::patch::strategic(node, object, &patch),

@@ -6,6 +6,7 @@
 
 pub mod builder;
 mod child;
+pub mod client;
 pub mod cmd;
 pub mod command;
 pub mod complete;
@@ -22,6 +23,7 @@ pub mod generate;
 mod hash;
 pub mod help;
 mod in_cluster;
+mod key_pair;
 mod kustomize;
 pub mod mapper;
 pub mod podsfor;
@@ -29,6 +31,7 @@ pub mod policyrules;
 pub mod printers;
 pub mod process;
 pub mod session;
+mod unconfigured;
 mod wordwrap;
 
 use naru_shell::{Completer, Program};

@@ -84,7 +84,7 @@ pub fn pods_of<K: Ord>(
     order: fn(&Pod) -> K,
 ) -> Result<Vec<Object>> {
     let kind = object.kind();
-    let json = object.to_json().unwrap_or_default();
+    let json = object.content_json().unwrap_or_default();
     let label_selector = selector_of(&json, &kind.kind).map_err(|why| {
         Failure::message(format!("cannot {doing} {}: {why}", go_type(&json, &kind.kind)))
     })?;

@@ -250,7 +250,7 @@ fn works_in_the_namespace_of_the_context() {
     machine.write(
         "/root/.kube/config",
         "apiVersion: v1\nkind: Config\ncurrent-context: kind\ncontexts:\n- name: kind\n  context: \
-         {cluster: kind, user: admin}\nclusters: []\nusers: [{name: admin, user: {token: admin}}]\n",
+         {cluster: kind, user: admin}\nclusters: [{name: kind, cluster: {server: \"https://kind\"}}]\nusers: [{name: admin, user: {token: admin}}]\n",
     );
     assert_eq!(
         machine.ok("kubectl config set-context --current --namespace=kube-public"),

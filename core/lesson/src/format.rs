@@ -291,12 +291,30 @@ pub enum View {
     Details,
     /// The terminal.
     Terminal,
+    /// What nodes have, what of it is asked for and what is in use.
+    Resources,
+    /// The keys of etcd.
+    Registry,
+    /// Who may do what.
+    Rights,
+    /// The iptables rules of a service.
+    Rules,
 }
 
 impl View {
     /// All of them, by name.
-    const NAMES: [&'static str; 6] =
-        ["topology", "objects", "time", "packets", "details", "terminal"];
+    const NAMES: [&'static str; 10] = [
+        "topology",
+        "objects",
+        "time",
+        "packets",
+        "details",
+        "terminal",
+        "resources",
+        "registry",
+        "rights",
+        "rules",
+    ];
 }
 
 impl Described for View {

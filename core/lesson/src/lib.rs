@@ -16,9 +16,9 @@ pub use format::{
     FileCondition, HttpCondition, JsonPathCondition, Lesson, Look, ObjectCondition, Question,
     StepText, Term, Text, View, Wait, schema,
 };
-pub use library::{Glossary, LessonFile, built_in, built_in_glossary};
+pub use library::{Glossary, LessonFile, LessonHead, built_in, built_in_glossary, built_in_heads};
 pub use parse::{LessonError, parse_glossary};
 pub use place::Place;
-pub use rehearse::{Booted, Ran, Rehearsal};
+pub use rehearse::{Booted, Playing, Ran, Rehearsal, Wanted};
 pub use rules::{Known, Problem};
 pub use scene::Scene;

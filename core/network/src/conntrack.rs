@@ -7,7 +7,8 @@
 use crate::limits;
 use crate::packet::{Packet, Payload, Protocol, Segment, Tuple};
 use naru_sim::Time;
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub(crate) enum Tracked {
     /// The first of a connection, which is written down when the packet gets through.
     New(Box<Entry>),
     Known {
-        id: u64,
+        id: EntryId,
         direction: Direction,
         established: bool,
     },
@@ -130,6 +131,24 @@ impl TcpState {
     }
 }
 
+/// Names a tracked connection within its namespace, even when it is forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EntryId {
+    slot: u32,
+    /// Connections that came later have greater numbers.
+    number: u64,
+}
+
+impl Direction {
+    /// The other one.
+    pub(crate) fn inverse(self) -> Direction {
+        match self {
+            Direction::Original => Direction::Reply,
+            Direction::Reply => Direction::Original,
+        }
+    }
+}
+
 /// A tracked connection.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -143,8 +162,8 @@ pub struct Entry {
     pub tcp: Option<TcpState>,
     /// When it is forgotten if nothing more comes.
     pub expires: Time,
-    /// Who last sent FIN, so that one side's repeated FIN is not taken for the other's.
-    fin_from: Option<Direction>,
+    /// Who has sent FIN, by direction, so that one side's repeated FIN is not taken for the other's.
+    fins: [bool; 2],
     bound: [bool; 2],
     /// The rules that decided the translations, for traces.
     rules: [Option<Arc<str>>; 2],
@@ -158,7 +177,7 @@ impl Entry {
             answered: false,
             tcp,
             expires: Time::ZERO,
-            fin_from: None,
+            fins: [false; 2],
             bound: [false; 2],
             rules: [None, None],
         }
@@ -191,6 +210,11 @@ impl Entry {
         self.rules[decided as usize].clone()
     }
 
+    /// The rules that decided the translations.
+    pub(crate) fn rules(&self) -> [Option<Arc<str>>; 2] {
+        self.rules.clone()
+    }
+
     /// The address that a packet of this direction gets.
     pub(crate) fn translated(&self, manip: Manip, direction: Direction) -> SocketAddr {
         match (manip, direction) {
@@ -210,42 +234,121 @@ impl Entry {
         }
     }
 
-    fn see(&mut self, packet: &Packet, direction: Direction, now: Time) {
+    /// The tuple of packets of this direction as they come in.
+    pub(crate) fn coming(&self, direction: Direction) -> Tuple {
+        match direction {
+            Direction::Original => self.original,
+            Direction::Reply => self.reply,
+        }
+    }
+
+    /// The tuple of packets of this direction as they go on.
+    pub(crate) fn going(&self, direction: Direction) -> Tuple {
+        self.coming(direction.inverse()).inverse()
+    }
+
+    /// A packet has come. Packets of the two directions may be told of in another order than they
+    /// came in, if they crossed on their ways.
+    pub(crate) fn see(&mut self, packet: &Packet, direction: Direction, now: Time) {
+        let seen = now.max(self.expires - self.timeout());
         self.answered |= direction == Direction::Reply;
         if let (Some(state), Payload::Tcp(segment)) = (self.tcp, &packet.payload) {
-            let repeated_fin = segment.flags.fin && self.fin_from == Some(direction);
+            let fin = &mut self.fins[direction as usize];
+            let repeated_fin = segment.flags.fin && *fin;
+            *fin |= segment.flags.fin;
             if !repeated_fin {
                 self.tcp = Some(state.next(segment, direction));
             }
-            if segment.flags.fin {
-                self.fin_from = Some(direction);
-            }
         }
-        self.expires = now + self.timeout();
+        self.expires = seen + self.timeout();
     }
 }
 
 /// The connections that one namespace tracks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conntrack {
-    entries: BTreeMap<u64, Entry>,
-    index: HashMap<Tuple, (u64, Direction)>,
+    /// Free slots are taken again, so order is that of the numbers.
+    slots: Vec<Option<(u64, Entry)>>,
+    free: Vec<u32>,
+    index: FxHashMap<Tuple, (EntryId, Direction)>,
     last: u64,
+    /// Connections that are over and were not written down yet: the way they went, when they are
+    /// forgotten, and the port they came from.
+    repeated: VecDeque<(Time, u16, Arc<Entry>)>,
     /// Expired entries are swept out when the table has grown to this.
     sweep_at: usize,
 }
 
 impl Conntrack {
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0 && self.repeated.is_empty()
     }
 
-    pub fn get(&self, id: u64) -> Option<&Entry> {
-        self.entries.get(&id)
+    /// What is known of the connection from one address to another, as its sender wrote them.
+    pub fn between(&self, src: SocketAddr, dst: SocketAddr) -> Option<&Entry> {
+        let (id, _) = self.index.get(&Tuple { protocol: Protocol::Tcp, src, dst })?;
+        self.get(*id)
     }
 
+    /// A connection like another was there, from another port, and is forgotten at `expires`.
+    pub fn repeat(&mut self, like: &Arc<Entry>, expires: Time, port: u16) {
+        if self.repeated.len() < limits::CONNTRACK_MAX {
+            self.repeated.push_back((expires, port, Arc::clone(like)));
+        }
+    }
+
+    /// Forgets repeated connections whose time is over.
+    fn forget_repeated(&mut self, now: Time) {
+        while self.repeated.front().is_some_and(|(expires, ..)| *expires <= now) {
+            self.repeated.pop_front();
+        }
+    }
+
+    /// Writes down the repeated connections that are not forgotten, before somebody looks.
+    pub fn settle(&mut self, now: Time) {
+        for (expires, port, like) in std::mem::take(&mut self.repeated) {
+            if expires > now && self.len() < limits::CONNTRACK_MAX {
+                let mut original = like.original;
+                original.src.set_port(port);
+                let reply = original.inverse();
+                self.insert(Entry { original, reply, expires, ..Entry::clone(&like) });
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    fn insert(&mut self, entry: Entry) -> EntryId {
+        self.last += 1;
+        let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        let id = EntryId { slot, number: self.last };
+        self.index.insert(entry.original, (id, Direction::Original));
+        self.index.insert(entry.reply, (id, Direction::Reply));
+        match self.slots.get_mut(slot as usize) {
+            Some(place) => *place = Some((id.number, entry)),
+            None => self.slots.push(Some((id.number, entry))),
+        }
+        id
+    }
+
+    pub fn get(&self, id: EntryId) -> Option<&Entry> {
+        let (number, entry) = self.slots.get(id.slot as usize)?.as_ref()?;
+        (*number == id.number).then_some(entry)
+    }
+
+    pub fn get_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
+        let (number, entry) = self.slots.get_mut(id.slot as usize)?.as_mut()?;
+        (*number == id.number).then_some(entry)
+    }
+
+    /// What is not forgotten, oldest first.
     pub fn entries(&self, now: Time) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(move |entry| entry.expires > now)
+        let all = self.slots.iter().flatten();
+        let mut alive: Vec<&(u64, Entry)> = all.filter(|(_, entry)| entry.expires > now).collect();
+        alive.sort_unstable_by_key(|(number, _)| *number);
+        alive.into_iter().map(|(_, entry)| entry)
     }
 
     /// Looks at a packet that came in or was sent here.
@@ -262,9 +365,9 @@ impl Conntrack {
     }
 
     /// The living entry of a tuple. One that has ended makes way for a new connection.
-    fn find(&mut self, tuple: &Tuple, packet: &Packet, now: Time) -> Option<(u64, Direction)> {
+    fn find(&mut self, tuple: &Tuple, packet: &Packet, now: Time) -> Option<(EntryId, Direction)> {
         let (id, direction) = *self.index.get(tuple)?;
-        let entry = self.entries.get(&id)?;
+        let entry = self.get(id)?;
         let ended = matches!(entry.tcp, Some(TcpState::TimeWait | TcpState::Close));
         let opens = matches!(&packet.payload, Payload::Tcp(s) if s.flags.syn && !s.flags.ack);
         if entry.expires <= now || (ended && opens && direction == Direction::Original) {
@@ -274,8 +377,8 @@ impl Conntrack {
         Some((id, direction))
     }
 
-    fn known(&mut self, id: u64, direction: Direction, packet: &Packet, now: Time) -> Tracked {
-        let Some(entry) = self.entries.get_mut(&id) else { return Tracked::Invalid };
+    fn known(&mut self, id: EntryId, direction: Direction, packet: &Packet, now: Time) -> Tracked {
+        let Some(entry) = self.get_mut(id) else { return Tracked::Invalid };
         entry.see(packet, direction, now);
         Tracked::Known { id, direction, established: entry.answered }
     }
@@ -286,37 +389,39 @@ impl Conntrack {
             return true;
         }
         self.sweep(now);
-        if self.entries.len() >= limits::CONNTRACK_MAX {
+        self.forget_repeated(now);
+        if self.len() + self.repeated.len() >= limits::CONNTRACK_MAX {
             return false;
         }
         let Tracked::New(mut entry) = std::mem::take(&mut packet.tracked) else { return true };
-        self.last += 1;
-        let id = self.last;
         entry.expires = now + entry.timeout();
-        self.index.insert(entry.original, (id, Direction::Original));
-        self.index.insert(entry.reply, (id, Direction::Reply));
-        self.entries.insert(id, *entry);
+        let id = self.insert(*entry);
         packet.tracked = Tracked::Known { id, direction: Direction::Original, established: false };
         true
     }
 
     /// Whether answers with this tuple would be taken for another connection's.
     pub fn is_taken(&self, reply: &Tuple, now: Time) -> bool {
-        let found = self.index.get(reply).and_then(|(id, _)| self.entries.get(id));
+        let found = self.index.get(reply).and_then(|(id, _)| self.get(*id));
         found.is_some_and(|entry| entry.expires > now)
     }
 
     fn sweep(&mut self, now: Time) {
         const SWEEP_AT_MIN: usize = 1_024;
-        if self.entries.len() < self.sweep_at.max(SWEEP_AT_MIN) {
+        if self.len() < self.sweep_at.max(SWEEP_AT_MIN) {
             return;
         }
         self.remove_if(|entry| entry.expires <= now);
-        self.sweep_at = (self.entries.len() * 2).min(limits::CONNTRACK_MAX);
+        self.sweep_at = (self.len() * 2).min(limits::CONNTRACK_MAX);
     }
 
-    fn remove(&mut self, id: u64) {
-        let Some(entry) = self.entries.remove(&id) else { return };
+    fn remove(&mut self, id: EntryId) {
+        if self.get(id).is_none() {
+            return;
+        }
+        let taken = self.slots.get_mut(id.slot as usize).and_then(Option::take);
+        let Some((_, entry)) = taken else { return };
+        self.free.push(id.slot);
         for tuple in [entry.original, entry.reply] {
             if self.index.get(&tuple).is_some_and(|(owner, _)| *owner == id) {
                 self.index.remove(&tuple);
@@ -326,8 +431,11 @@ impl Conntrack {
 
     /// Forgets connections; tells how many.
     pub fn remove_if(&mut self, forget: impl Fn(&Entry) -> bool) -> usize {
-        let gone: Vec<u64> =
-            self.entries.iter().filter(|(_, entry)| forget(entry)).map(|(id, _)| *id).collect();
+        let gone = |(slot, place): (u32, &Option<(u64, Entry)>)| match place {
+            Some((number, entry)) if forget(entry) => Some(EntryId { slot, number: *number }),
+            _ => None,
+        };
+        let gone: Vec<EntryId> = (0..).zip(&self.slots).filter_map(gone).collect();
         gone.iter().for_each(|id| self.remove(*id));
         gone.len()
     }
@@ -337,7 +445,7 @@ impl Conntrack {
     fn translate_error(&self, packet: &mut Packet) -> Tracked {
         let Payload::IcmpError { about, .. } = &mut packet.payload else { return Tracked::Invalid };
         let Some((id, answer)) = self.index.get(&about.inverse()) else { return Tracked::Related };
-        let Some(entry) = self.entries.get(id) else { return Tracked::Related };
+        let Some(entry) = self.get(*id) else { return Tracked::Related };
         let written = match answer {
             Direction::Reply => entry.original,
             Direction::Original => entry.reply,

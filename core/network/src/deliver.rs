@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 impl Network {
     /// A packet has come through to this namespace's sockets.
     pub(crate) fn deliver(&mut self, ns: NsId, mut packet: Box<Packet>) {
-        self.traces.end(packet.trace, Outcome::Delivered);
+        self.end_trace(packet.flow, packet.trace, Outcome::Delivered);
         let payload = std::mem::replace(&mut packet.payload, Payload::Udp(Vec::new()));
         match payload {
             Payload::Tcp(segment) => self.deliver_segment(ns, &packet, segment),
@@ -38,6 +38,9 @@ impl Network {
         let Some(space) = self.namespaces.get(&ns) else { return };
         let ends = &space.endpoints;
         if let Some(id) = ends.connections.get(&(packet.dst, packet.src)).copied() {
+            if let Some(socket) = self.sockets.get_mut(&id) {
+                socket.outlook.learn(&packet.trail);
+            }
             return self.connection_segment(ns, id, segment);
         }
         let opens = segment.flags.syn && !segment.flags.ack && !segment.flags.rst;
@@ -74,6 +77,9 @@ impl Network {
         let id = self.insert(ns, SocketKind::Tcp(Box::new(tcp)), packet.flow, packet.cause);
         if let Some(space) = self.namespaces.get_mut(&ns) {
             space.endpoints.connections.insert((packet.dst, packet.src), id);
+        }
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.outlook.learn(&packet.trail);
         }
         self.send_segments(id, out, CauseId::ROOT);
     }

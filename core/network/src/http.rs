@@ -1,6 +1,7 @@
 //! HTTP/1.1 messages (RFC 9112): written to bytes, and read from bytes that come piece by piece.
 
 use crate::limits;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why bytes are not an HTTP message.
@@ -73,16 +74,32 @@ impl Headers {
             .any(|word| word.trim().eq_ignore_ascii_case(token))
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        for (name, value) in &self.0 {
-            out.extend_from_slice(format!("{name}: {}\r\n", one_line(value)).as_bytes());
+    fn write(&self, framing: Option<usize>, out: &mut Vec<u8>) {
+        for (name, value) in self.iter() {
+            // The body is sent whole, so its length is known.
+            if framing.is_none() || !name.eq_ignore_ascii_case("Transfer-Encoding") {
+                write_header(name, value, out);
+            }
+        }
+        if let Some(length) = framing.filter(|_| self.get("Content-Length").is_none()) {
+            write_header("Content-Length", &length.to_string(), out);
         }
     }
 }
 
+fn write_header(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(one_line(value).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A header's value cannot start another header.
-fn one_line(text: &str) -> String {
-    text.replace(['\r', '\n', '\0'], " ")
+fn one_line(text: &str) -> Cow<'_, str> {
+    match text.contains(['\r', '\n', '\0']) {
+        true => text.replace(['\r', '\n', '\0'], " ").into(),
+        false => text.into(),
+    }
 }
 
 /// The version in a message's first line.
@@ -151,12 +168,9 @@ impl Request {
 
     /// The bytes on the wire. A body without `Content-Length` gets one.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut headers = self.headers.clone();
-        if !self.body.is_empty() {
-            frame(&mut headers, self.body.len());
-        }
+        let framing = (!self.body.is_empty()).then_some(self.body.len());
         let line = format!("{} {} {}\r\n", self.method, one_line(&self.target), self.version);
-        message(line, &headers, &self.body)
+        message(line, &self.headers, framing, &self.body)
     }
 }
 
@@ -210,31 +224,23 @@ impl Response {
         headers.remove("Content-Length");
         headers.set("Transfer-Encoding", "chunked");
         let line = format!("{} {} {}\r\n", self.version, self.status, one_line(&self.reason));
-        message(line, &headers, &[])
+        message(line, &headers, None, &[])
     }
 
     fn encode(&self, with_body: bool) -> Vec<u8> {
-        let mut headers = self.headers.clone();
-        if !bodiless(self.status) {
-            frame(&mut headers, self.body.len());
-        }
+        let framing = (!bodiless(self.status)).then_some(self.body.len());
         let line = format!("{} {} {}\r\n", self.version, self.status, one_line(&self.reason));
         let body = if with_body && !bodiless(self.status) { self.body.as_slice() } else { &[] };
-        message(line, &headers, body)
+        message(line, &self.headers, framing, body)
     }
 }
 
-/// The body is always sent whole, so its length is known.
-fn frame(headers: &mut Headers, length: usize) {
-    headers.remove("Transfer-Encoding");
-    if headers.get("Content-Length").is_none() {
-        headers.add("Content-Length", length.to_string());
-    }
-}
-
-fn message(line: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
+/// A message; with `framing`, one that says how long its body is.
+fn message(line: String, headers: &Headers, framing: Option<usize>, body: &[u8]) -> Vec<u8> {
+    const HEADERS_USUAL: usize = 256;
     let mut out = line.into_bytes();
-    headers.write(&mut out);
+    out.reserve(HEADERS_USUAL + body.len());
+    headers.write(framing, &mut out);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
     out
@@ -339,11 +345,7 @@ impl Buffer {
         // Empty lines before a message are skipped (RFC 9112, section 2.2).
         let blank = self.bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         self.bytes.drain(..blank);
-        let ends = [(&b"\r\n\r\n"[..], 4), (&b"\n\n"[..], 2)];
-        let found = ends
-            .iter()
-            .filter_map(|(end, width)| Some((find(&self.bytes, end)?, *width)))
-            .min_by_key(|(at, _)| *at);
+        let found = empty_line(&self.bytes);
         let length = found.map_or(self.bytes.len(), |(at, _)| at);
         if length > limits::HTTP_HEAD_MAX {
             return Err(HttpError::HeadTooLarge);
@@ -408,6 +410,19 @@ impl Buffer {
         self.bytes.drain(..last_chunk_line_end + end + 4);
         true
     }
+}
+
+/// Where the first empty line's end of line before it stands, and how long both are.
+fn empty_line(bytes: &[u8]) -> Option<(usize, usize)> {
+    let line_ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    line_ends.map(|(at, _)| at).find_map(|at| {
+        let before = bytes.get(..at).unwrap_or_default();
+        match bytes.get(at + 1..).unwrap_or_default() {
+            [b'\n', ..] => Some((at, 2)),
+            [b'\r', b'\n', ..] if before.ends_with(b"\r") => Some((at - 1, 4)),
+            _ => None,
+        }
+    })
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {

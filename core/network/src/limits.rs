@@ -4,7 +4,7 @@
 pub const NAMESPACES_MAX: usize = 200_000;
 /// Sockets of one namespace.
 pub const SOCKETS_PER_NAMESPACE_MAX: usize = 16_384;
-/// Events (packets on links, timers) that wait at one time.
+/// Packets on links that wait at one time.
 pub const EVENTS_MAX: usize = 500_000;
 /// Connections that wait to be accepted. Linux: `net.core.somaxconn` allows more; a lesson's
 /// server does not need it.

@@ -43,6 +43,8 @@ pub(crate) struct Namespace {
     /// Addresses that neighbours are told are here, though no interface has them.
     pub announced: BTreeSet<IpAddr>,
     pub endpoints: Endpoints,
+    /// Grows with what could make packets go another way.
+    pub generation: u64,
     /// The socket behind each number, to end them with the namespace.
     pub sockets: BTreeSet<SockId>,
 }
@@ -63,6 +65,7 @@ impl Namespace {
             bridge_netfilter: true,
             announced: BTreeSet::new(),
             endpoints: Endpoints::new(first_port),
+            generation: 0,
             sockets: BTreeSet::new(),
         };
         let lo = space.add_interface(Interface::new("lo", Kind::Loopback));
@@ -86,6 +89,7 @@ impl Namespace {
 
     pub fn remove_interface(&mut self, index: IfIndex) -> Option<Interface> {
         let interface = self.interfaces.remove(&index)?;
+        self.generation += 1;
         self.by_name.remove(&interface.name);
         self.routes.remove_iface(index);
         self.locals.retain(|_, owner| *owner != index);

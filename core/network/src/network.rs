@@ -7,11 +7,13 @@ use crate::link::{IfIndex, Interface, InterfaceInfo, InterfaceKind, Kind, Link, 
 use crate::namespace::{Namespace, NsId};
 use crate::netfilter::Netfilter;
 use crate::packet::{Packet, Tunnel};
+use crate::repeat::Recordings;
 use crate::route::Route;
 use crate::socket::{SockId, Socket};
 use crate::trace::{FlowId, Trace, TraceId, Traces};
+use crate::ways::{Ride, Ways};
 use ipnet::IpNet;
-use naru_sim::{Queue, Rng, Time};
+use naru_sim::{Place, Queue, Rng, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,13 +23,21 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Network {
     pub(crate) now: Time,
+    present: Time,
     pub(crate) rng: Rng,
     pub(crate) namespaces: BTreeMap<NsId, Box<Namespace>>,
     pub(crate) sockets: BTreeMap<SockId, Socket>,
     pub(crate) traces: Traces,
     pub(crate) wakes: BTreeSet<NsId>,
+    /// Packets on links.
     pub(crate) queue: Queue<Event>,
+    /// Sockets' deadlines, in one order with what is in the queue. They must not be lost, and are
+    /// taken out with their sockets: a packet does not have to pass by those of many connections
+    /// that are over.
+    timers: BTreeSet<(Time, Place, SockId)>,
     pub(crate) last_socket: u64,
+    pub(crate) recordings: Recordings,
+    pub(crate) ways: Ways,
     last_namespace: u32,
     last_flow: u64,
 }
@@ -39,7 +49,13 @@ pub(crate) enum Event {
     Arrive { ns: NsId, iface: IfIndex, next_hop: IpAddr, packet: Box<Packet> },
     /// Nobody on the link has answered for the packet's next hop.
     Unresolved { ns: NsId, packet: Box<Packet> },
-    /// A socket's deadline.
+    /// A packet comes to the end of a known way.
+    Ride(Ride),
+}
+
+/// What happens next.
+enum Next {
+    Packet(Event),
     Timer(SockId),
 }
 
@@ -53,13 +69,17 @@ impl Network {
     pub fn new(rng: Rng) -> Network {
         Network {
             now: Time::ZERO,
+            present: Time::ZERO,
             rng,
             namespaces: BTreeMap::new(),
             sockets: BTreeMap::new(),
             traces: Traces::default(),
             wakes: BTreeSet::new(),
             queue: Queue::new(),
+            timers: BTreeSet::new(),
             last_socket: 0,
+            recordings: Recordings::default(),
+            ways: Ways::default(),
             last_namespace: 0,
             last_flow: 0,
         }
@@ -67,20 +87,38 @@ impl Network {
 
     /// When the next packet arrives or the next timer ends.
     pub fn next_due(&self) -> Option<Time> {
-        self.queue.next_due()
+        let timer = self.timers.first().map(|(at, ..)| *at);
+        [self.queue.next_due(), timer].into_iter().flatten().min()
     }
 
     /// Lets everything happen that is due at `now` or earlier.
     pub fn advance(&mut self, now: Time) {
         let mut at_moment = 0;
-        while let Some((at, event)) = self.queue.pop_due(now) {
+        while let Some((at, event)) = self.next_event(now) {
             at_moment = if at > self.now { 0 } else { at_moment + 1 };
             self.set_now(at);
             if at_moment < naru_sim::limits::EVENTS_PER_MOMENT_MAX {
-                self.happen(event);
+                match event {
+                    Next::Packet(event) => self.happen(event),
+                    Next::Timer(socket) => self.timer(socket),
+                }
             }
         }
         self.set_now(now);
+    }
+
+    fn next_event(&mut self, now: Time) -> Option<(Time, Next)> {
+        let timer = self.timers.first().copied();
+        let packet = self.queue.next_place();
+        match (timer, packet) {
+            (Some((at, place, socket)), packet) if packet.is_none_or(|it| (at, place) < it) => {
+                (at <= now).then(|| {
+                    self.timers.pop_first();
+                    (at, Next::Timer(socket))
+                })
+            }
+            _ => self.queue.pop_due(now).map(|(at, event)| (at, Next::Packet(event))),
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -89,12 +127,23 @@ impl Network {
                 self.arrive(ns, iface, next_hop, packet);
             }
             Event::Unresolved { ns, packet } => self.unresolved(ns, packet),
-            Event::Timer(socket) => self.timer(socket),
+            Event::Ride(ride) => self.ride_ends(ride),
         }
     }
 
     pub(crate) fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
+    }
+
+    /// Says what time it is. Where packets on known ways are depends on it when nothing has happened
+    /// in the network since: for whoever looks, and when something is changed.
+    pub fn set_present(&mut self, now: Time) {
+        self.present = now;
+    }
+
+    /// The present moment, as far as the network knows.
+    pub(crate) fn present(&self) -> Time {
+        self.now.max(self.present)
     }
 
     /// Plans an event; false when too many wait.
@@ -106,9 +155,21 @@ impl Network {
         room
     }
 
-    /// Timers are few (one for each socket) and must not be lost.
+    /// Sets a socket's timer in the place of the one that it has.
     pub(crate) fn set_timer(&mut self, at: Time, socket: SockId) {
-        self.queue.push(at, Event::Timer(socket));
+        let place = self.queue.new_place();
+        let Some(found) = self.sockets.get_mut(&socket) else { return };
+        if let Some((at, place)) = found.timer.replace((at, place)) {
+            self.timers.remove(&(at, place, socket));
+        }
+        self.timers.insert((at, place, socket));
+    }
+
+    /// Forgets a socket's timer.
+    pub(crate) fn drop_timer(&mut self, socket: SockId, timer: Option<(Time, Place)>) {
+        if let Some((at, place)) = timer {
+            self.timers.remove(&(at, place, socket));
+        }
     }
 
     /// Takes the namespaces whose sockets changed since the last call.
@@ -122,9 +183,10 @@ impl Network {
     }
 
     /// The traces of packets sent after that one, oldest first; `TraceId(0)` for all that are
-    /// kept. The youngest may still be on their way.
-    pub fn traces_after(&self, after: TraceId) -> impl Iterator<Item = &Trace> {
-        self.traces.after(after)
+    /// kept. The youngest may still be on their way: they are told of as far as they have come at
+    /// the present moment, see [`Network::set_present`].
+    pub fn traces_after(&self, after: TraceId) -> impl Iterator<Item = Arc<Trace>> {
+        self.traces.after(after, self.present())
     }
 
     /// Writes down the ways of packets that are sent from now on, as it does from the start, or
@@ -151,9 +213,12 @@ impl Network {
     /// Removes a namespace, its sockets (silently: nobody is left to say goodbye) and both ends of
     /// its cables.
     pub fn remove_namespace(&mut self, ns: NsId) {
+        self.disturb();
         let Some(space) = self.namespaces.remove(&ns) else { return };
-        for socket in &space.sockets {
-            self.sockets.remove(socket);
+        for id in &space.sockets {
+            if let Some(socket) = self.sockets.remove(id) {
+                self.drop_timer(*id, socket.timer);
+            }
         }
         for interface in space.interfaces.into_values() {
             if let Kind::Veth { peer: (other, index), .. } = interface.kind
@@ -176,8 +241,12 @@ impl Network {
     }
 
     fn space(&mut self, ns: NsId) -> Result<&mut Namespace, TopologyError> {
+        // Whoever asks for it so changes it.
+        self.disturb();
         let space = self.namespaces.get_mut(&ns).map(Box::as_mut);
-        space.ok_or(TopologyError::NoNamespace(ns.0))
+        let space = space.ok_or(TopologyError::NoNamespace(ns.0))?;
+        space.generation += 1;
+        Ok(space)
     }
 
     fn index(&self, ns: NsId, name: &str) -> Result<IfIndex, TopologyError> {
@@ -342,6 +411,7 @@ impl Network {
         if let Some(Interface { kind: Kind::Veth { link, .. }, .. }) = peer {
             *link = quality;
         }
+        self.space(other)?;
         Ok(())
     }
 
@@ -397,18 +467,31 @@ impl Network {
 
     /// The rules of a namespace.
     pub fn netfilter(&mut self, ns: NsId) -> Option<&mut Netfilter> {
-        self.namespaces.get_mut(&ns).map(|space| &mut space.netfilter)
+        self.disturb();
+        let space = self.namespaces.get_mut(&ns)?;
+        space.generation += 1;
+        Some(&mut space.netfilter)
     }
 
     /// The connections that a namespace tracks, oldest first.
-    pub fn conntrack(&self, ns: NsId) -> impl Iterator<Item = &Entry> {
-        let space = self.namespaces.get(&ns);
-        space.into_iter().flat_map(|space| space.conntrack.entries(self.now))
+    pub fn conntrack(&mut self, ns: NsId) -> impl Iterator<Item = &Entry> {
+        self.disturb();
+        let now = self.now;
+        let space = self.namespaces.get_mut(&ns);
+        space.into_iter().flat_map(move |space| {
+            space.conntrack.settle(now);
+            space.conntrack.entries(now)
+        })
     }
 
     /// Forgets tracked connections (`conntrack -D`); tells how many.
     pub fn conntrack_delete(&mut self, ns: NsId, forget: impl Fn(&Entry) -> bool) -> usize {
+        self.disturb();
         let space = self.namespaces.get_mut(&ns);
-        space.map_or(0, |space| space.conntrack.remove_if(forget))
+        let now = self.now;
+        space.map_or(0, |space| {
+            space.conntrack.settle(now);
+            space.conntrack.remove_if(forget)
+        })
     }
 }

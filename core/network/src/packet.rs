@@ -2,6 +2,7 @@
 
 use crate::conntrack::Tracked;
 use crate::trace::{FlowId, TraceId};
+use crate::ways::{Log, Trail};
 use naru_sim::CauseId;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -218,6 +219,10 @@ pub(crate) struct Packet {
     pub trace: TraceId,
     pub flow: FlowId,
     pub cause: CauseId,
+    /// Where it was tracked.
+    pub trail: Trail,
+    /// What is written down of its way, for those after it.
+    pub log: Option<Box<Log>>,
 }
 
 /// The time to live that Linux gives to packets.
@@ -230,6 +235,29 @@ impl Packet {
             Payload::Udp(_) => Protocol::Udp,
             Payload::Wrapped { tunnel, .. } => tunnel.protocol(),
             _ => Protocol::Icmp,
+        }
+    }
+
+    /// Its bytes, from the header of IP on. Each TCP segment has the options that Linux gives it.
+    pub fn length(&self) -> u64 {
+        const IP: u64 = 20;
+        const UDP: u64 = 8;
+        const ICMP: u64 = 8;
+        /// Ethernet's header and VXLAN's, within the datagram.
+        const VXLAN: u64 = UDP + 8 + 14;
+        IP + match &self.payload {
+            Payload::Tcp(segment) => {
+                let header = if segment.flags.syn { 40 } else { 32 };
+                header + segment.data.len() as u64
+            }
+            Payload::Udp(data) => UDP + data.len() as u64,
+            Payload::EchoRequest { length, .. } | Payload::EchoReply { length, .. } => {
+                ICMP + u64::from(*length)
+            }
+            // It repeats the beginning of what it is about.
+            Payload::IcmpError { .. } => ICMP + IP + UDP,
+            Payload::Wrapped { tunnel: Tunnel::Vxlan { .. }, inner } => VXLAN + inner.length(),
+            Payload::Wrapped { tunnel: Tunnel::IpIp, inner } => inner.length(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::network::{Event, LOOPBACK_LATENCY, NEIGHBOUR_TIMEOUT, Network};
 use crate::packet::{Flags, IcmpError, Packet, Payload, Unreachable};
 use crate::socket::packet as new_packet;
 use crate::tcp;
-use crate::trace::{Addresses, Drop, Hop, Outcome, Stage};
+use crate::trace::{Addresses, Drop, FlowId, Hop, Outcome, Stage, TraceId, begun};
 use naru_sim::Rng;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -22,6 +22,8 @@ use std::ops::RangeInclusive;
 struct Ifaces {
     input: Option<IfIndex>,
     output: Option<IfIndex>,
+    /// Its way is written down.
+    traced: bool,
 }
 
 /// Why a hook stops a packet.
@@ -35,7 +37,10 @@ impl Network {
     pub(crate) fn emit(&mut self, ns: NsId, packet: Packet) {
         let mut packet = Box::new(packet);
         self.traces.begin(self.now, &mut packet);
-        self.hop(ns, &packet, None, Stage::Sent);
+        if let Some(recording) = self.recordings.get_mut(packet.flow) {
+            recording.traces.insert(packet.trace.0, begun(self.now, &packet, Vec::new()));
+        }
+        self.hop(ns, &mut packet, None, Stage::Sent);
         self.depart(ns, packet);
     }
 
@@ -44,7 +49,7 @@ impl Network {
         let Some(first) = self.decide(ns, packet.dst.ip()) else {
             return self.lose(&packet, Drop::NoRoute);
         };
-        let ifaces = Ifaces { input: None, output: Some(out_iface(first)) };
+        let ifaces = Ifaces { output: Some(out_iface(first)), ..Ifaces::default() };
         if let Err(stop) = self.hook(ns, Hook::Output, &mut packet, ifaces) {
             return self.stop(ns, packet, stop, ifaces);
         }
@@ -78,7 +83,7 @@ impl Network {
 
     /// A packet for the namespace's own IP layer.
     fn receive(&mut self, ns: NsId, input: IfIndex, mut packet: Box<Packet>) {
-        let ifaces = Ifaces { input: Some(input), output: None };
+        let ifaces = Ifaces { input: Some(input), ..Ifaces::default() };
         match self.hook(ns, Hook::Prerouting, &mut packet, ifaces) {
             Ok(()) => self.route(ns, input, packet),
             Err(stop) => self.stop(ns, packet, stop, ifaces),
@@ -97,7 +102,7 @@ impl Network {
         let Some(space) = self.namespaces.get(&ns) else { return };
         let for_host = space.is_local(next_hop) || space.announced.contains(&next_hop);
         let filters = space.bridge_netfilter;
-        let ifaces = Ifaces { input: Some(bridge), output: None };
+        let ifaces = Ifaces { input: Some(bridge), ..Ifaces::default() };
         if for_host {
             return self.receive(ns, bridge, packet);
         }
@@ -121,7 +126,7 @@ impl Network {
                 return self.stop(ns, packet, stop, ifaces);
             }
         }
-        self.hop(ns, &packet, Some(bridge), Stage::Bridge);
+        self.hop(ns, &mut packet, Some(bridge), Stage::Bridge);
         self.cable(ns, to, next_hop, packet);
     }
 
@@ -142,7 +147,8 @@ impl Network {
             return self.lose(&packet, Drop::TimeExceeded);
         }
         packet.ttl -= 1;
-        let ifaces = Ifaces { input: Some(input), output: Some(out_iface(decision)) };
+        let ifaces =
+            Ifaces { input: Some(input), output: Some(out_iface(decision)), ..Ifaces::default() };
         match self.hook(ns, Hook::Forward, &mut packet, ifaces) {
             Ok(()) => self.leave(ns, Some(input), decision, packet),
             Err(stop) => self.stop(ns, packet, stop, ifaces),
@@ -151,11 +157,12 @@ impl Network {
 
     /// A packet is for this namespace.
     fn take(&mut self, ns: NsId, input: IfIndex, mut packet: Box<Packet>) {
-        let ifaces = Ifaces { input: Some(input), output: None };
+        let ifaces = Ifaces { input: Some(input), ..Ifaces::default() };
         match self.hook(ns, Hook::Input, &mut packet, ifaces) {
             Ok(()) if matches!(packet.payload, Payload::Wrapped { .. }) => self.unwrap(ns, *packet),
             Ok(()) => {
-                self.hop(ns, &packet, Some(input), Stage::Received);
+                self.hop(ns, &mut packet, Some(input), Stage::Received);
+                self.explored(ns, &mut packet);
                 self.deliver(ns, packet);
             }
             Err(stop) => self.stop(ns, packet, stop, ifaces),
@@ -171,7 +178,7 @@ impl Network {
         mut packet: Box<Packet>,
     ) {
         let output = out_iface(decision);
-        let ifaces = Ifaces { input, output: Some(output) };
+        let ifaces = Ifaces { input, output: Some(output), ..Ifaces::default() };
         if let Err(stop) = self.hook(ns, Hook::Postrouting, &mut packet, ifaces) {
             return self.stop(ns, packet, stop, ifaces);
         }
@@ -196,13 +203,14 @@ impl Network {
     /// Sends a packet through a tunnel: it becomes the content of another, to the host behind its
     /// next hop, and goes on in the same trace.
     fn wrap(&mut self, ns: NsId, iface: IfIndex, next_hop: IpAddr, mut packet: Box<Packet>) {
-        self.hop(ns, &packet, Some(iface), Stage::Link);
+        self.hop(ns, &mut packet, Some(iface), Stage::Link);
         let space = self.namespaces.get(&ns);
         let interface = space.and_then(|space| space.interfaces.get(&iface));
         let Some(Kind::Tunnel { tunnel, remotes }) = interface.map(|it| &it.kind) else { return };
         let tunnel = *tunnel;
         let ends =
             remotes.get(&next_hop).copied().and_then(|to| Some((space?.source_for(to)?, to)));
+        self.not_to_be_known(&mut packet);
         // Tunnels do not lead through tunnels.
         let bare = !matches!(packet.payload, Payload::Wrapped { .. });
         let Some((from, to)) = ends.filter(|_| bare) else {
@@ -214,35 +222,37 @@ impl Network {
         let (src, dst) = (SocketAddr::new(from, source), SocketAddr::new(to, port));
         let (trace, flow, cause) = (packet.trace, packet.flow, packet.cause);
         let payload = Payload::Wrapped { tunnel, inner: packet };
-        let outer = Box::new(Packet { trace, ..new_packet(src, dst, payload, flow, cause) });
-        self.hop(ns, &outer, None, Stage::Wrapped);
+        let mut outer = Box::new(Packet { trace, ..new_packet(src, dst, payload, flow, cause) });
+        self.hop(ns, &mut outer, None, Stage::Wrapped);
         self.depart(ns, outer);
     }
 
     /// A packet has come through a tunnel.
     fn unwrap(&mut self, ns: NsId, packet: Packet) {
-        let Payload::Wrapped { tunnel, inner } = packet.payload else { return };
+        let Payload::Wrapped { tunnel, mut inner } = packet.payload else { return };
         let interfaces = self.namespaces.get(&ns).into_iter().flat_map(|space| &space.interfaces);
         let here = |(_, interface): &(&IfIndex, &Interface)| matches!(&interface.kind, Kind::Tunnel { tunnel: own, .. } if *own == tunnel);
         let Some(iface) = { interfaces }.find(here).map(|(index, _)| *index) else {
             return self.lose(&inner, Drop::NoSocket);
         };
-        self.hop(ns, &inner, Some(iface), Stage::Unwrapped);
+        self.hop(ns, &mut inner, Some(iface), Stage::Unwrapped);
         self.receive(ns, iface, inner);
     }
 
-    fn loop_back(&mut self, ns: NsId, packet: Box<Packet>) {
-        self.hop(ns, &packet, Some(IfIndex::LOOPBACK), Stage::Link);
-        let (trace, next_hop) = (packet.trace, packet.dst.ip());
+    fn loop_back(&mut self, ns: NsId, mut packet: Box<Packet>) {
+        self.hop(ns, &mut packet, Some(IfIndex::LOOPBACK), Stage::Link);
+        // It keeps its mark, and what is known of its connection.
+        self.not_to_be_known(&mut packet);
+        let (flow, trace, next_hop) = (packet.flow, packet.trace, packet.dst.ip());
         let event = Event::Arrive { ns, iface: IfIndex::LOOPBACK, next_hop, packet };
         if !self.plan(LOOPBACK_LATENCY, event) {
-            self.traces.end(trace, Outcome::Dropped(Drop::Congested));
+            self.end_trace(flow, trace, Outcome::Dropped(Drop::Congested));
         }
     }
 
     /// Puts a packet on a cable.
     fn cable(&mut self, ns: NsId, iface: IfIndex, next_hop: IpAddr, mut packet: Box<Packet>) {
-        self.hop(ns, &packet, Some(iface), Stage::Link);
+        self.hop(ns, &mut packet, Some(iface), Stage::Link);
         let interface = self.namespaces.get(&ns).and_then(|space| space.interfaces.get(&iface));
         let Some(Kind::Veth { peer: (peer, end), link }) = interface.map(|i| &i.kind) else {
             return self.lose(&packet, Drop::LinkDown);
@@ -251,15 +261,22 @@ impl Network {
         if !interface.is_some_and(|interface| interface.up) {
             return self.lose(&packet, Drop::LinkDown);
         }
-        if link.loss > 0.0 && self.rng.unit() < link.loss {
-            return self.lose(&packet, Drop::Lost);
+        if link.loss > 0.0 {
+            self.not_to_be_known(&mut packet);
+            if self.rng.unit() < link.loss {
+                return self.lose(&packet, Drop::Lost);
+            }
         }
         packet.mark = 0;
         packet.tracked = Tracked::Not;
-        let trace = packet.trace;
+        if let Some(mut log) = packet.log.take() {
+            log.sent_on(&packet, self.now + link.latency, (peer, end, next_hop));
+            packet.log = Some(log);
+        }
+        let (flow, trace) = (packet.flow, packet.trace);
         let event = Event::Arrive { ns: peer, iface: end, next_hop, packet };
         if !self.plan(link.latency, event) {
-            self.traces.end(trace, Outcome::Dropped(Drop::Congested));
+            self.end_trace(flow, trace, Outcome::Dropped(Drop::Congested));
         }
     }
 
@@ -340,7 +357,8 @@ impl Network {
             || self.search_bridge(*peer, bridge, ip, Some(*end), depth + 1).is_some()
     }
 
-    /// Asks the tables of a hook. Writes down who changed the packet.
+    /// Asks the tables of a hook. Writes down who changed the packet, and who counted it if the
+    /// conversation is to come again.
     fn hook(
         &mut self,
         ns: NsId,
@@ -348,6 +366,32 @@ impl Network {
         packet: &mut Packet,
         ifaces: Ifaces,
     ) -> Result<(), Stop> {
+        if self.recordings.get_mut(packet.flow).is_none() && packet.log.is_none() {
+            return self.ask_tables(ns, hook, packet, ifaces);
+        }
+        if let Some(space) = self.namespaces.get_mut(&ns) {
+            space.netfilter.start_tape();
+        }
+        let answer = self.ask_tables(ns, hook, packet, ifaces);
+        let Some(space) = self.namespaces.get_mut(&ns) else { return answer };
+        let (hits, asked) = (space.netfilter.take_tape(), space.netfilter.asked());
+        if let Some(recording) = self.recordings.get_mut(packet.flow) {
+            recording.counted.extend(hits.iter().map(|hit| (ns, *hit)));
+        }
+        if let Some(log) = &mut packet.log {
+            log.judged(ns, hits, asked);
+        }
+        answer
+    }
+
+    fn ask_tables(
+        &mut self,
+        ns: NsId,
+        hook: Hook,
+        packet: &mut Packet,
+        ifaces: Ifaces,
+    ) -> Result<(), Stop> {
+        let ifaces = Ifaces { traced: self.is_traced(packet), ..ifaces };
         let Some(space) = self.namespaces.get_mut(&ns) else {
             return Err(Stop::Drop(Drop::NoNamespace));
         };
@@ -361,7 +405,13 @@ impl Network {
             match raw.verdict {
                 Verdict::Drop => return Err(Stop::Drop(Drop::Filtered)),
                 Verdict::NoTrack => {}
-                _ => space.conntrack.track(packet, now),
+                _ => {
+                    space.conntrack.track(packet, now);
+                    packet.trail.add(ns, &packet.tracked);
+                    if let Some(log) = &mut packet.log {
+                        log.tracked(ns, &packet.tracked, &space.conntrack, now);
+                    }
+                }
             }
         }
         let mut quiet = true;
@@ -374,10 +424,10 @@ impl Network {
             };
             let (judgement, remembered) = judgement.map_err(Stop::Drop)?;
             let Judgement { verdict, rule, through } = judgement;
-            if self.traces.is_on() && (rule.is_some() || !through.is_empty()) {
+            if ifaces.traced && (rule.is_some() || !through.is_empty()) {
                 quiet = false;
                 let at = self.blank_hop(ns, packet, ifaces.output.or(ifaces.input), stage(hook));
-                self.traces.hop(packet.trace, Hop { rule, through, remembered, before, ..at });
+                self.write_hop(packet, Hop { rule, through, remembered, before, ..at });
             }
             match verdict {
                 Verdict::Drop => return Err(Stop::Drop(Drop::Filtered)),
@@ -390,10 +440,13 @@ impl Network {
         }
         let leaving = matches!(hook, Hook::Input | Hook::Postrouting);
         if leaving
+            && matches!(packet.tracked, Tracked::New(_))
             && let Some(space) = self.namespaces.get_mut(&ns)
-            && !space.conntrack.confirm(packet, now)
         {
-            return Err(Stop::Drop(Drop::TableFull));
+            if !space.conntrack.confirm(packet, now) {
+                return Err(Stop::Drop(Drop::TableFull));
+            }
+            packet.trail.add(ns, &packet.tracked);
         }
         Ok(())
     }
@@ -441,14 +494,41 @@ impl Network {
     }
 
     pub(crate) fn lose(&mut self, packet: &Packet, why: Drop) {
-        self.traces.end(packet.trace, Outcome::Dropped(why));
+        self.end_trace(packet.flow, packet.trace, Outcome::Dropped(why));
+    }
+
+    pub(crate) fn end_trace(&mut self, flow: FlowId, trace: TraceId, outcome: Outcome) {
+        self.traces.end(trace, outcome);
+        let recording = self.recordings.get_mut(flow);
+        if let Some(trace) = recording.and_then(|it| it.traces.get_mut(&trace.0)) {
+            trace.outcome = outcome;
+        }
+    }
+
+    /// Whether somebody wants to know the packet's way.
+    fn is_traced(&mut self, packet: &Packet) -> bool {
+        let logged = packet.log.is_some();
+        logged || self.traces.is_on() || self.recordings.get_mut(packet.flow).is_some()
+    }
+
+    fn write_hop(&mut self, packet: &mut Packet, hop: Hop) {
+        if let Some(log) = &mut packet.log {
+            log.hop(&hop);
+        }
+        let recording = self.recordings.get_mut(packet.flow);
+        if let Some(trace) = recording.and_then(|it| it.traces.get_mut(&packet.trace.0))
+            && trace.hops.len() < limits::HOPS_MAX
+        {
+            trace.hops.push(hop.clone());
+        }
+        self.traces.hop(packet.trace, hop);
     }
 
     /// Writes down that a packet passed a place unchanged.
-    fn hop(&mut self, ns: NsId, packet: &Packet, iface: Option<IfIndex>, stage: Stage) {
-        if self.traces.is_on() {
+    fn hop(&mut self, ns: NsId, packet: &mut Packet, iface: Option<IfIndex>, stage: Stage) {
+        if self.is_traced(packet) {
             let hop = self.blank_hop(ns, packet, iface, stage);
-            self.traces.hop(packet.trace, hop);
+            self.write_hop(packet, hop);
         }
     }
 
@@ -543,6 +623,7 @@ fn judge(
         dst: packet.dst,
         protocol: packet.protocol(),
         icmp_type: icmp::type_number(&packet.payload),
+        length: packet.length(),
         syn: matches!(&packet.payload, Payload::Tcp(s) if Flags { psh: false, ..s.flags } == plain_syn),
         mark: packet.mark,
         state: packet.tracked.state(),
@@ -552,6 +633,7 @@ fn judge(
         output: &output,
         src_type: addr_type(space, packet.src.ip()),
         dst_type: addr_type(space, packet.dst.ip()),
+        traced: ifaces.traced,
     };
     let judgement = space.netfilter.judge(table, hook, &mut sight, rng, now);
     packet.mark = sight.mark;
@@ -579,6 +661,9 @@ fn translate(
         && !entry.is_bound(manip)
     {
         judgement = judge(space, TableName::Nat, hook, packet, ifaces, rng, now);
+        if manip == Manip::Source {
+            space.conntrack.settle(now);
+        }
         bind(space, manip, packet, &judgement, ifaces, rng, now)?;
     } else if let Tracked::Known { id, direction, .. } = packet.tracked
         && let Some(entry) = space.conntrack.get(id)

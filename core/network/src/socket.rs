@@ -9,8 +9,10 @@ use crate::packet::{Packet, Payload, Segment, TTL, unspecified};
 use crate::tcp::{State, Tcp};
 use crate::trace::{FlowId, TraceId};
 use crate::udp::Udp;
-use naru_sim::{CauseId, Time};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::ways::{Outlook, Trail};
+use naru_sim::{CauseId, Place, Time};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// Names a socket.
@@ -34,7 +36,11 @@ pub(crate) struct Socket {
     pub flow: FlowId,
     pub cause: CauseId,
     /// When the network will look at this socket's deadline.
-    pub timer: Option<Time>,
+    pub timer: Option<(Time, Place)>,
+    /// Whether it began the connection.
+    pub is_client: bool,
+    /// What it knows of the way to the other end.
+    pub outlook: Outlook,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +65,7 @@ pub(crate) struct Listener {
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoints {
     /// By local and remote address.
-    pub connections: HashMap<(SocketAddr, SocketAddr), SockId>,
+    pub connections: FxHashMap<(SocketAddr, SocketAddr), SockId>,
     pub listeners: BTreeMap<SocketAddr, SockId>,
     pub datagrams: BTreeMap<SocketAddr, SockId>,
     pub pings: BTreeMap<u16, SockId>,
@@ -75,13 +81,38 @@ impl Endpoints {
     /// Free ports are given out from `first_port` on.
     pub fn new(first_port: u16) -> Self {
         Endpoints {
-            connections: HashMap::new(),
+            connections: FxHashMap::default(),
             listeners: BTreeMap::new(),
             datagrams: BTreeMap::new(),
             pings: BTreeMap::new(),
             next_port: first_port % PORTS,
             next_ping: 0,
         }
+    }
+
+    /// The port that is looked at next.
+    pub fn next_port(&self) -> u16 {
+        self.next_port
+    }
+
+    /// Takes a port for a connection that is over already.
+    pub fn skip_port(&mut self) -> Option<u16> {
+        self.port(|ends, port| !ends.listeners.keys().any(|at| at.port() == port))
+    }
+
+    /// Takes ports for so many connections that are over already; `false` if there is none.
+    pub fn skip_ports(&mut self, times: u64) -> bool {
+        let given = |at: &SocketAddr| at.port().checked_sub(PORT_FIRST).filter(|it| *it < PORTS);
+        let bound: BTreeSet<u16> = self.listeners.keys().filter_map(given).collect();
+        let free = u64::from(PORTS) - bound.len() as u64;
+        if bound.is_empty() {
+            self.next_port = ((u64::from(self.next_port) + times % free) % free) as u16;
+            return true;
+        }
+        // All the free ones, one after the other, lead back to where it began.
+        let rounds = times.saturating_sub(1).checked_div(free);
+        let Some(rest) = rounds.map(|rounds| times - rounds * free) else { return false };
+        (0..rest).all(|_| self.skip_port().is_some())
     }
 
     /// The next free port.
@@ -155,6 +186,8 @@ impl Network {
         let mut out = Vec::new();
         let tcp = Tcp::connect(local, to, call.now, &mut out);
         let flow = self.new_flow();
+        let chance = self.namespaces.get(&ns).map_or(0, |space| space.netfilter.chance());
+        self.recordings.begin(flow, chance);
         let id = self.insert(ns, SocketKind::Tcp(Box::new(tcp)), flow, call.cause);
         if let Some(space) = self.namespaces.get_mut(&ns) {
             space.endpoints.connections.insert((local, to), id);
@@ -195,6 +228,7 @@ impl Network {
         let id = self.insert(ns, SocketKind::Listener(listener), FlowId(0), CauseId::ROOT);
         if let Some(space) = self.namespaces.get_mut(&ns) {
             space.endpoints.listeners.insert(at, id);
+            space.generation += 1;
         }
         Ok(id)
     }
@@ -422,7 +456,13 @@ impl Network {
     ) -> SockId {
         self.last_socket += 1;
         let id = SockId(self.last_socket);
-        self.sockets.insert(id, Socket { ns, kind, flow, cause, timer: None });
+        let is_client = matches!(&kind, SocketKind::Tcp(tcp) if tcp.state == State::SynSent);
+        let outlook = Outlook::default();
+        self.sockets.insert(id, Socket { ns, kind, flow, cause, timer: None, is_client, outlook });
+        if let Some(recording) = self.recordings.get_mut(flow) {
+            recording.sockets += 1;
+            recording.opened += 1;
+        }
         if let Some(space) = self.namespaces.get_mut(&ns) {
             space.sockets.insert(id);
         }
@@ -439,10 +479,17 @@ impl Network {
     /// Takes a socket out of all tables.
     pub(crate) fn forget(&mut self, id: SockId) {
         let Some(socket) = self.sockets.remove(&id) else { return };
+        self.drop_timer(id, socket.timer);
+        if let Some(recording) = self.recordings.get_mut(socket.flow) {
+            recording.sockets = recording.sockets.saturating_sub(1);
+        }
         let Some(space) = self.namespaces.get_mut(&socket.ns) else { return };
         space.sockets.remove(&id);
         match socket.kind {
-            SocketKind::Listener(listener) => drop(space.endpoints.listeners.remove(&listener.at)),
+            SocketKind::Listener(listener) => {
+                space.endpoints.listeners.remove(&listener.at);
+                space.generation += 1;
+            }
             SocketKind::Udp(udp) => drop(space.endpoints.datagrams.remove(&udp.local)),
             SocketKind::Ping(ping) => drop(space.endpoints.pings.remove(&ping.id)),
             SocketKind::Tcp(tcp) => {
@@ -461,13 +508,12 @@ impl Network {
         let (ns, flow, cause) = (socket.ns, socket.flow, socket.cause);
         let (local, remote) = (tcp.local, tcp.remote);
         let over = tcp.is_over() && tcp.orphan;
-        let deadline = tcp.deadline.filter(|deadline| socket.timer.is_none_or(|t| t > *deadline));
-        if let Some(deadline) = deadline {
-            socket.timer = Some(deadline);
+        let later = |deadline: &Time| socket.timer.is_none_or(|(at, _)| at > *deadline);
+        if let Some(deadline) = tcp.deadline.filter(later) {
             self.set_timer(deadline, id);
         }
         for segment in out {
-            self.emit(ns, packet(local, remote, Payload::Tcp(segment), flow, cause));
+            self.send_of(id, ns, packet(local, remote, Payload::Tcp(segment), flow, cause));
         }
         if over {
             self.forget(id);
@@ -492,7 +538,8 @@ pub(crate) fn packet(
     cause: CauseId,
 ) -> Packet {
     let tracked = crate::conntrack::Tracked::Not;
-    Packet { src, dst, ttl: TTL, payload, mark: 0, tracked, trace: TraceId(0), flow, cause }
+    let (trace, trail) = (TraceId(0), Trail::default());
+    Packet { src, dst, ttl: TTL, payload, mark: 0, tracked, trace, flow, cause, trail, log: None }
 }
 
 fn socket_info(id: SockId, socket: &Socket) -> SocketInfo {

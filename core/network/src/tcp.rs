@@ -129,6 +129,11 @@ impl Tcp {
         self.state == State::Closed
     }
 
+    /// Whether something was sent again.
+    pub fn has_retried(&self) -> bool {
+        self.retries > 0
+    }
+
     /// As `ss` and `netstat` name the state.
     pub fn state_name(&self) -> &'static str {
         let fin_acknowledged = self.fin.is_some_and(|fin| self.una > fin);

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Names a packet; later packets have greater numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -304,10 +305,106 @@ pub enum Drop {
 /// The latest traces, oldest first, at most [`limits::TRACES_MAX`].
 #[derive(Clone, Debug)]
 pub(crate) struct Traces {
-    ring: VecDeque<Arc<Trace>>,
+    ring: VecDeque<Record>,
     last: u64,
     /// Whether ways are written down, which takes longer than the ways themselves.
     on: bool,
+}
+
+/// What is kept of a packet's way.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are of the large one, and made for each packet"
+)]
+enum Record {
+    /// It was written down hop by hop.
+    Written(Arc<Trace>),
+    /// It is one that was known: the hops are made when somebody looks.
+    Known(Known),
+}
+
+/// The way of a packet that went as others before it.
+#[derive(Clone, Debug)]
+struct Known {
+    /// All but the hops.
+    trace: Trace,
+    way: KnownHops,
+}
+
+/// The hops of packets that go alike, each with the time since the packet was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownHops {
+    pub hops: Arc<[Hop]>,
+    /// The client's port takes the place of the one that is written there.
+    pub port: Option<ClientPort>,
+}
+
+/// The port by which the connections of a client differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientPort {
+    /// Packets come from it, not to it.
+    pub sends: bool,
+    pub number: u16,
+}
+
+impl ClientPort {
+    /// The port on a packet that the client sends, or receives.
+    pub fn of(packet: &Packet, sends: bool) -> Self {
+        let client = if sends { packet.src } else { packet.dst };
+        ClientPort { sends, number: client.port() }
+    }
+
+    pub fn put(self, addresses: Addresses) -> Addresses {
+        let Addresses { mut src, mut dst } = addresses;
+        if self.sends { &mut src } else { &mut dst }.set_port(self.number);
+        Addresses { src, dst }
+    }
+}
+
+impl KnownHops {
+    /// The first hops of a packet that was sent at `sent`.
+    fn write(&self, sent: Time, count: usize) -> Vec<Hop> {
+        let moved = |at: Addresses| self.port.map_or(at, |port| port.put(at));
+        let hop = |hop: &Hop| Hop {
+            at: sent + hop.at.since(Time::ZERO),
+            before: moved(hop.before),
+            after: moved(hop.after),
+            ..hop.clone()
+        };
+        self.hops.iter().take(count).map(hop).collect()
+    }
+
+    /// How many hops a packet has behind it so long after it was sent.
+    fn passed(&self, after: Duration) -> usize {
+        self.hops.iter().take_while(|hop| hop.at.since(Time::ZERO) <= after).count()
+    }
+}
+
+impl Known {
+    fn write(&self, count: usize) -> Trace {
+        Trace { hops: self.way.write(self.trace.at, count), ..self.trace.clone() }
+    }
+}
+
+impl Record {
+    fn id(&self) -> u64 {
+        match self {
+            Record::Written(trace) => trace.id.0,
+            Record::Known(known) => known.trace.id.0,
+        }
+    }
+
+    /// The trace as it is at this moment.
+    fn read(&self, now: Time) -> Arc<Trace> {
+        match self {
+            Record::Written(trace) => Arc::clone(trace),
+            Record::Known(known) => Arc::new(known.write(match known.trace.outcome {
+                Outcome::Travelling => known.way.passed(now.since(known.trace.at)),
+                _ => usize::MAX,
+            })),
+        }
+    }
 }
 
 impl Default for Traces {
@@ -322,31 +419,40 @@ const HOPS_USUAL: usize = 16;
 impl Traces {
     /// Starts the trace of a packet and numbers the packet.
     pub fn begin(&mut self, at: Time, packet: &mut Packet) {
-        self.last += 1;
-        packet.trace = TraceId(self.last);
+        self.number(packet);
         if !self.on {
             return;
         }
-        let (content, text) = content(packet);
         // The room of the trace that is forgotten is the new one's.
-        let full = self.ring.len() == limits::TRACES_MAX;
-        let oldest = full.then(|| self.ring.pop_front()).flatten().and_then(Arc::into_inner);
-        let mut hops = oldest.map(|trace| trace.hops).unwrap_or_default();
+        let mut hops = match self.make_room() {
+            Some(Record::Written(oldest)) => Arc::into_inner(oldest).map(|trace| trace.hops),
+            _ => None,
+        }
+        .unwrap_or_default();
         hops.clear();
         hops.reserve(HOPS_USUAL);
-        self.ring.push_back(Arc::new(Trace {
-            id: packet.trace,
-            flow: packet.flow,
-            cause: packet.cause,
-            at,
-            protocol: packet.protocol(),
-            src: packet.src,
-            dst: packet.dst,
-            content,
-            text,
-            hops,
-            outcome: Outcome::Travelling,
-        }));
+        self.ring.push_back(Record::Written(Arc::new(begun(at, packet, hops))));
+    }
+
+    /// Starts the trace of a packet that goes a known way, and numbers it.
+    pub fn begin_known(&mut self, at: Time, packet: &mut Packet, way: impl FnOnce() -> KnownHops) {
+        self.number(packet);
+        if self.on {
+            self.make_room();
+            let trace = begun(at, packet, Vec::new());
+            self.ring.push_back(Record::Known(Known { trace, way: way() }));
+        }
+    }
+
+    fn number(&mut self, packet: &mut Packet) {
+        self.last += 1;
+        packet.trace = TraceId(self.last);
+    }
+
+    /// Forgets the oldest trace if there is no room for one more.
+    fn make_room(&mut self) -> Option<Record> {
+        let full = self.ring.len() == limits::TRACES_MAX;
+        full.then(|| self.ring.pop_front()).flatten()
     }
 
     /// Writes ways down from now on, or does not. Packets are numbered all the same.
@@ -358,39 +464,82 @@ impl Traces {
         self.on = on;
     }
 
+    /// So many packets were sent whose ways nobody asks for.
+    pub fn skip(&mut self, packets: u64) {
+        self.last += packets;
+    }
+
+    /// Tells of a packet whose way is known to its end.
+    pub fn tell(&mut self, trace: Trace) {
+        self.last += 1;
+        self.make_room();
+        self.ring.push_back(Record::Written(Arc::new(Trace { id: TraceId(self.last), ..trace })));
+    }
+
     /// Whether ways are written down.
     pub fn is_on(&self) -> bool {
         self.on
     }
 
-    fn get_mut(&mut self, id: TraceId) -> Option<&mut Trace> {
-        let first = self.ring.front()?.id.0;
+    fn get_mut(&mut self, id: TraceId) -> Option<&mut Record> {
+        let first = self.ring.front()?.id();
         let index = usize::try_from(id.0.checked_sub(first)?).ok()?;
-        self.ring.get_mut(index).map(Arc::make_mut)
+        self.ring.get_mut(index)
+    }
+
+    /// A packet leaves its known way after so many hops.
+    pub fn leave(&mut self, id: TraceId, hops: usize) {
+        let Some(record) = self.get_mut(id) else { return };
+        if let Record::Known(known) = &*record {
+            *record = Record::Written(Arc::new(known.write(hops)));
+        }
     }
 
     pub fn hop(&mut self, id: TraceId, hop: Hop) {
-        if let Some(trace) = self.get_mut(id)
-            && trace.hops.len() < limits::HOPS_MAX
-        {
-            trace.hops.push(hop);
+        if let Some(Record::Written(trace)) = self.get_mut(id) {
+            let trace = Arc::make_mut(trace);
+            if trace.hops.len() < limits::HOPS_MAX {
+                trace.hops.push(hop);
+            }
         }
     }
 
     pub fn end(&mut self, id: TraceId, outcome: Outcome) {
-        if let Some(trace) = self.get_mut(id) {
-            trace.outcome = outcome;
+        match self.get_mut(id) {
+            Some(Record::Written(trace)) => Arc::make_mut(trace).outcome = outcome,
+            Some(Record::Known(known)) => known.trace.outcome = outcome,
+            None => {}
         }
     }
 
-    pub fn after(&self, id: TraceId) -> impl Iterator<Item = &Trace> {
-        let first = self.ring.front().map_or(0, |trace| trace.id.0);
+    /// The traces after that one, as they are at the moment `now`.
+    pub fn after(&self, id: TraceId, now: Time) -> impl Iterator<Item = Arc<Trace>> {
+        let first = self.ring.front().map_or(0, Record::id);
         let skip = usize::try_from(id.0.saturating_add(1).saturating_sub(first));
-        self.ring.iter().skip(skip.unwrap_or(usize::MAX)).map(Arc::as_ref)
+        let rest = self.ring.iter().skip(skip.unwrap_or(usize::MAX));
+        rest.map(move |record| record.read(now))
     }
 
     pub fn last(&self) -> TraceId {
         TraceId(self.last)
+    }
+}
+
+/// The trace of a packet that was just sent.
+pub(crate) fn begun(at: Time, packet: &Packet, hops: Vec<Hop>) -> Trace {
+    let (content, text) = content(packet);
+    Trace {
+        id: packet.trace,
+        flow: packet.flow,
+        cause: packet.cause,
+        at,
+        protocol: packet.protocol(),
+        src: packet.src,
+        dst: packet.dst,
+        content,
+        text,
+        hops,
+        outcome: Outcome::Travelling,
     }
 }
 

@@ -2,132 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod lab;
+
+use lab::{Lab, at, lab, service};
 use naru_network::*;
-use naru_sim::{CauseId, Rng, Time};
+use naru_sim::{CauseId, Time};
 use std::net::{IpAddr, SocketAddr};
-
-struct Lab {
-    net: Network,
-    now: Time,
-    switch: NsId,
-    hosts: [NsId; 2],
-    /// 10.244.1.2, 10.244.1.3 on the first host; 10.244.2.2, 10.244.2.3 on the second.
-    pods: [[NsId; 2]; 2],
-}
-
-fn at(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
-fn lab(seed: u64) -> Lab {
-    let mut net = Network::new(Rng::new(seed));
-    let switch = net.add_namespace("switch");
-    net.add_bridge(switch, "br0").unwrap();
-    let hosts = [1, 2].map(|host| {
-        let ns = net.add_namespace(&format!("host{host}"));
-        let port = format!("port{host}");
-        net.add_veth((switch, &port), (ns, "eth0"), Link::LAN).unwrap();
-        net.set_master(switch, &port, "br0").unwrap();
-        net.add_address(ns, "eth0", format!("172.18.0.{}/16", host + 1).parse().unwrap()).unwrap();
-        net.add_bridge(ns, "cni0").unwrap();
-        net.add_address(ns, "cni0", format!("10.244.{host}.1/24").parse().unwrap()).unwrap();
-        let other = 3 - host;
-        let via: IpAddr = format!("172.18.0.{}", other + 1).parse().unwrap();
-        let to = format!("10.244.{other}.0/24").parse().unwrap();
-        net.add_route(ns, Route { to, via: Some(via), dev: "eth0".into(), src: None }).unwrap();
-        let via = Some("172.18.0.1".parse().unwrap());
-        let default = "0.0.0.0/0".parse().unwrap();
-        net.add_route(ns, Route { to: default, via, dev: "eth0".into(), src: None }).unwrap();
-        ns
-    });
-    let pods = [0, 1].map(|host| {
-        [2, 3].map(|pod| {
-            let ns = net.add_namespace(&format!("pod{}{pod}", host + 1));
-            let veth = format!("veth{pod}");
-            net.add_veth((hosts[host], &veth), (ns, "eth0"), Link::LOCAL).unwrap();
-            net.set_master(hosts[host], &veth, "cni0").unwrap();
-            let ip = format!("10.244.{}.{pod}/24", host + 1);
-            net.add_address(ns, "eth0", ip.parse().unwrap()).unwrap();
-            let via = Some(format!("10.244.{}.1", host + 1).parse().unwrap());
-            let to = "0.0.0.0/0".parse().unwrap();
-            net.add_route(ns, Route { to, via, dev: "eth0".into(), src: None }).unwrap();
-            net.set_forwarding(ns, false).unwrap();
-            ns
-        })
-    });
-    Lab { net, now: Time::ZERO, switch, hosts, pods }
-}
-
-/// A service at 10.96.0.7:80 with these pods' port 8080, as kube-proxy writes it.
-fn service(lab: &mut Lab, backends: &[&str]) {
-    let mut text = String::from(
-        "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n:KUBE-POSTROUTING - [0:0]\n\
-         :KUBE-SVC-X - [0:0]\n\
-         -A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
-         -A OUTPUT -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n\
-         -A POSTROUTING -j KUBE-POSTROUTING\n\
-         -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n\
-         -A KUBE-POSTROUTING -j MARK --xor-mark 0x4000\n\
-         -A KUBE-POSTROUTING -j MASQUERADE --random-fully\n\
-         -A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n\
-         -A KUBE-SERVICES -d 10.96.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-X\n\
-         -A KUBE-SVC-X ! -s 10.244.0.0/16 -d 10.96.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ\n",
-    );
-    for (index, ip) in backends.iter().enumerate() {
-        let left = backends.len() - index;
-        let random = match left {
-            1 => String::new(),
-            left => {
-                format!("-m statistic --mode random --probability {:.10} ", 1.0 / left as f64)
-            }
-        };
-        text += &format!(
-            ":KUBE-SEP-{index} - [0:0]\n-A KUBE-SVC-X {random}-j KUBE-SEP-{index}\n\
-             -A KUBE-SEP-{index} -s {ip}/32 -j KUBE-MARK-MASQ\n\
-             -A KUBE-SEP-{index} -p tcp -m tcp -j DNAT --to-destination {ip}:8080\n"
-        );
-    }
-    text += "COMMIT\n";
-    for host in lab.hosts {
-        lab.net.netfilter(host).unwrap().restore(&text, true).unwrap();
-    }
-}
-
-impl Lab {
-    fn call(&self) -> Call {
-        Call { now: self.now, cause: CauseId(9) }
-    }
-
-    fn run(&mut self, millis: u64) {
-        self.now = Time::from_micros(self.now.as_micros() + millis * 1_000);
-        self.net.advance(self.now);
-    }
-
-    fn connect(&mut self, from: NsId, to: &str) -> SockId {
-        let call = self.call();
-        self.net.tcp_connect(from, at(to), call).unwrap()
-    }
-
-    fn listen_everywhere(&mut self) -> Vec<SockId> {
-        let pods: Vec<NsId> = self.pods.iter().flatten().copied().collect();
-        pods.iter().map(|pod| self.net.tcp_listen(*pod, at("0.0.0.0:8080")).unwrap()).collect()
-    }
-
-    /// Sends `text` from one socket and reads it at another.
-    fn pass(&mut self, from: SockId, to: SockId, text: &str) {
-        let call = self.call();
-        assert_eq!(self.net.send(from, text.as_bytes(), call), Ok(text.len()));
-        self.run(10);
-        let call = self.call();
-        assert_eq!(self.net.recv(to, 1_000, call), Ok(text.as_bytes().to_vec()));
-    }
-
-    fn fate_of_last(&self, content: &str) -> Outcome {
-        let traces = self.net.traces_after(TraceId(0));
-        let found = traces.filter(|trace| trace.content.to_string().contains(content)).last();
-        found.unwrap().outcome
-    }
-}
+use std::sync::Arc;
 
 #[test]
 fn pod_to_pod_on_the_other_host_keeps_its_address() {
@@ -167,8 +48,8 @@ fn service_to_a_pod_on_the_other_host_with_every_hop_traced() {
     lab.pass(client, server, "GET / HTTP/1.1\r\n");
     lab.pass(server, client, "HTTP/1.1 200 OK\r\n");
 
-    let traces: Vec<&Trace> = lab.net.traces_after(TraceId(0)).collect();
-    let (syn, syn_ack) = (traces[0], traces[1]);
+    let traces: Vec<Arc<Trace>> = lab.net.traces_after(TraceId(0)).collect();
+    let (syn, syn_ack) = (&traces[0], &traces[1]);
     assert_eq!(syn.flow, syn_ack.flow);
     assert_eq!((syn.cause, syn_ack.cause), (CauseId(9), CauseId(9)));
     assert!(traces.iter().any(|trace| trace.text.as_deref() == Some("GET / HTTP/1.1")));
@@ -455,9 +336,12 @@ fn traces_tell_what_dns_says() {
         let call = lab.call();
         lab.net.udp_send(server, from, &reply.encode(), call).unwrap();
     }
-    let texts: Vec<&str> =
-        lab.net.traces_after(TraceId(0)).filter_map(|trace| trace.text.as_deref()).collect();
-    assert_eq!(texts, ["A? web.default", "A 10.96.0.7", "NXDOMAIN"]);
+    let texts: Vec<Arc<str>> =
+        lab.net.traces_after(TraceId(0)).filter_map(|trace| trace.text.clone()).collect();
+    assert_eq!(
+        texts.iter().map(|text| &**text).collect::<Vec<_>>(),
+        ["A? web.default", "A 10.96.0.7", "NXDOMAIN"]
+    );
 }
 
 #[test]
@@ -562,4 +446,150 @@ fn a_copy_goes_the_same_way() {
     assert_eq!(ways(&lab.net), ways(&copy));
     assert!(ways(&copy).len() >= 3);
     assert_eq!(lab.net.namespace_name(lab.switch), Some("switch"));
+}
+
+/// Asks a pod of the first host over a connection of its own, to the end.
+fn ask(lab: &mut Lab, listener: SockId) {
+    let client = lab.connect(lab.hosts[0], "10.244.1.2:8080");
+    lab.run(10);
+    let (server, _) = lab.net.accept(listener).unwrap();
+    lab.pass(client, server, "hello");
+    lab.pass(server, client, "how do you do");
+    let call = lab.call();
+    lab.net.close(server, call);
+    lab.net.close(client, call);
+    lab.run(10);
+}
+
+/// All that was written down of packets after one: when, from where to where, and by which hops.
+fn told(lab: &Lab, after: TraceId) -> Vec<String> {
+    let hop = |hop: &Hop| format!("{:?} {} {} {:?}", hop.at, hop.iface, hop.stage, hop.after);
+    lab.net
+        .traces_after(after)
+        .map(|trace| {
+            let hops: Vec<String> = trace.hops.iter().map(hop).collect();
+            let (at, content, id) = (trace.at, trace.content, trace.id);
+            let way = (trace.src, trace.dst, trace.outcome);
+            format!("{id:?} {at:?} {content} {way:?} {hops:?}")
+        })
+        .collect()
+}
+
+#[test]
+fn a_repeated_conversation_leaves_what_another_one_would() {
+    let mut lab = lab(1);
+    service(&mut lab, &["10.244.2.2"]);
+    let listener = lab.listen_everywhere()[0];
+    let (host, pod) = (lab.hosts[0], lab.pods[0][0]);
+    lab.net.rehearse(true);
+    ask(&mut lab, listener);
+    let flow = lab.net.rehearsing().unwrap();
+    assert!(lab.net.is_rehearsed(flow));
+    let rehearsal = lab.net.rehearsed(flow, host, pod).unwrap();
+    lab.run(1_000);
+    let after = lab.net.last_trace();
+    let at = lab.now;
+    let mut again = Lab { net: lab.net.clone(), ..lab };
+    ask(&mut lab, listener);
+    again.run(30);
+    let now = again.now;
+    again.net.repeat(&rehearsal, at, now);
+    assert!(!told(&lab, after).is_empty());
+    assert_eq!(told(&again, after), told(&lab, after));
+    assert_eq!(again.net.next_port(host), lab.net.next_port(host));
+    let entries = |lab: &mut Lab| -> Vec<String> {
+        lab.net.conntrack(host).map(|entry| format!("{entry:?}")).collect()
+    };
+    assert_eq!(entries(&mut again), entries(&mut lab));
+    assert_eq!(entries(&mut again).len(), 2);
+}
+
+#[test]
+fn conversations_counted_together_leave_what_they_would_one_by_one() {
+    let mut lab = lab(1);
+    service(&mut lab, &["10.244.2.2"]);
+    let listener = lab.listen_everywhere()[0];
+    let (host, pod) = (lab.hosts[0], lab.pods[0][0]);
+    // One port of those that are given out is taken.
+    let port = 32_768 + (lab.net.next_port(host) + 40) % 28_232;
+    lab.net.tcp_listen(host, SocketAddr::new("0.0.0.0".parse().unwrap(), port)).unwrap();
+    lab.net.rehearse(true);
+    ask(&mut lab, listener);
+    let flow = lab.net.rehearsing().unwrap();
+    let rehearsal = lab.net.rehearsed(flow, host, pod).unwrap();
+    let begin = lab.now;
+    let second = std::time::Duration::from_secs(1);
+    for (seconds, tracing) in [(1, false), (90, false), (90, true), (40_000, false)] {
+        let mut one_by_one = Lab { net: lab.net.clone(), ..lab };
+        one_by_one.net.set_tracing(tracing);
+        let mut together = one_by_one.net.clone();
+        let now = begin + second * seconds;
+        let [a, b] = [(second, 0), (second * 3, 500)].map(|(period, after)| Series {
+            of: &rehearsal,
+            first: begin + std::time::Duration::from_millis(after),
+            period,
+            times: u64::from(seconds) / period.as_secs(),
+        });
+        let moments = |it: &Series<'_>| -> Vec<Time> {
+            (0..it.times).map(|n| it.first + it.period * n as u32).collect()
+        };
+        let mut all = moments(&a);
+        all.extend(moments(&b));
+        all.sort();
+        for at in all {
+            one_by_one.net.repeat(&rehearsal, at, now);
+        }
+        together.repeat_series(host, &[a, b], now);
+        let left = |net: &mut Network| {
+            net.advance(now);
+            let entries: Vec<String> = net.conntrack(host).map(|it| format!("{it:?}")).collect();
+            let rules = net.netfilter(host).unwrap().save(None, true);
+            let traces: Vec<String> =
+                net.traces_after(TraceId(0)).map(|trace| format!("{trace:?}")).collect();
+            (entries, rules, net.next_port(host), net.last_trace(), traces)
+        };
+        let (wanted, found) = (left(&mut one_by_one.net), left(&mut together));
+        assert_eq!(found, wanted, "{seconds} s");
+        assert!(!found.0.is_empty());
+    }
+}
+
+#[test]
+fn what_chance_decides_is_not_repeated() {
+    let mut lab = lab(1);
+    service(&mut lab, &["10.244.1.2"]);
+    let listener = lab.listen_everywhere()[0];
+    let (host, pod) = (lab.hosts[0], lab.pods[0][0]);
+    let rule = "-A OUTPUT -p tcp -m statistic --mode random --probability 0.5 -j ACCEPT";
+    lab.net.netfilter(host).unwrap().command(netfilter::TableName::Filter, rule).unwrap();
+    lab.net.rehearse(true);
+    ask(&mut lab, listener);
+    let flow = lab.net.rehearsing().unwrap();
+    assert!(lab.net.rehearsed(flow, host, pod).is_none());
+}
+
+#[test]
+fn a_long_chain_is_walked_as_if_rule_by_rule() {
+    let mut lab = lab(1);
+    let host = lab.hosts[0];
+    let mut text = String::from("*filter\n");
+    for number in 0..40 {
+        text += &format!("-A OUTPUT -d 10.9.0.{number}/32 -j DROP\n");
+    }
+    // Before the one for this pod, behind it, and for all.
+    text += "-A OUTPUT -d 10.244.1.0/24 -p tcp --dport 81 -j DROP\n\
+             -A OUTPUT -d 10.244.1.2/32 -p tcp --dport 82 -j ACCEPT\n\
+             -A OUTPUT -p tcp --dport 82 -j DROP\nCOMMIT\n";
+    lab.net.netfilter(host).unwrap().restore(&text, true).unwrap();
+    for (to, outcome) in [
+        ("10.9.0.7:80", Outcome::Dropped(Drop::Filtered)),
+        ("10.244.1.2:81", Outcome::Dropped(Drop::Filtered)),
+        ("10.244.1.2:82", Outcome::Dropped(Drop::NoSocket)),
+        ("10.244.1.3:82", Outcome::Dropped(Drop::Filtered)),
+    ] {
+        let (after, call) = (lab.net.last_trace(), lab.call());
+        lab.net.tcp_connect(host, at(to), call).unwrap();
+        lab.run(10);
+        assert_eq!(lab.net.traces_after(after).next().unwrap().outcome, outcome, "{to}");
+    }
 }

@@ -4,31 +4,38 @@
 //! Upstream: `projectcalico/calico`, `cni-plugin`, `confd` (BIRD) and `felix`, as `calico.yaml` sets
 //! them up (`CALICO_IPV4POOL_IPIP: Always`). A node's block is here the first of its pod range.
 
-use crate::flannel::{is_up, tell_up};
-use crate::kindnet::{HostRoutes, internal_ip, moved, pod_range, set_routes};
+use crate::calico_datastore;
+use crate::kindnet::{HostRoutes, moved, pod_range};
+use crate::masquerade;
+use crate::overlay::Overlay;
 use k8s_openapi::api::core::v1::Node;
 use naru_api::{Key, Object, WatchEvent};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
 use naru_network::{IpNet, Tunnel};
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-/// The tunnel's interface.
-const DEVICE: &str = "tunl0";
+const OVERLAY: Overlay = Overlay {
+    device: "tunl0",
+    tunnel: Tunnel::IpIp,
+    up: "CalicoIsUp",
+    message: "Calico is running on this node",
+    range: block,
+    next_hop: |_, host| host,
+};
 /// How many addresses a block has: 2^(32-26).
 const BLOCK_LENGTH: u8 = 26;
-const UP: &str = "CalicoIsUp";
 
 /// calico-node on one node.
 #[derive(Clone, Debug)]
 pub struct Calico {
     node_name: String,
+    /// Where all pods are.
+    pool: Option<IpNet>,
 }
 
 impl Calico {
     /// A daemon that has seen nothing yet.
-    pub fn new(node_name: &str) -> Self {
-        Calico { node_name: node_name.to_owned() }
+    pub fn new(node_name: &str, pool: Option<IpNet>) -> Self {
+        Calico { node_name: node_name.to_owned(), pool }
     }
 
     fn set_up(
@@ -38,16 +45,14 @@ impl Calico {
         world: &mut HostRoutes<'_>,
     ) -> Result<(), Error> {
         let Some(block) = block(own) else { return Ok(()) };
-        let interfaces = world.network.interfaces(world.host);
-        if !interfaces.iter().any(|interface| &*interface.name == DEVICE) {
-            let network = &mut world.network;
-            network
-                .add_tunnel(world.host, DEVICE, Tunnel::IpIp)
-                .and_then(|_| network.add_address(world.host, DEVICE, block.network().into()))
-                .map_err(|error| Error::Other(error.to_string()))?;
+        OVERLAY.lay(world, block)?;
+        if let Some(pool) = self.pool {
+            masquerade::calico(world.network, world.host, pool)?;
         }
         world.runtime.route_pods(&block.to_string());
-        tell_up(context, &self.node_name, UP, "Calico is running on this node")
+        let uid = own.metadata.uid.as_deref().unwrap_or_default();
+        calico_datastore::write(context, &self.node_name, uid, self.pool, block)?;
+        OVERLAY.tell_up(context, &self.node_name)
     }
 }
 
@@ -79,27 +84,10 @@ impl Reconcile<HostRoutes<'_>> for Calico {
         context: &mut Context<'_>,
         world: &mut HostRoutes<'_>,
     ) -> Result<Action, Error> {
-        let own = Key::new("", self.node_name.as_str());
-        if let Some(node) = context.cache.arc::<Node>(&own)
-            && (*key == own || !is_up(&node, UP))
-        {
+        if let Some(node) = OVERLAY.to_set_up(context.cache, key, &self.node_name) {
             self.set_up(&node, context, world)?;
         }
-        let interfaces = world.network.interfaces(world.host);
-        if !interfaces.iter().any(|interface| &*interface.name == DEVICE) {
-            return Ok(Action::await_change());
-        }
-        let others = context.cache.list::<Node>("");
-        let others = others.filter(|node| node.metadata.name.as_ref() != Some(&self.node_name));
-        let wanted: Vec<(IpNet, IpAddr)> =
-            others.filter_map(|node| Some((block(node)?, internal_ip(node)?))).collect();
-        let remotes: BTreeMap<IpAddr, IpAddr> =
-            wanted.iter().map(|(_, host)| (*host, *host)).collect();
-        world
-            .network
-            .set_tunnel_remotes(world.host, DEVICE, remotes)
-            .and_then(|()| set_routes(world.network, world.host, &wanted, Some(DEVICE)))
-            .map_err(|error| Error::Other(error.to_string()))?;
+        OVERLAY.lead(context.cache, &self.node_name, world)?;
         Ok(Action::await_change())
     }
 }

@@ -35,6 +35,8 @@ pub struct NodeConfig {
     pub image_bytes_per_second: u64,
     /// The address of the service `kube-dns`.
     pub cluster_dns: Ipv4Addr,
+    /// The name server that the machine itself asks.
+    pub resolver: Ipv4Addr,
     /// The end of services' names: `cluster.local`.
     pub cluster_domain: String,
     /// `spec.providerID`: `kind://docker/kind/worker`; "" for none.
@@ -90,6 +92,7 @@ impl Default for NodeConfig {
             disk_bytes: 64 << 30,
             image_bytes_per_second: 100_000_000,
             cluster_dns: Ipv4Addr::new(10, 96, 0, 10),
+            resolver: Ipv4Addr::new(172, 18, 0, 1),
             cluster_domain: "cluster.local".to_owned(),
             provider_id: String::new(),
             labels: BTreeMap::new(),

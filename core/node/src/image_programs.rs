@@ -12,6 +12,7 @@ const BUSYBOX: &[&str] = &[
     "cat",
     "chmod",
     "chown",
+    "chroot",
     "clear",
     "cmp",
     "cp",
@@ -43,6 +44,7 @@ const BUSYBOX: &[&str] = &[
     "ls",
     "md5sum",
     "mkdir",
+    "mknod",
     "mktemp",
     "more",
     "mount",
@@ -108,6 +110,7 @@ const COREUTILS: &[&str] = &[
     "cat",
     "chmod",
     "chown",
+    "chroot",
     "clear",
     "cmp",
     "cp",
@@ -134,6 +137,7 @@ const COREUTILS: &[&str] = &[
     "ls",
     "md5sum",
     "mkdir",
+    "mknod",
     "mktemp",
     "more",
     "mount",
@@ -181,7 +185,7 @@ const NETTOOLS: &[&str] =
 
 /// What the administrator of a network brings along besides.
 const NETADMIN: &[&str] =
-    &["conntrack", "iptables", "iptables-restore", "iptables-save", "tcpdump"];
+    &["capsh", "conntrack", "iptables", "iptables-restore", "iptables-save", "tcpdump"];
 
 /// The files of a set, each with the name of its program; empty for a name that is no set.
 /// A program that the shell does not have is left out, so that calling it says that it is not
@@ -201,6 +205,9 @@ pub fn set(name: &str) -> impl Iterator<Item = (String, &'static str)> {
     let program = move |name: &'static str| match (shell, name) {
         (shell, "sh") => shell,
         ("ash", "ip") => "busybox ip",
+        ("ash", "mount") => "busybox mount",
+        ("ash", "nc") => "busybox nc",
+        ("ash", "nslookup") => "busybox nslookup",
         ("ash", "ping") => "busybox ping",
         ("ash", "ps") => "busybox ps",
         (_, name) => name,

@@ -17,6 +17,8 @@ const RESOLVE_JITTER: Duration = Duration::from_millis(400);
 #[derive(Clone, Debug, Default)]
 pub struct ImageStore {
     names: BTreeMap<String, Arc<Image>>,
+    /// How many images these are.
+    count: usize,
     /// Digests of the layers that are here or on their way.
     layers: BTreeSet<String>,
 }
@@ -48,6 +50,8 @@ impl ImageStore {
     fn add_named(&mut self, name: String, image: Arc<Image>) {
         self.layers.extend(image.layers.iter().map(|layer| layer.digest.clone()));
         self.names.insert(name, image);
+        let digests = self.names.values().map(|image| image.config_digest.as_str());
+        self.count = digests.collect::<BTreeSet<_>>().len();
     }
 
     /// Begins a pull; tells how long it takes: what is neither here nor on its way comes at this
@@ -68,7 +72,7 @@ impl ImageStore {
 
     /// How many images there are.
     pub fn len(&self) -> usize {
-        self.names.values().map(|image| image.config_digest.as_str()).collect::<BTreeSet<_>>().len()
+        self.count
     }
 
     /// Whether there is none.

@@ -1,6 +1,7 @@
 //! The catalogue of images: what the registries of the simulated world hold.
 //!
-//! One repository is one file in `assets/images/`; `docs` of a field stand at [`Spec`].
+//! One repository is one file in `assets/images/`; `docs` of a field stand at [`Spec`]. A file is read
+//! when an image of it is first wanted.
 
 use crate::ImageRef;
 use crate::image_programs;
@@ -12,13 +13,24 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-/// The catalogue's files: name and text.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/images.rs"));
+/// The catalogue's files.
+const FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/images.rs"));
+
+/// A file of the catalogue.
+#[derive(Debug)]
+struct File {
+    /// The repository.
+    name: &'static str,
+    /// Whether the nodes of a new cluster have one of its versions already.
+    preloaded: bool,
+    /// Its text. By a function, so that a page needs no texts but those that it reads (xtask/split).
+    text: fn() -> &'static str,
+}
 
 /// Images that may stand one on another by `from`.
 const FROM_DEPTH_MAX: usize = 8;
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::read(FILES));
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::of(FILES));
 
 /// An image as a container runtime knows it.
 #[derive(Clone, Debug)]
@@ -93,7 +105,8 @@ impl Image {
 
     /// The images that the nodes of a new cluster have already, in order of their names.
     pub fn preloaded() -> impl Iterator<Item = Arc<Image>> {
-        CATALOGUE.images().filter(|image| image.preloaded).cloned()
+        let files = CATALOGUE.files.values().filter(|it| it.file.preloaded);
+        files.flat_map(|it| CATALOGUE.images_of(it)).filter(|image| image.preloaded).cloned()
     }
 
     /// Every image that there is.
@@ -146,6 +159,16 @@ impl Image {
         layers.any(|layer| layer.digest == digest)
     }
 
+    /// The image of the catalogue that this one stands on: the one with most of its lowest layers.
+    pub fn base(&self) -> Option<&'static Arc<Image>> {
+        let stands_on = |base: &Image| {
+            let below = self.layers.iter().zip(&base.layers);
+            base.layers.len() <= self.layers.len()
+                && below.into_iter().all(|(own, other)| own.digest == other.digest)
+        };
+        CATALOGUE.images().filter(|image| stands_on(image)).max_by_key(|image| image.layers.len())
+    }
+
     /// The image's files, as a container gets them.
     pub fn fs(&self) -> Vfs {
         self.fs.get_or_init(|| self.content.unpack()).clone()
@@ -194,16 +217,21 @@ impl Content {
     }
 }
 
-/// All repositories by name.
-#[derive(Debug, Default)]
+/// All files by the names of their repositories.
+#[derive(Debug)]
 struct Catalogue {
-    repositories: BTreeMap<String, Vec<Arc<Image>>>,
+    files: BTreeMap<&'static str, Repository>,
 }
 
-/// One file: a repository, what all its versions share, and its versions.
+/// A file, and what was read of it.
+#[derive(Debug)]
 struct Repository {
-    name: String,
-    versions: Vec<Spec>,
+    file: &'static File,
+    /// One for each version, as the file has it; none when it is malformed, as
+    /// [`tests::every_file_is_read`] sees.
+    versions: OnceLock<Vec<Spec>>,
+    /// The same with all that they stand on.
+    images: OnceLock<Vec<Arc<Image>>>,
 }
 
 /// One version of an image, as its file describes it. A version's own fields stand over those at
@@ -259,29 +287,36 @@ struct LayerSpec {
 }
 
 impl Catalogue {
-    /// Reads all files; one that is malformed is left out, as [`tests::every_file_is_read`] sees.
-    fn read(files: &[(&str, &str)]) -> Catalogue {
-        let repositories: Vec<Repository> =
-            files.iter().filter_map(|(_, text)| Repository::read(text).ok()).collect();
-        let mut catalogue = Catalogue::default();
-        for repository in &repositories {
-            let images = repository
-                .versions
-                .iter()
-                .filter_map(|spec| flatten(spec, &repositories, FROM_DEPTH_MAX))
-                .map(|spec| Arc::new(Image::new(&repository.name, spec)))
-                .collect();
-            catalogue.repositories.insert(repository.name.clone(), images);
-        }
-        catalogue
+    fn of(files: &'static [File]) -> Catalogue {
+        let repository =
+            |file| Repository { file, versions: OnceLock::new(), images: OnceLock::new() };
+        Catalogue { files: files.iter().map(|file| (file.name, repository(file))).collect() }
     }
 
+    /// Every image there is: all files are read.
     fn images(&self) -> impl Iterator<Item = &Arc<Image>> {
-        self.repositories.values().flatten()
+        self.files.values().flat_map(|repository| self.images_of(repository))
+    }
+
+    fn images_of<'c>(&'c self, repository: &'c Repository) -> &'c [Arc<Image>] {
+        repository.images.get_or_init(|| {
+            let whole =
+                repository.versions().iter().filter_map(|it| self.flatten(it, FROM_DEPTH_MAX));
+            whole.map(|spec| Arc::new(Image::new(repository.file.name, spec))).collect()
+        })
+    }
+
+    /// The spec with all it stands on; `None` when that is not there.
+    fn flatten(&self, spec: &Spec, depth: usize) -> Option<Spec> {
+        let Some(from) = &spec.from else { return Some(spec.clone()) };
+        let base = ImageRef::parse(from).ok()?;
+        let versions = self.files.get(base.repository().as_str())?.versions();
+        let below = versions.iter().find(|version| version.tags.contains(&base.tag))?;
+        Some(stack(self.flatten(below, depth.checked_sub(1)?)?, spec.clone()))
     }
 
     fn find(&self, name: &ImageRef) -> Result<Arc<Image>, RegistryError> {
-        let Some(images) = self.repositories.get(&name.repository()) else {
+        let Some(repository) = self.files.get(name.repository().as_str()) else {
             return Err(if is_registry(&name.registry) {
                 RegistryError::NoRepository
             } else {
@@ -295,7 +330,7 @@ impl Catalogue {
                 image.digest == name.digest
             }
         };
-        images.iter().find(wanted).cloned().ok_or(RegistryError::NoTag)
+        self.images_of(repository).iter().find(wanted).cloned().ok_or(RegistryError::NoTag)
     }
 }
 
@@ -315,21 +350,26 @@ fn is_registry(host: &str) -> bool {
 }
 
 impl Repository {
-    fn read(text: &str) -> Result<Repository, String> {
+    fn versions(&self) -> &[Spec] {
+        self.versions.get_or_init(|| Spec::read((self.file.text)()).unwrap_or_default())
+    }
+}
+
+impl Spec {
+    /// The versions that a file has.
+    fn read(text: &str) -> Result<Vec<Spec>, String> {
         let mut top: serde_yaml::Mapping =
             serde_yaml::from_str(text).map_err(|error| error.to_string())?;
         let versions = match top.remove("versions") {
             Some(Value::Sequence(versions)) => versions,
             _ => return Err("an image has versions".to_owned()),
         };
-        let name = top.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let shared = Value::Mapping(top);
-        let versions = versions
+        versions
             .into_iter()
             .map(|own| serde_yaml::from_value(overlay(shared.clone(), own)))
             .collect::<Result<Vec<Spec>, _>>()
-            .map_err(|error| format!("{name}: {error}"))?;
-        Ok(Repository { name, versions })
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -345,19 +385,6 @@ fn overlay(shared: Value, own: Value) -> Value {
         }
         (_, own) => own,
     }
-}
-
-/// The spec with all it stands on; `None` when that is not there.
-fn flatten(spec: &Spec, repositories: &[Repository], depth: usize) -> Option<Spec> {
-    let Some(from) = &spec.from else { return Some(spec.clone()) };
-    let base = ImageRef::parse(from).ok()?;
-    let base = repositories
-        .iter()
-        .find(|repository| repository.name == base.repository())?
-        .versions
-        .iter()
-        .find(|version| version.tags.contains(&base.tag))?;
-    Some(stack(flatten(base, repositories, depth.checked_sub(1)?)?, spec.clone()))
 }
 
 /// `top` built on `base`, as a Dockerfile's `FROM` does.
@@ -454,15 +481,15 @@ mod tests {
 
     #[test]
     fn every_file_is_read() {
-        for (file, text) in FILES {
-            let repository = Repository::read(text).map_err(|error| format!("{file}: {error}"));
-            let repository = repository.unwrap();
-            let parsed = ImageRef::parse(&repository.name).unwrap();
-            assert_eq!(parsed.repository(), repository.name, "{file}: the whole name");
-            for version in &repository.versions {
-                assert!(!version.tags.is_empty(), "{file}: a version without a tag");
-                let name = format!("{}:{}", repository.name, version.tags[0]);
-                assert!(find(&name).is_ok(), "{file}: {name} stands on nothing");
+        for File { name, preloaded, text } in FILES {
+            let versions = Spec::read(text()).map_err(|error| format!("{name}: {error}")).unwrap();
+            assert_eq!(ImageRef::parse(name).unwrap().repository(), *name, "the whole name");
+            assert_eq!(*preloaded, versions.iter().any(|version| version.preloaded), "{name}");
+            for version in &versions {
+                assert_eq!(version.name, *name);
+                assert!(!version.tags.is_empty(), "{name}: a version without a tag");
+                let tagged = format!("{name}:{}", version.tags[0]);
+                assert!(find(&tagged).is_ok(), "{tagged} stands on nothing");
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Upstream: `kindest/kindnetd`, `cmd/kindnetd/routes.go`.
 
+use crate::masquerade;
 use crate::runtime::Runtime;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -15,6 +16,8 @@ use std::net::IpAddr;
 #[derive(Clone, Debug)]
 pub struct Kindnet {
     node_name: String,
+    /// Where all pods are.
+    pods: Option<IpNet>,
     /// How many policies there are.
     policies: usize,
     /// The routes that it has made, by node.
@@ -36,8 +39,8 @@ pub struct HostRoutes<'a> {
 
 impl Kindnet {
     /// A daemon that has seen nothing yet.
-    pub fn new(node_name: &str) -> Self {
-        Kindnet { node_name: node_name.to_owned(), policies: 0, made: BTreeMap::new() }
+    pub fn new(node_name: &str, pods: Option<IpNet>) -> Self {
+        Kindnet { node_name: node_name.to_owned(), pods, policies: 0, made: BTreeMap::new() }
     }
 
     /// Whether there is a policy to enforce.
@@ -106,6 +109,9 @@ impl Kindnet {
         self.made = others.collect();
         let wanted: Vec<PodRoute> = self.made.values().copied().collect();
         set_pod_routes(world.network, world.host, &wanted).map_err(topology)?;
+        if let Some(pods) = self.pods {
+            masquerade::kindnet(world.network, world.host, pods)?;
+        }
         Ok(Action::await_change())
     }
 }

@@ -1,6 +1,7 @@
 //! A node: kubelet, container runtime, images, programs, volumes, kube-proxy.
 
 mod calico;
+mod calico_datastore;
 mod config;
 mod csi_drivers;
 mod disks;
@@ -15,8 +16,10 @@ mod kindnet;
 mod kubelet;
 pub mod limits;
 mod machine;
+mod masquerade;
 mod networkpolicy;
 mod node;
+mod overlay;
 mod pipe;
 mod plugins;
 mod portforward;
@@ -30,6 +33,7 @@ pub use config::{NodeConfig, NodeSoftware};
 pub use disks::{DiskId, Disks};
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, RegistryError};
+pub use kubelet::resource_metrics::{NodeUsage, PodUsage};
 pub use machine::Machine;
 pub use node::{Env, Node, NodeApi};
 pub use programs::programs;

@@ -1,16 +1,20 @@
-//! The machine under a node, as its administrator logs in to it: a shell, files, programs.
+//! The machine under a node, as its administrator logs in to it: a shell and programs, on the node's
+//! own files.
 
-use crate::runtime::{ExecIo, NamespaceStack};
+use crate::runtime::{ExecIo, NamespaceStack, Volumes};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
 use naru_shell::{
-    Errno, Kernel, NetStack, Outside, Pid, ProcessSpec, ProgramTable, Questions, SessionOutput,
-    SessionSpec, Stdio, Vfs, World, install_programs,
+    Errno, Facts, Kernel, Namespaces, NetStack, Outside, Pid, ProcessInfo, ProcessSpec,
+    ProgramTable, Questions, SessionOutput, SessionSpec, Signal, Stdio, Vfs, World,
+    install_programs,
 };
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A machine's processes and files. It is made when somebody logs in for the first time.
+/// A machine's processes. It is made when somebody logs in for the first time or wants to see its
+/// files.
 #[derive(Clone, Debug)]
 pub struct Machine {
     kernel: Kernel,
@@ -19,50 +23,69 @@ pub struct Machine {
     questions: Questions,
     woken: bool,
     due: Option<Time>,
+    /// The state of the node's files that it has seen.
+    files_seen: u64,
 }
 
 impl Machine {
     /// Sessions open at once.
     const SESSIONS_MAX: usize = 32;
 
-    /// A machine of this name, on which `programs` are installed beside the standard ones.
+    /// A machine of this name, whose programs are these.
     pub fn new(
         hostname: &str,
         programs: &'static dyn ProgramTable,
-        names: &[&str],
+        facts: Arc<Facts>,
         rng: &Rng,
-    ) -> Result<Self, Errno> {
-        let mut fs = Vfs::new();
-        install_programs(&mut fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
-        for name in names {
-            fs.install(&format!("/usr/bin/{name}"), name)?;
-        }
-        for folder in ["/root", "/etc/kubernetes/manifests", "/var/lib/kubelet", "/tmp"] {
-            fs.mkdir_all(folder)?;
-        }
-        fs.write("/etc/hostname", format!("{hostname}\n").as_bytes())?;
-        fs.write("/etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n")?;
-        fs.write("/etc/group", b"root:x:0:\n")?;
-        let mut kernel = Kernel::new(fs, programs, hostname);
+    ) -> Self {
+        let mut kernel = Kernel::new(Vfs::new(), programs, hostname);
         kernel.set_next_pid(800);
-        Ok(Machine {
+        kernel.show_proc(facts, Namespaces::default());
+        Machine {
             kernel,
             rng: rng.fork("machine"),
             sessions: BTreeMap::new(),
             questions: Questions::default(),
             woken: false,
             due: None,
-        })
+            files_seen: 0,
+        }
     }
 
-    /// Its files.
-    pub fn fs(&self) -> &Vfs {
-        self.kernel.fs()
+    /// Lays down what every machine of this name has: the standard programs and these, and who its
+    /// users are.
+    pub fn lay_files(fs: &mut Vfs, hostname: &str, names: &[&str]) -> Result<(), Errno> {
+        install_programs(fs, "/usr/bin", naru_shell::standard_program_names(), "bash")?;
+        for name in names {
+            fs.install(&format!("/usr/bin/{name}"), name)?;
+        }
+        for folder in ["/root", "/etc/kubernetes/manifests", "/var/lib/kubelet", "/tmp"] {
+            fs.mkdir_all(folder)?;
+        }
+        fs.install("/bin/bash", "bash")?;
+        fs.write("/etc/hostname", format!("{hostname}\n").as_bytes())?;
+        fs.write("/etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n")?;
+        fs.write("/etc/group", b"root:x:0:\n")
     }
 
-    /// Its files, to change as root.
-    pub fn fs_mut(&mut self) -> &mut Vfs {
-        self.kernel.fs_mut()
+    /// Shows its processes those of the node's containers.
+    pub(crate) fn see(&mut self, processes: Vec<ProcessInfo>) {
+        self.kernel.set_neighbours(processes);
+    }
+
+    /// Signals for those.
+    pub(crate) fn signals_out(&mut self) -> Vec<(Pid, Signal)> {
+        self.kernel.take_signals_out()
+    }
+
+    /// Gives its processes the newest of the node's files.
+    pub(crate) fn borrow_files(&mut self, volumes: &mut Volumes) {
+        volumes.lend_root(self.kernel.fs_mut(), &mut self.files_seen);
+    }
+
+    /// Hands on what its processes have made of them.
+    pub(crate) fn return_files(&mut self, volumes: &mut Volumes) {
+        volumes.take_back_root(self.kernel.fs(), &mut self.files_seen);
     }
 
     /// What its programs have asked.

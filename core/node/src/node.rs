@@ -1,11 +1,13 @@
 //! One machine of the cluster: its kubelet, its containers, its end of the network.
 
 use crate::kindnet::set_pod_routes;
-use crate::kubelet::{Kubelet, NodeWorld};
+use crate::kubelet::log_files::{self, LogFiles};
+use crate::kubelet::resource_metrics::{self, NodeUsage};
+use crate::kubelet::{Kubelet, NodeWorld, config_file};
 use crate::machine::Machine;
 use crate::plugins::NetworkPlugins;
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
-use crate::runtime::{Runtime, Volumes};
+use crate::runtime::{Container, ContainerId, Runtime};
 use crate::streams::{self, Streams};
 use crate::{Disks, NodeConfig};
 use ipnet::IpNet;
@@ -14,12 +16,16 @@ use naru_api::status::ApiResult;
 use naru_api::{ApiService, UserInfo, WatchId};
 use naru_client::{Controller, EventRecorder, EventStyle, Process};
 use naru_network::{Network, NsId, TopologyError};
-use naru_shell::{Errno, ProgramTable, Signal};
+use naru_shell::{Errno, ProgramTable, Signal, Vfs};
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// What is left of a node's memory that has been filled, in bytes: less than the kubelet wants to be
+/// free.
+const MEMORY_LEFT: u64 = 64 << 20;
 
 /// The API server as a node sees it: objects, watches, and the streams that it asks for.
 pub trait NodeApi: ApiService + KubeletStreams {}
@@ -54,6 +60,11 @@ pub struct Node {
     pulling_until: Time,
     /// Something came to the node's own sockets: answers to probes.
     host_woken: bool,
+    /// Somebody wants something of it, a stream, or something around it has changed.
+    called: bool,
+    /// The state of the node's own files in which manifests were looked for last.
+    manifests_seen: u64,
+    log_files: LogFiles,
 }
 
 impl fmt::Debug for Node {
@@ -84,6 +95,9 @@ impl Node {
             machine: None,
             pulling_until: Time::ZERO,
             host_woken: false,
+            called: false,
+            manifests_seen: 0,
+            log_files: LogFiles::default(),
             runtime,
             host,
             config,
@@ -118,9 +132,18 @@ impl Node {
 
     /// Starts the kubelet. kube-proxy and the network plugin start with their pods.
     pub fn start(&mut self, env: &mut Env<'_>) -> ApiResult<()> {
+        self.sync_chains(env.net);
         self.kubelet.start(env.api)?;
         self.kubelet_runs = true;
+        self.follow_manifests();
         Ok(())
+    }
+
+    fn sync_chains(&self, net: &mut Network) {
+        if let Some(rules) = net.netfilter(self.host) {
+            // There is room for a few rules: nobody was here before.
+            let _ = crate::kubelet::network::sync_chains(rules);
+        }
     }
 
     /// The watches that are open.
@@ -133,6 +156,12 @@ impl Node {
     /// the next delivery.
     pub fn deliver(&mut self, env: &mut Env<'_>) {
         self.kubelet.deliver(env.api);
+        let kubelet = self.kubelet.controller_mut().filter(|_| self.kubelet_runs);
+        let lease = kubelet.and_then(|kubelet| kubelet.lease_due(env.api as &mut dyn ApiService));
+        if let Some((at, key)) = lease {
+            self.kubelet.enqueue_at(at, key, CauseId::ROOT);
+        }
+        self.wake_up(env.now);
         self.proxy.deliver(env);
         self.plugins.deliver(env);
         self.runtime.wake_api_clients(env.now);
@@ -160,28 +189,42 @@ impl Node {
         self.runtime.wake_network(namespace)
     }
 
+    /// Lets it look at everything when it works next: streams are asked of it, or something has
+    /// changed around it.
+    pub fn call(&mut self) {
+        self.called = true;
+    }
+
     /// When there is work next; a moment that has passed means now.
     pub fn next_due(&self) -> Option<Time> {
-        let mut dues = vec![
+        let others = self.dues_beside_kubelet().into_iter().flatten().min();
+        let kubelet =
+            [self.kubelet.next_due(), self.kubelet.controller().and_then(Kubelet::next_probe)];
+        let kubelet = kubelet.into_iter().flatten().filter(|_| self.kubelet_runs);
+        kubelet.chain(others).min()
+    }
+
+    /// When there is work next that is not the kubelet's.
+    fn dues_beside_kubelet(&self) -> [Option<Time>; 7] {
+        [
+            self.called.then_some(Time::ZERO),
             self.proxy.next_due(),
             self.plugins.next_due(),
             self.runtime.next_due(),
             self.host_woken.then_some(Time::ZERO),
             self.streams.next_due(),
             self.machine.as_ref().and_then(|machine| machine.next_due()),
-        ];
-        if self.kubelet_runs {
-            dues.extend([
-                self.kubelet.next_due(),
-                self.kubelet.controller().and_then(Kubelet::next_probe),
-            ]);
-        }
-        dues.into_iter().flatten().min()
+        ]
     }
 
     /// Does everything that is due: the kubelet's reconciles, the daemons', the containers'
     /// processes, and the streams of clients.
     pub fn advance(&mut self, env: &mut Env<'_>) {
+        if self.does_routine(env) {
+            return;
+        }
+        self.called = false;
+        self.catch_up(env.net, env.now);
         self.runtime.volumes.fetch(env.disks);
         self.run_probes(env);
         let mut world = NodeWorld {
@@ -197,40 +240,163 @@ impl Node {
         {}
         self.run_daemons(env);
         self.pump(env);
+        self.lay_log_files(env.now);
         self.runtime.run(env.now, env.api, env.net);
         self.runtime.volumes.store(env.disks);
         self.note_ended();
         self.run_machine(env);
+        self.follow_manifests();
         self.run_probes(env);
         self.pump(env);
+        let kubelet = self.kubelet.controller_mut().filter(|_| self.kubelet_runs);
+        if let Some(kubelet) = kubelet {
+            kubelet.doubt_probes(&self.runtime, env.net, self.host);
+        }
+        self.wake_up(env.now);
+    }
+
+    /// Does what the kubelet does time and again though nothing has happened, if nothing else is due:
+    /// that neither needs what is around it to be caught up with, nor stirs it. Tells whether it was
+    /// all.
+    fn does_routine(&mut self, env: &mut Env<'_>) -> bool {
+        let probe = self.kubelet.controller().and_then(Kubelet::next_probe);
+        let others = self.dues_beside_kubelet().into_iter().chain([probe]);
+        let is_needed = others.flatten().any(|at| at <= env.now);
+        if is_needed || !self.kubelet_runs || !is_due(self.kubelet.next_due(), env.now) {
+            return false;
+        }
+        while is_due(self.kubelet.next_due(), env.now) {
+            let Some(key) = self.kubelet.next_key(env.now).cloned() else { return false };
+            let (cache, api) = (self.kubelet.cache(), env.api as &mut dyn ApiService);
+            let is_routine =
+                |kubelet: &Kubelet| kubelet.is_routine(&key, cache, api, &self.runtime, env.now);
+            if !self.kubelet.controller().is_some_and(is_routine) {
+                return false;
+            }
+            let mut world = NodeWorld {
+                runtime: &mut self.runtime,
+                network: env.net,
+                disks: env.disks,
+                host: self.host,
+                config: &self.config,
+                pulling_until: &mut self.pulling_until,
+            };
+            self.kubelet.work(env.api as &mut dyn ApiService, &mut world);
+        }
+        true
+    }
+
+    /// Lets the kubelet look at the node's status if something has happened on the node.
+    fn wake_up(&mut self, now: Time) {
+        let kubelet = self.kubelet.controller_mut().filter(|_| self.kubelet_runs);
+        if let Some((at, key)) = kubelet.and_then(|kubelet| kubelet.wakes_up(&self.runtime, now)) {
+            self.kubelet.enqueue_at(at, key, CauseId::ROOT);
+        }
+    }
+
+    /// Counts the probes that need not be sent and were due before `now`, for whoever looks at what
+    /// they have left: packets, processor time.
+    pub fn catch_up(&mut self, network: &mut Network, now: Time) {
+        let kubelet = self.kubelet.controller_mut().filter(|_| self.kubelet_runs);
+        if let Some(kubelet) = kubelet {
+            kubelet.catch_up(&mut self.runtime, network, self.host, now);
+        }
     }
 
     fn run_machine(&mut self, env: &mut Env<'_>) {
         if let Some(machine) = &mut self.machine
             && is_due(machine.next_due(), env.now)
         {
+            machine.borrow_files(&mut self.runtime.volumes);
+            machine.see(self.runtime.processes_of_node());
             machine.run(env.now, env.api as &mut dyn ApiService, env.net, self.host);
+            machine.return_files(&mut self.runtime.volumes);
+            for (pid, signal) in machine.signals_out() {
+                self.runtime.signal_on_node(pid, signal, env.now);
+            }
         }
     }
 
-    /// The machine under the node, if somebody has logged in to it.
+    /// Shows what containers have written to who may look at it.
+    fn lay_log_files(&mut self, now: Time) {
+        let machine = self.machine.as_ref();
+        let at_the_machine = machine.is_some_and(|machine| is_due(machine.next_due(), now));
+        if (at_the_machine || self.runtime.volumes.shows_host(log_files::FOLDER))
+            && let Some(kubelet) = self.kubelet.controller()
+        {
+            self.log_files.lay(kubelet, &mut self.runtime);
+        }
+    }
+
+    /// Lets the kubelet see what manifests of static pods there are, if the node's files are there
+    /// and have changed.
+    ///
+    /// Upstream: `sourceFile` in `pkg/kubelet/config/file_linux.go`, which waits for the changes.
+    fn follow_manifests(&mut self) {
+        let version = self.runtime.volumes.host_version();
+        if self.machine.is_none() || !self.kubelet_runs || version == self.manifests_seen {
+            return;
+        }
+        self.manifests_seen = version;
+        let manifests = config_file::read_manifests(&self.runtime.volumes.host_files());
+        let Some(kubelet) = self.kubelet.controller_mut() else { return };
+        for key in kubelet.set_manifests(manifests) {
+            self.kubelet.enqueue(key, CauseId::ROOT);
+        }
+    }
+
+    /// The machine under the node, if somebody has needed it.
     pub fn machine(&self) -> Option<&Machine> {
         self.machine.as_deref()
     }
 
     /// The machine under the node, to log in to it.
     pub fn machine_mut(&mut self) -> Option<&mut Machine> {
-        self.machine.as_deref_mut()
+        let machine = self.machine.as_deref_mut()?;
+        machine.borrow_files(&mut self.runtime.volumes);
+        Some(machine)
     }
 
-    /// Makes the machine's files, with these programs beside the standard ones.
+    /// From now on the machine's files are made when somebody wants to see them:
+    /// [`Node::wants_machine`] tells.
+    pub fn defer_machine(&mut self) {
+        self.runtime.volumes.defer_own_files();
+    }
+
+    /// Whether a pod waits for the machine's files.
+    pub fn wants_machine(&self) -> bool {
+        self.runtime.volumes.want_own_files()
+    }
+
+    /// Makes the machine and its files, with these programs beside the standard ones.
     pub fn make_machine(
         &mut self,
         programs: &'static dyn ProgramTable,
         names: &[&str],
-    ) -> Result<&mut Machine, Errno> {
-        let machine = Machine::new(&self.config.name, programs, names, &self.rng)?;
-        Ok(self.machine.insert(Box::new(machine)))
+    ) -> Result<(), Errno> {
+        let name = &self.config.name;
+        self.runtime.volumes.own_files_are_laid();
+        self.runtime.volumes.change_host(|fs| Machine::lay_files(fs, name, names))?;
+        self.machine = Some(Box::new(Machine::new(
+            name,
+            programs,
+            Arc::clone(self.runtime.facts()),
+            &self.rng,
+        )));
+        Ok(())
+    }
+
+    /// A copy of the machine's files, to look into.
+    pub fn files(&self) -> Vfs {
+        self.runtime.volumes.host_files()
+    }
+
+    /// Changes the machine's files as root.
+    pub fn change_files<T>(
+        &mut self,
+        change: impl FnOnce(&mut Vfs) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        self.runtime.volumes.change_host(change)
     }
 
     /// Sets the node up anew, as `kubeadm init` and `join` do: its kubelet must not run.
@@ -239,7 +405,9 @@ impl Node {
         self.kubelet = kubelet_process(&self.config, &self.rng);
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
         self.plugins = NetworkPlugins::new(&self.config, &self.rng);
-        self.runtime.volumes = Volumes::with_files(&self.config.files);
+        self.runtime.volumes.reinstall(&self.config.files);
+        self.log_files = LogFiles::default();
+        self.manifests_seen = 0;
     }
 
     /// Ends everything that Kubernetes runs here, and forgets it, as `kubeadm reset` does. The
@@ -251,11 +419,12 @@ impl Node {
         self.runtime.power_off(env.net);
         self.streams = Streams::default();
         self.kubelet = kubelet_process(&self.config, &self.rng);
+        self.manifests_seen = 0;
     }
 
-    /// The manifests of its static pods, by component.
-    pub fn static_manifests(&self) -> Vec<(String, String)> {
-        self.kubelet.controller().map(Kubelet::static_manifests).unwrap_or_default()
+    /// The manifests of its control plane, by their paths.
+    pub fn control_plane_manifests(&self) -> Vec<(String, Vec<u8>)> {
+        self.kubelet.controller().map(Kubelet::control_plane_manifests).unwrap_or_default()
     }
 
     fn run_probes(&mut self, env: &mut Env<'_>) {
@@ -277,6 +446,10 @@ impl Node {
 
     /// Stops the kubelet; containers go on without it until [`Node::start`].
     pub fn stop(&mut self, env: &mut Env<'_>) {
+        self.catch_up(env.net, env.now);
+        if let Some(kubelet) = self.kubelet.controller_mut() {
+            kubelet.pause(env.api as &mut dyn ApiService);
+        }
         self.kubelet.stop(env.api);
         self.kubelet_runs = false;
     }
@@ -308,10 +481,21 @@ impl Node {
         self.kubelet_runs
     }
 
+    /// What it and its pods have used, as its kubelet tells it; `None` while that does not run.
+    pub fn usage(&self, now: Time) -> Option<NodeUsage> {
+        let kubelet = self.kubelet.controller().filter(|_| self.kubelet_runs)?;
+        Some(resource_metrics::usage(kubelet, &self.runtime, now))
+    }
+
     /// Takes away the static pod of this component (`kube-scheduler`), as if its manifest were
     /// moved out of `/etc/kubernetes/manifests`, or puts it back. Tells whether that changed
     /// something.
     pub fn set_static_pod(&mut self, component: &str, wanted: bool) -> bool {
+        if self.machine.is_some() {
+            let moved = self.move_manifest(component, wanted).is_ok();
+            self.follow_manifests();
+            return moved;
+        }
         let kubelet = self.kubelet.controller_mut();
         let key = kubelet.and_then(|kubelet| kubelet.set_static_pod(component, wanted));
         let changed = key.is_some();
@@ -321,18 +505,50 @@ impl Node {
         changed
     }
 
+    fn move_manifest(&mut self, component: &str, back: bool) -> Result<(), Errno> {
+        let here = format!("{}/{component}.yaml", config_file::MANIFESTS);
+        let away = format!("{}/{component}.yaml", config_file::AWAY);
+        let (from, to) = if back { (away, here) } else { (here, away) };
+        self.change_files(|fs| fs.rename(&from, &to))
+    }
+
     /// Ends the process of a pod's container at once, as if it had crashed. Tells whether there is
     /// one that runs.
     pub fn crash_container(&mut self, namespace: &str, pod: &str, name: &str, now: Time) -> bool {
-        let kubelet = self.kubelet.controller();
-        let worker = kubelet.and_then(|kubelet| kubelet.worker(namespace, pod));
-        let run = worker.and_then(|worker| worker.record(name)?.id);
-        let running = run.and_then(|id| self.runtime.container(id));
-        let Some(id) = run.filter(|_| running.is_some_and(|it| it.is_running())) else {
-            return false;
-        };
+        let Some(id) = self.running(namespace, pod, name) else { return false };
         self.runtime.signal(id, now, Signal::Kill);
         true
+    }
+
+    /// Has the process of a pod's container take ever more memory: until it is killed for it or,
+    /// where it has no limit, until the node is short of memory. Tells whether there is one that
+    /// runs.
+    pub fn fill_container(&mut self, namespace: &str, pod: &str, name: &str, now: Time) -> bool {
+        let Some(id) = self.running(namespace, pod, name) else { return false };
+        let held = self.runtime.container(id).map_or(0, |container| container.memory_bytes());
+        self.runtime.leak(id, now, held + self.memory_to_fill());
+        true
+    }
+
+    /// Has a process beside the pods take so much memory that the node is short of it, or none.
+    pub fn fill_memory(&mut self, full: bool) {
+        self.runtime.fill_memory(0);
+        if full {
+            self.runtime.fill_memory(self.memory_to_fill());
+        }
+    }
+
+    /// What can be taken until next to nothing is left, in bytes.
+    fn memory_to_fill(&self) -> u64 {
+        let taken = resource_metrics::memory_used(&self.runtime).saturating_add(MEMORY_LEFT);
+        self.config.memory_bytes.saturating_sub(taken)
+    }
+
+    /// A pod's container of this name ("" is its first), if it runs.
+    fn running(&self, namespace: &str, pod: &str, name: &str) -> Option<ContainerId> {
+        let worker = self.kubelet.controller()?.worker(namespace, pod)?;
+        let id = worker.record(name)?.id?;
+        self.runtime.container(id).is_some_and(Container::is_running).then_some(id)
     }
 
     /// Makes these the routes to other nodes' pods, in place of the network plugin's daemon.

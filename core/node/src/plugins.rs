@@ -9,7 +9,7 @@ use crate::node::{Daemon, Env, is_due};
 use crate::runtime::Runtime;
 use naru_api::{ApiService, UserInfo, WatchId};
 use naru_client::{Controller, Process, Reconcile};
-use naru_network::NsId;
+use naru_network::{IpNet, NsId};
 use naru_sim::{Rng, Time};
 
 /// The daemons of one node.
@@ -32,11 +32,18 @@ impl NetworkPlugins {
     /// Daemons that have seen nothing yet.
     pub fn new(config: &NodeConfig, rng: &Rng) -> Self {
         let name = &config.name;
+        // A range that cannot be read has no pods.
+        let pods: Option<IpNet> = config.cluster_cidr.parse().ok();
         let policies = |account| NetworkPolicies::process(name, account, rng);
         NetworkPlugins {
-            kindnet: daemon(KINDNETD, ("kube-system", "kindnet"), Kindnet::new(name), rng),
-            flannel: daemon("flanneld", ("kube-flannel", "flannel"), Flannel::new(name), rng),
-            calico: daemon(CALICO_NODE, ("kube-system", "calico-node"), Calico::new(name), rng),
+            kindnet: daemon(KINDNETD, ("kube-system", "kindnet"), Kindnet::new(name, pods), rng),
+            flannel: daemon("flanneld", ("kube-flannel", "flannel"), Flannel::new(name, pods), rng),
+            calico: daemon(
+                CALICO_NODE,
+                ("kube-system", "calico-node"),
+                Calico::new(name, pods),
+                rng,
+            ),
             policies: Daemon::new(KINDNETD, policies("kindnet")),
             felix: Daemon::new(CALICO_NODE, policies("calico-node")),
         }

@@ -35,9 +35,20 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether a registry has this layer, so that it need not be sent.
-    pub fn has_layer(&self, digest: &str) -> bool {
-        let mut pushed = self.pushed.values().flat_map(|image| &image.layers);
-        pushed.any(|layer| layer.digest == digest) || Image::is_layer(digest)
+    /// In which repository the registry of `name` has a layer of this image, so that it need not be sent:
+    /// that of `name`, if it is there.
+    pub fn repository_with(&self, name: &ImageRef, image: &Image, digest: &str) -> Option<String> {
+        let has = |image: &Image| image.layers.iter().any(|layer| layer.digest == digest);
+        let pushed = self.pushed.iter().filter(|(_, image)| has(image));
+        let base = image.base().filter(|base| has(base)).map(|base| &base.repository);
+        let repositories: Vec<String> = pushed
+            .map(|(name, _)| name)
+            .chain(base)
+            .filter_map(|name| ImageRef::parse(name).ok())
+            .filter(|holder| holder.registry == name.registry)
+            .map(|holder| holder.path)
+            .collect();
+        let own = repositories.iter().find(|path| **path == name.path);
+        own.or(repositories.last()).cloned()
     }
 }

@@ -262,6 +262,7 @@ fn open(
         ApiError::internal(message)
     };
     let id = record.id.ok_or_else(not_found)?;
+    runtime.show_neighbours(id);
     let container = runtime.container_mut(id).ok_or_else(not_found)?;
     let kind = match &request.connect {
         Connect::Exec { command, stdin, tty } => {

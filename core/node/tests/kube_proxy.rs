@@ -84,7 +84,7 @@ impl Lab {
     }
 
     fn nat(&mut self) -> String {
-        self.net.netfilter(self.ns).unwrap().save(Some(TableName::Nat))
+        self.net.netfilter(self.ns).unwrap().save(Some(TableName::Nat), false)
     }
 }
 

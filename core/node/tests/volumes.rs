@@ -6,9 +6,9 @@ mod common;
 
 use common::Machine;
 use k8s_openapi::api::core::v1::ConfigMap;
-use naru_api::Kube;
 use naru_api::request::{Op, Patch};
 use naru_api::service::{Connect, LogOptions};
+use naru_api::{ApiService, Kube};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -128,4 +128,48 @@ fn fields_of_the_pod_and_a_token() {
     assert_eq!(exec(&mut machine, "p", "read x < /v/name; echo $x"), "p\n");
     let token = exec(&mut machine, "p", "read x < /v/token; echo $x");
     assert_eq!(token.trim().split('.').count(), 3, "{token}");
+}
+
+/// What was read of ConfigMaps from now on, while a time passes.
+fn reads(machine: &mut Machine, seconds: u64) -> usize {
+    let after = machine.api.causes().last();
+    machine.seconds(seconds);
+    let causes = machine.api.causes();
+    let read = |cause: &&naru_sim::Cause| {
+        cause.verb == "get"
+            && cause.subject.starts_with("configmaps/")
+            && &*cause.actor == "kubelet"
+    };
+    causes.after(after).filter(read).count()
+}
+
+#[test]
+fn a_pod_at_rest_is_looked_at_without_a_request_until_something_changes() {
+    let mut machine = Machine::new();
+    config_map(&mut machine, "hello");
+    let mounts = json!([{"name": "v", "mountPath": "/etc/cfg"}]);
+    let volumes = json!([
+        {"name": "v", "configMap": {"name": "cfg"}},
+        {"name": "t", "projected": {"sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+            {"configMap": {"name": "kube-root-ca.crt"}},
+        ]}},
+    ]);
+    machine.pod("p", server(mounts, volumes));
+    // It is read for the first time, and again for what its own status has made of the pod.
+    machine.seconds(300);
+    assert_eq!(reads(&mut machine, 1_800), 0);
+    let patch = Patch::Merge(json!({"data": {"greeting": "changed"}}));
+    machine.request(ConfigMap::kind(), "cfg", Op::Patch(patch)).unwrap();
+    assert!(reads(&mut machine, 95) > 0);
+    assert_eq!(exec(&mut machine, "p", "read x < /etc/cfg/greeting; echo $x"), "changed\n");
+    machine.seconds(200);
+    assert_eq!(reads(&mut machine, 200), 0);
+    // The token is renewed when four fifths of its time are over.
+    assert!(reads(&mut machine, 600) > 0);
+    machine.seconds(200);
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"new": "label"}}}));
+    let pod = k8s_openapi::api::core::v1::Pod::kind();
+    machine.request(pod, "p", Op::Patch(patch)).unwrap();
+    assert!(reads(&mut machine, 95) > 0, "fields of the pod may be in its files");
 }

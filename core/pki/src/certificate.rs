@@ -35,7 +35,7 @@ impl ExtendedUsage {
 
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate(pub(crate) x509_cert::Certificate);
+pub struct Certificate(pub x509_cert::Certificate);
 
 impl Certificate {
     /// Reads DER.

@@ -17,8 +17,8 @@ pub enum PkiError {
         /// The decoder's words.
         why: String,
     },
-    /// Not a P-256 key.
-    #[error("unsupported key: only ECDSA P-256 keys are supported")]
+    /// Neither a P-256 key nor an RSA key.
+    #[error("unsupported key: only RSA and ECDSA P-256 keys are supported")]
     UnsupportedKey,
     /// Not signed by the authority.
     #[error("x509: certificate signed by unknown authority")]

@@ -8,9 +8,7 @@ use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::time::Duration;
 use x509_cert::certificate::{TbsCertificate, Version};
-use x509_cert::der::asn1::{
-    BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, UtcTime,
-};
+use x509_cert::der::asn1::{BitString, GeneralizedTime, Ia5String, OctetString, UtcTime};
 use x509_cert::der::oid::AssociatedOid;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::Extension;
@@ -20,10 +18,9 @@ use x509_cert::ext::pkix::{
     SubjectAltName, SubjectKeyIdentifier,
 };
 use x509_cert::serial_number::SerialNumber;
-use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::{Time as X509Time, Validity as X509Validity};
 
-const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 /// Clocks differ: a certificate is valid from a little before it was made.
 const BACKDATE_SECONDS: u64 = 5 * 60;
 
@@ -46,7 +43,8 @@ impl Validity {
         }
     }
 
-    fn to_x509(self) -> Result<X509Validity, PkiError> {
+    /// As a certificate has it.
+    pub fn to_x509(self) -> Result<X509Validity, PkiError> {
         Ok(X509Validity {
             not_before: x509_time(self.not_before)?,
             not_after: x509_time(self.not_after)?,
@@ -107,7 +105,7 @@ impl Authority {
         let body = TbsCertificate {
             version: Version::V3,
             serial_number: serial(rng)?,
-            signature: algorithm(),
+            signature: key.algorithm(),
             issuer: subject.clone(),
             validity: validity.to_x509()?,
             subject,
@@ -117,6 +115,35 @@ impl Authority {
             extensions: Some(extensions),
         };
         Ok(Authority { certificate: sign(body, &key)?, key })
+    }
+
+    /// An authority that has been before: its certificate, and the key of that.
+    pub fn of(certificate: Certificate, key: PrivateKey) -> Self {
+        Authority { certificate, key }
+    }
+
+    /// What a certificate says, for another key and for as long as is said.
+    pub fn renew(
+        &self,
+        certificate: &Certificate,
+        key: &PrivateKey,
+        validity: Validity,
+        rng: &mut Rng,
+    ) -> Result<Certificate, PkiError> {
+        let body = TbsCertificate {
+            serial_number: serial(rng)?,
+            signature: self.key.algorithm(),
+            validity: self.within(validity).to_x509()?,
+            subject_public_key_info: public_key_info(key)?,
+            ..certificate.0.tbs_certificate.clone()
+        };
+        sign(body, &self.key)
+    }
+
+    /// Nobody signs for longer than they are valid themselves.
+    fn within(&self, validity: Validity) -> Validity {
+        let not_after = validity.not_after.min(self.certificate.not_after());
+        Validity { not_after, ..validity }
     }
 
     /// Its own certificate.
@@ -177,14 +204,12 @@ impl Authority {
         let authority = AuthorityKeyIdentifier { key_identifier, ..Default::default() };
         extensions.push(extension(false, &authority)?);
         extensions.extend(alternatives(template)?);
-        // Nobody signs for longer than they are valid themselves.
-        let not_after = validity.not_after.min(self.certificate.not_after());
         let body = TbsCertificate {
             version: Version::V3,
             serial_number: serial(rng)?,
-            signature: algorithm(),
+            signature: self.key.algorithm(),
             issuer: self.certificate.0.tbs_certificate.subject.clone(),
-            validity: Validity { not_after, ..validity }.to_x509()?,
+            validity: self.within(validity).to_x509()?,
             subject: template.subject.write()?,
             subject_public_key_info: key,
             issuer_unique_id: None,
@@ -193,10 +218,6 @@ impl Authority {
         };
         sign(body, &self.key)
     }
-}
-
-pub(crate) fn algorithm() -> AlgorithmIdentifierOwned {
-    AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA256, parameters: None }
 }
 
 /// The extension with host names and addresses, if there are any.
@@ -219,12 +240,13 @@ pub(crate) fn alternatives(template: &Template<'_>) -> Result<Option<Extension>,
     extension(false, &SubjectAltName(names)).map(Some)
 }
 
-fn sign(body: TbsCertificate, key: &PrivateKey) -> Result<Certificate, PkiError> {
+/// Signs what a certificate shall say.
+pub fn sign(body: TbsCertificate, key: &PrivateKey) -> Result<Certificate, PkiError> {
     let bad = PkiError::malformed("certificate");
     let signature = key.sign_der(&body.to_der().map_err(&bad)?);
     Ok(Certificate(x509_cert::Certificate {
         tbs_certificate: body,
-        signature_algorithm: algorithm(),
+        signature_algorithm: key.algorithm(),
         signature: BitString::from_bytes(&signature).map_err(&bad)?,
     }))
 }
@@ -248,7 +270,8 @@ fn key_id(key: &PrivateKey) -> Result<SubjectKeyIdentifier, PkiError> {
     OctetString::new(bytes).map(SubjectKeyIdentifier).map_err(PkiError::malformed("key"))
 }
 
-fn public_key_info(key: &PrivateKey) -> Result<SubjectPublicKeyInfoOwned, PkiError> {
+/// A key's public half, as a certificate has it.
+pub fn public_key_info(key: &PrivateKey) -> Result<SubjectPublicKeyInfoOwned, PkiError> {
     let info = SubjectPublicKeyInfoOwned::from_der(&key.public().to_der());
     info.map_err(PkiError::malformed("key"))
 }

@@ -1,7 +1,7 @@
 //! The cluster's public key infrastructure: mechanism only.
 //!
-//! Keys are ECDSA P-256, one of the two algorithms that kubeadm makes keys of
-//! (`encryptionAlgorithm: ECDSA-P256`), and signatures are deterministic (RFC 6979), so that a
+//! The cluster's keys are ECDSA P-256, one of the two algorithms that kubeadm makes keys of
+//! (`encryptionAlgorithm: ECDSA-P256`); RSA keys are there for who makes one. Signatures are deterministic (RFC 6979; PKCS#1 v1.5), so that a
 //! seed gives the same certificates and tokens everywhere. Nothing here knows of Kubernetes.
 
 pub mod base64;
@@ -18,7 +18,8 @@ pub mod tls;
 
 pub use certificate::{Certificate, ExtendedUsage};
 pub use error::PkiError;
-pub use issue::{Authority, Template, Validity};
-pub use key::{PrivateKey, PublicKey};
+pub use issue::{Authority, Template, Validity, public_key_info, sign};
+pub use key::{KeyKind, PrivateKey, PublicKey, RSA_BITS, RsaNumbers};
 pub use name::Subject;
 pub use request::CertificateRequest;
+pub use x509_cert;

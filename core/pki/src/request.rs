@@ -1,7 +1,7 @@
 //! Certificate signing requests (PKCS#10).
 
 use crate::certificate::{dns_names, find, ip_addresses};
-use crate::issue::{algorithm, alternatives};
+use crate::issue::alternatives;
 use crate::{PkiError, PrivateKey, Subject, Template, pem};
 use std::net::IpAddr;
 use x509_cert::attr::Attribute;
@@ -17,7 +17,7 @@ const LABEL: &str = "CERTIFICATE REQUEST";
 
 /// A request for a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateRequest(CertReq);
+pub struct CertificateRequest(pub CertReq);
 
 impl CertificateRequest {
     /// A request for a certificate of `template`, signed with the key that it is for.
@@ -39,7 +39,7 @@ impl CertificateRequest {
         };
         let signature = key.sign_der(&info.to_der().map_err(&bad)?);
         let signature = BitString::from_bytes(&signature).map_err(&bad)?;
-        Ok(CertificateRequest(CertReq { info, algorithm: algorithm(), signature }))
+        Ok(CertificateRequest(CertReq { info, algorithm: key.algorithm(), signature }))
     }
 
     /// Reads PEM. The request must be the first block, as `certificatesigningrequests` want it.
@@ -78,7 +78,7 @@ impl CertificateRequest {
         !self.alternatives().iter().all(known)
     }
 
-    /// Whether its signature was made with its own key. Keys of other kinds than P-256 cannot be
+    /// Whether its signature was made with its own key. Keys that are unknown here cannot be
     /// checked; upstream's signers do not check any.
     pub fn verify(&self) -> Result<(), PkiError> {
         let bad = PkiError::malformed("certificate request");

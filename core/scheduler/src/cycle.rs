@@ -4,7 +4,8 @@
 //! `pkg/scheduler/framework/runtime`.
 
 use crate::decision::DECISION_NODES_MAX;
-use crate::framework::{Diagnosis, Filter, Rejection, View};
+use crate::framework::{Diagnosis, Filter, Rejection, Score, View};
+use crate::known::{Known, OfKind};
 use crate::nodes::{NodeInfo, PodInfo};
 use crate::nominator::Nominator;
 use crate::plugins::{FILTERS, SCORES};
@@ -25,8 +26,8 @@ pub struct Outcome {
     pub chosen: Option<Arc<str>>,
     /// Nodes that were tried and taken out.
     pub diagnosis: Diagnosis,
-    /// Points of the best nodes, the best first; empty when only one was left.
-    pub scores: Vec<NodeScores>,
+    /// Points of the best nodes; empty when only one was left.
+    pub scores: Points,
     /// Where the next attempt starts.
     pub next_start: usize,
 }
@@ -42,6 +43,43 @@ pub struct NodeScores {
     pub total: i64,
 }
 
+/// The points of several nodes, the best first, in as few pieces as can be: many decisions are
+/// kept, and few are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Points {
+    plugins: Vec<&'static str>,
+    /// Each node with its sum.
+    nodes: Vec<(Arc<str>, i64)>,
+    /// Those of one node after the other, by plugin.
+    points: Vec<i64>,
+}
+
+impl Points {
+    /// Node by node.
+    pub fn nodes(&self) -> Vec<NodeScores> {
+        let count = self.plugins.len();
+        let row = |(index, (node, total)): (usize, &(Arc<str>, i64))| {
+            let points = self.points.iter().skip(index * count).copied();
+            NodeScores {
+                node: Arc::clone(node),
+                plugins: self.plugins.iter().copied().zip(points).collect(),
+                total: *total,
+            }
+        };
+        self.nodes.iter().enumerate().map(row).collect()
+    }
+
+    /// How many nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+}
+
 /// Room in which decisions are worked out, one after the other.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
@@ -50,6 +88,7 @@ pub struct Workspace {
     points: Vec<i64>,
     totals: Vec<i64>,
     order: Vec<(Reverse<i64>, usize)>,
+    known: Known,
 }
 
 /// The points of all nodes that passed, by plugin.
@@ -60,25 +99,31 @@ struct Scores<'a> {
 
 impl Scores<'_> {
     /// The best nodes, the best first, at most so many.
-    fn best(&mut self, max: usize) -> Vec<NodeScores> {
-        let Workspace { plugins, points, totals, order } = &mut *self.room;
+    fn best(&mut self, max: usize) -> Points {
+        let Workspace { plugins, points, totals, order, .. } = &mut *self.room;
         order.clear();
-        order.extend(totals.iter().enumerate().map(|(index, total)| (Reverse(*total), index)));
-        if order.len() > max {
-            order.select_nth_unstable(max);
-            order.truncate(max);
+        for (index, total) in totals.iter().enumerate() {
+            let place = (Reverse(*total), index);
+            // Most are no better than the last of those that are among the best so far.
+            if order.len() < max || order.last().is_some_and(|last| place < *last) {
+                let at = order.partition_point(|better| *better < place);
+                order.truncate(max.saturating_sub(1));
+                order.insert(at, place);
+            }
         }
-        order.sort_unstable();
-        let row = |(Reverse(total), index): &(Reverse<i64>, usize)| {
-            let rows = points.chunks_exact(self.nodes.len().max(1));
-            let of_plugin = |(name, row): (&&'static str, &[i64])| Some((*name, *row.get(*index)?));
-            Some(NodeScores {
-                node: Arc::clone(&self.nodes.get(*index)?.name),
-                plugins: plugins.iter().zip(rows).filter_map(of_plugin).collect(),
-                total: *total,
-            })
+        let rows = points.chunks_exact(self.nodes.len().max(1));
+        let mut best = Points {
+            plugins: plugins.clone(),
+            nodes: Vec::with_capacity(order.len()),
+            points: Vec::with_capacity(order.len() * plugins.len()),
         };
-        order.iter().filter_map(row).collect()
+        for (Reverse(total), index) in order.iter() {
+            let Some(node) = self.nodes.get(*index) else { continue };
+            best.nodes.push((Arc::clone(&node.name), *total));
+            let of_plugin = |row: &[i64]| row.get(*index).copied().unwrap_or_default();
+            best.points.extend(rows.clone().map(of_plugin));
+        }
+        best
     }
 
     /// One of the nodes with the most points, at random.
@@ -116,6 +161,17 @@ impl<'a> PreparedFilters<'a> {
         self.filters
             .iter()
             .try_for_each(|(name, filter)| filter.filter(node).map_err(|why| (*name, why)))
+    }
+
+    /// Whether any of them looks at more than the pod and the node.
+    fn any_wide(&self) -> bool {
+        self.filters.iter().any(|(_, filter)| !filter.is_local())
+    }
+
+    /// The same for a node that is known to pass those that look at nothing else.
+    fn check_wide(&self, node: &NodeInfo) -> Result<(), (&'static str, Rejection)> {
+        let wide = self.filters.iter().filter(|(_, filter)| !filter.is_local());
+        { wide }.try_for_each(|(name, filter)| filter.filter(node).map_err(|why| (*name, why)))
     }
 
     /// The same, with those in mind for which room is being made on the node and which are not less
@@ -204,7 +260,7 @@ pub fn schedule(
     let mut outcome = Outcome {
         chosen: None,
         diagnosis: Diagnosis { nodes: view.nodes.len(), ..Diagnosis::default() },
-        scores: Vec::new(),
+        scores: Points::default(),
         next_start: start,
     };
     let mut filters = PreparedFilters::prepare(pod, view);
@@ -214,16 +270,24 @@ pub fn schedule(
         outcome.diagnosis.plugins.insert(plugin);
         return outcome;
     }
-    let feasible = find_feasible(&mut filters, pod, view, &mut outcome);
+    let mut known = std::mem::take(&mut room.known);
+    let mut of_kind = match filters.nodes {
+        None => known.of(pod, view.nodes.len()),
+        Some(_) => None,
+    };
+    let (feasible, places) =
+        find_feasible(&mut filters, pod, view, &mut outcome, of_kind.as_deref_mut());
     match feasible.as_slice() {
         [] => {}
         [only] => outcome.chosen = Some(Arc::clone(&only.name)),
         several => {
-            let mut scores = score(pod, view, several, room);
+            let of_kind = of_kind.map(|of_kind| (of_kind, places));
+            let mut scores = score(pod, view, several, of_kind, room);
             outcome.chosen = scores.select_host(rng);
             outcome.scores = scores.best(DECISION_NODES_MAX);
         }
     }
+    room.known = known;
     outcome
 }
 
@@ -232,7 +296,8 @@ fn find_feasible<'a>(
     pod: &PodInfo,
     view: View<'a>,
     outcome: &mut Outcome,
-) -> Vec<&'a NodeInfo> {
+    mut known: Option<&mut OfKind>,
+) -> (Vec<&'a NodeInfo>, Vec<usize>) {
     let nominator = &view.nodes.nominator;
     // A node nominated by preemption is tried first.
     let status = pod.pod.status.as_ref();
@@ -240,7 +305,7 @@ fn find_feasible<'a>(
     if let Some(node) = nominated.and_then(|name| view.nodes.get(name))
         && filters.check_among_nominated(pod, node, nominator).is_ok()
     {
-        return vec![node];
+        return (vec![node], Vec::new());
     }
     let listed: Option<Vec<&NodeInfo>> = filters
         .nodes
@@ -254,8 +319,8 @@ fn find_feasible<'a>(
     }
     let count = listed.as_ref().map_or(view.nodes.len(), Vec::len);
     let enough = feasible_to_find(count);
-    let mut feasible = Vec::with_capacity(enough);
-    let mut tried = 0;
+    let (mut feasible, mut places) = (Vec::with_capacity(enough), Vec::with_capacity(enough));
+    let (mut tried, any_wide) = (0, filters.any_wide());
     let start = outcome.next_start.checked_rem(count).unwrap_or(0);
     for index in (start..count).chain(0..start) {
         if feasible.len() == enough {
@@ -267,8 +332,28 @@ fn find_feasible<'a>(
         };
         let Some(node) = node else { continue };
         tried += 1;
-        match filters.check_among_nominated(pod, node, nominator) {
-            Ok(()) => feasible.push(node),
+        let alone = nominator.is_empty() || nominator.on(&node.name).next().is_none();
+        let version = view.nodes.version(index);
+        let known = known.as_deref_mut().filter(|_| alone);
+        let checked = match known {
+            Some(known) if known.has_passed(index, version) => match any_wide {
+                true => filters.check_wide(node),
+                false => Ok(()),
+            },
+            Some(known) => {
+                let checked = filters.check(node);
+                if checked.is_ok() {
+                    known.pass(index, version);
+                }
+                checked
+            }
+            None => filters.check_among_nominated(pod, node, nominator),
+        };
+        match checked {
+            Ok(()) => {
+                feasible.push(node);
+                places.push(index);
+            }
             Err((plugin, rejection)) => {
                 outcome.diagnosis.plugins.insert(plugin);
                 outcome.diagnosis.rejected.push((Arc::clone(&node.name), plugin, rejection));
@@ -278,7 +363,7 @@ fn find_feasible<'a>(
     if listed.is_none() && count > 0 {
         outcome.next_start = (outcome.next_start + tried) % count;
     }
-    feasible
+    (feasible, places)
 }
 
 /// How many nodes that pass are enough to choose from.
@@ -294,23 +379,46 @@ fn score<'a>(
     pod: &PodInfo,
     view: View<'_>,
     nodes: &'a [&'a NodeInfo],
+    known: Option<(&mut OfKind, Vec<usize>)>,
     room: &'a mut Workspace,
 ) -> Scores<'a> {
     room.plugins.clear();
     room.points.clear();
     room.totals.clear();
     room.totals.resize(nodes.len(), 0);
-    for (plugin, weight) in SCORES {
-        let Some(scorer) = plugin.pre_score(pod, view, nodes) else { continue };
+    let scorers: Vec<(&'static str, i64, Box<dyn Score + '_>)> = SCORES
+        .iter()
+        .filter_map(|(plugin, weight)| {
+            Some((plugin.name(), *weight, plugin.pre_score(pod, view, nodes)?))
+        })
+        .collect();
+    let known = known.map(|(known, places)| {
+        let of =
+            |(place, node): (&usize, &&'a NodeInfo)| (*place, view.nodes.version(*place), *node);
+        let rows: Vec<(usize, u64, &NodeInfo)> = places.iter().zip(nodes).map(of).collect();
+        let local = scorers.iter().filter(|(.., scorer)| scorer.is_local());
+        let local: Vec<&dyn Score> =
+            local.map(|(.., scorer)| &**scorer).take(OfKind::PLUGINS_MAX).collect();
+        known.score(&rows, &local);
+        (known, rows, local.len())
+    });
+    let mut number = 0;
+    for (name, weight, scorer) in &scorers {
         let begin = room.points.len();
-        scorer.scores(nodes, &mut room.points);
+        match &known {
+            Some((known, rows, count)) if scorer.is_local() && number < *count => {
+                known.points(rows, number, &mut room.points);
+                number += 1;
+            }
+            _ => scorer.scores(nodes, &mut room.points),
+        }
         let points = room.points.get_mut(begin..).unwrap_or_default();
         scorer.normalize(nodes, points);
         for (total, points) in room.totals.iter_mut().zip(points) {
             *points *= weight;
             *total += *points;
         }
-        room.plugins.push(plugin.name());
+        room.plugins.push(name);
     }
     Scores { nodes, room }
 }

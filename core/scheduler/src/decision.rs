@@ -1,6 +1,6 @@
 //! Why a pod went where it went: kept for every decision.
 
-use crate::cycle::{NodeScores, Outcome};
+use crate::cycle::{Outcome, Points};
 use naru_api::Key;
 use naru_sim::{CauseId, Time};
 use std::collections::VecDeque;
@@ -22,8 +22,8 @@ pub struct Decision {
     pub cause: CauseId,
     /// Nodes that were taken out: the node, the plugin, why.
     pub filtered: Vec<(Arc<str>, &'static str, String)>,
-    /// The points of the nodes that were left, the best first; empty when only one was left.
-    pub scores: Vec<NodeScores>,
+    /// The points of the nodes that were left; empty when only one was left.
+    pub scores: Points,
     /// The node that won.
     pub chosen: Option<Arc<str>>,
     /// Why there is none, as the user is told; "" when there is one.

@@ -137,6 +137,11 @@ pub trait Filter {
     /// Why the pod cannot go there.
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection>;
 
+    /// Whether it looks at nothing but the pod and the node.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// What if this pod were on the node too?
     fn add_pod(&mut self, _pod: &PodInfo, _node: &NodeInfo) {}
 
@@ -163,6 +168,11 @@ pub trait Score {
     /// Adds the points of all nodes: one call for many, since there may be hundreds.
     fn scores(&self, nodes: &[&NodeInfo], points: &mut Vec<i64>) {
         points.extend(nodes.iter().map(|node| self.score(node)));
+    }
+
+    /// Whether [`Score::score`] looks at nothing but the pod and the node.
+    fn is_local(&self) -> bool {
+        false
     }
 
     /// Scales the points of all nodes.

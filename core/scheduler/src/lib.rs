@@ -8,6 +8,7 @@ mod affinity;
 mod cycle;
 mod decision;
 mod framework;
+mod known;
 mod nodes;
 mod nominator;
 mod plugins;
@@ -18,6 +19,6 @@ mod scheduler;
 mod testing;
 mod waiting;
 
-pub use cycle::NodeScores;
+pub use cycle::{NodeScores, Points};
 pub use decision::{DECISION_NODES_MAX, DECISIONS_MAX, Decision, Decisions};
 pub use scheduler::Scheduler;

@@ -124,6 +124,68 @@ fn host_ports(pod: &Pod) -> Vec<HostPort> {
         .collect()
 }
 
+/// The number of an image's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageId(usize);
+
+/// The names of images that nodes hold: as numbers they are compared at once.
+#[derive(Clone, Debug, Default)]
+struct Images {
+    ids: BTreeMap<Arc<str>, ImageId>,
+    /// By number, the name and how many nodes hold it.
+    holders: Vec<(Arc<str>, usize)>,
+    /// Numbers that no node holds.
+    free: Vec<ImageId>,
+}
+
+impl Images {
+    /// The images of a node: their numbers and sizes, in order.
+    fn of(&mut self, node: &Node) -> Vec<(ImageId, i64)> {
+        let images = node.status.iter().flat_map(|status| status.images.iter().flatten());
+        let mut all = Vec::new();
+        for image in images {
+            let size = image.size_bytes.unwrap_or(0);
+            all.extend(image.names.iter().flatten().map(|name| (self.id(name), size)));
+        }
+        // Of two sizes the later one counts.
+        all.reverse();
+        all.sort_by_key(|(id, _)| *id);
+        all.dedup_by_key(|(id, _)| *id);
+        all
+    }
+
+    fn id(&mut self, name: &str) -> ImageId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        let name: Arc<str> = name.into();
+        let id = self.free.pop().unwrap_or(ImageId(self.holders.len()));
+        match self.holders.get_mut(id.0) {
+            Some(place) => *place = (Arc::clone(&name), 0),
+            None => self.holders.push((Arc::clone(&name), 0)),
+        }
+        self.ids.insert(name, id);
+        id
+    }
+
+    /// A node holds these in the place of those.
+    fn count(&mut self, before: &[(ImageId, i64)], after: &[(ImageId, i64)]) {
+        for (id, _) in after {
+            if let Some((_, count)) = self.holders.get_mut(id.0) {
+                *count += 1;
+            }
+        }
+        for (id, _) in before {
+            let Some((name, count)) = self.holders.get_mut(id.0) else { continue };
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.ids.remove(name);
+                self.free.push(*id);
+            }
+        }
+    }
+}
+
 /// A node and the pods on it.
 #[derive(Clone, Debug)]
 pub struct NodeInfo {
@@ -145,8 +207,8 @@ pub struct NodeInfo {
     pub is_unschedulable: bool,
     /// Whether it has taints at all.
     pub is_tainted: bool,
-    /// Sizes of the images it holds, in bytes, by name.
-    pub images: BTreeMap<String, i64>,
+    /// The images it holds, in the order of their numbers, and their sizes in bytes.
+    images: Vec<(ImageId, i64)>,
 }
 
 impl NodeInfo {
@@ -162,10 +224,16 @@ impl NodeInfo {
             pods_max: 0,
             is_unschedulable: false,
             is_tainted: false,
-            images: BTreeMap::new(),
+            images: Vec::new(),
         };
         info.set_node(node);
         info
+    }
+
+    /// The size of an image in bytes, if the node holds it.
+    pub fn image_bytes(&self, image: ImageId) -> Option<i64> {
+        let found = self.images.binary_search_by_key(&image, |(id, _)| *id).ok()?;
+        self.images.get(found).map(|(_, bytes)| *bytes)
     }
 
     /// The value of a label of the node.
@@ -211,14 +279,6 @@ impl NodeInfo {
         let spec = node.spec.as_ref();
         self.is_unschedulable = spec.and_then(|spec| spec.unschedulable).unwrap_or(false);
         self.is_tainted = !taints(&node).is_empty();
-        self.images = status
-            .into_iter()
-            .flat_map(|status| status.images.iter().flatten())
-            .flat_map(|image| {
-                let size = image.size_bytes.unwrap_or(0);
-                image.names.iter().flatten().map(move |name| (name.clone(), size))
-            })
-            .collect();
         self.node = node;
     }
 }
@@ -227,14 +287,16 @@ impl NodeInfo {
 #[derive(Clone, Debug, Default)]
 pub struct Nodes {
     nodes: Vec<NodeInfo>,
+    /// What each node is now; no two states of nodes have the same number.
+    versions: Vec<u64>,
+    last_version: u64,
     index: BTreeMap<Arc<str>, usize>,
     placed: BTreeMap<Key, Placed>,
     /// Pods whose binding was asked for and not seen yet.
     assumed: BTreeSet<Key>,
     /// Pods on nodes that are not known (yet).
     homeless: BTreeMap<String, Vec<Arc<PodInfo>>>,
-    /// How many nodes hold an image.
-    image_nodes: BTreeMap<String, usize>,
+    images: Images,
     with_affinity: BTreeSet<Key>,
     with_required_anti_affinity: BTreeSet<Key>,
     /// How many placed pods use a claim.
@@ -256,6 +318,17 @@ impl Nodes {
         &self.nodes
     }
 
+    /// A number for the node at a place as it is now, which no other state of any node has.
+    pub fn version(&self, place: usize) -> u64 {
+        self.versions.get(place).copied().unwrap_or_default()
+    }
+
+    fn node_mut(&mut self, place: usize) -> Option<&mut NodeInfo> {
+        self.last_version += 1;
+        *self.versions.get_mut(place)? = self.last_version;
+        self.nodes.get_mut(place)
+    }
+
     /// How many nodes there are.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -271,9 +344,10 @@ impl Nodes {
         self.nodes.get(*self.index.get(name)?)
     }
 
-    /// How many nodes hold an image.
-    pub fn image_nodes(&self, image: &str) -> usize {
-        self.image_nodes.get(image).copied().unwrap_or(0)
+    /// The number of an image, and how many nodes hold it, if any does.
+    pub fn image(&self, name: &str) -> Option<(ImageId, usize)> {
+        let id = *self.images.ids.get(name)?;
+        Some((id, self.images.holders.get(id.0)?.1))
     }
 
     /// Whether any placed pod wants something of the pods around it.
@@ -309,21 +383,25 @@ impl Nodes {
     /// Takes over a node's new state.
     pub fn set_node(&mut self, node: Arc<Node>) {
         let name = node.metadata.name.as_deref().unwrap_or_default();
-        if let Some(info) = self.index.get(name).and_then(|index| self.nodes.get_mut(*index)) {
-            let before: Vec<String> = info.images.keys().cloned().collect();
+        let images = self.images.of(&node);
+        if let Some(place) = self.index.get(name).copied()
+            && let Some(info) = self.node_mut(place)
+        {
             info.set_node(node);
-            let after: Vec<String> = info.images.keys().cloned().collect();
-            self.count_images(&before, &after);
+            let before = std::mem::replace(&mut info.images, images.clone());
+            self.images.count(&before, &images);
             return;
         }
         let mut info = NodeInfo::new(Arc::clone(&node));
         for pod in self.homeless.remove(name).unwrap_or_default() {
             info.add_pod(pod);
         }
-        let images: Vec<String> = info.images.keys().cloned().collect();
-        self.count_images(&[], &images);
+        self.images.count(&[], &images);
+        info.images = images;
         self.index.insert(Arc::clone(&info.name), self.nodes.len());
         self.nodes.push(info);
+        self.last_version += 1;
+        self.versions.push(self.last_version);
     }
 
     /// Forgets a node; its pods wait for it to come back or to be deleted.
@@ -333,8 +411,8 @@ impl Nodes {
             return;
         }
         let info = self.nodes.remove(index);
-        let images: Vec<String> = info.images.keys().cloned().collect();
-        self.count_images(&images, &[]);
+        self.versions.remove(index);
+        self.images.count(&info.images, &[]);
         for position in self.index.values_mut().filter(|position| **position > index) {
             *position -= 1;
         }
@@ -392,8 +470,8 @@ impl Nodes {
                 _ => drop(self.claim_users.remove(claim)),
             }
         }
-        if let Some(index) = self.index.get(&node) {
-            if let Some(node) = self.nodes.get_mut(*index) {
+        if let Some(index) = self.index.get(&node).copied() {
+            if let Some(node) = self.node_mut(index) {
                 node.remove_pod(&info);
             }
         } else if let Some(pods) = self.homeless.get_mut(&*node) {
@@ -418,23 +496,10 @@ impl Nodes {
         }
         let placed = Placed { info: Arc::clone(&info), node: Arc::clone(&node) };
         self.placed.insert(info.key.clone(), placed);
-        match self.index.get(&node).and_then(|index| self.nodes.get_mut(*index)) {
+        let place = self.index.get(&node).copied();
+        match place.and_then(|place| self.node_mut(place)) {
             Some(node) => node.add_pod(info),
             None => self.homeless.entry(node.to_string()).or_default().push(info),
-        }
-    }
-
-    fn count_images(&mut self, before: &[String], after: &[String]) {
-        for image in after {
-            *self.image_nodes.entry(image.clone()).or_default() += 1;
-        }
-        for image in before {
-            if let Some(count) = self.image_nodes.get_mut(image) {
-                *count -= 1;
-                if *count == 0 {
-                    self.image_nodes.remove(image);
-                }
-            }
         }
     }
 }
@@ -443,6 +508,7 @@ impl Nodes {
 mod tests {
     use super::*;
     use crate::testing::{node, pod};
+    use k8s_openapi::api::core::v1::ContainerImage;
 
     #[test]
     fn pods_count_on_their_node_whichever_comes_first() {
@@ -456,6 +522,36 @@ mod tests {
         nodes.remove_pod(&Key::new("default", "late"));
         nodes.set_node(Arc::new(node("n1", "4")));
         assert_eq!(nodes.get("n1").unwrap().requested.milli_cpu, 100);
+    }
+
+    #[test]
+    fn an_image_has_a_number_while_a_node_holds_it() {
+        let holding = |name: &str, images: &[(&str, i64)]| {
+            let image = |(name, bytes): &(&str, i64)| ContainerImage {
+                names: Some(vec![(*name).to_owned()]),
+                size_bytes: Some(*bytes),
+            };
+            let mut node = node(name, "4");
+            let status = node.status.get_or_insert_default();
+            status.images = Some(images.iter().map(image).collect());
+            Arc::new(node)
+        };
+        let mut nodes = Nodes::default();
+        nodes.set_node(holding("n1", &[("a", 1), ("b", 2), ("a", 3)]));
+        nodes.set_node(holding("n2", &[("b", 4)]));
+        let bytes = |nodes: &Nodes, node: &str, image: &str| {
+            let (id, holders) = nodes.image(image)?;
+            Some((holders, nodes.get(node)?.image_bytes(id)))
+        };
+        assert_eq!(bytes(&nodes, "n1", "a"), Some((1, Some(3))));
+        assert_eq!(bytes(&nodes, "n2", "a"), Some((1, None)));
+        assert_eq!(bytes(&nodes, "n2", "b"), Some((2, Some(4))));
+        nodes.set_node(holding("n1", &[("c", 5)]));
+        assert_eq!(bytes(&nodes, "n1", "a"), None);
+        assert_eq!(bytes(&nodes, "n1", "c"), Some((1, Some(5))));
+        nodes.remove_node("n2");
+        assert_eq!(bytes(&nodes, "n1", "b"), None);
+        assert_eq!(bytes(&nodes, "n1", "c"), Some((1, Some(5))));
     }
 
     #[test]

@@ -34,6 +34,11 @@ impl Nominator {
         }
     }
 
+    /// Whether room is being made for no pod.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// The pods that are to have this node.
     pub fn on(&self, node: &str) -> impl Iterator<Item = &Arc<PodInfo>> {
         self.by_node.get(node).into_iter().flat_map(BTreeMap::values)

@@ -126,10 +126,13 @@ mod tests {
         let requests = [("cpu".to_owned(), Quantity(cpu.to_owned()))].into();
         Container {
             restart_policy: restart_policy.map(str::to_owned),
-            resources: Some(ResourceRequirements {
-                requests: Some(requests),
-                ..ResourceRequirements::default()
-            }),
+            resources: Some(
+                ResourceRequirements {
+                    requests: Some(requests),
+                    ..ResourceRequirements::default()
+                }
+                .into(),
+            ),
             ..Container::default()
         }
     }
@@ -149,7 +152,7 @@ mod tests {
         for (containers, init, expected) in cases {
             let init_containers = Some(init);
             let spec = PodSpec { containers, init_containers, ..PodSpec::default() };
-            let pod = Pod { spec: Some(spec), ..Pod::default() };
+            let pod = Pod { spec: Some(spec.into()), ..Pod::default() };
             assert_eq!(Resources::of_pod(&pod, 0, 0).milli_cpu, expected);
         }
     }
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn missing_requests_count_as_the_default() {
         let spec = PodSpec { containers: vec![Container::default(); 2], ..PodSpec::default() };
-        let pod = Pod { spec: Some(spec), ..Pod::default() };
+        let pod = Pod { spec: Some(spec.into()), ..Pod::default() };
         let counted = Resources::of_pod(&pod, DEFAULT_MILLI_CPU, DEFAULT_MEMORY);
         assert_eq!((counted.milli_cpu, counted.memory), (200, 2 * DEFAULT_MEMORY));
         assert!(Resources::of_pod(&pod, 0, 0).is_zero());

@@ -23,20 +23,26 @@ pub fn pod(name: &str, node: &str, cpu: &str) -> Pod {
     pod.metadata.uid = Some(format!("uid-{name}"));
     pod.metadata.namespace = Some("default".to_owned());
     let requests = if cpu.is_empty() { quantities(&[]) } else { quantities(&[("cpu", cpu)]) };
-    pod.spec = Some(PodSpec {
-        node_name: (!node.is_empty()).then(|| node.to_owned()),
-        scheduler_name: Some("default-scheduler".to_owned()),
-        containers: vec![Container {
-            name: "main".to_owned(),
-            image: Some("web:1".to_owned()),
-            resources: Some(ResourceRequirements {
-                requests: Some(requests),
-                ..ResourceRequirements::default()
-            }),
-            ..Container::default()
-        }],
-        ..PodSpec::default()
-    });
+    pod.spec = Some(
+        PodSpec {
+            node_name: (!node.is_empty()).then(|| node.to_owned()),
+            scheduler_name: Some("default-scheduler".to_owned()),
+            containers: vec![Container {
+                name: "main".to_owned(),
+                image: Some("web:1".to_owned()),
+                resources: Some(
+                    ResourceRequirements {
+                        requests: Some(requests),
+                        ..ResourceRequirements::default()
+                    }
+                    .into(),
+                ),
+                ..Container::default()
+            }],
+            ..PodSpec::default()
+        }
+        .into(),
+    );
     pod
 }
 

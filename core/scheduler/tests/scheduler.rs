@@ -164,9 +164,10 @@ fn keeps_each_decision() {
     let decision = scheduler.decisions().about(&Key::new("default", "app")).unwrap();
     assert_eq!(decision.filtered.len(), 1);
     assert_eq!(decision.filtered[0].1, "TaintToleration");
-    assert_eq!(decision.scores.len(), 2);
-    let sum: i64 = decision.scores[0].plugins.iter().map(|(_, points)| points).sum();
-    assert_eq!(sum, decision.scores[0].total);
+    let scores = decision.scores.nodes();
+    assert_eq!(scores.len(), 2);
+    let sum: i64 = scores[0].plugins.iter().map(|(_, points)| points).sum();
+    assert_eq!(sum, scores[0].total);
     let chain: Vec<&str> = {
         let cause = decision.cause;
         cluster.api.causes().chain(cause).map(|cause| cause.verb).collect()

@@ -1,6 +1,7 @@
 //! Processes, files, a POSIX-like shell and its programs: what runs in containers and in the
 //! learner's terminal. Mechanism only: nothing here knows what a pod is.
 
+mod caps;
 mod kernel;
 mod outside;
 mod programs;
@@ -12,9 +13,11 @@ pub mod tar;
 mod tty;
 mod vfs;
 
+pub use caps::{Cap, Caps, Confinement};
 pub use kernel::{
-    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Kernel,
-    PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, Stdio,
+    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Facts, Kernel,
+    Namespaces, PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
+    Stdio,
 };
 pub use outside::{Answer, Link, Next, Outside, Question, Questions, SessionOutput, SessionSpec};
 pub use programs::net::{Connecting, Progress, ResolveError, Resolver};
@@ -24,6 +27,6 @@ pub use sys::{
 };
 pub use tty::TtyId;
 pub use vfs::{
-    Device, DirEntry, FILE_BYTES_MAX, FileType, Groups, OpenMode, Stat, TREE_BYTES_MAX,
+    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, OpenMode, Stat, TREE_BYTES_MAX,
     TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
 };

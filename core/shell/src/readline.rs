@@ -449,7 +449,7 @@ impl Editor {
             for c in common.chars() {
                 self.insert(c);
             }
-            if unique && !common.ends_with(['/', '=']) {
+            if unique && !common.ends_with(['/', '=', ':']) {
                 self.insert(' ');
             }
             self.refresh(out);

@@ -191,6 +191,14 @@ pub enum Signal {
     Pipe,
     /// 15
     Term,
+    /// 18: a stopped process goes on
+    Cont,
+    /// 19: cannot be caught
+    Stop,
+    /// 20: Ctrl-Z
+    Tstp,
+    /// 21: a process in the background wants to read from its terminal; here it waits instead
+    Ttin,
 }
 
 impl Signal {
@@ -205,6 +213,10 @@ impl Signal {
             Signal::Usr2 => 12,
             Signal::Pipe => 13,
             Signal::Term => 15,
+            Signal::Cont => 18,
+            Signal::Stop => 19,
+            Signal::Tstp => 20,
+            Signal::Ttin => 21,
         }
     }
 
@@ -219,11 +231,15 @@ impl Signal {
             Signal::Usr2 => "USR2",
             Signal::Pipe => "PIPE",
             Signal::Term => "TERM",
+            Signal::Cont => "CONT",
+            Signal::Stop => "STOP",
+            Signal::Tstp => "TSTP",
+            Signal::Ttin => "TTIN",
         }
     }
 
     /// Every signal, by number.
-    pub const ALL: [Signal; 8] = [
+    pub const ALL: [Signal; 12] = [
         Signal::Hup,
         Signal::Int,
         Signal::Quit,
@@ -232,7 +248,16 @@ impl Signal {
         Signal::Usr2,
         Signal::Pipe,
         Signal::Term,
+        Signal::Cont,
+        Signal::Stop,
+        Signal::Tstp,
+        Signal::Ttin,
     ];
+
+    /// Whether it stops who does not catch it.
+    pub const fn stops(self) -> bool {
+        matches!(self, Signal::Stop | Signal::Tstp | Signal::Ttin)
+    }
 
     /// The signal named `TERM`, `SIGTERM` or `15`.
     pub fn parse(text: &str) -> Option<Signal> {
@@ -261,11 +286,31 @@ pub trait Sys {
     fn env(&mut self) -> &mut BTreeMap<String, String>;
     /// The machine's host name.
     fn hostname(&self) -> &str;
+    /// Calls the machine so from now on, for who has [`crate::Cap::SysAdmin`].
+    fn set_hostname(&mut self, _name: &str) -> Result<(), Errno> {
+        Err(Errno::NotPermitted)
+    }
     /// User number; 0 is root.
     fn uid(&self) -> u32;
+    /// What this process may do beyond what every user may.
+    fn caps(&self) -> crate::Caps {
+        if self.uid() == 0 { crate::Caps::ALL } else { crate::Caps::NONE }
+    }
+    /// Makes a directory the root of this process, for who has [`crate::Cap::SysChroot`].
+    fn chroot(&mut self, _path: &str) -> Result<(), Errno> {
+        Err(Errno::NotPermitted)
+    }
     /// Uses the processor for so long; answers how long that takes by the machine's clock: longer
     /// where the machine may not use a whole processor, or is busy with what came before.
     fn burn(&mut self, cpu: Duration) -> Duration;
+    /// Says that whoever asks the same in the same way will be answered alike until the process has
+    /// another reason to go on, and that nothing stays in it of having answered: what is written
+    /// and started is known without saying so. So the kernel's owner may do without asking: see
+    /// [`crate::Kernel::answered`].
+    fn answers_alike(&mut self) {}
+    /// Says that this turn has changed nothing: whoever asks the process will be answered as before
+    /// it. So does one that has only looked whether there is something to do.
+    fn stays_alike(&mut self) {}
     /// Says how much memory the process holds from now on.
     fn use_memory(&mut self, bytes: u64);
 
@@ -317,6 +362,17 @@ pub trait Sys {
     ) -> Result<Pid, Errno>;
     /// The exit code of a child that has ended (which then is forgotten).
     fn wait(&mut self, child: Pid) -> Result<i32, Errno>;
+    /// The signal that has ended a child which was not waited for yet; `None` if it runs, or has
+    /// ended by itself, with whatever exit code.
+    fn killed_by(&mut self, child: Pid) -> Option<Signal>;
+    /// The signal that has stopped a child which has not gone on since.
+    fn stopped_by(&self, _child: Pid) -> Option<Signal> {
+        None
+    }
+    /// Sends a signal to every process of the group that `leader` leads or led.
+    fn kill_group(&mut self, _leader: Pid, _signal: Signal) -> Result<(), Errno> {
+        Err(Errno::NotImplemented)
+    }
     /// Sends a signal. (Whether a process is there, [`Sys::processes`] tells.)
     fn kill(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno>;
     /// From now on this process takes the signal itself by [`Sys::take_signal`].
@@ -388,6 +444,8 @@ pub trait NetStack {
     fn peer_addr(&self, socket: SocketId) -> Result<SocketAddr, Errno>;
     /// Closes any socket: a connection says goodbye to the other side.
     fn close(&mut self, socket: SocketId);
+    /// Says goodbye on a connection; what the other side still sends can be read.
+    fn shutdown(&mut self, _socket: SocketId) {}
     /// Opens a socket that pings.
     fn ping_open(&mut self) -> Result<SocketId, Errno> {
         Err(Errno::NotPermitted)

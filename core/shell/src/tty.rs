@@ -80,6 +80,7 @@ impl Tty {
     fn type_cooked(&mut self, byte: u8) -> Option<Signal> {
         match byte {
             3 => return Some(self.interrupt(b"^C", Signal::Int)),
+            26 => return Some(self.interrupt(b"^Z", Signal::Tstp)),
             28 => return Some(self.interrupt(b"^\\", Signal::Quit)),
             4 if self.line.is_empty() => self.input.push_back(None),
             4 => self.commit(),
@@ -151,11 +152,16 @@ impl Tty {
     }
 
     fn push_output(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if byte == b'\n' && self.output.last() != Some(&b'\r') {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let Some(text) = line.strip_suffix(b"\n") else {
+                self.output.extend_from_slice(line);
+                continue;
+            };
+            self.output.extend_from_slice(text);
+            if self.output.last() != Some(&b'\r') {
                 self.output.push(b'\r');
             }
-            self.output.push(byte);
+            self.output.push(b'\n');
         }
     }
 
@@ -225,6 +231,7 @@ mod tests {
     fn control_keys() {
         let mut tty = Tty::new(80, 24);
         assert_eq!(tty.type_bytes(b"abc\x03"), [Signal::Int]);
+        assert_eq!(tty.type_bytes(b"\x1a"), [Signal::Tstp]);
         tty.type_bytes(b"\x04");
         assert_eq!(tty.read(9), Some(Vec::new()));
         tty.type_bytes(b"x\x04");

@@ -4,6 +4,8 @@
 //! becomes the files of a thousand containers.
 
 use crate::Errno;
+use crate::caps::{Cap, Caps};
+use crate::kernel::PROC;
 use imbl::OrdMap;
 use naru_sim::Time;
 use std::collections::BTreeMap;
@@ -53,6 +55,8 @@ pub enum Device {
     Tty,
     /// A descriptor of the process that opens it: `/dev/stdin`, `/dev/stdout`, `/dev/stderr`.
     Descriptor(u32),
+    /// A disk or something else that the machine has by name only.
+    Hardware,
 }
 
 /// What kind of thing a path names.
@@ -155,21 +159,6 @@ impl Inode {
         }
     }
 
-    fn allows(&self, uid: u32, groups: &Groups, bit: u16) -> bool {
-        if uid == 0 {
-            // Root may do everything but run what nobody may run.
-            return bit != 1 || self.mode & 0o111 != 0 || self.is_dir();
-        }
-        let shift = if self.uid == uid {
-            6
-        } else if groups.have(uid, self.gid) {
-            3
-        } else {
-            0
-        };
-        self.mode >> shift & bit != 0
-    }
-
     fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory(_))
     }
@@ -245,6 +234,11 @@ impl Tree {
     /// Bytes stored in all files.
     pub fn bytes_used(&self) -> u64 {
         self.files().bytes
+    }
+
+    /// How many files and directories there are.
+    pub fn files_count(&self) -> u64 {
+        self.files().inodes.len() as u64
     }
 
     /// How many bytes fit.
@@ -398,7 +392,7 @@ impl Tree {
 
 /// A file, found: which tree, and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileRef {
+pub struct FileRef {
     mount: u32,
     ino: u64,
 }
@@ -407,6 +401,8 @@ pub(crate) struct FileRef {
 struct Mount {
     tree: Tree,
     read_only: bool,
+    /// Whether it is in memory.
+    in_memory: bool,
     id: u32,
 }
 
@@ -435,8 +431,14 @@ impl Groups {
 pub struct Vfs {
     root: Tree,
     mounts: BTreeMap<String, Box<Mount>>,
+    /// Directories that are seen at other paths too.
+    binds: BTreeMap<String, FileRef>,
     next_mount: u32,
     uid: u32,
+    /// What the acting user may do beyond the permission bits.
+    caps: Caps,
+    /// The directory that is the acting process's root, and its path.
+    chroot: Option<(FileRef, Arc<str>)>,
     groups: Groups,
     /// The root is for reading only, but for these of its files.
     sealed: Option<Arc<[u64]>>,
@@ -454,8 +456,11 @@ impl From<Tree> for Vfs {
         Vfs {
             root,
             mounts: BTreeMap::new(),
+            binds: BTreeMap::new(),
             next_mount: 1,
             uid: 0,
+            caps: Caps::ALL,
+            chroot: None,
             groups: Groups::default(),
             sealed: None,
             now: Time::ZERO,
@@ -504,11 +509,87 @@ impl Vfs {
         self.root
     }
 
+    /// The tree on which the others are mounted.
+    pub fn root(&self) -> &Tree {
+        &self.root
+    }
+
+    /// Exchanges that tree, as [`Vfs::replace_mounted`] does one that is mounted.
+    pub fn replace_root(&mut self, tree: Tree) {
+        self.root = tree;
+    }
+
     /// From now on the user `uid` works with these files, and changes are dated `now`. The kernel
     /// says so before each process; otherwise it is root.
     pub fn act_as(&mut self, uid: u32, now: Time) {
-        self.uid = uid;
-        self.now = now;
+        let caps = if uid == 0 { Caps::ALL } else { Caps::NONE };
+        self.act_within(uid, caps, None, now);
+    }
+
+    /// The same with the capabilities that the user has, and another root.
+    pub(crate) fn act_within(
+        &mut self,
+        uid: u32,
+        caps: Caps,
+        chroot: Option<(FileRef, Arc<str>)>,
+        now: Time,
+    ) {
+        (self.uid, self.caps, self.chroot, self.now) = (uid, caps, chroot, now);
+    }
+
+    /// A directory as a process's root.
+    pub(crate) fn as_root(&self, path: &str) -> Result<(FileRef, Arc<str>), Errno> {
+        let found = self.walk(path, true)?;
+        let node = found.node.ok_or(Errno::NotFound)?;
+        if !self.inode(node)?.is_dir() {
+            return Err(Errno::NotDirectory);
+        }
+        Ok((node, if found.path == "/" { "".into() } else { found.path.into() }))
+    }
+
+    /// Whether the acting user may read (4), write (2) or run (1) a file.
+    fn may(&self, inode: &Inode, bit: u16) -> bool {
+        let looks = bit == 4 || (bit == 1 && inode.is_dir());
+        if self.caps.has(Cap::DacOverride) || (looks && self.caps.has(Cap::DacReadSearch)) {
+            // Root may do everything but run what nobody may run.
+            return bit != 1 || inode.mode & 0o111 != 0 || inode.is_dir();
+        }
+        let shift = if inode.uid == self.uid {
+            6
+        } else if self.groups.have(self.uid, inode.gid) {
+            3
+        } else {
+            0
+        };
+        inode.mode >> shift & bit != 0
+    }
+
+    /// A copy of the directory as a tree of its own.
+    pub fn copy_tree(&self, path: &str) -> Result<Tree, Errno> {
+        let found = self.as_root(path)?;
+        let mut copy = Vfs::from(Tree::new());
+        self.copy_directory(found.0, &mut copy, "/")?;
+        Ok(copy.into_tree())
+    }
+
+    fn copy_directory(&self, dir: FileRef, to: &mut Vfs, at: &str) -> Result<(), Errno> {
+        let mut pending = vec![(dir, at.to_owned())];
+        while let Some((dir, at)) = pending.pop() {
+            for (name, &ino) in self.tree(dir)?.entries(dir.ino)? {
+                let node = FileRef { ino, ..dir };
+                let (inode, path) = (self.inode(node)?.clone(), join(&at, name));
+                let content = match &inode.content {
+                    Content::Directory(_) => Content::Directory(OrdMap::new()),
+                    other => other.clone(),
+                };
+                if let Content::Directory(_) = content {
+                    pending.push((node, path.clone()));
+                }
+                to.create(&path, content, inode.mode)?;
+                to.chown(&path, inode.uid, inode.gid)?;
+            }
+        }
+        Ok(())
     }
 
     /// The groups that every user is in from now on.
@@ -538,8 +619,29 @@ impl Vfs {
         }
         let id = self.next_mount;
         self.next_mount += 1;
-        self.mounts.insert(found.path, Box::new(Mount { tree, read_only, id }));
+        let mount = Mount { tree, read_only, in_memory: false, id };
+        self.mounts.insert(found.path, Box::new(mount));
         Ok(())
+    }
+
+    /// Shows the directory `of`, of whatever tree, at `path` too, in place of what is mounted there.
+    pub fn bind(&mut self, path: &str, of: &str) -> Result<(), Errno> {
+        let (node, _) = self.as_root(of)?;
+        self.mounts.remove(path);
+        self.binds.insert(path.to_owned(), node);
+        Ok(())
+    }
+
+    /// Says that the tree mounted at `path` is in memory, not on a disk.
+    pub fn set_in_memory(&mut self, path: &str) {
+        if let Some(mount) = self.mounts.get_mut(path) {
+            mount.in_memory = true;
+        }
+    }
+
+    /// Whether the tree mounted at `path` is in memory.
+    pub fn is_in_memory(&self, path: &str) -> bool {
+        self.mounts.get(path).is_some_and(|mount| mount.in_memory)
     }
 
     /// Takes the tree mounted at `path` away. Files that are open in it become bad descriptors.
@@ -554,9 +656,11 @@ impl Vfs {
         (tree.bytes_used(), tree.capacity())
     }
 
-    /// Where trees are mounted, and whether for reading only.
+    /// Where trees are mounted, and whether for reading only. `/proc` is not counted.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.mounts.iter().map(|(path, mount)| (path.as_str(), mount.read_only))
+        let real = self.mounts.iter().filter(|(path, _)| *path != PROC);
+        let binds = self.binds.iter().map(|(path, node)| (path.as_str(), self.is_read_only(*node)));
+        real.map(|(path, mount)| (path.as_str(), mount.read_only)).chain(binds)
     }
 
     /// The tree mounted at `path`.
@@ -577,7 +681,7 @@ impl Vfs {
     pub fn read(&self, path: &str) -> Result<Arc<Vec<u8>>, Errno> {
         let node = self.find(path)?;
         let inode = self.inode(node)?;
-        if !inode.allows(self.uid, &self.groups, 4) {
+        if !self.may(inode, 4) {
             return Err(Errno::Access);
         }
         match &inode.content {
@@ -627,14 +731,17 @@ impl Vfs {
     /// The path without symbolic links.
     pub fn real_path(&self, path: &str) -> Result<String, Errno> {
         let found = self.walk(path, true)?;
-        found.node.map(|_| found.path).ok_or(Errno::NotFound)
+        found.node.ok_or(Errno::NotFound)?;
+        let base = self.chroot.as_ref().map_or("", |(_, base)| base);
+        let path = found.path.strip_prefix(base).unwrap_or(&found.path);
+        Ok(if path.is_empty() { "/" } else { path }.to_owned())
     }
 
     /// The names in a directory, sorted by bytes.
     pub fn list(&self, path: &str) -> Result<Vec<DirEntry>, Errno> {
         let found = self.walk(path, true)?;
         let node = found.node.ok_or(Errno::NotFound)?;
-        if !self.inode(node)?.allows(self.uid, &self.groups, 4) && self.inode(node)?.is_dir() {
+        if !self.may(self.inode(node)?, 4) && self.inode(node)?.is_dir() {
             return Err(Errno::Access);
         }
         let mut entries = Vec::new();
@@ -649,9 +756,7 @@ impl Vfs {
     /// Whether the acting user may read (4), write (2) or run (1) what is at `path`.
     pub fn access(&self, path: &str, bit: u16) -> bool {
         self.find(path)
-            .and_then(|node| {
-                self.inode(node).map(|inode| inode.allows(self.uid, &self.groups, bit))
-            })
+            .and_then(|node| self.inode(node).map(|inode| self.may(inode, bit)))
             .unwrap_or(false)
     }
 
@@ -670,6 +775,17 @@ impl Vfs {
     pub fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
         let (node, _) = self.open(path, OpenMode::Write)?;
         self.write_at(node, 0, bytes).map(drop)
+    }
+
+    /// Makes an empty file at `path`, or empties the one that is there; for [`Vfs::fill`].
+    pub fn empty_file(&mut self, path: &str) -> Result<FileRef, Errno> {
+        self.open(path, OpenMode::Write).map(|(node, _)| node)
+    }
+
+    /// Makes `bytes` the contents of an empty file, without looking for its path. A copy of the
+    /// files has it as the same file.
+    pub fn fill(&mut self, file: FileRef, bytes: &[u8]) -> Result<(), Errno> {
+        self.write_at(file, 0, bytes).map(drop)
     }
 
     /// Adds `bytes` at the end of the file at `path`; makes the file if it is not there.
@@ -713,6 +829,11 @@ impl Vfs {
             }
         }
         Ok(())
+    }
+
+    /// Makes a device.
+    pub fn make_device(&mut self, path: &str, device: Device, mode: u16) -> Result<(), Errno> {
+        self.create(path, Content::Device(device), mode).map(drop)
     }
 
     /// Makes a symbolic link at `path` to `target`.
@@ -816,10 +937,12 @@ impl Vfs {
 
     /// Changes owner and group.
     pub fn chown(&mut self, path: &str, uid: u32, gid: u32) -> Result<(), Errno> {
-        if self.uid != 0 {
+        let node = self.find(path)?;
+        let old = self.inode(node)?;
+        let own = old.uid == self.uid && uid == old.uid && self.groups.have(self.uid, gid);
+        if !self.caps.has(Cap::Chown) && !own {
             return Err(Errno::NotPermitted);
         }
-        let node = self.owned(path)?;
         let inode = self.tree_mut(node)?.get_mut(node.ino)?;
         (inode.uid, inode.gid) = (uid, gid);
         Ok(())
@@ -856,9 +979,7 @@ impl Vfs {
         };
         let inode = self.inode(node)?;
         let reads = matches!(mode, OpenMode::Read | OpenMode::ReadWrite);
-        if (reads && !inode.allows(self.uid, &self.groups, 4))
-            || (writes && !inode.allows(self.uid, &self.groups, 2))
-        {
+        if (reads && !self.may(inode, 4)) || (writes && !self.may(inode, 2)) {
             return Err(Errno::Access);
         }
         match inode.content {
@@ -967,7 +1088,7 @@ impl Vfs {
     fn mounted_over(&self, path: &str, node: FileRef) -> FileRef {
         match self.mounts.get(path) {
             Some(mount) => FileRef { mount: mount.id, ino: ROOT },
-            None => node,
+            None => self.binds.get(path).copied().unwrap_or(node),
         }
     }
 
@@ -983,9 +1104,13 @@ impl Vfs {
             return Err(Errno::NameTooLong);
         }
         let names = |path: &'a str| path.rsplit('/').filter(|name| !name.is_empty());
-        let root = self.mounted_over("/", FileRef { mount: 0, ino: ROOT });
+        let (root, base) = match &self.chroot {
+            Some((root, base)) => (*root, &**base),
+            None => (self.mounted_over("/", FileRef { mount: 0, ino: ROOT }), ""),
+        };
         // Where the walk is, and on its way there each place with the length of the path before it.
-        let mut here = String::with_capacity(path.len() + 1);
+        let mut here = String::with_capacity(base.len() + path.len() + 1);
+        here.push_str(base);
         let mut trail: Vec<(usize, FileRef)> = Vec::new();
         let mut pending: Vec<&'a str> = names(path).collect();
         let mut links = 0;
@@ -1003,7 +1128,7 @@ impl Vfs {
             let dir = trail.last().map_or(root, |(_, node)| *node);
             let inode = self.inode(dir)?;
             let entries = self.tree(dir)?.entries(dir.ino)?;
-            if !inode.allows(self.uid, &self.groups, 1) {
+            if !self.may(inode, 1) {
                 return Err(Errno::Access);
             }
             let is_last = pending.is_empty();
@@ -1027,7 +1152,7 @@ impl Vfs {
                 }
                 if target.starts_with('/') {
                     trail.clear();
-                    here.clear();
+                    here.truncate(base.len());
                 }
                 pending.extend(names(target));
                 continue;
@@ -1039,7 +1164,8 @@ impl Vfs {
             trail.push((before, child));
         }
         let Some((before, node)) = trail.pop() else {
-            return Ok(Found { parent: None, node: Some(root), path: "/".to_owned() });
+            let path = if base.is_empty() { "/" } else { base }.to_owned();
+            return Ok(Found { parent: None, node: Some(root), path });
         };
         let dir = trail.last().map_or(root, |(_, node)| *node);
         let name = here.get(before + 1..).unwrap_or_default().to_owned();
@@ -1054,7 +1180,7 @@ impl Vfs {
         if self.is_read_only(dir) {
             return Err(Errno::ReadOnly);
         }
-        if inode.allows(self.uid, &self.groups, 2) { Ok(()) } else { Err(Errno::Access) }
+        if self.may(inode, 2) { Ok(()) } else { Err(Errno::Access) }
     }
 
     fn vacancy(&self, path: &str) -> Result<(FileRef, String), Errno> {
@@ -1093,7 +1219,7 @@ impl Vfs {
 
     fn owned(&self, path: &str) -> Result<FileRef, Errno> {
         let node = self.find(path)?;
-        if self.uid != 0 && self.inode(node)?.uid != self.uid {
+        if !self.caps.has(Cap::Fowner) && self.inode(node)?.uid != self.uid {
             return Err(Errno::NotPermitted);
         }
         Ok(node)

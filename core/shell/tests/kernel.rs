@@ -189,6 +189,79 @@ fn jobs_run_in_the_background() {
 }
 
 #[test]
+fn control_z_stops_what_runs() {
+    let mut session = Session::start();
+    session.type_keys("sleep 100\r");
+    assert_eq!(
+        session.type_keys("\x1a"),
+        "^Z\n[1]+  Stopped                 sleep 100\nroot@naru:~# "
+    );
+    assert_eq!(session.type_keys("echo $?\r"), "echo $?\n148\nroot@naru:~# ");
+    session.type_keys("cat | cat\r");
+    assert!(session.type_keys("\x1a").contains("[2]+  Stopped                 cat | cat\n"));
+    assert_eq!(
+        session.type_keys("jobs\r"),
+        "jobs\n[1]-  Stopped                 sleep 100\n\
+         [2]+  Stopped                 cat | cat\nroot@naru:~# "
+    );
+    // What has stopped does not notice that time passes.
+    session.wait(200);
+    assert_eq!(session.type_keys("bg %1\r"), "bg %1\n[1]- sleep 100 &\nroot@naru:~# ");
+    session.wait(1);
+    assert!(session.type_keys("\r").contains("[1]-  Done                    sleep 100\n"));
+    assert_eq!(session.type_keys("fg\r"), "fg\ncat | cat\n");
+    assert_eq!(session.type_keys("hi\r"), "hi\nhi\n");
+    assert_eq!(session.type_keys("\x04"), "root@naru:~# ");
+    assert_eq!(
+        session.type_keys("jobs; fg\r"),
+        "jobs; fg\nbash: fg: current: no such job\nroot@naru:~# "
+    );
+    session.type_keys("sleep 50\r");
+    assert!(session.type_keys("\x1a").contains("[1]+  Stopped                 sleep 50\n"));
+    // Leaving takes two words then.
+    let shown = session.type_keys("exit\r");
+    assert_eq!(shown, "exit\nexit\nThere are stopped jobs.\nroot@naru:~# ");
+    assert!(session.kernel.processes().count() == 2);
+    session.type_keys("exit\r");
+    assert_eq!(session.kernel.processes().count(), 0);
+}
+
+#[test]
+fn a_stopped_job_takes_signals_when_it_goes_on() {
+    let mut session = Session::start();
+    session.type_keys("sleep 100 &\r");
+    session.type_keys("kill -STOP %1\r");
+    assert!(session.type_keys("jobs\r").contains("[1]+  Stopped                 sleep 100\n"));
+    // By its number it stays stopped, and takes the signal later.
+    session.type_keys("kill $!\r");
+    assert!(session.type_keys("jobs\r").contains("[1]+  Stopped                 sleep 100\n"));
+    let shown = session.type_keys("kill -CONT %1\r") + &session.type_keys("\r");
+    assert!(shown.contains("[1]+  Terminated              sleep 100\n"), "{shown:?}");
+    session.type_keys("sleep 100 | cat &\r");
+    session.type_keys("kill -STOP %1; kill -9 %1\r");
+    session.type_keys("\r");
+    assert_eq!(session.kernel.processes().count(), 1);
+}
+
+#[test]
+fn the_history_is_expanded() {
+    let mut session = Session::start();
+    session.type_keys("echo one two\r");
+    assert_eq!(session.type_keys("!!\r"), "!!\necho one two\none two\nroot@naru:~# ");
+    assert_eq!(
+        session.type_keys("echo three !$\r"),
+        "echo three !$\necho three two\nthree two\nroot@naru:~# "
+    );
+    assert_eq!(session.type_keys("^three^3\r"), "^three^3\necho 3 two\n3 two\nroot@naru:~# ");
+    let shown = session.type_keys("!nope\r");
+    assert_eq!(shown, "!nope\nbash: !nope: event not found\nroot@naru:~# ");
+    assert_eq!(session.type_keys("echo 'hi!!'\r"), "echo 'hi!!'\nhi!!\nroot@naru:~# ");
+    assert_eq!(session.type_keys("!2:p\r"), "!2:p\necho three two\nroot@naru:~# ");
+    session.type_keys("set +H\r");
+    assert_eq!(session.type_keys("echo a!!\r"), "echo a!!\na!!\nroot@naru:~# ");
+}
+
+#[test]
 fn a_hangup_ends_the_session() {
     let mut session = Session::start();
     session.type_keys("sleep 100\r");

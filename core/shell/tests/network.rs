@@ -160,19 +160,19 @@ fn what_is_printed() {
         ("printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc app 80 | tail -n 1", "hello\n", "", 0),
         (
             "nslookup kubernetes.default.svc.cluster.local",
-            "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\nName:\tkubernetes.default.svc.cluster.local\nAddress: 10.96.0.1\n\n\n",
+            "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\nName:\tkubernetes.default.svc.cluster.local\nAddress: 10.96.0.1\n\n",
             "",
             0,
         ),
         (
             "nslookup nope",
-            "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find nope: NXDOMAIN\n\n** server can't find nope: NXDOMAIN\n\n",
+            "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\n** server can't find nope: NXDOMAIN\n\n",
             "",
             1,
         ),
         (
             "nslookup app 10.9.9.9",
-            ";; connection timed out; no servers could be reached\n\n",
+            ";; communications error to 10.9.9.9#53: timed out\n;; communications error to 10.9.9.9#53: timed out\n;; communications error to 10.9.9.9#53: timed out\n;; no servers could be reached\n\n",
             "",
             1,
         ),

@@ -10,6 +10,6 @@ mod rng;
 mod time;
 
 pub use cause::{Cause, CauseId, CauseLog, Outcome};
-pub use queue::Queue;
+pub use queue::{Place, Queue};
 pub use rng::Rng;
 pub use time::Time;

@@ -70,8 +70,8 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Time;
     fn add(self, rhs: Duration) -> Time {
-        let micros = u64::try_from(rhs.as_micros()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_add(micros))
+        let whole = rhs.as_secs().saturating_mul(1_000_000);
+        Time(self.0.saturating_add(whole).saturating_add(u64::from(rhs.subsec_micros())))
     }
 }
 

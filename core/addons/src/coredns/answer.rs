@@ -1,7 +1,7 @@
 //! From a question to its answer, through the plugins of the Corefile.
 
 use super::corefile::{Hosts, Kubernetes, Server};
-use super::internet;
+use super::rewrite::revert;
 use super::store::Store;
 use super::zone::{self, Found, Host, NoSuchName};
 use naru_network::dns::{Data, Message, Name, Rcode, Record, RecordType, Soa};
@@ -11,8 +11,78 @@ use std::net::IpAddr;
 /// Names that may lead one to another.
 const CNAMES_MAX: usize = 10;
 
-/// Answers, and what is told beside them.
-type Records = (Vec<Record>, Vec<Record>);
+/// What the cluster knows of a name.
+enum Records {
+    /// Answers, and what is told beside them.
+    Here(Vec<Record>, Vec<Record>),
+    /// It stands for a name that others know.
+    Elsewhere(Onward),
+}
+
+/// What becomes of a question.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is answered.
+    Reply(Message),
+    /// Others are to be asked.
+    Forward(Onward),
+}
+
+/// A question for others, and what is made of their answer.
+#[derive(Clone, Debug, Default)]
+pub struct Onward {
+    /// Whom to ask, as the Corefile says it.
+    pub to: Vec<String>,
+    /// What to ask for.
+    pub name: Name,
+    /// The type to ask for.
+    pub kind: Option<RecordType>,
+    /// The names that led from the question to this one.
+    before: Vec<Record>,
+    /// The question's name as it was asked, and as it was rewritten.
+    rewritten: Option<(Name, Name)>,
+    balances: bool,
+}
+
+impl Onward {
+    /// The answer to `query`, of what another server said; `None` when none has said anything.
+    pub fn complete(self, query: &Message, said: Option<Message>, rng: &mut Rng) -> Message {
+        let mut reply = query.reply();
+        match said {
+            Some(said) if self.before.is_empty() => {
+                reply.rcode = said.rcode;
+                reply.authoritative = said.authoritative;
+                reply.recursion_available = said.recursion_available;
+                reply.answers = said.answers;
+                reply.authorities = said.authorities;
+                reply.additionals = said.additionals;
+            }
+            Some(said) => {
+                reply.authoritative = true;
+                reply.answers = [self.before, said.answers].concat();
+            }
+            None => reply.rcode = Rcode::ServFail,
+        }
+        finish(&mut reply, query, self.rewritten.as_ref(), self.balances, rng);
+        reply
+    }
+}
+
+fn finish(
+    reply: &mut Message,
+    query: &Message,
+    rewritten: Option<&(Name, Name)>,
+    balances: bool,
+    rng: &mut Rng,
+) {
+    reply.edns_size = query.edns_size;
+    if let Some((asked, instead)) = rewritten {
+        revert(reply, asked, instead);
+    }
+    if balances {
+        shuffle(&mut reply.answers, rng);
+    }
+}
 
 /// A question, and where in the Corefile it is asked.
 #[derive(Clone, Copy, Debug)]
@@ -45,54 +115,74 @@ pub struct Knowledge<'a> {
 }
 
 impl Knowledge<'_> {
-    /// The answer to a query.
-    pub fn answer(&self, query: &Message, rng: &mut Rng) -> Message {
-        let mut reply = self.answer_in_order(query);
-        reply.edns_size = query.edns_size;
-        let balanced = query.questions.first().and_then(|q| Server::of(self.servers, &q.name));
-        if balanced.is_some_and(|server| server.loadbalance) {
-            shuffle(&mut reply.answers, rng);
+    /// The answer to a query, or whom to ask.
+    pub fn answer(&self, query: &Message, rng: &mut Rng) -> Outcome {
+        let first = query.questions.first();
+        let server = first.and_then(|first| Server::of(self.servers, &first.name));
+        let balances = server.is_some_and(|server| server.loadbalance);
+        let rules = server.into_iter().flat_map(|server| &server.rewrites);
+        let found = rules.zip(first).find_map(|(rule, first)| rule.apply(&first.name));
+        let rewritten = found.as_ref().zip(first).and_then(|((instead, reverts), first)| {
+            reverts.then(|| (first.name.clone(), instead.clone()))
+        });
+        match self.answer_in_order(query, found.map(|(instead, _)| instead)) {
+            Outcome::Reply(mut reply) => {
+                finish(&mut reply, query, rewritten.as_ref(), balances, rng);
+                Outcome::Reply(reply)
+            }
+            Outcome::Forward(onward) => Outcome::Forward(Onward { rewritten, balances, ..onward }),
         }
-        reply
     }
 
-    fn answer_in_order(&self, query: &Message) -> Message {
-        let [question] = query.questions.as_slice() else {
-            return Message { rcode: Rcode::FormErr, ..query.reply() };
-        };
+    /// The answer to a query, or to `instead` where a rule has rewritten its name.
+    fn answer_in_order(&self, query: &Message, instead: Option<Name>) -> Outcome {
+        let failed = |rcode| Outcome::Reply(Message { rcode, ..query.reply() });
+        let [question] = query.questions.as_slice() else { return failed(Rcode::FormErr) };
         if query.opcode != 0 {
-            return Message { rcode: Rcode::NotImp, ..query.reply() };
+            return failed(Rcode::NotImp);
         }
         let Some(server) = Server::of(self.servers, &question.name) else {
-            return Message { rcode: Rcode::Refused, ..query.reply() };
+            return failed(Rcode::Refused);
         };
-        let (name, kind) = (&question.name, question.kind);
-        self.resolve(&Ask { server, query, name, kind, depth: 0 })
+        let name = instead.as_ref().unwrap_or(&question.name);
+        self.resolve(&Ask { server, query, name, kind: question.kind, depth: 0 })
     }
 
     /// Asks one plugin after another.
-    fn resolve(&self, ask: &Ask<'_>) -> Message {
+    fn resolve(&self, ask: &Ask<'_>) -> Outcome {
         if let Some(reply) = ask.server.hosts.as_ref().and_then(|hosts| ask_hosts(hosts, ask)) {
-            return reply;
+            return Outcome::Reply(reply);
         }
         if let Some(plugin) = &ask.server.kubernetes
             && let Some(zone) = plugin.zones.iter().find(|zone| ask.name.is_within(zone))
-            && let Some(reply) = self.ask_cluster(ask, plugin, zone)
+            && let Some(outcome) = self.ask_cluster(ask, plugin, zone)
         {
-            return reply;
+            return outcome;
         }
-        match ask.server.forward.iter().any(|zone| ask.name.is_within(zone)) {
-            true => internet::answer(ask.query, ask.name, ask.kind),
-            false => Message { rcode: Rcode::Refused, ..ask.query.reply() },
+        let takes = |forward: &&super::corefile::Forward| {
+            ask.name.is_within(&forward.from)
+                && !forward.except.iter().any(|zone| ask.name.is_within(zone))
+        };
+        match ask.server.forward.iter().find(takes) {
+            Some(forward) => Outcome::Forward(Onward {
+                to: forward.to.clone(),
+                name: ask.name.clone(),
+                kind: Some(ask.kind),
+                ..Onward::default()
+            }),
+            None => Outcome::Reply(Message { rcode: Rcode::Refused, ..ask.query.reply() }),
         }
     }
 
     /// `None` when others are to be asked.
-    fn ask_cluster(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name) -> Option<Message> {
+    fn ask_cluster(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name) -> Option<Outcome> {
         let mut reply = Message { authoritative: true, ..ask.query.reply() };
         let falls = || plugin.fallthrough.iter().any(|zone| ask.name.is_within(zone));
         match self.records(ask, plugin, zone) {
-            Ok(found) => (reply.answers, reply.additionals) = found,
+            Ok(Records::Here(answers, additionals)) => {
+                (reply.answers, reply.additionals) = (answers, additionals);
+            }
+            Ok(Records::Elsewhere(onward)) => return Some(Outcome::Forward(onward)),
             Err(_) if falls() => return None,
             Err(_) if self.synced => reply.rcode = Rcode::NxDomain,
             Err(_) => reply.rcode = Rcode::ServFail,
@@ -100,7 +190,7 @@ impl Knowledge<'_> {
         if reply.answers.is_empty() {
             reply.authorities.push(self.soa(zone, plugin.ttl));
         }
-        Some(reply)
+        Some(Outcome::Reply(reply))
     }
 
     /// The answers, and what is told beside them.
@@ -111,7 +201,7 @@ impl Knowledge<'_> {
         zone: &Name,
     ) -> Result<Records, NoSuchName> {
         let lower = ask.name.lower();
-        let one = |record| Ok((vec![record], Vec::new()));
+        let one = |record| Ok(Records::Here(vec![record], Vec::new()));
         if let Some(ip) = lower.reversed_ip() {
             return self.pointers(ask, plugin, ip);
         }
@@ -125,13 +215,17 @@ impl Knowledge<'_> {
         }
         let found = zone::find(lower.as_str(), zone, plugin, self.store)?;
         if ask.kind == RecordType::Srv {
-            return Ok(services(ask.name, plugin.ttl, &found));
+            let (answers, additionals) = services(ask.name, plugin.ttl, &found);
+            return Ok(Records::Here(answers, additionals));
         }
         let mut answers: Vec<Record> = Vec::new();
         for one in &found {
             let records = match &one.host {
                 Host::Ip(ip) => vec![ask.record(plugin.ttl, Data::address(*ip))],
-                Host::Name(target) => self.follow(ask, plugin, zone, target),
+                Host::Name(target) => match self.follow(ask, plugin, zone, target) {
+                    Records::Here(records, _) => records,
+                    elsewhere => return Ok(elsewhere),
+                },
             };
             for record in records {
                 let cname = matches!(one.host, Host::Name(_));
@@ -140,7 +234,7 @@ impl Knowledge<'_> {
                 }
             }
         }
-        Ok((answers, Vec::new()))
+        Ok(Records::Here(answers, Vec::new()))
     }
 
     fn pointers(
@@ -157,29 +251,34 @@ impl Knowledge<'_> {
         let names = names.iter().filter_map(|name| Name::parse(name).ok());
         let pointers = names.map(|name| ask.record(plugin.ttl, Data::Ptr(name)));
         let wanted = ask.kind == RecordType::Ptr;
-        Ok((pointers.filter(|_| wanted).collect(), Vec::new()))
+        Ok(Records::Here(pointers.filter(|_| wanted).collect(), Vec::new()))
     }
 
     /// The true name, and what it stands for when addresses are asked for. A true name in the
     /// same zone that leads to nothing is not told.
-    fn follow(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name, target: &str) -> Vec<Record> {
-        let Ok(target) = Name::parse(target) else { return Vec::new() };
-        let mut records = vec![ask.record(plugin.ttl, Data::Cname(target.clone()))];
+    fn follow(&self, ask: &Ask<'_>, plugin: &Kubernetes, zone: &Name, target: &str) -> Records {
+        let here = |records| Records::Here(records, Vec::new());
+        let Ok(target) = Name::parse(target) else { return here(Vec::new()) };
+        let own = ask.record(plugin.ttl, Data::Cname(target.clone()));
         match ask.kind {
-            RecordType::Cname => records,
+            RecordType::Cname => here(vec![own]),
             RecordType::A | RecordType::Aaaa => {
                 if target.lower() == ask.name.lower() || ask.depth >= CNAMES_MAX {
-                    return Vec::new();
+                    return here(Vec::new());
                 }
                 let next = Ask { name: &target, depth: ask.depth + 1, ..*ask };
-                let answers = self.resolve(&next).answers;
-                if answers.is_empty() && target.is_within(zone) {
-                    return Vec::new();
+                match self.resolve(&next) {
+                    Outcome::Reply(reply) if reply.answers.is_empty() && target.is_within(zone) => {
+                        here(Vec::new())
+                    }
+                    Outcome::Reply(reply) => here([vec![own], reply.answers].concat()),
+                    Outcome::Forward(onward) => Records::Elsewhere(Onward {
+                        before: [vec![own], onward.before].concat(),
+                        ..onward
+                    }),
                 }
-                records.extend(answers);
-                records
             }
-            _ => Vec::new(),
+            _ => here(Vec::new()),
         }
     }
 
@@ -224,13 +323,23 @@ fn services(name: &Name, ttl: u32, found: &[Found]) -> (Vec<Record>, Vec<Record>
 
 /// `None` when others are to be asked.
 fn ask_hosts(hosts: &Hosts, ask: &Ask<'_>) -> Option<Message> {
-    const TTL: u32 = 3_600;
     let mut reply = Message { authoritative: true, ..ask.query.reply() };
-    match hosts.addresses.get(&ask.name.lower()) {
-        Some(ips) => {
-            let data = ips.iter().map(|ip| Data::address(*ip));
-            let wanted = data.filter(|data| data.kind() == ask.kind);
-            reply.answers = wanted.map(|data| ask.record(TTL, data)).collect();
+    let lower = ask.name.lower();
+    let found: Option<Vec<Data>> = match lower.reversed_ip() {
+        Some(ip) => {
+            let of_ip = |(_, ips): &(&Name, &Vec<IpAddr>)| ips.contains(&ip);
+            let names = hosts.addresses.iter().filter(of_ip);
+            let names: Vec<Data> = names.map(|(name, _)| Data::Ptr(name.clone())).collect();
+            (!names.is_empty()).then_some(names)
+        }
+        None => {
+            hosts.addresses.get(&lower).map(|ips| ips.iter().map(|ip| Data::address(*ip)).collect())
+        }
+    };
+    match found {
+        Some(data) => {
+            let wanted = data.into_iter().filter(|data| data.kind() == ask.kind);
+            reply.answers = wanted.map(|data| ask.record(hosts.ttl, data)).collect();
         }
         None if hosts.fallthrough => return None,
         None => reply.rcode = Rcode::NxDomain,
@@ -343,7 +452,40 @@ mod tests {
         let servers = Server::parse("Corefile", super::super::manifests::COREFILE).unwrap();
         let servers = servers.as_slice();
         let query = Message::query(1, Name::parse(name).unwrap(), kind);
-        Knowledge { servers, store, synced, serial: 5 }.answer_in_order(&query)
+        match (Knowledge { servers, store, synced, serial: 5 }).answer_in_order(&query, None) {
+            Outcome::Reply(reply) => reply,
+            Outcome::Forward(onward) => {
+                let said = elsewhere(&onward.name, kind);
+                onward.complete(&query, Some(said), &mut Rng::new(1))
+            }
+        }
+    }
+
+    /// What the world outside says: it knows two names.
+    fn elsewhere(name: &Name, kind: RecordType) -> Message {
+        let mut said = Message { recursion_available: true, ..Message::default() };
+        let known = [("example.com", "93.184.215.14"), ("www.google.com", "142.250.72.4")];
+        match known.iter().find(|(host, _)| *host == name.lower().as_str()) {
+            None => said.rcode = Rcode::NxDomain,
+            Some((_, ip)) if kind == RecordType::A => {
+                let data = Data::address(ip.parse().unwrap());
+                said.answers.push(Record { name: name.clone(), ttl: 30, data });
+            }
+            Some(_) => {}
+        }
+        if said.answers.is_empty() {
+            let data = Data::Soa(Soa {
+                mname: Name::default(),
+                rname: Name::default(),
+                serial: 1,
+                refresh: 1,
+                retry: 1,
+                expire: 1,
+                minimum: 1,
+            });
+            said.authorities.push(Record { name: Name::default(), ttl: 30, data });
+        }
+        said
     }
 
     fn data(records: &[Record]) -> Vec<String> {
@@ -481,7 +623,10 @@ mod tests {
         let query = Message::query(1, name, RecordType::A);
         let mut rng = Rng::new(4);
         let mut firsts: Vec<String> = (0..50)
-            .map(|_| knowledge.answer(&query, &mut rng).answers[0].data.to_string())
+            .map(|_| match knowledge.answer(&query, &mut rng) {
+                Outcome::Reply(reply) => reply.answers[0].data.to_string(),
+                Outcome::Forward(onward) => panic!("{onward:?}"),
+            })
             .collect();
         firsts.sort();
         firsts.dedup();

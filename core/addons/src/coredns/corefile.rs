@@ -1,8 +1,11 @@
 //! The Corefile: which zones are served, and by which plugins.
 
+use super::rewrite::Rewrite;
 use naru_network::dns::Name;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha512};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// A server block of the Corefile.
@@ -14,8 +17,12 @@ pub struct Server {
     pub kubernetes: Option<Kubernetes>,
     /// `hosts`
     pub hosts: Option<Hosts>,
-    /// `forward`: the names that other servers are asked for.
-    pub forward: Vec<Name>,
+    /// `forward`
+    pub forward: Vec<Forward>,
+    /// `rewrite`
+    pub rewrites: Vec<Rewrite>,
+    /// `errors`
+    pub errors: bool,
     /// `log`
     pub log: bool,
     /// `loadbalance`
@@ -24,6 +31,19 @@ pub struct Server {
     pub health: Option<u64>,
     /// `ready`
     pub ready: bool,
+    /// `reload`
+    pub reload: bool,
+}
+
+/// The plugin `forward`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forward {
+    /// The names that others are asked for.
+    pub from: Name,
+    /// Whom: addresses, or files like `/etc/resolv.conf`.
+    pub to: Vec<String>,
+    /// Names below these are not asked for: `except`.
+    pub except: Vec<Name>,
 }
 
 /// The plugin `kubernetes`.
@@ -55,6 +75,8 @@ pub struct Hosts {
     pub addresses: BTreeMap<Name, Vec<IpAddr>>,
     /// Whether others are asked for other names.
     pub fallthrough: bool,
+    /// Seconds for which answers may be kept.
+    pub ttl: u32,
 }
 
 /// Why a Corefile cannot be used; written as CoreDNS writes it.
@@ -62,7 +84,21 @@ pub struct Hosts {
 pub struct ParseError(pub String);
 
 /// Plugins that change nothing that a client of this server could see.
-const SILENT: &[&str] = &["cache", "errors", "loop", "prometheus", "reload"];
+const SILENT: &[&str] = &[
+    "autopath",
+    "bind",
+    "bufsize",
+    "cache",
+    "cancel",
+    "debug",
+    "loop",
+    "metadata",
+    "minimal",
+    "multisocket",
+    "prometheus",
+    "timeouts",
+    "trace",
+];
 
 impl Server {
     /// Reads a Corefile.
@@ -189,10 +225,16 @@ impl<'a> Parser<'a> {
         match directive.name {
             "kubernetes" => server.kubernetes = Some(self.kubernetes(directive)?),
             "hosts" => server.hosts = Some(self.hosts(directive)?),
-            "forward" => {
-                let from = directive.args.first().copied().unwrap_or(".");
-                server.forward.push(self.name(directive.line, from)?);
+            "forward" => server.forward.push(self.forward(directive)?),
+            "rewrite" => {
+                let bad =
+                    |what: String| self.error(directive.line, &format!("plugin/rewrite: {what}"));
+                server
+                    .rewrites
+                    .extend(Rewrite::read(&directive.args, &directive.block).map_err(bad)?);
             }
+            "errors" => server.errors = true,
+            "reload" => server.reload = true,
             "log" => server.log = true,
             "loadbalance" => server.loadbalance = true,
             "ready" => server.ready = true,
@@ -238,12 +280,48 @@ impl<'a> Parser<'a> {
         Ok(plugin)
     }
 
+    fn forward(&self, directive: &Directive<'_>) -> Result<Forward, ParseError> {
+        let line = directive.line;
+        let wrong = || {
+            let last = directive.args.last().copied().unwrap_or(directive.name);
+            let what = format!("Wrong argument count or unexpected line ending after '{last}'");
+            self.error(line, &format!("plugin/forward: {what}"))
+        };
+        let (from, to) = directive.args.split_first().ok_or_else(wrong)?;
+        if to.is_empty() {
+            return Err(wrong());
+        }
+        let bad = |to: &&&str| {
+            let bare = to.strip_prefix("dns://").unwrap_or(to);
+            !to.starts_with('/') && address(bare).is_none()
+        };
+        if let Some(to) = to.iter().find(bad) {
+            let what = format!("plugin/forward: not an IP address or file: \"{to}\"");
+            return Err(self.error(line, &what));
+        }
+        let mut except = Vec::new();
+        for words in &directive.block {
+            if let ["except", names @ ..] = words.as_slice() {
+                for name in names {
+                    except.push(self.name(line, name)?);
+                }
+            }
+        }
+        let to = to.iter().map(|to| (*to).to_owned()).collect();
+        Ok(Forward { from: self.name(line, from)?, to, except })
+    }
+
     fn hosts(&self, directive: &Directive<'_>) -> Result<Hosts, ParseError> {
-        let mut hosts = Hosts::default();
+        const TTL: u32 = 3_600;
+        let mut hosts = Hosts { ttl: TTL, ..Hosts::default() };
         for words in &directive.block {
             let Some((first, names)) = words.split_first() else { continue };
             if *first == "fallthrough" {
                 hosts.fallthrough = true;
+            } else if let (true, Some(ttl)) = (*first == "ttl", names.first()) {
+                let bad =
+                    |_| self.error(directive.line, "plugin/hosts: ttl needs a number of second");
+                hosts.ttl = ttl.parse().map_err(bad)?;
             } else if let Ok(ip) = IpAddr::from_str(first) {
                 for name in names {
                     let name = self.name(directive.line, name)?.lower();
@@ -257,6 +335,62 @@ impl<'a> Parser<'a> {
     fn name(&self, line: usize, text: &str) -> Result<Name, ParseError> {
         Name::parse(text).map_err(|error| self.error(line, &error.to_string()))
     }
+}
+
+/// An address to ask at, with its port.
+pub fn address(text: &str) -> Option<SocketAddr> {
+    const PORT: u16 = 53;
+    let bare = text.strip_prefix("dns://").unwrap_or(text);
+    let ip = IpAddr::from_str(bare).map(|ip| SocketAddr::new(ip, PORT));
+    ip.or_else(|_| SocketAddr::from_str(bare)).ok()
+}
+
+/// What the plugin `reload` calls the running configuration: a hash of the Corefile's words and
+/// lines, so that blanks and comments do not count.
+///
+/// Upstream: `parse` in `plugin/reload/reload.go`, and the JSON of `caddyfile.ServerBlock`.
+pub fn fingerprint(text: &str) -> String {
+    let tokens = tokens(text);
+    let mut blocks: Vec<Value> = Vec::new();
+    let mut rest = tokens.as_slice();
+    while !rest.is_empty() {
+        let keys = rest.iter().position(|token| token.word == "{").unwrap_or(rest.len());
+        let (head, body) = rest.split_at(keys);
+        let (directives, after) = block_of(body.get(1..).unwrap_or_default());
+        let keys: Vec<&str> = head.iter().map(|token| token.word.as_str()).collect();
+        blocks.push(json!({ "Keys": keys, "Tokens": directives }));
+        rest = after;
+    }
+    // As Go writes JSON.
+    let text = Value::from(blocks).to_string();
+    let text = text.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    Sha512::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The directives of a server block, each with its words, and what follows the block.
+fn block_of(body: &[Token]) -> (Map<String, Value>, &[Token]) {
+    let mut directives: Map<String, Value> = Map::new();
+    let (mut depth, mut last_line, mut name) = (0_usize, 0, String::new());
+    for (index, token) in body.iter().enumerate() {
+        let starts = depth == 0 && token.line != last_line;
+        if starts && token.word == "}" {
+            return (directives, body.get(index + 1..).unwrap_or_default());
+        }
+        if starts {
+            name.clone_from(&token.word);
+        }
+        match token.word.as_str() {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        last_line = token.line;
+        let words = directives.entry(name.clone()).or_insert_with(|| json!([]));
+        if let Value::Array(words) = words {
+            words.push(json!({ "File": "", "Line": token.line, "Text": token.word }));
+        }
+    }
+    (directives, &[])
 }
 
 fn lame_duck(directive: &Directive<'_>) -> u64 {
@@ -280,7 +414,12 @@ mod tests {
         assert_eq!(zones, ["cluster.local", "in-addr.arpa", "ip6.arpa"]);
         assert_eq!((kubernetes.pods, kubernetes.ttl), (Pods::Insecure, 30));
         assert_eq!(kubernetes.fallthrough.len(), 2);
-        assert_eq!(server.forward, [Name::default()]);
+        let [forward] = server.forward.as_slice() else { panic!("{server:?}") };
+        assert_eq!(
+            (&forward.from, forward.to.as_slice()),
+            (&Name::default(), &["/etc/resolv.conf".to_owned()][..])
+        );
+        assert!(server.errors && server.reload);
         assert_eq!((server.health, server.ready, server.log), (Some(5), true, false));
     }
 
@@ -313,6 +452,21 @@ mod tests {
         }
     }
 
+    /// The number is one that clusters of kubeadm v1.33 print.
+    #[test]
+    fn fingerprints_are_those_of_published_clusters() {
+        let text = super::super::manifests::COREFILE;
+        let commented = text.replace("loop", "loop # no circles");
+        for text in [text, commented.as_str()] {
+            assert_eq!(
+                fingerprint(text),
+                "1b226df79860026c6a52e67daa10d7f0d57ec5b023288ec00c5e05f93523c894564e15b91770d3a07ae1cfb\
+                 e861d15b37d4a0027e69c546ab112970993a3b03b"
+            );
+        }
+        assert_ne!(fingerprint(text), fingerprint(&text.replace("ttl 30", "ttl 31")));
+    }
+
     #[test]
     fn noise_never_panics() {
         let words =
@@ -323,6 +477,7 @@ mod tests {
                 .map(|_| format!("{} ", words[rng.below(words.len() as u64) as usize]))
                 .collect();
             let _ = Server::parse("Corefile", &text);
+            let _ = fingerprint(&text);
         }
     }
 }

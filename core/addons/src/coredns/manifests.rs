@@ -96,7 +96,7 @@ fn deployment(replicas: i32) -> Deployment {
     let selector = LabelSelector { match_labels: Some(label()), ..LabelSelector::default() };
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta { labels: Some(label()), ..ObjectMeta::default() }),
-        spec: Some(pod()),
+        spec: Some(pod().into()),
     };
     Deployment {
         metadata: ObjectMeta { labels: Some(label()), ..meta("coredns") },
@@ -121,7 +121,7 @@ fn pod() -> PodSpec {
     PodSpec {
         priority_class_name: Some("system-cluster-critical".to_owned()),
         service_account_name: Some("coredns".to_owned()),
-        affinity: Some(apart()),
+        affinity: Some(apart().into()),
         tolerations: Some(vec![
             toleration("CriticalAddonsOnly", Some("Exists"), None),
             toleration("node-role.kubernetes.io/control-plane", None, Some("NoSchedule")),
@@ -131,15 +131,18 @@ fn pod() -> PodSpec {
         dns_policy: Some("Default".to_owned()),
         volumes: Some(vec![Volume {
             name: "config-volume".to_owned(),
-            config_map: Some(ConfigMapVolumeSource {
-                name: "coredns".to_owned(),
-                items: Some(vec![KeyToPath {
-                    key: "Corefile".to_owned(),
-                    path: "Corefile".to_owned(),
-                    mode: None,
-                }]),
-                ..ConfigMapVolumeSource::default()
-            }),
+            config_map: Some(
+                ConfigMapVolumeSource {
+                    name: "coredns".to_owned(),
+                    items: Some(vec![KeyToPath {
+                        key: "Corefile".to_owned(),
+                        path: "Corefile".to_owned(),
+                        mode: None,
+                    }]),
+                    ..ConfigMapVolumeSource::default()
+                }
+                .into(),
+            ),
             ..Volume::default()
         }]),
         ..PodSpec::default()
@@ -185,11 +188,14 @@ fn container() -> Container {
         name: "coredns".to_owned(),
         image: Some(IMAGE.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        resources: Some(ResourceRequirements {
-            limits: Some(quantities(&[("memory", "170Mi")])),
-            requests: Some(quantities(&[("cpu", "100m"), ("memory", "70Mi")])),
-            ..ResourceRequirements::default()
-        }),
+        resources: Some(
+            ResourceRequirements {
+                limits: Some(quantities(&[("memory", "170Mi")])),
+                requests: Some(quantities(&[("cpu", "100m"), ("memory", "70Mi")])),
+                ..ResourceRequirements::default()
+            }
+            .into(),
+        ),
         args: Some(vec!["-conf".to_owned(), "/etc/coredns/Corefile".to_owned()]),
         volume_mounts: Some(vec![VolumeMount {
             name: "config-volume".to_owned(),
@@ -202,23 +208,29 @@ fn container() -> Container {
             port("dns-tcp", 53, "TCP"),
             port("metrics", 9153, "TCP"),
         ]),
-        liveness_probe: Some(Probe {
-            initial_delay_seconds: Some(60),
-            timeout_seconds: Some(5),
-            success_threshold: Some(1),
-            failure_threshold: Some(5),
-            ..probe("/health", 8080)
-        }),
-        readiness_probe: Some(probe("/ready", 8181)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            capabilities: Some(Capabilities {
-                add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
-                drop: Some(vec!["ALL".to_owned()]),
-            }),
-            read_only_root_filesystem: Some(true),
-            ..SecurityContext::default()
-        }),
+        liveness_probe: Some(
+            Probe {
+                initial_delay_seconds: Some(60),
+                timeout_seconds: Some(5),
+                success_threshold: Some(1),
+                failure_threshold: Some(5),
+                ..probe("/health", 8080)
+            }
+            .into(),
+        ),
+        readiness_probe: Some(probe("/ready", 8181).into()),
+        security_context: Some(
+            SecurityContext {
+                allow_privilege_escalation: Some(false),
+                capabilities: Some(Capabilities {
+                    add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
+                    drop: Some(vec!["ALL".to_owned()]),
+                }),
+                read_only_root_filesystem: Some(true),
+                ..SecurityContext::default()
+            }
+            .into(),
+        ),
         ..Container::default()
     }
 }

@@ -6,10 +6,11 @@
 
 mod answer;
 mod corefile;
-mod internet;
+mod forward;
 mod manifests;
 mod probes;
 mod program;
+mod rewrite;
 mod store;
 mod zone;
 

@@ -22,20 +22,30 @@ impl Probes {
         Ok(Probes { path, listener: net.tcp_listen(at)?, connections: Vec::new() })
     }
 
-    /// Answers whoever asks: `Ok`, or who is not ready yet.
-    pub fn serve(&mut self, net: &mut dyn NetStack, state: Result<(), &str>) {
+    /// Answers whoever asks: `Ok`, or who is not ready yet. Tells whether somebody was answered.
+    pub fn serve(&mut self, net: &mut dyn NetStack, state: Result<(), &str>) -> bool {
+        let mut answered = false;
         while self.connections.len() < Self::CONNECTIONS_MAX {
             let Ok((socket, _)) = net.accept(self.listener) else { break };
             self.connections.push((socket, RequestReader::new()));
         }
         let path = self.path;
         self.connections.retain_mut(|(socket, reader)| {
-            let open = exchange(net, *socket, reader, |request| answer(request, path, state));
+            let open = exchange(net, *socket, reader, |request| {
+                answered = true;
+                answer(request, path, state)
+            });
             if !open {
                 net.close(*socket);
             }
             open
         });
+        answered
+    }
+
+    /// Whether somebody is connected.
+    pub fn is_busy(&self) -> bool {
+        !self.connections.is_empty()
     }
 
     /// Closes everything.
@@ -59,7 +69,7 @@ fn exchange(
     net: &mut dyn NetStack,
     socket: SocketId,
     reader: &mut RequestReader,
-    answer: impl Fn(&Request) -> Response,
+    mut answer: impl FnMut(&Request) -> Response,
 ) -> bool {
     loop {
         match net.recv(socket, Probes::READ_MAX) {

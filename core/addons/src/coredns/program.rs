@@ -1,7 +1,8 @@
 //! The program `coredns`.
 
-use super::answer::Knowledge;
-use super::corefile::Server;
+use super::answer::{Knowledge, Outcome};
+use super::corefile::{self, Server};
+use super::forward::{Answered, Client, Forwarder};
 use super::probes::Probes;
 use super::store::Store;
 use naru_api::service::WatchRequest;
@@ -30,6 +31,14 @@ struct CoreDns {
     ends: Option<Time>,
     /// When to ask again for watches that were lost.
     retry_at: Option<Time>,
+    /// Questions that others have been asked.
+    forwarder: Forwarder,
+    /// The Corefile that runs, or that could not be taken into use.
+    text: String,
+    /// When the plugin `reload` looks at the file next.
+    reload_at: Option<Time>,
+    /// Something has happened in this turn.
+    stirred: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +72,7 @@ const BATCH: usize = 256;
 
 impl Program for CoreDns {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        self.stirred = self.sockets.is_none() || self.is_busy();
         if self.sockets.is_none()
             && let Err(message) = self.start(sys)
         {
@@ -74,27 +84,42 @@ impl Program for CoreDns {
             self.stop(sys);
             return Step::Exit(0);
         }
+        if self.reload_at.is_some_and(|at| sys.now() >= at) {
+            self.reload(sys);
+        }
         self.watch(sys);
         self.serve_probes(sys);
-        match self.serve(sys) {
-            true => Step::Yield,
-            false => Step::Block { until: [self.ends, self.retry_at].into_iter().flatten().min() },
+        let more = self.serve(sys);
+        self.serve_forwarded(sys);
+        if more {
+            return Step::Yield;
         }
+        if !self.stirred && !self.is_busy() {
+            sys.stays_alike();
+        }
+        let due = [self.ends, self.retry_at, self.reload_at, self.forwarder.next_due()];
+        Step::Block { until: due.into_iter().flatten().min() }
     }
 }
 
 impl CoreDns {
+    /// Whether somebody is connected, or others are asked for somebody.
+    fn is_busy(&self) -> bool {
+        let busy = |probes: &Probes| probes.is_busy();
+        self.forwarder.is_busy()
+            || self.sockets.as_ref().is_some_and(|sockets| {
+                !sockets.connections.is_empty()
+                    || sockets.health.as_ref().is_some_and(busy)
+                    || sockets.ready.as_ref().is_some_and(busy)
+            })
+    }
+
     /// Reads the Corefile and opens the sockets.
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), String> {
-        let file = option(sys.args(), "-conf").unwrap_or("Corefile").to_owned();
-        let path = sys.absolute(&file);
-        let bytes = sys.fs().read(&path);
-        let bytes = bytes.map_err(|error| {
-            let error = error.to_string().to_lowercase();
-            format!("loading Caddyfile via flag: open {file}: {error}")
-        })?;
-        let text = String::from_utf8_lossy(&bytes);
+        let (file, text) = read_corefile(sys)
+            .map_err(|(file, error)| format!("loading Caddyfile via flag: open {file}: {error}"))?;
         self.servers = Server::parse(&file, &text).map_err(|error| error.0)?;
+        self.text = text;
         let health = self.servers.iter().any(|server| server.health.is_some());
         let ready = self.servers.iter().any(|server| server.ready);
         let net = sys.net().ok_or_else(|| Errno::NetUnreachable.to_string())?;
@@ -108,19 +133,72 @@ impl CoreDns {
         for zone in self.servers.iter().flat_map(|server| &server.zones) {
             say(sys, 1, &format!("{zone}.:{PORT}"));
         }
+        self.plan_reload(sys);
         say(sys, 1, "CoreDNS-1.12.0\nlinux/amd64, go1.23.3, 51e11f1");
         Ok(())
     }
 
+    /// Tells which configuration runs, and plans when to look whether there is another.
+    ///
+    /// Upstream: `plugin/reload`: every 30 seconds, give or take 7.5.
+    fn plan_reload(&mut self, sys: &mut dyn Sys) {
+        const INTERVAL_MS: u64 = 30_000;
+        const JITTER_MS: u64 = 15_000;
+        self.reload_at = None;
+        if !self.servers.iter().any(|server| server.reload) {
+            return;
+        }
+        let hash = corefile::fingerprint(&self.text);
+        say(sys, 1, &format!("[INFO] plugin/reload: Running configuration SHA512 = {hash}"));
+        let jitter = sys.rng().below(JITTER_MS);
+        let wait = Duration::from_millis(INTERVAL_MS - JITTER_MS / 2 + jitter);
+        self.reload_at = Some(sys.now() + wait);
+    }
+
+    /// Takes another Corefile into use, if there is one.
+    fn reload(&mut self, sys: &mut dyn Sys) {
+        const INTERVAL: Duration = Duration::from_secs(30);
+        self.reload_at = Some(sys.now() + INTERVAL);
+        let Ok((file, text)) = read_corefile(sys) else { return };
+        if text == self.text || corefile::fingerprint(&text) == corefile::fingerprint(&self.text) {
+            return;
+        }
+        say(sys, 1, "[INFO] Reloading");
+        // What cannot be used is not tried again until it has changed.
+        (self.text, self.stirred) = (text, true);
+        match Server::parse(&file, &self.text) {
+            Ok(servers) => {
+                self.servers = servers;
+                self.lame_duck(sys);
+                self.plan_reload(sys);
+                say(sys, 1, "[INFO] Reloading complete");
+            }
+            Err(error) => {
+                let why = error.0;
+                say(sys, 1, &format!("[ERROR] Restart failed: {why}"));
+                let line = "[ERROR] plugin/reload: Corefile changed but reload failed: starting with \
+                            listener file descriptors";
+                say(sys, 1, &format!("{line}: {why}"));
+            }
+        }
+    }
+
+    /// Tells that clients have some time to go elsewhere; gives how many seconds.
+    fn lame_duck(&self, sys: &mut dyn Sys) -> u64 {
+        let seconds = self.servers.iter().filter_map(|s| s.health).max().unwrap_or(0);
+        if seconds > 0 {
+            let line = format!("[INFO] plugin/health: Going into lameduck mode for {seconds}s");
+            say(sys, 1, &line);
+        }
+        seconds
+    }
+
     fn take_signals(&mut self, sys: &mut dyn Sys) {
         while let Some(signal) = sys.take_signal() {
-            let seconds = self.servers.iter().filter_map(|s| s.health).max().unwrap_or(0);
+            self.stirred = true;
             let name = if signal == Signal::Int { "SIGINT" } else { "SIGTERM" };
             say(sys, 1, &format!("[INFO] {name}: Shutting down servers then terminating"));
-            if seconds > 0 {
-                let line = format!("[INFO] plugin/health: Going into lameduck mode for {seconds}s");
-                say(sys, 1, &line);
-            }
+            let seconds = self.lame_duck(sys);
             self.ends.get_or_insert(sys.now() + Duration::from_secs(seconds));
         }
     }
@@ -157,6 +235,7 @@ impl CoreDns {
                 && let Some(watch) = open_watch(api, kind)
             {
                 self.watches.push(watch);
+                self.stirred = true;
             }
         }
         for watch in &mut self.watches {
@@ -166,11 +245,13 @@ impl CoreDns {
                     if !events.is_empty() {
                         self.changed = now;
                     }
+                    self.stirred |= !events.is_empty() || !watch.listed;
                     watch.listed = true;
                 }
                 Err(_) => {
                     // It fell behind or was lost: list anew. Until that can be done, what was
                     // seen is good enough.
+                    self.stirred = true;
                     api.unwatch(watch.id);
                     match open_watch(api, watch.kind.clone()) {
                         Some(fresh) => {
@@ -187,11 +268,16 @@ impl CoreDns {
     fn serve_probes(&mut self, sys: &mut dyn Sys) {
         let ready = if self.synced() { Ok(()) } else { Err("kubernetes") };
         let (Some(sockets), Some(net)) = (&mut self.sockets, sys.net()) else { return };
+        let mut answered = false;
         if let Some(probes) = &mut sockets.health {
-            probes.serve(net, Ok(()));
+            answered |= probes.serve(net, Ok(()));
         }
         if let Some(probes) = &mut sockets.ready {
-            probes.serve(net, ready);
+            answered |= probes.serve(net, ready);
+        }
+        self.stirred |= answered;
+        if answered {
+            sys.answers_alike();
         }
     }
 
@@ -200,7 +286,9 @@ impl CoreDns {
         let Some(mut sockets) = self.sockets.take() else { return false };
         for _ in 0..BATCH {
             let Some(net) = sys.net() else { break };
-            match net.udp_recv(sockets.udp) {
+            let came = net.udp_recv(sockets.udp);
+            self.stirred |= came.is_ok();
+            match came {
                 Ok((bytes, from)) => self.answer_datagram(sys, sockets.udp, &bytes, from),
                 // An error about an earlier answer whose client is gone.
                 Err(error) if error != Errno::Again => {}
@@ -215,20 +303,37 @@ impl CoreDns {
         true
     }
 
-    fn answer_datagram(&self, sys: &mut dyn Sys, udp: SocketId, bytes: &[u8], from: SocketAddr) {
+    fn answer_datagram(
+        &mut self,
+        sys: &mut dyn Sys,
+        udp: SocketId,
+        bytes: &[u8],
+        from: SocketAddr,
+    ) {
         let Some(query) = query(bytes) else { return };
-        let mut reply = self.answer(sys, &query, bytes.len(), from, "udp");
-        let size = usize::from(query.edns_size.unwrap_or(DATAGRAM).max(DATAGRAM));
-        let mut answer = reply.encode();
-        while answer.len() > size && cut(&mut reply) {
-            answer = reply.encode();
-        }
-        if let Some(net) = sys.net() {
-            let _ = net.udp_send(udp, from, &answer);
+        let client = Client { from, socket: udp, framed: false, length: bytes.len() };
+        if let Some(reply) = self.answer(sys, &query, client) {
+            respond(sys, &query, reply, client);
         }
     }
 
-    fn serve_connections(&self, sys: &mut dyn Sys, sockets: &mut Sockets) {
+    /// Answers those for whom others were asked.
+    fn serve_forwarded(&mut self, sys: &mut dyn Sys) {
+        for answered in self.forwarder.poll(sys) {
+            let Answered { query, client, reply, failed, took } = answered;
+            let errors = query.questions.first().filter(|question| {
+                Server::of(&self.servers, &question.name).is_some_and(|server| server.errors)
+            });
+            if let Some((question, failed)) = errors.zip(failed) {
+                let (name, kind) = (question.name.lower(), question.kind);
+                say(sys, 1, &format!("[ERROR] plugin/errors: 2 {name}. {kind}: {failed}"));
+            }
+            self.log(sys, &query, &reply, client, took);
+            respond(sys, &query, reply, client);
+        }
+    }
+
+    fn serve_connections(&mut self, sys: &mut dyn Sys, sockets: &mut Sockets) {
         if let Some(net) = sys.net() {
             while sockets.connections.len() < CONNECTIONS_MAX {
                 let Ok((socket, from)) = net.accept(sockets.listener) else { break };
@@ -246,7 +351,7 @@ impl CoreDns {
 
     /// Messages on a connection have their length before them. Tells whether it goes on.
     fn serve_connection(
-        &self,
+        &mut self,
         sys: &mut dyn Sys,
         socket: SocketId,
         from: SocketAddr,
@@ -264,25 +369,18 @@ impl CoreDns {
                 let (message, rest) = (message.to_vec(), rest.to_vec());
                 *bytes = rest;
                 let Some(query) = query(&message) else { return false };
-                let answer = self.answer(sys, &query, message.len(), from, "tcp").encode();
-                let length = u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes();
-                let framed = [length.as_slice(), &answer].concat();
-                let Some(net) = sys.net() else { return false };
-                if net.send(socket, &framed) != Ok(framed.len()) {
+                let client = Client { from, socket, framed: true, length: message.len() };
+                if let Some(reply) = self.answer(sys, &query, client)
+                    && !respond(sys, &query, reply, client)
+                {
                     return false;
                 }
             }
         }
     }
 
-    fn answer(
-        &self,
-        sys: &mut dyn Sys,
-        query: &Message,
-        length: usize,
-        from: SocketAddr,
-        transport: &str,
-    ) -> Message {
+    /// The answer, unless others are asked for it first.
+    fn answer(&mut self, sys: &mut dyn Sys, query: &Message, client: Client) -> Option<Message> {
         let serial = self.changed.unix_micros() / 1_000_000;
         let knowledge = Knowledge {
             servers: &self.servers,
@@ -290,9 +388,16 @@ impl CoreDns {
             synced: self.synced(),
             serial: u32::try_from(serial).unwrap_or(0),
         };
-        let reply = knowledge.answer(query, sys.rng());
-        self.log(sys, query, &reply, length, from, transport);
-        reply
+        match knowledge.answer(query, sys.rng()) {
+            Outcome::Reply(reply) => {
+                self.log(sys, query, &reply, client, Duration::ZERO);
+                Some(reply)
+            }
+            Outcome::Forward(onward) => {
+                self.forwarder.ask(sys, query.clone(), onward, client);
+                None
+            }
+        }
     }
 
     /// The plugin `log`, in its default form.
@@ -301,9 +406,8 @@ impl CoreDns {
         sys: &mut dyn Sys,
         query: &Message,
         reply: &Message,
-        length: usize,
-        from: SocketAddr,
-        transport: &str,
+        client: Client,
+        took: Duration,
     ) {
         let Some(question) = query.questions.first() else { return };
         if !Server::of(&self.servers, &question.name).is_some_and(|server| server.log) {
@@ -317,17 +421,50 @@ impl CoreDns {
             (reply.recursion_available, "ra"),
         ];
         let flags: Vec<&str> = flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        let Client { from, framed, length, .. } = client;
+        let transport = if framed { "tcp" } else { "udp" };
         let line = format!(
-            "[INFO] {from} - {} \"{} IN {}. {transport} {length} false {}\" {} {} {} 0s",
+            "[INFO] {from} - {} \"{} IN {}. {transport} {length} false {}\" {} {} {} {}s",
             query.id,
             question.kind,
             question.name.lower(),
-            query.edns_size.unwrap_or(DATAGRAM),
+            query.edns_size.unwrap_or(if framed { u16::MAX } else { DATAGRAM }),
             reply.rcode,
             flags.join(","),
             reply.encode().len(),
+            took.as_secs_f64(),
         );
         say(sys, 1, &line);
+    }
+}
+
+/// Sends an answer; tells whether the connection goes on.
+fn respond(sys: &mut dyn Sys, query: &Message, mut reply: Message, client: Client) -> bool {
+    let mut answer = reply.encode();
+    if client.framed {
+        let length = u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes();
+        let framed = [length.as_slice(), &answer].concat();
+        let Some(net) = sys.net() else { return false };
+        return net.send(client.socket, &framed) == Ok(framed.len());
+    }
+    let size = usize::from(query.edns_size.unwrap_or(DATAGRAM).max(DATAGRAM));
+    while answer.len() > size && cut(&mut reply) {
+        answer = reply.encode();
+    }
+    if let Some(net) = sys.net() {
+        // A client that is gone needs no answer.
+        let _ = net.udp_send(client.socket, client.from, &answer);
+    }
+    true
+}
+
+/// The Corefile and its name; or its name and why it cannot be read.
+fn read_corefile(sys: &mut dyn Sys) -> Result<(String, String), (String, String)> {
+    let file = option(sys.args(), "-conf").unwrap_or("Corefile").to_owned();
+    let path = sys.absolute(&file);
+    match sys.fs().read(&path) {
+        Ok(bytes) => Ok((file, String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) => Err((file, error.to_string().to_lowercase())),
     }
 }
 

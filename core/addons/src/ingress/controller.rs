@@ -8,7 +8,7 @@ use crate::controller_program::InContainer;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType};
+use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, decode, encode};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
 use naru_network::http::Response;
 use naru_shell::Sys;
@@ -136,13 +136,13 @@ impl IngressNginx {
         for ingress in ours {
             let status = ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref());
             let now = status.and_then(|status| status.ingress.as_ref());
-            let now = now.and_then(|now| serde_json::to_value(now).ok());
+            let now = now.and_then(|now| encode::to_value(now).ok());
             if now.unwrap_or_else(|| json!([])) == json!(points) {
                 continue;
             }
             let mut next = Ingress::clone(ingress);
             let status = json!({ "loadBalancer": { "ingress": points } });
-            next.status = serde_json::from_value(status).ok();
+            next.status = decode::from_value(&status).ok();
             context.client.update_status(next)?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use naru_network::http::{Response, reason};
 /// `404 Not Found` and its kin.
 pub fn page(status: u16) -> Response {
     let title = match status {
+        413 => "413 Request Entity Too Large".to_owned(),
         503 => "503 Service Temporarily Unavailable".to_owned(),
         504 => "504 Gateway Time-out".to_owned(),
         status => format!("{status} {}", reason(status)),
@@ -14,9 +15,15 @@ pub fn page(status: u16) -> Response {
          \r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
     );
     let mut response = Response::new(status, body).with("Content-Type", "text/html");
-    if status == 503 {
-        response.reason = "Service Temporarily Unavailable".to_owned();
-    }
+    // In nginx' words, which are older than the standard's.
+    let old = match status {
+        302 => "Moved Temporarily",
+        413 => "Request Entity Too Large",
+        503 => "Service Temporarily Unavailable",
+        504 => "Gateway Time-out",
+        _ => return response,
+    };
+    response.reason = old.to_owned();
     response
 }
 
@@ -26,7 +33,9 @@ mod tests {
 
     #[test]
     fn pages_are_as_long_as_nginx_makes_them() {
-        for (status, length) in [(404, 146), (502, 150), (503, 190), (308, 164)] {
+        for (status, length) in
+            [(302, 138), (404, 146), (413, 176), (502, 150), (503, 190), (308, 164)]
+        {
             assert_eq!(page(status).body.len(), length, "{status}");
         }
     }

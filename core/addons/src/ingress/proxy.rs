@@ -49,6 +49,9 @@ pub struct Proxy {
     fake: Option<Identity>,
 }
 
+/// The backend, the one that took its place, and the endpoint, as the log names them.
+type Upstream<'a> = (&'a str, &'a str, &'a str);
+
 /// A request on its way to an endpoint.
 #[derive(Clone, Debug)]
 struct Flight {
@@ -146,19 +149,51 @@ impl Proxy {
         let name = host.split(':').next().unwrap_or_default().to_owned();
         let (server, location) = self.table.find(&name, incoming.request.path());
         let secured = server.is_some_and(|server| server.tls);
-        let Some(location) = location.cloned() else {
-            let default = ("upstream-default-backend", "127.0.0.1:8181");
+        let Some(mut location) = location.cloned() else {
+            let default = ("upstream-default-backend", "", "127.0.0.1:8181");
             return self.answer(sys, &incoming, tls, (404, default), Duration::ZERO);
         };
+        let upstream = location.upstream.clone();
+        let peer = incoming.peer.ip();
+        if !location.allowed.is_empty() && !location.allowed.iter().any(|net| net.contains(&peer)) {
+            return self.answer(sys, &incoming, tls, (403, (&upstream, "", "-")), Duration::ZERO);
+        }
+        if let Some((status, to)) = redirection(&location, incoming.request.path()) {
+            let response = page(status).with("Location", to);
+            return self.finish(
+                sys,
+                &incoming,
+                tls,
+                &response,
+                (&upstream, "", "-"),
+                Duration::ZERO,
+            );
+        }
         if !tls && (location.forces || secured && location.redirects) {
             let to = format!("https://{name}{}", incoming.request.target);
             let response = page(308).with("Location", to);
-            let upstream = location.upstream.clone();
-            return self.finish(sys, &incoming, tls, &response, (&upstream, "-"), Duration::ZERO);
+            return self.finish(
+                sys,
+                &incoming,
+                tls,
+                &response,
+                (&upstream, "", "-"),
+                Duration::ZERO,
+            );
+        }
+        if location.body_max > 0 && incoming.request.body.len() as u64 > location.body_max {
+            return self.answer(sys, &incoming, tls, (413, (&upstream, "", "-")), Duration::ZERO);
+        }
+        let canary = location.canary.take().filter(|canary| {
+            let headers = &incoming.request.headers;
+            !canary.endpoints.is_empty() && canary.takes(headers, |total| sys.rng().below(total))
+        });
+        if let Some(canary) = canary {
+            location.endpoints = canary.endpoints.clone();
+            location.canary = Some(canary);
         }
         if location.endpoints.is_empty() {
-            let upstream = location.upstream.clone();
-            return self.answer(sys, &incoming, tls, (503, (&upstream, "-")), Duration::ZERO);
+            return self.answer(sys, &incoming, tls, (503, (&upstream, "", "-")), Duration::ZERO);
         }
         self.depart(sys, incoming, tls, location);
     }
@@ -208,7 +243,8 @@ impl Proxy {
             let value = format!("{seconds}.{millis:03}.31.{drawn}|{}", request_id(sys));
             return (at(place_of(&value)), Some(value));
         }
-        let turn = self.turns.entry(location.upstream.clone()).or_default();
+        let upstream = location.canary.as_ref().map_or(&location.upstream, |it| &it.upstream);
+        let turn = self.turns.entry(upstream.clone()).or_default();
         let place = *turn;
         *turn = turn.wrapping_add(1);
         (at(place), None)
@@ -250,7 +286,8 @@ impl Proxy {
         }
         let took = sys.now().since(flight.started);
         let address = flight.tried.join(", ");
-        let upstream = (flight.location.upstream.as_str(), address.as_str());
+        let canary = flight.location.canary.as_ref().map_or("", |canary| &canary.upstream);
+        let upstream = (flight.location.upstream.as_str(), canary, address.as_str());
         self.finish(sys, &flight.incoming, flight.tls, &response, upstream, took);
     }
 
@@ -259,7 +296,7 @@ impl Proxy {
         sys: &mut dyn Sys,
         incoming: &Incoming,
         tls: bool,
-        (status, upstream): (u16, (&str, &str)),
+        (status, upstream): (u16, Upstream<'_>),
         took: Duration,
     ) {
         self.finish(sys, incoming, tls, &page(status), upstream, took);
@@ -272,7 +309,7 @@ impl Proxy {
         incoming: &Incoming,
         tls: bool,
         response: &Response,
-        upstream: (&str, &str),
+        upstream: Upstream<'_>,
         took: Duration,
     ) {
         let mut response = response.clone();
@@ -307,7 +344,7 @@ fn log_line(
     now: Time,
     incoming: &Incoming,
     response: &Response,
-    (upstream, address): (&str, &str),
+    (upstream, alternative, address): Upstream<'_>,
     took: Duration,
     id: &str,
 ) -> String {
@@ -326,13 +363,19 @@ fn log_line(
     let length = bare.to_bytes().len();
     format!(
         "{} - - [{time}] \"{} {} HTTP/1.1\" {status} {sent} \"{}\" \"{}\" {length} {seconds} \
-         [{upstream}] [] {behind} {id}\n",
+         [{upstream}] [{alternative}] {behind} {id}\n",
         incoming.peer.ip(),
         request.method,
         request.target,
         header("referer"),
         header("user-agent"),
     )
+}
+
+/// Where a request is sent instead of to an endpoint.
+fn redirection(location: &Location, path: &str) -> Option<(u16, String)> {
+    let root = location.root.clone().filter(|_| path == "/").map(|to| (302, to));
+    location.elsewhere.clone().or(root)
 }
 
 /// The path that the endpoint is asked for.

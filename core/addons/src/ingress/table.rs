@@ -6,11 +6,16 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 use naru_client::Cache;
+use naru_network::IpNet;
+use naru_network::http::Headers;
 use regex_lite::Regex;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Where annotations of the controller begin.
 const PREFIX: &str = "nginx.ingress.kubernetes.io/";
+/// Bytes of a body that are taken where nothing else is said: `1m`.
+const BODY_MAX: u64 = 1 << 20;
 /// The name under which the cookie of session affinity goes.
 const COOKIE: &str = "INGRESSCOOKIE";
 
@@ -64,6 +69,62 @@ pub struct Location {
     pub redirects: bool,
     /// `force-ssl-redirect`
     pub forces: bool,
+    /// Where everybody is sent: `permanent-redirect`, `temporal-redirect`.
+    pub elsewhere: Option<(u16, String)>,
+    /// Where who asks for `/` is sent: `app-root`.
+    pub root: Option<String>,
+    /// Bytes of a body at most, 0 for any number: `proxy-body-size`.
+    pub body_max: u64,
+    /// Who may ask, if not everybody: `whitelist-source-range`.
+    pub allowed: Vec<IpNet>,
+    /// Another backend, for some of the requests: `canary`.
+    pub canary: Option<Canary>,
+}
+
+/// A backend that takes some of the requests of another.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// `default-web-next-80`
+    pub upstream: String,
+    /// Its endpoints.
+    pub endpoints: Vec<String>,
+    /// `canary-by-header`, with its value if only one counts.
+    header: Option<(String, Option<String>)>,
+    /// `canary-by-cookie`
+    cookie: Option<String>,
+    /// `canary-weight` of `canary-weight-total`
+    weight: (u64, u64),
+}
+
+impl Canary {
+    /// Whether a request is for this backend. `drawn` gives a number below another.
+    ///
+    /// Upstream: `route_to_alternative_balancer` in `rootfs/etc/nginx/lua/balancer.lua`.
+    pub fn takes(&self, headers: &Headers, drawn: impl FnOnce(u64) -> u64) -> bool {
+        if let Some((name, value)) = &self.header
+            && let Some(sent) = headers.get(name)
+        {
+            match (value, sent) {
+                (Some(value), sent) if value == sent => return true,
+                (None, "always") => return true,
+                (None, "never") => return false,
+                _ => {}
+            }
+        }
+        if let Some(name) = &self.cookie {
+            let mut pairs = headers.get("cookie").into_iter().flat_map(|all| all.split(';'));
+            let value = pairs.find_map(|pair| {
+                pair.trim().split_once('=').filter(|(own, _)| own == name).map(|(_, value)| value)
+            });
+            match value {
+                Some("always") => return true,
+                Some("never") => return false,
+                _ => {}
+            }
+        }
+        let (weight, total) = self.weight;
+        drawn(total.max(1)) < weight
+    }
 }
 
 impl Path {
@@ -76,6 +137,17 @@ impl Path {
             }
             Path::Start(own) => path.starts_with(own.as_str()),
             Path::Regex(own) => own.is_match(path),
+        }
+    }
+
+    /// Whether it takes the same requests.
+    fn is(&self, other: &Path) -> bool {
+        match (self, other) {
+            (Path::Exact(one), Path::Exact(other))
+            | (Path::Prefix(one), Path::Prefix(other))
+            | (Path::Start(one), Path::Start(other)) => one == other,
+            (Path::Regex(one), Path::Regex(other)) => one.as_str() == other.as_str(),
+            _ => false,
         }
     }
 
@@ -105,9 +177,11 @@ impl Table {
     /// Reads everything that the Ingresses of this controller ask for.
     pub fn read(cache: &Cache, ours: &[&Ingress]) -> Table {
         let mut table = Table::default();
-        for ingress in ours {
-            table.add(cache, ingress);
-        }
+        let is_canary = |ingress: &Ingress| reader(cache, ingress).is_on("canary");
+        let (canaries, plain): (Vec<&Ingress>, Vec<&Ingress>) =
+            ours.iter().copied().partition(|ingress| is_canary(ingress));
+        plain.into_iter().for_each(|ingress| table.add(cache, ingress));
+        canaries.into_iter().for_each(|ingress| table.add_canary(cache, ingress));
         for server in table.servers.values_mut() {
             server.locations.sort_by_key(|location| location.path.rank());
         }
@@ -116,8 +190,7 @@ impl Table {
 
     fn add(&mut self, cache: &Cache, ingress: &Ingress) {
         let Some(spec) = &ingress.spec else { return };
-        let namespace = ingress.metadata.namespace.as_deref().unwrap_or_default();
-        let reader = Reader { cache, namespace, ingress };
+        let reader = reader(cache, ingress);
         let rules = spec.rules.iter().flatten();
         for rule in rules.clone() {
             let host = rule.host.clone().unwrap_or_default();
@@ -150,6 +223,45 @@ impl Table {
             }
         }
     }
+}
+
+impl Table {
+    /// Gives the locations that another Ingress has made a second backend.
+    fn add_canary(&mut self, cache: &Cache, ingress: &Ingress) {
+        let reader = reader(cache, ingress);
+        let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+        for rule in rules {
+            let host = rule.host.as_deref().unwrap_or_default();
+            let Some(server) = self.servers.get_mut(host) else { continue };
+            for path in rule.http.iter().flat_map(|http| &http.paths) {
+                let text = path.path.as_deref().filter(|text| !text.is_empty()).unwrap_or("/");
+                let Some(matched) = reader.path(text, &path.path_type) else { continue };
+                let found = server.locations.iter_mut().find(|it| it.path.is(&matched));
+                let canary = reader.canary(matched, &path.backend);
+                if let Some(location) = found {
+                    location.canary = canary;
+                }
+            }
+        }
+    }
+}
+
+fn reader<'a>(cache: &'a Cache, ingress: &'a Ingress) -> Reader<'a> {
+    let namespace = ingress.metadata.namespace.as_deref().unwrap_or_default();
+    Reader { cache, namespace, ingress }
+}
+
+/// `1m` is 1048576 bytes.
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let unit = match text.chars().last()? {
+        'k' => 1 << 10,
+        'm' => 1 << 20,
+        'g' => 1 << 30,
+        _ => 1,
+    };
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// Reads one Ingress.
@@ -198,6 +310,45 @@ impl Reader<'_> {
             cookie,
             redirects: self.annotation("ssl-redirect") != Some("false"),
             forces: self.is_on("force-ssl-redirect"),
+            elsewhere: self.elsewhere(),
+            root: self.annotation("app-root").map(str::to_owned),
+            body_max: self.annotation("proxy-body-size").and_then(size).unwrap_or(BODY_MAX),
+            allowed: self.allowed(),
+            canary: None,
+        })
+    }
+
+    fn elsewhere(&self) -> Option<(u16, String)> {
+        let temporal = self.annotation("temporal-redirect").map(|to| (302, to.to_owned()));
+        let code = self.annotation("permanent-redirect-code").and_then(|code| code.parse().ok());
+        let permanent = self.annotation("permanent-redirect");
+        temporal.or_else(|| Some((code.unwrap_or(301), permanent?.to_owned())))
+    }
+
+    fn allowed(&self) -> Vec<IpNet> {
+        let ranges = ["whitelist-source-range", "allowlist-source-range"];
+        let text = ranges.into_iter().find_map(|name| self.annotation(name)).unwrap_or_default();
+        let range = |text: &str| {
+            let text = text.trim();
+            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        };
+        text.split(',').filter_map(range).collect()
+    }
+
+    fn canary(&self, path: Path, backend: &IngressBackend) -> Option<Canary> {
+        let Location { upstream, endpoints, .. } = self.location(path, backend)?;
+        let number = |name: &str| self.annotation(name).and_then(|text| text.parse::<u64>().ok());
+        let value = self.annotation("canary-by-header-value").map(str::to_owned);
+        let header = self.annotation("canary-by-header");
+        Some(Canary {
+            upstream,
+            endpoints,
+            header: header.map(|name| (name.to_owned(), value)),
+            cookie: self.annotation("canary-by-cookie").map(str::to_owned),
+            weight: (
+                number("canary-weight").unwrap_or(0),
+                number("canary-weight-total").unwrap_or(100),
+            ),
         })
     }
 
@@ -256,6 +407,51 @@ mod tests {
             cookie: None,
             redirects: true,
             forces: false,
+            elsewhere: None,
+            root: None,
+            body_max: BODY_MAX,
+            allowed: Vec::new(),
+            canary: None,
+        }
+    }
+
+    #[test]
+    fn canaries_take_some() {
+        let canary = |header: Option<(&str, Option<&str>)>, cookie: Option<&str>, weight| Canary {
+            upstream: String::new(),
+            endpoints: Vec::new(),
+            header: header.map(|(name, value)| (name.to_owned(), value.map(str::to_owned))),
+            cookie: cookie.map(str::to_owned),
+            weight: (weight, 100),
+        };
+        let by_header = canary(Some(("X-Next", None)), Some("next"), 20);
+        let by_value = canary(Some(("X-Next", Some("yes"))), None, 20);
+        for (canary, name, value, drawn, expected) in [
+            (&by_header, "X-Next", "always", 99, true),
+            (&by_header, "X-Next", "never", 0, false),
+            (&by_header, "X-Next", "maybe", 19, true),
+            (&by_header, "Cookie", "a=b; next=always", 99, true),
+            (&by_header, "Cookie", "next=never", 0, false),
+            (&by_header, "Other", "always", 20, false),
+            (&by_value, "X-Next", "yes", 99, true),
+            (&by_value, "X-Next", "always", 99, false),
+        ] {
+            let mut headers = Headers::new();
+            headers.add(name, value);
+            assert_eq!(canary.takes(&headers, |_| drawn), expected, "{name}: {value}, {drawn}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("1m", Some(1 << 20)),
+            ("8K", Some(8 << 10)),
+            ("0", Some(0)),
+            ("12", Some(12)),
+            ("x", None),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
         }
     }
 

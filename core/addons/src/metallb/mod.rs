@@ -35,5 +35,5 @@ fn kind(sys: &mut dyn Sys, name: &str) -> Option<KindRef> {
 }
 
 fn watch(kind: &KindRef) -> Watch {
-    Watch { kind: kind.clone(), namespace: NAMESPACE.to_owned(), options: Default::default() }
+    Watch::of(kind.clone(), NAMESPACE)
 }

@@ -166,18 +166,21 @@ impl LocalPath {
         let mut pod = Pod::default();
         pod.metadata.name = Some(name.to_owned());
         pod.metadata.namespace = Some(NAMESPACE.to_owned());
-        pod.spec = Some(PodSpec {
-            restart_policy: Some("Never".to_owned()),
-            node_name: Some(help.node.to_owned()),
-            service_account_name: Some(LocalPathProvisioner::ACCOUNT.1.to_owned()),
-            tolerations: Some(vec![Toleration {
-                operator: Some("Exists".to_owned()),
-                ..Toleration::default()
-            }]),
-            containers: vec![container],
-            volumes: Some(vec![script_volume(help.script), data_volume(parent)]),
-            ..PodSpec::default()
-        });
+        pod.spec = Some(
+            PodSpec {
+                restart_policy: Some("Never".to_owned()),
+                node_name: Some(help.node.to_owned()),
+                service_account_name: Some(LocalPathProvisioner::ACCOUNT.1.to_owned()),
+                tolerations: Some(vec![Toleration {
+                    operator: Some("Exists".to_owned()),
+                    ..Toleration::default()
+                }]),
+                containers: vec![container],
+                volumes: Some(vec![script_volume(help.script), data_volume(parent)]),
+                ..PodSpec::default()
+            }
+            .into(),
+        );
         pod
     }
 }
@@ -186,11 +189,14 @@ fn script_volume(script: &str) -> Volume {
     let item = KeyToPath { key: script.to_owned(), path: script.to_owned(), mode: None };
     Volume {
         name: "script".to_owned(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: CONFIG_MAP.to_owned(),
-            items: Some(vec![item]),
-            ..ConfigMapVolumeSource::default()
-        }),
+        config_map: Some(
+            ConfigMapVolumeSource {
+                name: CONFIG_MAP.to_owned(),
+                items: Some(vec![item]),
+                ..ConfigMapVolumeSource::default()
+            }
+            .into(),
+        ),
         ..Volume::default()
     }
 }
@@ -199,7 +205,7 @@ fn data_volume(path: &str) -> Volume {
     let type_ = Some("DirectoryOrCreate".to_owned());
     Volume {
         name: "data".to_owned(),
-        host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_ }),
+        host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_ }.into()),
         ..Volume::default()
     }
 }

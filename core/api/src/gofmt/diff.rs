@@ -5,6 +5,7 @@
 
 use super::dump::{Field, fields_of, known_fields};
 use super::quote;
+use crate::encode;
 use crate::quantity::go_parts;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,8 +18,8 @@ const CONTEXT: usize = 2;
 
 /// What differs from `old` to `new`, two structs of Go's `type_`.
 pub fn diff(type_: &str, old: &impl Serialize, new: &impl Serialize) -> String {
-    let mut old = serde_json::to_value(old).unwrap_or_default();
-    let mut new = serde_json::to_value(new).unwrap_or_default();
+    let mut old = encode::to_value(old).unwrap_or_default();
+    let mut new = encode::to_value(new).unwrap_or_default();
     internal(type_, &mut old);
     internal(type_, &mut new);
     let mut out = String::new();

@@ -5,7 +5,7 @@
 //! immutable`.
 
 use super::{POINTER, quote};
-use crate::quantity;
+use crate::{encode, quantity};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use std::fmt::{self, Write};
 
 /// A struct as `%#v` writes it. `type_` is Go's name of it: one of those in the table here.
 pub fn dump(type_: &str, object: &impl Serialize) -> String {
-    let json = serde_json::to_value(object).ok();
+    let json = encode::to_value(object).ok();
     let mut out = String::new();
     // Writing into a string does not fail.
     let _ = write(type_, json.as_ref(), &mut out);

@@ -7,7 +7,7 @@
 //! `apimachinery/pkg/util/dump/dump.go`, the structs of `k8s.io/api/core/v1`.
 
 use super::dump::{Field, parse};
-use crate::quantity;
+use crate::{encode, quantity};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::Value;
@@ -23,7 +23,7 @@ const NIL: &str = "<nil>";
 ///
 /// When the template has no JSON, which no template is known to do.
 pub fn pod_template(template: &PodTemplateSpec) -> Result<String, serde_json::Error> {
-    let json = serde_json::to_value(template)?;
+    let json = encode::to_value(template)?;
     let mut out = String::with_capacity(4096);
     // Writing into a string does not fail.
     let _ = typed("v1.PodTemplateSpec", Some(&json), &mut out);

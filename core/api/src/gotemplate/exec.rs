@@ -19,6 +19,7 @@ enum Flow {
 }
 
 struct State<'a> {
+    name: &'a str,
     template: &'a Template,
     out: String,
     variables: Vec<(String, Val)>,
@@ -32,8 +33,18 @@ pub(super) fn execute(
     template: &Template,
     data: &Value,
 ) -> std::result::Result<String, TemplateError> {
+    execute_one(template, &template.name, data)
+}
+
+/// Executes one of several templates.
+pub(super) fn execute_one(
+    template: &Template,
+    name: &str,
+    data: &Value,
+) -> std::result::Result<String, TemplateError> {
     let dot = Val::Json(data.clone());
     let mut state = State {
+        name,
         template,
         out: String::new(),
         variables: vec![(String::new(), dot.clone())],
@@ -41,7 +52,6 @@ pub(super) fn execute(
         steps: 0,
         line: 1,
     };
-    let name = &template.name;
     let nodes = template.bodies.get(name).map(Vec::as_slice).unwrap_or_default();
     match state.nodes(nodes, &dot) {
         Ok(_) => Ok(state.out),
@@ -69,7 +79,7 @@ impl State<'_> {
 
     /// Upstream tells column and text of the node too.
     fn at(&self, why: &str) -> String {
-        format!(" executing {}: {why}", crate::gofmt::quote(&self.template.name))
+        format!(" executing {}: {why}", crate::gofmt::quote(self.name))
     }
 
     fn node(&mut self, node: &Node, dot: &Val) -> Result<Flow> {
@@ -117,14 +127,18 @@ impl State<'_> {
     }
 
     fn call_template(&mut self, name: &str, pipeline: Option<&Pipeline>, dot: &Val) -> Result<()> {
+        let dot = match pipeline {
+            Some(pipeline) => self.pipeline(pipeline, dot)?,
+            None => Val::Missing,
+        };
+        self.run_template(name, dot)
+    }
+
+    fn run_template(&mut self, name: &str, dot: Val) -> Result<()> {
         let template = self.template;
         let Some(nodes) = template.bodies.get(name) else {
             let name = crate::gofmt::quote(name);
             return Err(self.at(&format!("template {name} not defined")));
-        };
-        let dot = match pipeline {
-            Some(pipeline) => self.pipeline(pipeline, dot)?,
-            None => Val::Missing,
         };
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -254,11 +268,69 @@ impl State<'_> {
             values.push(self.operand(arg, dot)?);
         }
         values.extend(last);
+        if let Some(more) = self.template.more {
+            match (name, values.as_slice()) {
+                ("include", [Val::Json(Value::String(name)), dot]) => {
+                    return self.include(name, dot.clone());
+                }
+                ("tpl", [Val::Json(Value::String(text)), dot]) => {
+                    return self.interpret(text, dot);
+                }
+                _ if more.has(name) => {
+                    return more
+                        .call(name, &values)
+                        .map_err(|why| self.at(&format!("error calling {name}: {why}")));
+                }
+                _ => {}
+            }
+        }
         functions::call(name, &values)
             .map_err(|why| self.at(&format!("error calling {name}: {why}")))
     }
 
+    /// What another template writes.
+    fn include(&mut self, name: &str, dot: Val) -> Result<Val> {
+        let outer = std::mem::take(&mut self.out);
+        let done = self.run_template(name, dot);
+        let text = std::mem::replace(&mut self.out, outer);
+        done.map(|()| Val::text(text))
+    }
+
+    /// What a text writes that is a template itself.
+    fn interpret(&mut self, text: &str, dot: &Val) -> Result<Val> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(self.at("exceeded maximum template depth"));
+        }
+        let mut template = self.template.clone();
+        template.add("tpl", text).map_err(|error| self.at(&error.to_string()))?;
+        let data = match dot {
+            Val::Json(value) => value.clone(),
+            Val::Int(number) => Value::from(*number),
+            Val::Missing => Value::Null,
+        };
+        let text =
+            template.execute_one("tpl", &data).map_err(|error| self.at(&error.to_string()))?;
+        self.depth -= 1;
+        Ok(Val::text(text))
+    }
+
     fn operand(&mut self, operand: &Operand, dot: &Val) -> Result<Val> {
+        let held = match &operand.base {
+            Base::Dot => Some(dot),
+            Base::Variable(name) => {
+                let found = self.variables.iter().rev().find(|(known, _)| known == name);
+                found.map(|(_, value)| value)
+            }
+            _ => None,
+        };
+        // Only what the fields lead to is copied, and not what it is a part of.
+        if let Some(Val::Json(value)) = held {
+            let led = operand.fields.iter().try_fold(value, |value, name| value.get(name.as_str()));
+            if let Some(value) = led {
+                return Ok(Val::Json(value.clone()));
+            }
+        }
         let value = match &operand.base {
             Base::Dot => dot.clone(),
             Base::Nil => Val::Json(Value::Null),

@@ -2,10 +2,10 @@
 //!
 //! Upstream: `text/template/parse/parse.go`.
 
-use super::DEPTH_MAX;
 use super::functions;
 use super::lex::{Piece, Token, pieces};
 use super::value::Val;
+use super::{DEPTH_MAX, Functions};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -64,6 +64,7 @@ enum Ending {
 type Result<T> = std::result::Result<T, (usize, String)>;
 
 struct Parser {
+    more: Option<&'static dyn Functions>,
     pieces: std::vec::IntoIter<Piece>,
     bodies: BTreeMap<String, Vec<Node>>,
     /// Variables that are in scope.
@@ -74,8 +75,13 @@ struct Parser {
 }
 
 /// Parses a template: its own nodes, and those that it defines, by name.
-pub(super) fn parse(name: &str, text: &str) -> Result<BTreeMap<String, Vec<Node>>> {
+pub(super) fn parse(
+    name: &str,
+    text: &str,
+    more: Option<&'static dyn Functions>,
+) -> Result<BTreeMap<String, Vec<Node>>> {
     let mut parser = Parser {
+        more,
         pieces: pieces(text)?.into_iter(),
         bodies: BTreeMap::new(),
         variables: vec![String::new()],
@@ -95,6 +101,13 @@ pub(super) fn parse(name: &str, text: &str) -> Result<BTreeMap<String, Vec<Node>
 }
 
 impl Parser {
+    /// Whether a function is one of those beside Go's own.
+    fn knows(&self, name: &str) -> bool {
+        let own =
+            |more: &'static dyn Functions| ["include", "tpl"].contains(&name) || more.has(name);
+        self.more.is_some_and(own)
+    }
+
     fn nodes(&mut self) -> Result<(Vec<Node>, Ending)> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -337,7 +350,7 @@ impl Words<'_> {
                 "true" => Base::Literal(Val::bool(true)),
                 "false" => Base::Literal(Val::bool(false)),
                 "nil" => Base::Nil,
-                name if functions::exists(name) => Base::Function(word),
+                name if functions::exists(name) || parser.knows(name) => Base::Function(word),
                 name => {
                     return Err((self.line, format!("function \"{name}\" not defined")));
                 }

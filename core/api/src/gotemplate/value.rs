@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Val {
+pub enum Val {
     /// A key that a map does not have.
     Missing,
     /// An integer of the template itself.
@@ -15,10 +15,12 @@ pub(super) enum Val {
 }
 
 impl Val {
+    /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Val::Json(Value::String(text.into()))
     }
 
+    /// A truth.
     pub fn bool(value: bool) -> Self {
         Val::Json(Value::Bool(value))
     }

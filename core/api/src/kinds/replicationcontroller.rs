@@ -50,6 +50,9 @@ impl Typed for ReplicationControllers {
 
     const FIELDS: &'static [&'static str] = &["status.replicas"];
 
+    // As it was before there was a garbage collector.
+    const ORPHANS_DEPENDENTS: bool = true;
+
     fn default(&self, object: &mut ReplicationController) {
         let spec = object.spec.get_or_insert_default();
         let labels = spec.template.as_ref().and_then(workload::template_labels).cloned();

@@ -25,6 +25,12 @@ pub trait Typed: Sync {
     /// See [`Strategy::returns_deleted`].
     const RETURNS_DELETED: bool = false;
 
+    /// See [`Strategy::orphans_dependents`].
+    const ORPHANS_DEPENDENTS: bool = false;
+
+    /// See [`Strategy::deletion_warning`].
+    const DELETION_WARNING: Option<&'static str> = None;
+
     /// See [`Strategy::allow_create_on_update`].
     const ALLOW_CREATE_ON_UPDATE: bool = false;
 
@@ -191,6 +197,14 @@ impl<T: Typed> Strategy for T {
 
     fn returns_deleted(&self) -> bool {
         T::RETURNS_DELETED
+    }
+
+    fn orphans_dependents(&self) -> bool {
+        T::ORPHANS_DEPENDENTS
+    }
+
+    fn deletion_warning(&self) -> Option<&str> {
+        T::DELETION_WARNING
     }
 
     fn allow_create_on_update(&self) -> bool {

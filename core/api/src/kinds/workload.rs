@@ -15,7 +15,7 @@ const MISMATCH: &str = "`selector` does not match template `labels`";
 
 /// Defaults of a template.
 pub(crate) fn default_template(template: &mut PodTemplateSpec) {
-    crate::podspec::defaults::set_pod_spec(template.spec.get_or_insert_default());
+    template.spec.get_or_insert_default().amend(crate::podspec::defaults::set_pod_spec);
 }
 
 /// What is wrong with the selector of a deployment, replica set or stateful set, and with a
@@ -92,7 +92,7 @@ pub(crate) fn validate_forever(
     errors: &mut Errors,
 ) {
     let none = PodSpec::default();
-    let spec = template.spec.as_ref().unwrap_or(&none);
+    let spec = template.spec.as_deref().unwrap_or(&none);
     let path = path.child("spec");
     let policy = spec.restart_policy.as_deref().unwrap_or_default();
     if policy != "Always" {

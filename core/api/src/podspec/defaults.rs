@@ -3,9 +3,11 @@
 //! Upstream: `pkg/apis/core/v1/defaults.go`, `zz_generated.defaults.go`.
 
 use crate::quantity;
+use k8s_openapi::Shared;
 use k8s_openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, EnvVar, EphemeralContainer,
-    HTTPGetAction, Pod, PodAffinityTerm, PodSpec, Probe, ResourceRequirements, Volume,
+    Affinity, Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, EnvVar, EphemeralContainer,
+    HTTPGetAction, Lifecycle, Pod, PodAffinityTerm, PodSpec, Probe, ProjectedVolumeSource,
+    ResourceFieldSelector, ResourceRequirements, Volume,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
@@ -16,14 +18,17 @@ const FILE_MODE: i32 = 0o644;
 
 /// The defaults that only a pod gets, not a template.
 pub fn set_pod(pod: &mut Pod) {
-    let Some(spec) = &mut pod.spec else { return };
+    if let Some(spec) = &mut pod.spec {
+        spec.amend(set_spec_of_pod);
+    }
+}
+
+fn set_spec_of_pod(spec: &mut PodSpec) {
     set_pod_spec(spec);
     spec.enable_service_links.get_or_insert(true);
     let host_network = spec.host_network == Some(true);
     for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
-        if let Some(resources) = &mut container.resources {
-            request_limits(resources);
-        }
+        amend(&mut container.resources, request_limits);
         for port in container.ports.iter_mut().flatten().filter(|_| host_network) {
             if port.host_port.unwrap_or(0) == 0 {
                 port.host_port = Some(port.container_port);
@@ -70,6 +75,10 @@ pub fn set_pod_spec(spec: &mut PodSpec) {
 /// Upstream: `mutatePodAffinity` in `pkg/registry/core/pod/strategy.go`.
 pub fn match_label_keys(spec: &mut PodSpec, labels: Option<&BTreeMap<String, String>>) {
     let (Some(affinity), Some(labels)) = (&mut spec.affinity, labels) else { return };
+    affinity.amend(|affinity| match_label_keys_of(affinity, labels));
+}
+
+fn match_label_keys_of(affinity: &mut Affinity, labels: &BTreeMap<String, String>) {
     let mut terms: Vec<&mut PodAffinityTerm> = Vec::new();
     if let Some(pods) = &mut affinity.pod_affinity {
         terms.extend(pods.required_during_scheduling_ignored_during_execution.iter_mut().flatten());
@@ -121,27 +130,37 @@ fn set_container(container: &mut Container) {
     for port in container.ports.iter_mut().flatten() {
         text(&mut port.protocol, "TCP");
     }
-    let resources = container.resources.get_or_insert_default();
-    canonical(&mut resources.limits);
-    canonical(&mut resources.requests);
+    container.resources.get_or_insert_default().amend(|resources| {
+        canonical(&mut resources.limits);
+        canonical(&mut resources.requests);
+    });
     container.env.iter_mut().flatten().for_each(set_env);
     let probes = [
         &mut container.liveness_probe,
         &mut container.readiness_probe,
         &mut container.startup_probe,
     ];
-    probes.into_iter().flatten().for_each(set_probe);
-    if let Some(lifecycle) = &mut container.lifecycle {
-        let hooks = [&mut lifecycle.post_start, &mut lifecycle.pre_stop];
-        hooks.into_iter().flatten().flat_map(|hook| &mut hook.http_get).for_each(set_http_get);
-    }
+    probes.into_iter().for_each(|probe| amend(probe, set_probe));
+    amend(&mut container.lifecycle, set_lifecycle);
+}
+
+fn set_lifecycle(lifecycle: &mut Lifecycle) {
+    let hooks = [&mut lifecycle.post_start, &mut lifecycle.pre_stop];
+    hooks.into_iter().flatten().flat_map(|hook| &mut hook.http_get).for_each(set_http_get);
 }
 
 fn set_env(env: &mut EnvVar) {
     let source = env.value_from.as_mut();
-    if let Some(field) = source.and_then(|source| source.field_ref.as_mut()) {
+    let Some(source) = source else { return };
+    if let Some(field) = &mut source.field_ref {
         text(&mut field.api_version, "v1");
     }
+    source.resource_field_ref.iter_mut().for_each(set_divisor);
+}
+
+/// A divisor that is not said is written as zero, as every quantity is.
+fn set_divisor(field: &mut ResourceFieldSelector) {
+    field.divisor.get_or_insert_with(|| Quantity("0".to_owned()));
 }
 
 fn set_probe(probe: &mut Probe) {
@@ -161,66 +180,77 @@ fn set_http_get(get: &mut HTTPGetAction) {
 }
 
 fn set_downward_api(files: Option<&mut Vec<DownwardAPIVolumeFile>>) {
-    for field in files.into_iter().flatten().flat_map(|file| &mut file.field_ref) {
-        text(&mut field.api_version, "v1");
+    for file in files.into_iter().flatten() {
+        if let Some(field) = &mut file.field_ref {
+            text(&mut field.api_version, "v1");
+        }
+        file.resource_field_ref.iter_mut().for_each(set_divisor);
     }
 }
 
 fn set_volume(volume: &mut Volume) {
     let only_named = Volume { name: volume.name.clone(), ..Volume::default() };
     if *volume == only_named {
-        volume.empty_dir = Some(EmptyDirVolumeSource::default());
+        volume.empty_dir = Some(EmptyDirVolumeSource::default().into());
     }
-    if let Some(source) = &mut volume.secret {
-        source.default_mode.get_or_insert(FILE_MODE);
-    }
-    if let Some(source) = &mut volume.config_map {
-        source.default_mode.get_or_insert(FILE_MODE);
-    }
-    if let Some(source) = &mut volume.downward_api {
-        source.default_mode.get_or_insert(FILE_MODE);
+    amend(&mut volume.secret, |source| mode(&mut source.default_mode));
+    amend(&mut volume.config_map, |source| mode(&mut source.default_mode));
+    amend(&mut volume.downward_api, |source| {
+        mode(&mut source.default_mode);
         set_downward_api(source.items.as_mut());
-    }
+    });
     set_cloud_volume(volume);
-    let template = volume.ephemeral.as_mut().and_then(|it| it.volume_claim_template.as_mut());
-    if let Some(template) = template {
-        text(&mut template.spec.volume_mode, "Filesystem");
-    }
-    if let Some(source) = &mut volume.host_path {
+    amend(&mut volume.ephemeral, |source| {
+        if let Some(template) = &mut source.volume_claim_template {
+            text(&mut template.spec.volume_mode, "Filesystem");
+        }
+    });
+    amend(&mut volume.host_path, |source| {
         source.type_.get_or_insert_default();
-    }
-    if let Some(source) = &mut volume.projected {
-        source.default_mode.get_or_insert(FILE_MODE);
-        for projection in source.sources.iter_mut().flatten() {
-            if let Some(token) = &mut projection.service_account_token {
-                token.expiration_seconds.get_or_insert(3600);
-            }
-            if let Some(downward) = &mut projection.downward_api {
-                set_downward_api(downward.items.as_mut());
-            }
+    });
+    amend(&mut volume.projected, set_projected);
+}
+
+fn set_projected(source: &mut ProjectedVolumeSource) {
+    mode(&mut source.default_mode);
+    for projection in source.sources.iter_mut().flatten() {
+        if let Some(token) = &mut projection.service_account_token {
+            token.expiration_seconds.get_or_insert(3600);
+        }
+        if let Some(downward) = &mut projection.downward_api {
+            set_downward_api(downward.items.as_mut());
         }
     }
 }
 
 fn set_cloud_volume(volume: &mut Volume) {
-    if let Some(source) = &mut volume.iscsi {
-        text(&mut source.iscsi_interface, "default");
-    }
-    if let Some(source) = &mut volume.rbd {
+    amend(&mut volume.iscsi, |source| text(&mut source.iscsi_interface, "default"));
+    amend(&mut volume.rbd, |source| {
         text(&mut source.pool, "rbd");
         text(&mut source.user, "admin");
         text(&mut source.keyring, "/etc/ceph/keyring");
-    }
-    if let Some(source) = &mut volume.azure_disk {
+    });
+    amend(&mut volume.azure_disk, |source| {
         text(&mut source.caching_mode, "ReadWrite");
         text(&mut source.kind, "Shared");
         text(&mut source.fs_type, "ext4");
         source.read_only.get_or_insert(false);
-    }
-    if let Some(source) = &mut volume.scale_io {
+    });
+    amend(&mut volume.scale_io, |source| {
         text(&mut source.storage_mode, "ThinProvisioned");
         text(&mut source.fs_type, "xfs");
+    });
+}
+
+/// What has its defaults already stays shared.
+fn amend<T: Clone + PartialEq>(part: &mut Option<Shared<T>>, set: impl FnOnce(&mut T)) {
+    if let Some(part) = part {
+        part.amend(set);
     }
+}
+
+fn mode(mode: &mut Option<i32>) {
+    mode.get_or_insert(FILE_MODE);
 }
 
 /// Quantities are kept in canonical form.

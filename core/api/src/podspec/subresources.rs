@@ -14,7 +14,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Leaves of an update what these subresources may change, and takes the rest from `old`.
 pub fn keep(new: &mut Pod, old: &Pod, subresource: &str) {
     let mut spec = old.spec.clone().unwrap_or_default();
-    let wanted = new.spec.take().unwrap_or_default();
+    let wanted = new.spec.take().unwrap_or_default().into_inner();
     if subresource == "ephemeralcontainers" {
         spec.ephemeral_containers = wanted.ephemeral_containers;
     } else if same_order(&wanted, &spec) {
@@ -24,7 +24,7 @@ pub fn keep(new: &mut Pod, old: &Pod, subresource: &str) {
         }
     } else {
         // The validation will tell.
-        spec = wanted;
+        spec = wanted.into();
     }
     new.spec = Some(spec);
     new.status.clone_from(&old.status);
@@ -86,7 +86,7 @@ pub fn validate_ephemeral_containers(new: &PodSpec, old: &Pod) -> Vec<FieldError
 /// What a pod asks for changes; what kind of pod it is does not.
 pub fn validate_resize(new: &PodSpec, old: &Pod) -> Vec<FieldError> {
     let none = PodSpec::default();
-    let before = old.spec.as_ref().unwrap_or(&none);
+    let before = old.spec.as_deref().unwrap_or(&none);
     let refused = if is_mirror(old) {
         Some("static pods cannot be resized")
     } else if before.os.as_ref().is_some_and(|os| os.name == "windows") {
@@ -170,7 +170,7 @@ fn last(path: &Path<'_>) -> String {
 }
 
 fn lists(container: &Container) -> (List, List) {
-    let resources = container.resources.clone().unwrap_or_default();
+    let resources = container.resources.clone().unwrap_or_default().into_inner();
     (resources.requests.unwrap_or_default(), resources.limits.unwrap_or_default())
 }
 

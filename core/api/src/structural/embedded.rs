@@ -4,7 +4,7 @@
 
 use super::{Schema, additional, is_embedded, items, property};
 use crate::gofmt::quote;
-use crate::{FieldError, decode, labels, names};
+use crate::{FieldError, decode, encode, labels, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn coerce_meta(name: &str, value: &mut Value, path: &str) -> Result<(), FieldErr
                 FieldError::invalid_value(child(path, name), &value.clone(), &error)
             };
             let (meta, _) = decode::decode_leniently::<ObjectMeta>(value).map_err(wrong)?;
-            *value = serde_json::to_value(meta).map_err(|error| wrong(error.to_string()))?;
+            *value = encode::to_value(&meta).map_err(|error| wrong(error.to_string()))?;
             Ok(())
         }
         _ => Ok(()),

@@ -7,7 +7,7 @@ use super::{
     META_FIELDS, Schema, additional, is_embedded, is_int_or_string, items, preserves, property,
     type_of,
 };
-use crate::{FieldError, Path};
+use crate::{FieldError, Path, encode};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray;
 use regex_lite::Regex;
 use serde_json::Value;
@@ -173,7 +173,7 @@ fn metadata(schema: &Schema, level: Level, path: &Path<'_>, errors: &mut Vec<Fie
 
 /// Whether a schema of metadata says nothing but its type and rules for the name.
 fn is_plain_metadata(schema: &Schema) -> bool {
-    let Ok(Value::Object(mut said)) = serde_json::to_value(schema) else { return false };
+    let Ok(Value::Object(mut said)) = encode::to_value(schema) else { return false };
     for name in ["type", "default", "externalDocs", "example"] {
         said.remove(name);
     }

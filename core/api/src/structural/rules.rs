@@ -11,7 +11,7 @@ use super::{
 };
 use crate::cel::{CompileError, Expression};
 use crate::gofmt::quote;
-use crate::{FieldError, Path};
+use crate::{FieldError, Path, encode};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
@@ -79,7 +79,7 @@ fn root_with_status(schema: &Schema, path: &Path<'_>) -> Option<FieldError> {
                       status subresource is enabled";
         return Some(FieldError::invalid(path.child("type"), type_of(schema), detail));
     }
-    let Ok(Value::Object(said)) = serde_json::to_value(schema) else { return None };
+    let Ok(Value::Object(said)) = encode::to_value(schema) else { return None };
     let allowed = |name: &String| AT_ROOT.iter().any(|(known, _)| known == name);
     said.keys().find(|name| !allowed(name))?;
     let names: Vec<&str> = AT_ROOT.iter().map(|(_, name)| *name).collect();

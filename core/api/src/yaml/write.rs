@@ -30,8 +30,11 @@ fn mapping(map: &Map<String, Value>, indent: usize, mut started: bool, out: &mut
         if !std::mem::take(&mut started) {
             pad(indent, out);
         }
-        let simple = !key.contains(is_break) && key.len() <= 128;
-        if simple {
+        let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let simple = word || (!key.contains(is_break) && key.len() <= 128);
+        if word && !key.is_empty() && key.len() <= 128 && !needs_quotes(key) {
+            out.push_str(key);
+        } else if simple && key.len() <= 128 {
             text(key, indent, true, out);
         } else {
             out.push_str("? ");
@@ -152,6 +155,13 @@ impl<'o> Line<'o> {
 
     fn plain(&mut self, text: &str, open: &str, close: &str) {
         self.push(open);
+        // A line that does not become too long is not broken.
+        let fits = || self.column + text.chars().count() <= WIDTH;
+        if self.indent.is_none() || !text.contains(' ') || fits() {
+            self.push(text);
+            self.push(close);
+            return;
+        }
         let mut spaces = false;
         let mut chars = text.chars().enumerate().peekable();
         while let Some((index, c)) = chars.next() {

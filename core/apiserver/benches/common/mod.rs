@@ -143,29 +143,35 @@ fn pod() -> Pod {
             }]),
             ..ObjectMeta::default()
         },
-        spec: Some(PodSpec {
-            containers: vec![Container {
-                name: "web".to_owned(),
-                image: own("nginx:1.27"),
-                env: Some(vec![EnvVar {
-                    name: "MODE".to_owned(),
-                    value: own("production"),
-                    value_from: None,
-                }]),
-                ports: Some(vec![ContainerPort {
-                    container_port: 8080,
-                    ..ContainerPort::default()
-                }]),
-                readiness_probe: Some(probe),
-                resources: Some(ResourceRequirements {
-                    requests: resources("100m", "64Mi"),
-                    limits: resources("500m", "128Mi"),
-                    ..ResourceRequirements::default()
-                }),
-                ..Container::default()
-            }],
-            ..PodSpec::default()
-        }),
+        spec: Some(
+            PodSpec {
+                containers: vec![Container {
+                    name: "web".to_owned(),
+                    image: own("nginx:1.27"),
+                    env: Some(vec![EnvVar {
+                        name: "MODE".to_owned(),
+                        value: own("production"),
+                        value_from: None,
+                    }]),
+                    ports: Some(vec![ContainerPort {
+                        container_port: 8080,
+                        ..ContainerPort::default()
+                    }]),
+                    readiness_probe: Some(probe.into()),
+                    resources: Some(
+                        ResourceRequirements {
+                            requests: resources("100m", "64Mi"),
+                            limits: resources("500m", "128Mi"),
+                            ..ResourceRequirements::default()
+                        }
+                        .into(),
+                    ),
+                    ..Container::default()
+                }],
+                ..PodSpec::default()
+            }
+            .into(),
+        ),
         status: None,
     }
 }

@@ -22,8 +22,11 @@ pub(super) fn charge(
     if admission.namespace.is_empty() || quota::is_ignored(admission.kind) {
         return Ok(Vec::new());
     }
+    if !is_handled(admission, object) {
+        return Ok(Vec::new());
+    }
     let quotas = admission.list::<ResourceQuota>(admission.namespace);
-    if quotas.is_empty() || !is_handled(admission, object) {
+    if quotas.is_empty() {
         return Ok(Vec::new());
     }
     let mut concerned = Vec::new();
@@ -59,7 +62,7 @@ pub(super) fn charge(
 /// Whether such a request can use up anything.
 fn is_handled(admission: &Admission<'_>, object: &Object) -> bool {
     let deadline = |object: &Object| {
-        let pod = object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
+        let pod = object.get::<Pod>().and_then(|pod| pod.spec.as_deref());
         pod.is_some_and(quota::is_terminating)
     };
     match (admission.operation, admission.subresource) {

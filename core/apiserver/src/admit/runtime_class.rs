@@ -54,7 +54,7 @@ pub(super) fn validate(admission: &Admission<'_>, object: &Object) -> ApiResult<
 }
 
 fn spec_of<'a>(admission: &Admission<'_>, object: &'a Object) -> Option<&'a PodSpec> {
-    object.get::<Pod>().filter(|_| admission.creates())?.spec.as_ref()
+    object.get::<Pod>().filter(|_| admission.creates())?.spec.as_deref()
 }
 
 fn class_of(admission: &Admission<'_>, object: &Object) -> ApiResult<Option<Arc<RuntimeClass>>> {

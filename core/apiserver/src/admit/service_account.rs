@@ -123,7 +123,7 @@ fn mount_token(spec: &mut PodSpec, rng: &mut Rng) {
         }
     }
     if had.is_none() && needed {
-        let projected = Some(token_source());
+        let projected = Some(token_source().into());
         let volumes = spec.volumes.get_or_insert_default();
         // A volume is large, and a list that grows by itself has room for four.
         volumes.reserve_exact(1);

@@ -16,39 +16,44 @@ use std::sync::Arc;
 const LEEWAY: i64 = 60;
 
 /// What a token says.
-pub(crate) struct Claims<'a> {
-    /// Whose it is.
-    pub(crate) account: &'a Object,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Claims {
+    /// The token's own name.
+    pub(crate) id: String,
+    /// When it is signed.
+    pub(crate) now: Time,
+    /// The service account as it was then.
+    pub(crate) account: Object,
     /// The pod, secret or node with which it ends.
-    pub(crate) bound_to: Option<&'a Object>,
+    pub(crate) bound_to: Option<Object>,
     /// The node of the pod: name, and uid if the node is there.
-    pub(crate) node_of_pod: Option<(&'a str, &'a str)>,
+    pub(crate) node_of_pod: Option<(String, String)>,
     /// How long it lasts, in seconds.
     pub(crate) seconds: i64,
-    /// When whoever uses it still should be warned, in seconds from now; 0 is never.
+    /// When whoever uses it still should be warned, in seconds from then; 0 is never.
     pub(crate) warn_after: i64,
     /// For whom it is.
-    pub(crate) audiences: &'a [String],
+    pub(crate) audiences: Vec<String>,
 }
 
-impl Claims<'_> {
-    /// The claims in JSON. `id` is the token's own.
-    pub(crate) fn to_json(&self, id: &str, now: Time) -> Value {
-        let now = seconds(now);
+impl Claims {
+    /// The claims in JSON.
+    pub(crate) fn to_json(&self) -> Value {
+        let now = seconds(self.now);
         let (namespace, name) = (self.account.namespace(), self.account.name());
         let reference = |object: &Object| json!({"name": object.name(), "uid": object.uid()});
         let mut own = Map::new();
         own.insert("namespace".to_owned(), namespace.into());
-        own.insert("serviceaccount".to_owned(), reference(self.account));
-        if let Some(object) = self.bound_to {
+        own.insert("serviceaccount".to_owned(), reference(&self.account));
+        if let Some(object) = &self.bound_to {
             own.insert(object.kind().singular.to_string(), reference(object));
         }
-        match self.node_of_pod {
-            Some((name, "")) => drop(own.insert("node".to_owned(), json!({"name": name}))),
-            Some((name, uid)) => {
-                own.insert("node".to_owned(), json!({"name": name, "uid": uid}));
-            }
-            None => {}
+        if let Some((name, uid)) = &self.node_of_pod {
+            let node = match uid.as_str() {
+                "" => json!({"name": name}),
+                uid => json!({"name": name, "uid": uid}),
+            };
+            own.insert("node".to_owned(), node);
         }
         if self.warn_after != 0 {
             own.insert("warnafter".to_owned(), (now + self.warn_after).into());
@@ -58,7 +63,7 @@ impl Claims<'_> {
             "exp": now + self.seconds,
             "iat": now,
             "iss": ISSUER,
-            "jti": id,
+            "jti": self.id,
             "kubernetes.io": own,
             "nbf": now,
             "sub": username(namespace, name),

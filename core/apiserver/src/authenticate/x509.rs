@@ -3,11 +3,10 @@
 //! Upstream: `apiserver/pkg/authentication/request/x509/x509.go`.
 
 use super::{Authenticated, AuthenticationConfig, CREDENTIAL_ID, Opinion, Remembered};
-use naru_api::UserInfo;
+use naru_api::{UserInfo, gofmt};
 use naru_pki::{Certificate, ExtendedUsage};
 use naru_sim::Time;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -46,15 +45,7 @@ fn verify(authority: &Certificate, der: &[u8], now: u64) -> Result<Verified, Str
     }
     let groups: Vec<&str> = subject.organizations.iter().map(String::as_str).collect();
     let mut user = UserInfo::new(&subject.common_name, &groups);
-    let id = format!("X509SHA256={}", hex(&Sha256::digest(der)));
+    let id = format!("X509SHA256={}", gofmt::hex(&Sha256::digest(der)));
     user.extra = Arc::new([(CREDENTIAL_ID.to_owned(), vec![id])].into());
     Ok(Verified { user: Some(user), holds })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -9,11 +9,13 @@
 mod covers;
 mod escalation;
 mod node;
+mod permission;
 mod policy;
 mod rbac;
 mod references;
 mod rules;
 
+pub use permission::{Permission, PermissionFor};
 pub(crate) use rbac::aggregate;
 
 use crate::ApiServer;
@@ -176,6 +178,7 @@ impl ApiServer {
     /// Sets how requests are authorized: `--authorization-mode`.
     pub fn set_authorization_mode(&mut self, mode: AuthorizationMode) {
         self.authorizer.mode = mode;
+        self.change_rules();
     }
 
     /// Makes the roles and bindings of a text in the format of `assets/rbac`, as they are not

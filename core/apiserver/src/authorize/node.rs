@@ -43,7 +43,8 @@ impl NodeGraph {
     pub(super) fn observe(&mut self, change: &Change) {
         let before = change.before.as_ref().and_then(place);
         let after = change.after.as_ref().and_then(place);
-        if before == after {
+        // It is the same pod before and after.
+        if before.map(|(node, _)| node) == after.map(|(node, _)| node) {
             return;
         }
         if let Some((node, pod)) = before {

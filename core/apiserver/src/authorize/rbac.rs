@@ -139,6 +139,16 @@ impl Rbac {
         found
     }
 
+    /// The bindings that apply to the user in the namespace, each with the rules that it grants.
+    pub(crate) fn granted<'a, 'b>(
+        &'a self,
+        user: &'b UserInfo,
+        namespace: &'b str,
+    ) -> impl Iterator<Item = (&'a Object, &'a [PolicyRule])> + use<'a, 'b> {
+        let rules = move |binding: &'a Object| Some((binding, self.rules_of(binding).ok()?));
+        self.bindings_of(user, namespace).filter_map(rules)
+    }
+
     /// The rules of the role that is referred to, seen from a namespace.
     pub(crate) fn rules_of_role(
         &self,
@@ -216,6 +226,15 @@ pub(super) fn describe(binding: &Object, subject: usize) -> String {
         role.unwrap_or_default(),
         to.unwrap_or_default()
     )
+}
+
+/// The role that a binding leads to (kind and name), and its first subject that means the user.
+pub(super) fn parties<'a>(
+    binding: &'a Object,
+    user: &UserInfo,
+) -> ((String, String), Option<&'a Subject>) {
+    let role = reference(binding).map(|role| (role.kind.clone(), role.name.clone()));
+    (role.unwrap_or_default(), subjects(binding).get(subject_of(binding, user)))
 }
 
 /// Several errors as Go joins them: each once, in brackets.

@@ -3,10 +3,9 @@
 //! Upstream: `transformDecodeError` in `apiserver/pkg/endpoints/handlers/rest.go`,
 //! `sigs.k8s.io/yaml`.
 
-use crate::rest::http::hex;
 use crate::rest::media::Encoding;
 use naru_api::json::{self, Document};
-use naru_api::{ApiError, status::ApiResult, yaml};
+use naru_api::{ApiError, gofmt, status::ApiResult, yaml};
 use serde_json::Value;
 
 /// Bytes of a request's body: `--max-request-body-bytes`, 3 MiB.
@@ -33,7 +32,7 @@ pub(crate) fn object(body: &[u8], encoding: Encoding, kind: &str) -> ApiResult<D
     let shown = match body.first() {
         None => "<empty>".to_owned(),
         Some(b'{') => String::from_utf8_lossy(shown).into_owned(),
-        Some(_) => hex(shown),
+        Some(_) => gofmt::hex(shown),
     };
     let more = if body.len() > SUMMARY_BYTES { " ..." } else { "" };
     Err(ApiError::bad_request(format!(

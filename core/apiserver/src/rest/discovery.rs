@@ -6,9 +6,10 @@ use crate::ApiServer;
 use crate::rest::exchange::Exchange;
 use crate::rest::http::HttpResponse;
 use crate::rest::media::Convertible;
-use crate::rest::{encode, http, not_found, subresources};
+use crate::rest::{encode, not_found, subresources};
 use base64ct::{Base64, Encoding as _};
-use naru_api::{ApiService, KindRef, scheme, status::ApiResult};
+use naru_api::measured;
+use naru_api::{ApiService, KindRef, gofmt, scheme, status::ApiResult};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -29,7 +30,8 @@ impl ApiServer {
             ["apis"] => self.root(x, &kinds, false),
             ["api", version] => resources(x, &kinds, "", version),
             ["apis", group] => {
-                let versions = versions(&kinds, group);
+                let mut versions = versions(&kinds, group);
+                versions.extend(self.served_metrics(group));
                 if versions.is_empty() || group.is_empty() {
                     return Err(not_found::page());
                 }
@@ -43,7 +45,10 @@ impl ApiServer {
             ["apis", group, version] if self.is_unavailable(group, version) => {
                 Err(not_found::unavailable())
             }
-            ["apis", group, version] => resources(x, &kinds, group, version),
+            ["apis", group, version] => match self.metric_resources(group, version) {
+                Some(rows) => resource_list(x, &format!("{group}/{version}"), rows),
+                None => resources(x, &kinds, group, version),
+            },
             _ => Err(not_found::page()),
         }
     }
@@ -78,11 +83,12 @@ impl ApiServer {
             })
         } else {
             let group = |group: &&str| api_group(group, &versions(kinds, group));
-            json!({
-                "kind": "APIGroupList",
-                "apiVersion": "v1",
-                "groups": groups.iter().map(group).collect::<Vec<_>>(),
-            })
+            let mut listed: Vec<Value> = groups.iter().map(group).collect();
+            for (group, _) in measured::VERSIONS {
+                let served = self.served_metrics(group);
+                listed.extend((!served.is_empty()).then(|| api_group(group, &served)));
+            }
+            json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": listed })
         };
         Ok(encode::written(200, &value, &form))
     }
@@ -90,7 +96,7 @@ impl ApiServer {
 
 /// The same document again needs not be sent again.
 pub(crate) fn tagged(x: &Exchange<'_>, mut answer: HttpResponse) -> HttpResponse {
-    let tag = format!("\"{}\"", http::hex(&Sha256::digest(&answer.body)).to_uppercase());
+    let tag = format!("\"{}\"", gofmt::hex(&Sha256::digest(&answer.body)).to_uppercase());
     if x.http.header_values("if-none-match").any(|known| known == tag) {
         answer.head.status = 304;
         answer.body.clear();
@@ -161,11 +167,19 @@ fn resources(
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     let group_version =
         if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    resource_list(x, &group_version, rows.into_iter().map(|(_, row)| row).collect())
+}
+
+fn resource_list(
+    x: &Exchange<'_>,
+    group_version: &str,
+    rows: Vec<Value>,
+) -> ApiResult<HttpResponse> {
     let list = json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": group_version,
-        "resources": rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>(),
+        "resources": rows,
     });
     Ok(encode::written(200, &list, &x.form(&[])?))
 }

@@ -47,7 +47,7 @@ pub fn error_response(error: &ApiError) -> HttpResponse {
 
 /// `metav1.Status` of an error, with the empty metadata that upstream writes.
 pub fn status(error: &ApiError) -> Value {
-    let mut json = serde_json::to_value(error.status()).unwrap_or_default();
+    let mut json = naru_api::encode::to_value(error.status()).unwrap_or_default();
     if let Some(map) = json.as_object_mut() {
         map.insert("metadata".to_owned(), json!({}));
     }
@@ -257,7 +257,7 @@ pub(crate) fn response(
             }))
         }
         (Response::Status(done), _) => {
-            let mut json = serde_json::to_value(done).map_err(ApiError::internal)?;
+            let mut json = naru_api::encode::to_value(&done).map_err(ApiError::internal)?;
             if let Some(map) = json.as_object_mut() {
                 map.insert("metadata".to_owned(), json!({}));
             }

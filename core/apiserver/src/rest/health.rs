@@ -41,6 +41,9 @@ const HOOKS: &[&str] = &[
     "apiservice-openapiv3-controller",
 ];
 
+/// Upstream: `apiserver/pkg/storage/storagebackend/factory/etcd3.go`.
+const ETCD_FAILED: &str = "error getting data from etcd: context deadline exceeded";
+
 impl ApiServer {
     /// Answers one of the three, whole or a single check.
     pub(crate) fn rest_health(&self, x: &Exchange<'_>, root: &str) -> ApiResult<HttpResponse> {
@@ -51,18 +54,25 @@ impl ApiServer {
             if !checks.iter().any(|check| check == below) {
                 return Err(not_found::page());
             }
-            return Ok(text("ok".to_owned()));
-        }
-        if x.query.get("verbose").is_none() {
-            return Ok(text("ok".to_owned()));
+            return Ok(match self.fails(below) {
+                true => HttpResponse::text(500, &format!("internal server error: {ETCD_FAILED}")),
+                false => text("ok".to_owned()),
+            });
         }
         let mut excluded: Vec<&str> = x.query.all("exclude").collect();
         let mut out = String::new();
+        let mut failed = false;
         for check in checks {
-            let how = if excluded.contains(&check.as_str()) { "excluded: ok" } else { "ok" };
+            let left_out = excluded.contains(&check.as_str());
             excluded.retain(|name| *name != check);
+            let fails = !left_out && self.fails(&check);
+            failed |= fails;
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "[+]{check} {how}");
+            let _ = match (left_out, fails) {
+                (true, _) => writeln!(out, "[+]{check} excluded: ok"),
+                (_, true) => writeln!(out, "[-]{check} failed: reason withheld"),
+                _ => writeln!(out, "[+]{check} ok"),
+            };
         }
         if !excluded.is_empty() {
             let quoted = naru_api::gofmt::quote_all(&excluded);
@@ -71,8 +81,19 @@ impl ApiServer {
                 "warn: some health checks cannot be excluded: no matches for {quoted}"
             );
         }
+        if failed {
+            // Upstream: `http.Error` adds the last line feed.
+            return Ok(HttpResponse::text(500, &format!("{out}{root} check failed\n")));
+        }
+        if x.query.get("verbose").is_none() {
+            return Ok(text("ok".to_owned()));
+        }
         let _ = writeln!(out, "{root} check passed");
         Ok(text(out))
+    }
+
+    fn fails(&self, check: &str) -> bool {
+        self.etcd_is_lost() && matches!(check, "etcd" | "etcd-readiness")
     }
 }
 

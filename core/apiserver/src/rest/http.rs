@@ -3,7 +3,6 @@
 use crate::rest::Watching;
 pub use naru_api::http::{Head, HttpRequest, HttpResponse};
 use naru_api::service::{ConnectRequest, StreamId};
-use std::fmt::Write as _;
 
 /// What the API server answers to an HTTP request.
 #[derive(Clone, Debug)]
@@ -72,15 +71,6 @@ pub(crate) fn unescape(text: &str, plus_is_space: bool) -> Option<String> {
         }
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

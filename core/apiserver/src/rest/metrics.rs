@@ -6,6 +6,7 @@ use crate::ApiServer;
 use naru_api::k8s_openapi::api::core::v1::Namespace;
 use naru_api::service::WatchRequest;
 use naru_api::{ApiService, KindRef, Kube, Request};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub(crate) struct Series {
 }
 
 /// The same of requests for objects, as they come at full speed from within the process.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
     kind: KindRef,
     subresource: &'static str,
@@ -63,6 +64,17 @@ impl Asked {
             () => "cluster",
         };
         Asked { kind: kind.clone(), subresource, verb, scope, dry_run: *dry_run }
+    }
+
+    /// What the update of an object is counted as.
+    pub(crate) fn update_of(kind: &KindRef) -> Self {
+        Asked {
+            kind: kind.clone(),
+            subresource: "",
+            verb: "PUT",
+            scope: "resource",
+            dry_run: false,
+        }
     }
 
     /// What a watch is counted as.
@@ -98,7 +110,7 @@ struct Durations {
 pub(crate) struct Metrics {
     requests: BTreeMap<(Series, u16), u64>,
     durations: BTreeMap<Series, Durations>,
-    objects: BTreeMap<(Asked, u16), u64>,
+    objects: FxHashMap<(Asked, u16), u64>,
     /// Of requests for objects.
     total: u64,
 }

@@ -215,13 +215,14 @@ impl Deletion {
             errors.push(FieldError::invalid("propagationPolicy", policy, why));
         }
         let propagation = match (policy, self.orphan_dependents) {
-            (Some("Foreground"), _) => Propagation::Foreground,
-            (Some("Orphan"), _) | (None, Some(true)) => Propagation::Orphan,
-            (Some("Background") | None, _) => Propagation::Background,
+            (Some("Foreground"), _) => Some(Propagation::Foreground),
+            (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
+            (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
+            (None, None) => None,
             (Some(other), _) => {
                 let known = ["Background", "Foreground", "Orphan", "nil"];
                 errors.push(FieldError::not_supported("propagationPolicy", other, &known));
-                Propagation::Background
+                None
             }
         };
         let dry_run: Vec<&str> = self.dry_run.iter().map(String::as_str).collect();
@@ -328,7 +329,7 @@ mod tests {
     fn deletions() {
         let read = |query: &str| Query::parse(query).deletion().and_then(Deletion::check);
         let (options, dry_run) = read("propagationPolicy=Orphan&gracePeriodSeconds=3").unwrap();
-        assert_eq!((options.propagation, dry_run), (Propagation::Orphan, false));
+        assert_eq!((options.propagation, dry_run), (Some(Propagation::Orphan), false));
         assert_eq!(options.grace_period_seconds, Some(3));
         assert!(message(read("propagationPolicy=x")).contains("Unsupported value: \"x\""));
         assert!(

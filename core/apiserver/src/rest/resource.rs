@@ -33,6 +33,9 @@ const PATCHES: [&str; 4] = [
 impl ApiServer {
     /// Answers a request for a resource.
     pub(crate) fn rest_resource(&mut self, x: &Exchange<'_>) -> ApiResult<Answer> {
+        if !naru_api::measured::versions(&x.info.group).is_empty() {
+            return self.rest_metrics_api(x).map(Answer::Full);
+        }
         let (kind, subresource) = self.route(x).or_else(|error| {
             // Who may not ask is not told whether there is something to ask for.
             self.authorize_info(x)?;

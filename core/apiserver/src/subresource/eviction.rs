@@ -173,9 +173,10 @@ fn options(asked: Option<&Asked>) -> DeleteOptions {
     DeleteOptions {
         grace_period_seconds: asked.grace_period_seconds,
         propagation: match asked.propagation_policy.as_deref() {
-            Some("Foreground") => Propagation::Foreground,
-            Some("Orphan") => Propagation::Orphan,
-            _ => Propagation::Background,
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some("Orphan") => Some(Propagation::Orphan),
+            Some("Background") => Some(Propagation::Background),
+            _ => None,
         },
         uid: preconditions.and_then(|wanted| wanted.uid.clone()),
         resource_version: preconditions.and_then(|wanted| wanted.resource_version.clone()),

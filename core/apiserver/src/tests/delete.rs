@@ -1,6 +1,7 @@
 //! Deletions.
 
 use super::{Client, labelled_pod, pod};
+use naru_api::k8s_openapi::api::batch::v1::Job;
 use naru_api::k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use naru_api::request::{DeleteOptions, ListOptions, Propagation};
 use naru_api::{ApiService, Kube, Op, Response};
@@ -87,13 +88,31 @@ fn propagation_sets_the_garbage_collectors_finalizers() {
     for (propagation, finalizer) in table {
         let mut client = Client::new();
         client.create::<ConfigMap>(json!({"metadata": {"name": "c"}})).unwrap();
-        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+        let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
         let held = client.delete::<ConfigMap>("c", options).unwrap();
         assert_eq!(held.meta().finalizers, Some(vec![finalizer.to_owned()]));
         assert_eq!(held.meta().deletion_grace_period_seconds, Some(0));
-        client.remove::<ConfigMap>("c", DeleteOptions::default()).unwrap();
+        // Finalizers that are there hold until somebody says otherwise.
+        let held = client.delete::<ConfigMap>("c", DeleteOptions::default()).unwrap();
+        assert_eq!(held.meta().finalizers, Some(vec![finalizer.to_owned()]));
+        let propagation = Some(Propagation::Background);
+        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+        client.remove::<ConfigMap>("c", options).unwrap();
         assert!(client.get::<ConfigMap>("c").unwrap_err().is_not_found());
     }
+}
+
+#[test]
+fn a_kind_may_leave_its_dependents_alone() {
+    let mut client = Client::new();
+    let spec = json!({"template": {"spec": {
+        "restartPolicy": "Never",
+        "containers": [{"name": "c", "image": "busybox"}],
+    }}});
+    client.create::<Job>(json!({"metadata": {"name": "j"}, "spec": spec})).unwrap();
+    let held = client.delete::<Job>("j", DeleteOptions::default()).unwrap();
+    let finalizers = held.meta().finalizers.clone().unwrap_or_default();
+    assert!(finalizers.iter().any(|it| it == "orphan"), "{finalizers:?}");
 }
 
 #[test]

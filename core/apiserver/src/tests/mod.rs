@@ -8,6 +8,7 @@ mod delete;
 mod etcd;
 mod list;
 mod managed;
+mod renew;
 mod streams;
 mod subresources;
 mod update;

@@ -183,7 +183,7 @@ fn a_debugging_container_comes_to_a_pod() {
     let request = on(&client, "a", "ephemeralcontainers", op);
     let changed = client.send(request).unwrap();
     let spec = changed.get::<Pod>().unwrap().spec.clone().unwrap();
-    let added = &spec.ephemeral_containers.unwrap()[0];
+    let added = &spec.ephemeral_containers.as_ref().unwrap()[0];
     assert_eq!(added.image_pull_policy.as_deref(), Some("Always"));
     let wrong = json!({"spec": {"ephemeralContainers": [{"name": "main", "image": "busybox",
         "targetContainerName": "x", "ports": [{"containerPort": 1}]}]}});

@@ -3,9 +3,9 @@
 //!
 //! Upstream: `client-go/tools/record/events_cache.go`.
 
+use super::fingerprint::Fingerprint;
 use super::lru::Lru;
 use naru_sim::Time;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Upstream: `maxLruCacheEntries`.
@@ -28,20 +28,21 @@ pub(super) struct Correlator {
 }
 
 /// The keys of an event, from the narrow to the wide.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
     /// The object and whether the event tells of trouble.
-    pub(super) spam: String,
+    pub(super) spam: Fingerprint,
     /// And the reason.
-    pub(super) similar: String,
+    pub(super) similar: Fingerprint,
     /// And the part of the object and the message.
-    pub(super) same: String,
+    pub(super) same: Fingerprint,
 }
 
 /// Messages of events that differ in nothing else.
 #[derive(Clone, Debug, Default)]
 struct Similar {
-    messages: BTreeSet<String>,
+    /// In order, each once.
+    messages: Vec<String>,
     last: Time,
 }
 
@@ -95,7 +96,7 @@ impl Correlator {
         now: Time,
     ) -> Option<Verdict> {
         let combined = self.combine(keys, message, now);
-        let key = if combined { &keys.similar } else { &keys.same };
+        let key = if combined { keys.similar } else { keys.same };
         let written = self.written.entry(key, Written::default);
         let again = written.count > 0;
         if !again {
@@ -103,23 +104,26 @@ impl Correlator {
         }
         written.count = written.count.saturating_add(1);
         let event = written.clone();
-        let bucket = self.spam.entry(&keys.spam, || Bucket { tokens: BURST, filled: now });
+        let bucket = self.spam.entry(keys.spam, || Bucket { tokens: BURST, filled: now });
         bucket.take(now).then_some(Verdict { event, combined, again })
     }
 
     /// Whether there were so many similar events that this one is combined with them.
     fn combine(&mut self, keys: &Keys, message: &str, now: Time) -> bool {
-        let similar = self.similar.entry(&keys.similar, Similar::default);
+        let similar = self.similar.entry(keys.similar, Similar::default);
         if now.since(similar.last) > SIMILAR_WITHIN {
             similar.messages.clear();
         }
         similar.last = now;
-        similar.messages.insert(message.to_owned());
+        if let Err(place) = similar.messages.binary_search_by(|known| known.as_str().cmp(message)) {
+            similar.messages.reserve_exact(1);
+            similar.messages.insert(place, message.to_owned());
+        }
         if similar.messages.len() < SIMILAR_MAX {
             return false;
         }
-        // Upstream takes any of them out.
-        similar.messages.pop_first();
+        // Upstream takes any of them out; this takes the first by its text.
+        similar.messages.remove(0);
         true
     }
 }
@@ -142,11 +146,9 @@ mod tests {
     use super::*;
 
     fn keys(object: &str, reason: &str, message: &str) -> Keys {
-        Keys {
-            spam: object.to_owned(),
-            similar: format!("{object} {reason}"),
-            same: format!("{object} {reason} {message}"),
-        }
+        let spam = Fingerprint::default().with(object);
+        let similar = spam.with(reason);
+        Keys { spam, similar, same: similar.with(message) }
     }
 
     /// How often, combined or not, and whether it was there before; `-` when it is dropped.

@@ -3,11 +3,13 @@
 //! Upstream: `staging/src/k8s.io/client-go/tools/record` and `tools/events`.
 
 mod correlator;
+mod fingerprint;
 mod lru;
 mod series;
 
 use crate::Client;
 use correlator::{Correlator, Keys};
+use fingerprint::Fingerprint;
 use k8s_openapi::api::core::v1::{Event, EventSeries, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::Patch;
@@ -155,7 +157,7 @@ impl EventRecorder {
             last: now,
             count: 1,
         };
-        match self.series.judge(&isomorphic_key(&event), new, now) {
+        match self.series.judge(isomorphic_key(&event), new, now) {
             Verdict::Create => drop(client.create(event)),
             Verdict::Count => {}
             Verdict::Begin(known) => {
@@ -234,17 +236,16 @@ fn keys(event: &Event) -> Keys {
     let about = &event.involved_object;
     let object =
         [&about.kind, &about.namespace, &about.name, &about.uid, &about.api_version, &event.type_];
-    let spam = join(&object);
-    let similar = join(&[&Some(spam.clone()), &event.reason]);
-    let same = join(&[&Some(similar.clone()), &about.field_path, &event.message]);
+    let spam = Fingerprint::of(object.map(Option::as_ref));
+    let similar = spam.and([event.reason.as_ref()]);
+    let same = similar.and([about.field_path.as_ref(), event.message.as_ref()]);
     Keys { spam, similar, same }
 }
 
 /// Upstream: `getKey` in `client-go/tools/events/event_broadcaster.go`. The message is not in it.
-fn isomorphic_key(event: &Event) -> String {
+fn isomorphic_key(event: &Event) -> Fingerprint {
     let about = &event.involved_object;
-    let related = event.related.as_ref().and_then(|related| related.uid.clone());
-    join(&[
+    let texts = [
         &event.type_,
         &event.action,
         &event.reason,
@@ -255,13 +256,9 @@ fn isomorphic_key(event: &Event) -> String {
         &about.uid,
         &about.resource_version,
         &about.field_path,
-        &related,
-    ])
-}
-
-fn join(parts: &[&Option<String>]) -> String {
-    let parts: Vec<&str> = parts.iter().map(|part| part.as_deref().unwrap_or_default()).collect();
-    parts.join("\0")
+    ];
+    let related = event.related.as_ref().and_then(|related| related.uid.as_ref());
+    Fingerprint::of(texts.map(Option::as_ref)).and([related])
 }
 
 /// A reference to an object, or to a part of it.

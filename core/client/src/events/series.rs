@@ -2,6 +2,7 @@
 //!
 //! Upstream: `client-go/tools/events/event_broadcaster.go`.
 
+use super::fingerprint::Fingerprint;
 use naru_sim::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +15,13 @@ const REFRESH: Duration = Duration::from_secs(30 * 60);
 /// The series of one component.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SeriesCache {
-    events: BTreeMap<String, Known>,
+    events: BTreeMap<Fingerprint, Known>,
     finish_at: Time,
     refresh_at: Time,
 }
 
 /// An event that may become a series, or is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Known {
     /// Where it is.
     pub(super) namespace: String,
@@ -45,10 +46,15 @@ pub(super) enum Verdict {
 
 impl SeriesCache {
     /// What becomes of an event; `new` is how it is known if it is new.
-    pub(super) fn judge(&mut self, key: &str, new: impl FnOnce() -> Known, now: Time) -> Verdict {
-        match self.events.get_mut(key) {
+    pub(super) fn judge(
+        &mut self,
+        key: Fingerprint,
+        new: impl FnOnce() -> Known,
+        now: Time,
+    ) -> Verdict {
+        match self.events.get_mut(&key) {
             None => {
-                self.events.insert(key.to_owned(), new());
+                self.events.insert(key, new());
                 Verdict::Create
             }
             Some(known) => {
@@ -73,6 +79,7 @@ impl SeriesCache {
             due.extend(ended.cloned().collect::<Vec<_>>());
             self.events.retain(|_, known| !over(known));
         }
+        due.sort();
         due.dedup();
         due
     }
@@ -85,6 +92,7 @@ mod tests {
     #[test]
     fn a_series_begins_goes_on_and_ends() {
         let mut cache = SeriesCache::default();
+        let key = Fingerprint::default();
         let at = Time::from_secs;
         let known = |name: &str, now| Known {
             namespace: "default".to_owned(),
@@ -93,12 +101,12 @@ mod tests {
             count: 1,
         };
         assert!(cache.due(at(0)).is_empty());
-        assert_eq!(cache.judge("k", || known("a", at(1)), at(1)), Verdict::Create);
+        assert_eq!(cache.judge(key, || known("a", at(1)), at(1)), Verdict::Create);
         let series = Known { count: 2, ..known("a", at(2)) };
-        assert_eq!(cache.judge("k", || known("b", at(2)), at(2)), Verdict::Begin(series));
-        assert_eq!(cache.judge("k", || known("b", at(3)), at(3)), Verdict::Count);
+        assert_eq!(cache.judge(key, || known("b", at(2)), at(2)), Verdict::Begin(series));
+        assert_eq!(cache.judge(key, || known("b", at(3)), at(3)), Verdict::Count);
         assert!(cache.due(at(360)).is_empty());
         assert_eq!(cache.due(at(720)), [Known { count: 3, ..known("a", at(3)) }]);
-        assert_eq!(cache.judge("k", || known("c", at(721)), at(721)), Verdict::Create);
+        assert_eq!(cache.judge(key, || known("c", at(721)), at(721)), Verdict::Create);
     }
 }

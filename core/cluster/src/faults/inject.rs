@@ -3,11 +3,12 @@
 use super::{ControlProgram, Fault, FaultError};
 use crate::Cluster;
 use crate::agenda::Part;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::Node as NodeObject;
 use naru_api::service::{Connect, KubeletStreams};
 use naru_api::{ApiError, Kube};
 use naru_network::netfilter::TableName;
-use naru_node::Env;
+use naru_node::{Env, Node};
+use naru_sim::Time;
 use std::net::Ipv4Addr;
 
 /// Where kubelets listen.
@@ -23,7 +24,14 @@ impl Cluster {
             Fault::Start(program) => self.set_control_program(*program, true),
             Fault::Cut(node, other) => self.set_cut(node, other.as_deref(), true)?,
             Fault::Mend(node, other) => self.set_cut(node, other.as_deref(), false)?,
-            Fault::Crash { namespace, pod, container } => self.crash(namespace, pod, container)?,
+            Fault::Crash { namespace, pod, container } => {
+                self.change_container(namespace, pod, container, Node::crash_container)?;
+            }
+            Fault::Fill { namespace, pod, container } => {
+                self.change_container(namespace, pod, container, Node::fill_container)?;
+            }
+            Fault::FillNode(name) => self.set_filled(name, true)?,
+            Fault::FreeNode(name) => self.set_filled(name, false)?,
         }
         self.follow_control_plane();
         self.look_around();
@@ -39,7 +47,8 @@ impl Cluster {
         let programs = self.damage.programs.iter().map(|program| Fault::Stop(*program));
         let cuts = self.damage.cuts.iter();
         let cuts = cuts.map(|(node, other)| Fault::Cut(name(*node), other.map(name)));
-        nodes.chain(programs).chain(cuts).collect()
+        let filled = self.damage.filled.iter().map(|index| Fault::FillNode(name(*index)));
+        nodes.chain(programs).chain(cuts).chain(filled).collect()
     }
 
     /// Whether a node has power.
@@ -58,17 +67,27 @@ impl Cluster {
             let all = self.nodes.iter().enumerate();
             all.filter(|(_, node)| node.config().control_plane).map(|(index, _)| index)
         };
-        // Clients go on with another one when the first has no power or is cut off.
-        let reached = hosts().find(|host| {
-            !self.damage.stopped.contains(host) && !self.damage.separates(Some(*host), None)
-        });
-        reached.or_else(|| hosts().next())
+        // Clients go on with another one when the first has no power or is cut off, or waits for
+        // etcd in vain.
+        let reached = || {
+            hosts().filter(|host| {
+                !self.damage.stopped.contains(host) && !self.damage.separates(Some(*host), None)
+            })
+        };
+        let answers = reached().find(|host| self.has_quorum(*host));
+        answers.or_else(|| reached().next()).or_else(|| hosts().next())
     }
 
     /// Everybody finds out who can still be reached.
     fn look_around(&mut self) {
+        self.follow_etcd();
+        // Who cannot reach the API server cannot have renewed anything.
+        self.api.end_renewals();
         for index in (0..).take(self.nodes.len()) {
             self.agenda.plan_delivery(Part::Node(index), self.now);
+            if let Some(node) = self.nodes.get_mut(index as usize) {
+                node.call();
+            }
             self.plan(Part::Node(index));
         }
         for index in (0..).take(self.control.len()) {
@@ -91,6 +110,8 @@ impl Cluster {
             };
             node.crash(env);
         }
+        // The process that held the memory is gone too.
+        self.damage.filled.remove(&index);
         self.set_cable(index)
     }
 
@@ -175,24 +196,44 @@ impl Cluster {
         let Some(config) = self.nodes.get(index).map(|node| node.config().clone()) else {
             return Vec::new();
         };
-        let object = self.read(&Node::kind(), "", &config.name);
-        let node = object.as_ref().and_then(|object| object.get::<Node>());
+        let object = self.read(&NodeObject::kind(), "", &config.name);
+        let node = object.as_ref().and_then(|object| object.get::<NodeObject>());
         let pods = node.and_then(|node| node.spec.as_ref()?.pod_cidr.clone());
         [Some(config.internal_ip.to_string()), pods].into_iter().flatten().collect()
     }
 
-    fn crash(&mut self, namespace: &str, pod: &str, container: &str) -> Result<(), FaultError> {
+    /// Does something to a container, on the node where it runs.
+    fn change_container(
+        &mut self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        change: impl Fn(&mut Node, &str, &str, &str, Time) -> bool,
+    ) -> Result<(), FaultError> {
         let now = self.now;
-        let mut nodes = self.nodes.iter_mut();
-        match nodes.any(|node| node.crash_container(namespace, pod, container, now)) {
+        match self.nodes.iter_mut().any(|node| change(node, namespace, pod, container, now)) {
             true => Ok(()),
             false => Err(FaultError::NotRunning(format!("{namespace}/{pod}"))),
         }
     }
 
+    /// Has a process take a machine's memory, or ends it.
+    fn set_filled(&mut self, name: &str, full: bool) -> Result<(), FaultError> {
+        let index = self.node_index(name)?;
+        let changed = match full {
+            // What has no power runs nothing.
+            true => !self.damage.stopped.contains(&index) && self.damage.filled.insert(index),
+            false => self.damage.filled.remove(&index),
+        };
+        if let Some(node) = self.nodes.get_mut(index).filter(|_| changed) {
+            node.fill_memory(full);
+        }
+        Ok(())
+    }
+
     /// Why a part does not reach the API server; `None` if it does.
     pub(crate) fn why_unreached(&self, part: Part) -> Option<ApiError> {
-        if self.api_presence.works() && self.damage.is_none() {
+        if self.api_presence.works() && self.damage.is_none() && !self.api.etcd_is_lost() {
             return None;
         }
         let from = match part {
@@ -209,6 +250,9 @@ impl Cluster {
             "i/o timeout"
         } else if !self.api_presence.works() {
             "connect: connection refused"
+        } else if from.is_some() && self.api.etcd_is_lost() {
+            // A kubelet goes on by what it knows, as long as nobody tells it more.
+            "i/o timeout"
         } else {
             return None;
         };
@@ -223,7 +267,8 @@ impl Cluster {
         let host = self.control.get(index as usize).and_then(|control| control.host());
         let stopped = host.is_some_and(|host| self.damage.stopped.contains(&host));
         if self.api_presence.works() && !stopped {
-            return None;
+            let waits = host.is_some_and(|host| !self.has_quorum(host));
+            return waits.then(naru_apiserver::etcd_timed_out);
         }
         let ip = host.and_then(|host| self.nodes.get(host)).map(|node| node.config().internal_ip);
         let ip = ip.unwrap_or(Ipv4Addr::LOCALHOST);

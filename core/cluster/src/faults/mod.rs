@@ -30,6 +30,19 @@ pub enum Fault {
         /// The container; "" for the pod's first.
         container: String,
     },
+    /// The process of a container takes ever more memory.
+    Fill {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod.
+        pod: String,
+        /// The container; "" for the pod's first.
+        container: String,
+    },
+    /// A process on a machine, beside its pods, takes nearly all memory that is left.
+    FillNode(String),
+    /// That process is ended.
+    FreeNode(String),
 }
 
 /// A program of the control plane that can be stopped.
@@ -98,14 +111,24 @@ impl fmt::Display for Fault {
             Fault::Mend(node, None) => write!(f, "mend {node}"),
             Fault::Mend(node, Some(other)) => write!(f, "mend {node} {other}"),
             Fault::Crash { namespace, pod, container } => {
-                write!(f, "crash pod/{pod} -n {namespace}")?;
-                match container.as_str() {
-                    "" => Ok(()),
-                    name => write!(f, " -c {name}"),
-                }
+                write!(f, "crash {}", container_words(namespace, pod, container))
             }
+            Fault::Fill { namespace, pod, container } => {
+                write!(f, "fill {}", container_words(namespace, pod, container))
+            }
+            Fault::FillNode(node) => write!(f, "fill node/{node}"),
+            Fault::FreeNode(node) => write!(f, "free node/{node}"),
         }
     }
+}
+
+/// `pod/web -n default -c main`
+fn container_words(namespace: &str, pod: &str, container: &str) -> String {
+    let container = match container {
+        "" => String::new(),
+        name => format!(" -c {name}"),
+    };
+    format!("pod/{pod} -n {namespace}{container}")
 }
 
 impl Fault {
@@ -130,9 +153,16 @@ impl Fault {
             ["cut", node, other] => Fault::Cut(strip(node), Some(strip(other))),
             ["mend", node] => Fault::Mend(strip(node), None),
             ["mend", node, other] => Fault::Mend(strip(node), Some(strip(other))),
-            ["crash", pod] => {
+            [verb @ ("fill" | "free"), what] if what.starts_with("node/") => match *verb {
+                "fill" => Fault::FillNode(strip(what)),
+                _ => Fault::FreeNode(strip(what)),
+            },
+            [verb @ ("crash" | "fill"), pod] => {
                 let pod = pod.strip_prefix("pod/").unwrap_or(pod).to_owned();
-                return Ok(Fault::Crash { namespace, pod, container });
+                match *verb {
+                    "crash" => Fault::Crash { namespace, pod, container },
+                    _ => Fault::Fill { namespace, pod, container },
+                }
             }
             _ => return Err(wrong()),
         };
@@ -145,6 +175,7 @@ impl Fault {
             Fault::StopNode(node) => Some(Fault::StartNode(node.clone())),
             Fault::Stop(program) => Some(Fault::Start(*program)),
             Fault::Cut(node, other) => Some(Fault::Mend(node.clone(), other.clone())),
+            Fault::FillNode(node) => Some(Fault::FreeNode(node.clone())),
             _ => None,
         }
     }
@@ -172,6 +203,8 @@ fn options(words: &[String]) -> Option<(Vec<String>, String, String)> {
 pub(crate) struct Damage {
     /// Machines without power.
     stopped: BTreeSet<usize>,
+    /// Machines whose memory a process has filled.
+    filled: BTreeSet<usize>,
     /// Programs whose manifests are away.
     programs: BTreeSet<ControlProgram>,
     /// Nodes that are cut off, from everybody or from another.
@@ -183,6 +216,11 @@ pub(crate) struct Damage {
 impl Damage {
     fn is_none(&self) -> bool {
         self.stopped.is_empty() && self.programs.is_empty() && self.cuts.is_empty()
+    }
+
+    /// Whether a node has no power.
+    pub(crate) fn has_stopped(&self, node: usize) -> bool {
+        self.stopped.contains(&node)
     }
 
     /// Whether nothing gets through between two nodes; `None` is the world outside.
@@ -215,6 +253,10 @@ mod tests {
             "mend worker worker2",
             "crash pod/web -n shop",
             "crash pod/web -n shop -c main",
+            "fill pod/web -n shop",
+            "fill pod/web -n shop -c main",
+            "fill node/worker",
+            "free node/worker",
         ] {
             assert_eq!(parse(line).unwrap().to_string(), line);
         }
@@ -224,7 +266,18 @@ mod tests {
 
     #[test]
     fn other_words_are_refused() {
-        for line in ["", "stop", "stop worker", "cut", "cut a b c", "crash pod/a -n", "mend -x a"] {
+        for line in [
+            "",
+            "stop",
+            "stop worker",
+            "cut",
+            "cut a b c",
+            "crash pod/a -n",
+            "mend -x a",
+            "fill",
+            "free",
+            "free pod/a",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

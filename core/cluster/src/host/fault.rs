@@ -85,6 +85,18 @@ fn happened(fault: &Fault, language: Language) -> String {
             format!("파드 {namespace}/{pod}: 컨테이너의 프로세스를 죽였습니다"),
             format!("pod {namespace}/{pod}: the container's process was killed"),
         ),
+        Fault::Fill { namespace, pod, .. } => (
+            format!("파드 {namespace}/{pod}: 컨테이너의 프로세스가 메모리를 계속 더 차지합니다"),
+            format!("pod {namespace}/{pod}: the container's process takes ever more memory"),
+        ),
+        Fault::FillNode(node) => (
+            format!("노드 {node}: 파드가 아닌 프로세스가 남은 메모리를 거의 다 차지했습니다"),
+            format!("node {node}: a process beside the pods has taken nearly all memory"),
+        ),
+        Fault::FreeNode(node) => (
+            format!("노드 {node}: 메모리를 차지한 프로세스를 끝냈습니다"),
+            format!("node {node}: the process that held the memory was ended"),
+        ),
     };
     language.pick(korean, english)
 }
@@ -113,7 +125,9 @@ fn usage(language: Language) -> &'static str {
          naru fault stop|start kube-controller-manager\n  \
          naru fault stop|start kube-apiserver\n  \
          naru fault cut|mend 노드 [다른 노드]         네트워크를 끊거나 잇습니다\n  \
-         naru fault crash pod/이름 [-n 네임스페이스] [-c 컨테이너]\n",
+         naru fault crash pod/이름 [-n 네임스페이스] [-c 컨테이너]\n  \
+         naru fault fill pod/이름 [-n 네임스페이스] [-c 컨테이너]\n  \
+         naru fault fill|free node/이름               노드의 메모리를 채우거나 비웁니다\n",
         "Usage (a command of this sandbox):\n  \
          naru fault                                   shows what is broken now\n  \
          naru fault stop|start node/NAME              switches a node off or on\n  \
@@ -121,6 +135,8 @@ fn usage(language: Language) -> &'static str {
          naru fault stop|start kube-controller-manager\n  \
          naru fault stop|start kube-apiserver\n  \
          naru fault cut|mend NODE [OTHER NODE]        cuts the network, or mends it\n  \
-         naru fault crash pod/NAME [-n NAMESPACE] [-c CONTAINER]\n",
+         naru fault crash pod/NAME [-n NAMESPACE] [-c CONTAINER]\n  \
+         naru fault fill pod/NAME [-n NAMESPACE] [-c CONTAINER]\n  \
+         naru fault fill|free node/NAME               fills a node's memory, or frees it\n",
     )
 }

@@ -2,11 +2,11 @@
 //!
 //! Upstream: Google Cloud SDK, `gcloud container clusters`, `gcloud compute`.
 
-use super::flags::{Flags, Known};
 use super::{Ask, err, out, table};
 use crate::{Cluster, NodeProfile};
 use naru_network::netfilter::TableName;
 use naru_shell::{Answer, Next};
+use naru_tools::flags::{Flags, Known};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;

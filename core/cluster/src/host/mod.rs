@@ -4,8 +4,8 @@
 pub mod docker;
 mod exportfs;
 mod fault;
-mod flags;
 mod gcloud;
+pub mod hints;
 mod kubeadm;
 mod machine;
 mod minikube;

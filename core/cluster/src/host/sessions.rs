@@ -147,21 +147,21 @@ impl Cluster {
             hosts.push_str(&format!("{}\t{}\n", machine.ip, machine.name));
         }
         let made = node.make_machine(programs::on_machines(), &names);
-        let machine = made.map_err(|error| error.to_string())?;
-        let fs = machine.fs_mut();
-        mirror::lay(fs).map_err(|error| error.to_string())?;
-        let mut files = vec![("/etc/hosts".to_owned(), hosts.into_bytes())];
-        if !installed {
-            let own = super::kubeadm::INSTALLED_FILES.iter();
-            files.extend(own.map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
-        }
-        for (path, bytes) in files {
-            fs.write(&path, &bytes).map_err(|error| error.to_string())?;
-        }
-        if installed {
-            self.lay_machine_files(index)?;
-        }
-        Ok(())
+        made.map_err(|error| error.to_string())?;
+        let resolver = format!("nameserver {}\n", self.profile.host);
+        let laid = node.change_files(|fs| {
+            mirror::lay(fs)?;
+            fs.write("/etc/hosts", hosts.as_bytes())?;
+            fs.write("/etc/resolv.conf", resolver.as_bytes())?;
+            for (path, text) in &super::kubeadm::INSTALLED_FILES {
+                if !installed {
+                    fs.write(path, text.as_bytes())?;
+                }
+            }
+            Ok(())
+        });
+        laid.map_err(|error| error.to_string())?;
+        if installed { self.lay_machine_files(index) } else { Ok(()) }
     }
 }
 

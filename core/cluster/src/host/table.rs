@@ -24,28 +24,36 @@ pub fn columns<const N: usize>(rows: &[[String; N]], gap: usize) -> String {
     rows.iter().map(line).collect()
 }
 
+/// How many columns of a terminal a text takes: some letters take two.
+fn cells(text: &str) -> usize {
+    let wide = |letter: char| {
+        matches!(u32::from(letter), 0x1100..=0x115f | 0x2705 | 0x2e80..=0xa4cf | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff | 0xff00..=0xff60 | 0x1f300..=0x1faff)
+    };
+    text.chars().map(|letter| if wide(letter) { 2 } else { 1 }).sum()
+}
+
 /// A table with lines around it, as `tablewriter` draws it; headers are centred.
 pub fn boxed<const N: usize>(header: [&str; N], rows: &[[String; N]], right: &[usize]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        let own = header.get(column).map_or(0, |cell| cell.chars().count());
-        cells.chain([own]).max().unwrap_or(0)
+        let widths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cells(cell));
+        let own = header.get(column).map_or(0, |cell| cells(cell));
+        widths.chain([own]).max().unwrap_or(0)
     };
     let rule: String = (0..N).map(|column| format!("|{}", "-".repeat(width(column) + 2))).collect();
     let rule = format!("{rule}|\n");
     let mut text = rule.clone();
-    let cells = header.iter().enumerate();
-    text.extend(cells.map(|(column, cell)| format!("| {cell:^0$} ", width(column))));
+    let titles = header.iter().enumerate();
+    text.extend(titles.map(|(column, cell)| format!("| {cell:^0$} ", width(column))));
     text.push_str("|\n");
     text.push_str(&rule);
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
-            let cell = if right.contains(&column) {
-                format!("| {cell:>0$} ", width(column))
-            } else {
-                format!("| {cell:<0$} ", width(column))
+            let fill = " ".repeat(width(column).saturating_sub(cells(cell)));
+            text += &match right.contains(&column) {
+                true => format!("| {fill}{cell} "),
+                false => format!("| {cell}{fill} "),
             };
-            text.push_str(&cell);
         }
         text.push_str("|\n");
     }

@@ -92,9 +92,10 @@ fn decided(decision: &Decision, language: Language) -> String {
             let _ = writeln!(text, "  {node:<16} {plugin:<18} {why}");
         }
     }
-    text.push_str(&scored(&decision.scores, language));
+    let scores = decision.scores.nodes();
+    text.push_str(&scored(&scores, language));
     if let Some(node) = &decision.chosen {
-        let _ = writeln!(text, "\n{}", reason(node, &decision.scores, language));
+        let _ = writeln!(text, "\n{}", reason(node, &scores, language));
     }
     text
 }

@@ -13,7 +13,7 @@ use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, Job};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::cron::Schedule;
 use naru_api::gofmt::quote;
-use naru_api::request::DeleteOptions;
+use naru_api::request::{DeleteOptions, Propagation};
 use naru_api::time::{meta_time, rfc1123z};
 use naru_api::{ApiError, Key, Object, timezone};
 use naru_client::{Action, Context, Error, EventType, object_reference};
@@ -283,7 +283,8 @@ impl<'c> Sync<'c> {
 
     fn delete_job(&mut self, context: &mut Context<'_>, job: &Job) -> bool {
         let key = key_of(job);
-        let options = DeleteOptions::default();
+        let propagation = Some(Propagation::Background);
+        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
         if let Err(error) = context.client.delete::<Job>(&key.namespace, &key.name, options) {
             let text = format!("Deleted job: {error}");
             context.event(self.object, EventType::Warning, "FailedDelete", &text);

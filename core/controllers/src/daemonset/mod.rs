@@ -12,6 +12,7 @@ use crate::controller_ref::{Claimer, Orphans, concerned};
 use crate::expectations::Expectations;
 use crate::history::REVISION_LABEL;
 use crate::util::{self, key_of, next_availability, nonzero};
+use k8s_openapi::Shared;
 use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus};
 use k8s_openapi::api::core::v1::{Node, Pod, PodSpec};
 use manage::FailedPods;
@@ -157,7 +158,7 @@ struct State<'a> {
     ds: &'a DaemonSet,
     spec: DaemonSetSpec,
     /// Of the pods, but for the node.
-    pod_spec: PodSpec,
+    pod_spec: Shared<PodSpec>,
     /// Of the present template.
     hash: String,
     /// The scheduled first, then the oldest.

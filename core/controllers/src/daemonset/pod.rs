@@ -5,6 +5,7 @@
 
 use super::State;
 use crate::history::REVISION_LABEL;
+use k8s_openapi::Shared;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{
     Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodTemplateSpec,
@@ -24,7 +25,7 @@ pub fn template_generation(ds: &DaemonSet) -> Option<&String> {
 }
 
 /// The spec of the pods, but for the node: bearing what nodes in trouble have.
-pub fn spec_of(ds: &DaemonSet) -> PodSpec {
+pub fn spec_of(ds: &DaemonSet) -> Shared<PodSpec> {
     let template = ds.spec.as_ref().and_then(|spec| spec.template.spec.clone());
     let mut spec = template.unwrap_or_default();
     add_tolerations(&mut spec);
@@ -68,7 +69,7 @@ pub fn target_node(pod: &Pod) -> String {
     }
     let terms = pod
         .spec
-        .as_ref()
+        .as_deref()
         .and_then(naru_api::scheduling::required_node_affinity)
         .map(|selector| selector.node_selector_terms.as_slice());
     let fields =

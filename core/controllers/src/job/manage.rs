@@ -211,7 +211,7 @@ impl<'c> Sync<'c> {
             finalizers.push(FINALIZER.to_owned());
         }
         if self.is_indexed()
-            && let Some(spec) = &mut template.spec
+            && let Some(spec) = template.spec.as_deref_mut()
         {
             let inits = spec.init_containers.iter_mut().flatten();
             for container in inits.chain(&mut spec.containers) {

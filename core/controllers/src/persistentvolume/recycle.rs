@@ -188,9 +188,9 @@ fn pod(volume: &PersistentVolume, source: &Source<'_>) -> Pod {
     match source {
         Source::HostPath(source) => {
             let path = source.path.clone();
-            vol.host_path = Some(HostPathVolumeSource { path, type_: None });
+            vol.host_path = Some(HostPathVolumeSource { path, type_: None }.into());
         }
-        Source::Nfs(source) => vol.nfs = Some(NFSVolumeSource::clone(source)),
+        Source::Nfs(source) => vol.nfs = Some(NFSVolumeSource::clone(source).into()),
     }
     let container = Container {
         name: "pv-recycler".to_owned(),
@@ -205,13 +205,16 @@ fn pod(volume: &PersistentVolume, source: &Source<'_>) -> Pod {
         ..Container::default()
     };
     let mut pod = Pod {
-        spec: Some(PodSpec {
-            active_deadline_seconds: Some(i64::max(least, more * gib)),
-            restart_policy: Some("Never".to_owned()),
-            volumes: Some(vec![vol]),
-            containers: vec![container],
-            ..PodSpec::default()
-        }),
+        spec: Some(
+            PodSpec {
+                active_deadline_seconds: Some(i64::max(least, more * gib)),
+                restart_policy: Some("Never".to_owned()),
+                volumes: Some(vec![vol]),
+                containers: vec![container],
+                ..PodSpec::default()
+            }
+            .into(),
+        ),
         ..Pod::default()
     };
     pod.metadata.name = Some(format!("{POD_PREFIX}{name}"));

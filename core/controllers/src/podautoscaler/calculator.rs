@@ -196,6 +196,39 @@ impl Calculation<'_> {
     }
 }
 
+/// How many pods a value asks for that is to be no larger than another, whoever has it.
+///
+/// Upstream: `getUsageRatioReplicaCount`.
+pub(super) fn by_value(
+    pods: &BTreeMap<String, &Pod>,
+    current: i32,
+    (value, target): (i64, i64),
+) -> Result<i32, String> {
+    let ratio = value as f64 / target as f64;
+    if current == 0 {
+        return Ok(ceil(ratio));
+    }
+    if is_tolerable(ratio) {
+        return Ok(current);
+    }
+    if pods.is_empty() {
+        let why = "no pods returned by selector while calculating replica count";
+        return Err(format!("unable to calculate ready pods: {why}"));
+    }
+    let ready = pods.values().filter(|pod| pods::phase(pod) == "Running" && pods::is_ready(pod));
+    Ok(ceil(ratio * ready.count() as f64))
+}
+
+/// How many pods a value asks for of which each is to have a share, and how large the share is now.
+///
+/// Upstream: `GetObjectPerPodMetricReplicas`, `GetExternalPerPodMetricReplicas`.
+pub(super) fn by_share(current: i32, (value, target): (i64, i64)) -> (i32, i64) {
+    let ratio = value as f64 / (target as f64 * f64::from(current));
+    let replicas = if is_tolerable(ratio) { current } else { ceil(value as f64 / target as f64) };
+    let share = value as f64 / f64::from(current.max(1));
+    (replicas, share.ceil() as i64)
+}
+
 /// The containers that run as long as the pod.
 fn counted_containers(pod: &Pod) -> impl Iterator<Item = &Container> {
     let spec = pod.spec.as_ref();

@@ -5,6 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use naru_api::kinds::metrics::PodMetrics;
 use naru_api::labels::{Selector, go_label_selector};
+use naru_api::measured::{CUSTOM, EXTERNAL, Metric, MetricQuery};
 use naru_api::quantity::Amount;
 use naru_api::request::ListOptions;
 use naru_api::time::from_meta;
@@ -13,6 +14,10 @@ use naru_client::Context;
 use naru_sim::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How long a metric was measured of which nobody says so.
+/// Upstream: `metricServerDefaultMetricWindow`.
+const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 
 /// What a pod used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,16 +95,82 @@ fn container_value(
     })
 }
 
-/// Why nothing is known of a metric of pods or of an object: no adapter can serve its group here.
-pub(super) const NO_CUSTOM: &str = "unable to fetch metrics from custom metrics API: no custom \
-                                    metrics API (custom.metrics.k8s.io) registered";
+/// The values of one metric of objects, as an adapter tells them.
+pub(super) fn custom(context: &mut Context<'_>, query: MetricQuery) -> Result<Vec<Metric>, String> {
+    let served = context.client.metrics(&query);
+    served.map_err(|error| {
+        let why = match is_no_group(&error) {
+            true => "no custom metrics API (custom.metrics.k8s.io) registered".to_owned(),
+            false => error.to_string(),
+        };
+        format!("unable to fetch metrics from custom metrics API: {why}")
+    })
+}
 
-/// Why nothing is known of a metric from outside the cluster: no adapter can serve its group here.
-pub(super) fn no_external(name: &str) -> String {
-    format!(
-        "unable to fetch metrics from external metrics API: the server could not find the \
-         requested resource (get {name}.external.metrics.k8s.io)"
-    )
+/// The values of one metric from outside of the cluster, in thousandths.
+pub(super) fn external(
+    context: &mut Context<'_>,
+    namespace: &str,
+    name: &str,
+    selector: Option<&LabelSelector>,
+) -> Result<Vec<i64>, String> {
+    let labels = Selector::from_label_selector(selector.or(Some(&LabelSelector::default())));
+    let query = MetricQuery {
+        group: EXTERNAL,
+        namespace: namespace.to_owned(),
+        resource: String::new(),
+        object: String::new(),
+        objects: Selector::EVERYTHING,
+        name: name.to_owned(),
+        labels: labels.map_err(|error| error.to_string())?,
+    };
+    let found = context.client.metrics(&query).map_err(|error| {
+        let why = match is_no_group(&error) {
+            true => format!(
+                "the server could not find the requested resource (get {name}.external.metrics.k8s.io)"
+            ),
+            false => error.to_string(),
+        };
+        format!("unable to fetch metrics from external metrics API: {why}")
+    })?;
+    if found.is_empty() {
+        return Err("no metrics returned from external metrics API".to_owned());
+    }
+    Ok(found.iter().map(|metric| Amount::of(&metric.value).milli_value()).collect())
+}
+
+/// Whether nobody serves the group.
+fn is_no_group(error: &ApiError) -> bool {
+    error.code() == 405 || error.message() == "404 page not found"
+}
+
+/// What each pod of a selector was measured to have of a metric.
+pub(super) fn of_pods(
+    context: &mut Context<'_>,
+    name: &str,
+    namespace: &str,
+    objects: &Selector,
+    labels: Selector,
+) -> Result<Measured, String> {
+    let query = MetricQuery {
+        group: CUSTOM,
+        namespace: namespace.to_owned(),
+        resource: "pods".to_owned(),
+        object: "*".to_owned(),
+        objects: objects.clone(),
+        name: name.to_owned(),
+        labels,
+    };
+    let found = custom(context, query)?;
+    if found.is_empty() {
+        return Err("no metrics returned from custom metrics API".to_owned());
+    }
+    let measured = found.into_iter().map(|metric| {
+        let value = Amount::of(&metric.value).milli_value();
+        let of_pod = PodMetric { timestamp: metric.timestamp, window: DEFAULT_WINDOW, value };
+        (metric.object, of_pod)
+    });
+    Ok(measured.collect())
 }
 
 /// As Go prints the pointer to a selector with `%+v`.

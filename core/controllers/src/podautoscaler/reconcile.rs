@@ -169,6 +169,7 @@ impl<'c> Sync<'c> {
             namespace: self.object.namespace(),
             selector: &selector,
             wanted: scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0),
+            there: scale.status.as_ref().map_or(0, |status| status.replicas),
         };
         let specs = self.spec.metrics.clone().unwrap_or_default();
         let mut statuses = Vec::new();

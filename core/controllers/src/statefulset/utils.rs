@@ -173,10 +173,13 @@ pub fn set_storage(object: &Object, spec: &StatefulSetSpec, pod: &mut Pod) {
     let mut volumes: Vec<Volume> = claims_of(object, spec, pod)
         .map(|(name, claim)| Volume {
             name: name.to_owned(),
-            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                claim_name: claim.metadata.name.unwrap_or_default(),
-                read_only: None,
-            }),
+            persistent_volume_claim: Some(
+                PersistentVolumeClaimVolumeSource {
+                    claim_name: claim.metadata.name.unwrap_or_default(),
+                    read_only: None,
+                }
+                .into(),
+            ),
             ..Volume::default()
         })
         .collect();

@@ -95,7 +95,7 @@ impl Cluster {
     }
 
     pub fn delete<K: Kube>(&mut self, name: &str, propagation: Propagation) {
-        let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+        let options = DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() };
         let namespace = if K::kind().namespaced { "default" } else { "" };
         self.client().delete::<K>(namespace, name, options).unwrap();
     }

@@ -236,7 +236,7 @@ impl Applying {
     fn replace(&mut self, cx: &mut Context<'_>, manifest: Manifest, live: &Object) -> Result<()> {
         let options = DeleteOptions {
             grace_period_seconds: Some(cx.flags().int("grace-period")).filter(|n| *n >= 0),
-            propagation: super::delete::cascade(cx)?,
+            propagation: Some(super::delete::cascade(cx)?),
             ..DeleteOptions::default()
         };
         cx.delete(&manifest.kind, &manifest.namespace, &manifest.name, options, DryRun::None)?;

@@ -43,7 +43,7 @@ pub fn prune(
         if dry_run != DryRun::Client {
             let options = DeleteOptions {
                 grace_period_seconds: Some(cx.flags().int("grace-period")).filter(|n| *n >= 0),
-                propagation: super::delete::cascade(cx)?,
+                propagation: Some(super::delete::cascade(cx)?),
                 ..DeleteOptions::default()
             };
             cx.delete(&kind, object.namespace(), object.name(), options, dry_run)?;
@@ -95,15 +95,13 @@ fn allowed(cx: &mut Context<'_>) -> Result<Vec<KindRef>> {
     let kinds = cx.kinds()?;
     let named = cx.flags().list("prune-allowlist");
     if named.is_empty() {
-        if cx.namespace()?.1 {
-            cx.klog(
-                "prune.go:71",
-                "Deprecated: kubectl apply will no longer prune non-namespaced resources by default \
-                 when used with the --namespace flag in a future release. To preserve the current \
-                 behaviour, list the resources you want to target explicitly in the \
-                 --prune-allowlist flag.",
-            );
-        }
+        // Upstream warns whether a namespace was named or not: there always is one.
+        cx.klog(
+            "prune.go:71",
+            "Deprecated: kubectl apply will no longer prune non-namespaced resources by default when \
+             used with the --namespace flag in a future release. To preserve the current behaviour, \
+             list the resources you want to target explicitly in the --prune-allowlist flag.",
+        );
         let known =
             ALLOWED.iter().filter_map(|(version, kind)| scheme::by_kind(&kinds, version, kind));
         return Ok(known.collect());

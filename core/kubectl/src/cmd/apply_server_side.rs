@@ -35,6 +35,8 @@ See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts"
 pub(super) fn apply(cx: &mut Context<'_>, manifest: Manifest, dry_run: DryRun) -> Result<Value> {
     let Manifest { kind, namespace, name, source: _, object } = manifest;
     let place = Place { kind: &kind, namespace: &namespace, name: &name, dry_run };
+    // `diff` only looks.
+    let migrates = cx.invocation.command().name() != "diff";
     let force = cx.flags().is("force-conflicts");
     let patch = Patch::Apply { fields: object, force };
     let mut applied = place.patch(cx, patch.clone()).map_err(|failure| match failure {
@@ -43,6 +45,9 @@ pub(super) fn apply(cx: &mut Context<'_>, manifest: Manifest, dry_run: DryRun) -
         }
         failure => failure,
     })?;
+    if !migrates {
+        return Ok(applied.to_json().unwrap_or_default());
+    }
     match place.keep_annotation(cx, &applied) {
         Err(why) => cx.err_line(&format!(
             "Warning: failed to migrate {LAST_APPLIED} for Server-Side Apply. This is non-fatal and \

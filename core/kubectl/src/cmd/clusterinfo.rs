@@ -2,6 +2,7 @@
 
 use crate::command::Command;
 use crate::context::{Context, done};
+use crate::failure::Result;
 use crate::mapper;
 use crate::process::Outcome;
 use naru_api::request::ListOptions;
@@ -21,6 +22,15 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(cx: &mut Context<'_>) -> Outcome {
+    let told = tell(cx);
+    // As upstream, also where nothing could be told.
+    cx.line("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.");
+    told?;
+    done()
+}
+
+/// Where the control plane and the cluster's services are.
+fn tell(cx: &mut Context<'_>) -> Result<()> {
     let namespace = match cx.flags().text("namespace") {
         "" => "kube-system",
         namespace => namespace,
@@ -34,12 +44,11 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let host = cx.client_config()?.server(cx.flags());
     cx.line(&format!("Kubernetes control plane is running at {host}"));
     for service in &list.items {
-        let json = service.to_json().unwrap_or_default();
+        let json = service.content_json().unwrap_or_default();
         let name = service.label("kubernetes.io/name").unwrap_or(service.name());
         cx.line(&format!("{name} is running at {}", link(&host, &json)));
     }
-    cx.line("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.");
-    done()
+    Ok(())
 }
 
 /// The service's address outside, or through the API server's proxy.

@@ -176,6 +176,12 @@ pub fn create_described(
     let dry_run = cx.dry_run()?;
     common::validates(cx.flags())?;
     let mut teller = Teller::new(cx, dry_run.suffix())?;
+    if dry_run != DryRun::Client
+        && !failed.is_empty()
+        && let Some(why) = crate::unconfigured::refused_post(cx, kind, dry_run)?
+    {
+        return Err(Failure::Message(format!("{failed} {why}")));
+    }
     let kind = crate::mapper::kind_for(&cx.kinds()?, kind)?;
     let (namespace, explicit) = cx.namespace()?;
     if kind.namespaced && explicit {

@@ -73,20 +73,20 @@ fn tls(cx: &mut Context<'_>) -> Outcome {
     if cert.is_empty() || key.is_empty() {
         return Err(Failure::message("key and cert must be specified"));
     }
-    let mut data = BTreeMap::new();
-    for (entry, path, what) in [("tls.crt", cert, "certificate"), ("tls.key", key, "key")] {
+    let mut texts = Vec::new();
+    for path in [cert, key] {
         let absolute = cx.sys.absolute(path);
         let text = cx.sys.fs().read_text(&absolute).map_err(|errno| {
             let why = errno.to_string().to_lowercase();
             Failure::Message(format!("Cannot read file {path}, open {path}: {why}"))
         })?;
-        // Upstream: `tls.X509KeyPair`.
-        if !text.contains("-----BEGIN ") {
-            let why = format!("tls: failed to find any PEM data in {what} input");
-            return Err(Failure::Message(why));
-        }
-        data.insert(entry.to_owned(), Data::Text(text));
+        texts.push(text);
     }
+    if let [certificate, key] = texts.as_slice() {
+        crate::key_pair::check(certificate, key).map_err(Failure::Message)?;
+    }
+    let entries = ["tls.crt", "tls.key"].map(str::to_owned).into_iter();
+    let data: BTreeMap<_, _> = entries.zip(texts.into_iter().map(Data::Text)).collect();
     create_secret(cx, &name, "kubernetes.io/tls", data)
 }
 

@@ -310,7 +310,7 @@ pub fn delete(
     }
     let options = DeleteOptions {
         grace_period_seconds: Some(deletion.grace_period).filter(|seconds| *seconds >= 0),
-        propagation: deletion.propagation,
+        propagation: Some(deletion.propagation),
         ..DeleteOptions::default()
     };
     let deleted = match deletion.dry_run {

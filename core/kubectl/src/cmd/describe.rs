@@ -5,6 +5,7 @@ use crate::builder::{self, Builder};
 use crate::command::Command;
 use crate::context::{Context, done};
 use crate::describe::describe;
+use crate::describe::events::EventIndex;
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::process::Outcome;
@@ -44,6 +45,9 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     }
     let mut failures = failures;
     let mut first = true;
+    if objects.len() > 1 {
+        cx.events = Some(EventIndex::default());
+    }
     for object in &objects {
         match describe(cx, object, show_events) {
             Ok(text) => {
@@ -81,6 +85,7 @@ fn describe_matching(
         .map(|target| target.and_then(|target| builder::fetch(cx, &target)))
         .collect();
     let mut found = false;
+    cx.events = Some(EventIndex::default());
     for object in objects?.iter().flatten().filter(|object| object.name().starts_with(prefix)) {
         found = true;
         let text = describe(cx, object, cx.flags().is("show-events"))?;

@@ -111,7 +111,7 @@ fn mark(cx: &mut Context<'_>, nodes: &[Object], desired: bool) -> Result<()> {
         ("uncordon", "already uncordoned", "uncordoned")
     };
     for node in nodes {
-        let json = node.to_json().unwrap_or_default();
+        let json = node.content_json().unwrap_or_default();
         if (json["spec"]["unschedulable"] == true) == desired {
             teller.tell(cx, &node.kind(), json, already)?;
             continue;
@@ -209,7 +209,7 @@ impl Task for Draining {
                     self.give_up(cx, &node, failure);
                     continue;
                 }
-                let json = node.to_json().unwrap_or_default();
+                let json = node.content_json().unwrap_or_default();
                 Teller::new(cx, self.dry_run.suffix())?.tell(cx, &node.kind(), json, "drained")?;
                 continue;
             }
@@ -397,7 +397,7 @@ impl Draining {
 /// Upstream: the filters in `k8s.io/kubectl/pkg/drain/filters.go`, in their order.
 fn verdict(cx: &mut Context<'_>, pod: &Object) -> Result<Verdict> {
     let flags = cx.flags();
-    let json = pod.to_json().unwrap_or_default();
+    let json = pod.content_json().unwrap_or_default();
     let ended = matches!(json["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
     let skip_after = flags.int("skip-wait-for-delete-timeout");
     if let Some(deleted) = pod.meta().deletion_timestamp.as_ref().filter(|_| skip_after > 0) {

@@ -63,7 +63,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let mut events: Vec<Value> = list
         .items
         .iter()
-        .map(|event| event.to_json().unwrap_or_default())
+        .map(|event| crate::printers::json_of(event, flags))
         .filter(|event| is_wanted(types, event))
         .collect();
     if events.is_empty() {
@@ -164,7 +164,7 @@ impl Task for Watching {
         };
         let flags = cx.flags();
         for delivery in deliveries {
-            let event = delivery.object.to_json().unwrap_or_default();
+            let event = delivery.object.content_json().unwrap_or_default();
             if delivery.kind == WatchEventType::Deleted || !is_wanted(flags.list("types"), &event) {
                 continue;
             }

@@ -97,7 +97,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
 
 fn service(cx: &Context<'_>, object: &Object) -> Result<Value> {
     let (flags, kind) = (cx.flags(), object.kind());
-    let json = object.to_json().unwrap_or_default();
+    let json = object.content_json().unwrap_or_default();
     let group_kind = kind.group_kind();
     if !matches!(
         group_kind.as_str(),

@@ -9,11 +9,12 @@ use crate::flags::Flag;
 use crate::printers::sorter::sort_by;
 use crate::printers::table::{TableOptions, TablePrinter};
 use crate::printers::tabwriter::TabWriter;
-use crate::printers::{Format, Printer};
+use crate::printers::{Format, Printer, json_of};
 use crate::process::{Next, Outcome, Task};
 use naru_api::request::{ListOptions, Row, Table};
 use naru_api::{KindRef, Object, Op, WatchEventType, WatchId};
-use serde_json::{Value, json};
+use naru_sim::Time;
+use serde_json::json;
 
 /// `kubectl get`
 pub static COMMAND: Command = Command {
@@ -187,14 +188,10 @@ fn table(cx: &mut Context<'_>, target: &Target) -> Result<Table> {
 
 fn sorted(mut table: Table, path: &str) -> Result<Table> {
     if !path.is_empty() {
-        table.rows = sort_by(path, table.rows, |row| json_of(&row.object))?;
+        table.rows =
+            sort_by(path, table.rows, |row| row.object.content_json().unwrap_or_default())?;
     }
     Ok(table)
-}
-
-/// The object as JSON; what cannot be written is not there.
-fn json_of(object: &Object) -> Value {
-    object.to_json().unwrap_or_default()
 }
 
 // ---- objects ----
@@ -214,21 +211,12 @@ fn print_objects(cx: &mut Context<'_>, selection: Selection) -> Outcome {
     }
     let Some(format) = Format::parse(cx, OUTPUTS)? else { return done() };
     if !flags.text("sort-by").is_empty() {
-        objects = sort_by(flags.text("sort-by"), objects, json_of)?;
+        objects = sort_by(flags.text("sort-by"), objects, |object| json_of(object, flags))?;
     }
     let mut printer = Printer::new(format, flags);
     let text = match objects.as_slice() {
-        [object] if single => printer.print(Some(&object.kind()), json_of(object))?,
-        objects => {
-            let items: Vec<Value> = objects.iter().map(json_of).collect();
-            let list = json!({
-                "apiVersion": "v1",
-                "items": items,
-                "kind": "List",
-                "metadata": {"resourceVersion": ""},
-            });
-            printer.print(None, list)?
-        }
+        [object] if single => printer.print(Some(&object.kind()), json_of(object, flags))?,
+        objects => printer.print_list(objects, flags)?,
     };
     cx.out(&text);
     let rest = printer.finish();
@@ -281,7 +269,7 @@ impl Show {
                 String::new()
             }
             Show::Object(printer) => {
-                let object = json_of(object);
+                let object = json_of(object, cx.flags());
                 let value = match event {
                     Some(event) => json!({"type": event, "object": object}),
                     None => object,
@@ -341,7 +329,8 @@ fn watch(cx: &mut Context<'_>) -> Outcome {
         show.flush(cx);
     }
     let watch = cx.watch(&kind, &namespace, options, Some(list.revision))?;
-    cx.start(Watching { watch, show, events })
+    let until = cx.request_deadline();
+    cx.start(Watching { watch, show, events, until })
 }
 
 /// What is there: the objects by name, or `None` for all that the options choose.
@@ -366,6 +355,8 @@ struct Watching {
     watch: WatchId,
     show: Show,
     events: bool,
+    /// When `--request-timeout` ends it.
+    until: Option<Time>,
 }
 
 impl Task for Watching {
@@ -385,7 +376,12 @@ impl Task for Watching {
             self.show.print(cx, &delivery.object, self.events.then_some(event))?;
             self.show.flush(cx);
         }
-        Ok(Next::Wait(self, None))
+        if self.until.is_some_and(|until| cx.now() >= until) {
+            self.cancel(cx);
+            return done();
+        }
+        let until = self.until;
+        Ok(Next::Wait(self, until))
     }
 
     fn cancel(&mut self, cx: &mut Context<'_>) {

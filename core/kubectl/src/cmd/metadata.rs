@@ -5,7 +5,7 @@ use crate::context::{Context, DryRun, done};
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::generate::{difference, resources_and_pairs};
-use crate::printers::Teller;
+use crate::printers::{self, Teller};
 use crate::process::Outcome;
 use naru_api::gofmt::quote;
 use naru_api::request::Patch;
@@ -111,7 +111,7 @@ fn change_all(cx: &mut Context<'_>, target: &Target, change: &Change<'_>) -> Res
         return change_one(cx, &manifest.kind, None, manifest.object.clone(), change);
     }
     for object in builder::fetch(cx, target)? {
-        let json = object.to_json().unwrap_or_default();
+        let json = printers::json_of(&object, cx.flags());
         change_one(cx, &object.kind(), Some(&object), json, change)?;
     }
     Ok(())
@@ -159,6 +159,7 @@ fn change_one(
     }
     let shorter = new.to_string().len() < old.to_string().len();
     let operation = (change.field.operation)(new != old, shorter, flags.is("overwrite"));
+    let mut teller = Teller::new(cx, change.dry_run.suffix())?;
     if let (true, Some(live)) = (sends, live) {
         let mut patch = difference(&old, &new);
         if !flags.text("resource-version").is_empty() {
@@ -166,9 +167,11 @@ fn change_one(
         }
         let patch = Patch::Merge(patch);
         let patched = cx.patch(kind, live.namespace(), live.name(), patch, change.dry_run)?;
-        new = patched.to_json().unwrap_or_default();
+        if teller.prints_object() {
+            new = printers::json_of(&patched, flags);
+        }
     }
-    Teller::new(cx, change.dry_run.suffix())?.tell(cx, kind, new, operation)
+    teller.tell(cx, kind, new, operation)
 }
 
 fn list(

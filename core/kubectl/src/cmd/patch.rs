@@ -93,6 +93,12 @@ fn read_patch(cx: &mut Context<'_>) -> Result<Patch> {
             Failure::Message(format!("unable to read patch file: open {file}: {why}"))
         })?
     };
+    // What begins as JSON goes to the server as it is.
+    if text.trim_start().starts_with('{')
+        && let Err(why) = naru_api::json::parse(text.as_bytes())
+    {
+        return Err(Failure::Api(naru_api::ApiError::bad_request(why.to_string())));
+    }
     let value = naru_api::yaml::parse(&text).map_err(|why| {
         Failure::Message(format!(
             "unable to parse {}: {}",

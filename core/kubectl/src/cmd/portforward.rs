@@ -69,8 +69,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let mut objects = builder.build(cx)?.fetch_all(cx)?;
     let Some(object) = objects.pop() else { return Err(Failure::message("expected a resource")) };
     let pod = pod_of(cx, &object)?;
-    let json = pod.to_json().unwrap_or_default();
-    let target = object.to_json().unwrap_or_default();
+    let json = pod.content_json().unwrap_or_default();
+    let target = object.content_json().unwrap_or_default();
     let ports = match &*object.kind().kind {
         "Service" => service_ports(ports, &target, &json)?,
         _ => pod_ports(ports, &json)?,

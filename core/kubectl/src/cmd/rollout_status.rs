@@ -101,7 +101,7 @@ impl Following {
             if event.kind == WatchEventType::Deleted {
                 return Err(Failure::message("object has been deleted"));
             }
-            let json = event.object.to_json().unwrap_or_default();
+            let json = event.object.content_json().unwrap_or_default();
             let kind = event.object.kind();
             let (text, is_done) =
                 progress(&json, &kind.kind, self.revision).map_err(|why| match why.as_str() {

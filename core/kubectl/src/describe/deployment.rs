@@ -64,7 +64,7 @@ pub fn replica_sets(cx: &mut Context<'_>, deployment: &Value) -> Result<(Vec<Val
     let mut owned: Vec<Value> = list(cx, "replicasets.apps", namespace, &selector)?
         .iter()
         .filter(|set| set.controller().is_some_and(|owner| owner.uid == uid))
-        .map(|set| set.to_json().unwrap_or_default())
+        .map(|set| set.content_json().unwrap_or_default())
         .collect();
     owned.sort_by_key(|set| text(&set["metadata"]["creationTimestamp"]).to_owned());
     let template = without_hash(&deployment["spec"]["template"]);

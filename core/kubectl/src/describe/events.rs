@@ -3,11 +3,47 @@
 use super::page::{Page, number, parse_time, text};
 use super::served;
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+use naru_api::fields::Selector;
 use naru_api::request::ListOptions;
 use naru_api::{KindRef, Object};
 use naru_sim::Time;
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The events of namespaces by the objects that they are about. Upstream asks the API server for each
+/// object; within one moment that is the same, but takes as long as all objects times all events.
+#[derive(Clone, Debug, Default)]
+pub struct EventIndex {
+    /// By namespace, then by the object's uid.
+    known: BTreeMap<String, BTreeMap<String, Vec<Object>>>,
+}
+
+impl EventIndex {
+    /// The events of a namespace ("": of all) about the object, as far as the selector wants them.
+    fn find(
+        &mut self,
+        cx: &mut Context<'_>,
+        events: &KindRef,
+        namespace: &str,
+        uid: &str,
+        selector: &str,
+    ) -> Result<Vec<Object>> {
+        if !self.known.contains_key(namespace) {
+            let mut by_uid: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+            for event in cx.list(events, namespace, &ListOptions::default())?.items {
+                let uid = event.strategy().field(&event, "involvedObject.uid");
+                by_uid.entry(uid.unwrap_or_default()).or_default().push(event);
+            }
+            self.known.insert(namespace.to_owned(), by_uid);
+        }
+        let about = self.known.get(namespace).and_then(|by_uid| by_uid.get(uid));
+        let selector =
+            Selector::parse(selector).map_err(|why| Failure::message(why.to_string()))?;
+        let wanted = about.into_iter().flatten().filter(|event| selector.matches(event));
+        Ok(wanted.cloned().collect())
+    }
+}
 
 /// Events, oldest first.
 #[derive(Debug, Default)]
@@ -37,10 +73,21 @@ pub fn search_by(
             terms.push(format!("involvedObject.{field}={value}"));
         }
     }
-    let options = ListOptions { field_selector: terms.join(","), ..ListOptions::default() };
-    let found = cx.list(&events, namespace, &options)?.items;
+    let selector = terms.join(",");
+    let found = match cx.events.take() {
+        Some(mut index) if !uid.is_empty() => {
+            let found = index.find(cx, &events, namespace, uid, &selector);
+            cx.events = Some(index);
+            found?
+        }
+        index => {
+            cx.events = index;
+            let options = ListOptions { field_selector: selector, ..ListOptions::default() };
+            cx.list(&events, namespace, &options)?.items
+        }
+    };
     let mut events: Vec<Value> =
-        found.iter().map(|event| event.to_json().unwrap_or_default()).collect();
+        found.iter().map(|event| event.content_json().unwrap_or_default()).collect();
     events.sort_by_key(last_timestamp);
     Ok(Events(events))
 }

@@ -97,11 +97,11 @@ fn backend(cx: &mut Context<'_>, namespace: &str, backend: &Value) -> Result<Str
     let selector = format!("kubernetes.io/service-name={name}");
     let slices: Vec<Value> = list(cx, "endpointslices.discovery.k8s.io", namespace, &selector)?
         .iter()
-        .map(|slice| slice.to_json().unwrap_or_default())
+        .map(|slice| slice.content_json().unwrap_or_default())
         .collect();
     let services = crate::mapper::kind_for(&cx.kinds()?, "services")?;
     let service = match cx.get(&services, namespace, name) {
-        Ok(service) => service.to_json().unwrap_or_default(),
+        Ok(service) => service.content_json().unwrap_or_default(),
         Err(failure) => return Ok(format!("{shown} (<error: {}>)", failure.bare())),
     };
     let ports = items(&service["spec"]["ports"]);

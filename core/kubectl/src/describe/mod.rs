@@ -42,7 +42,7 @@ use serde_json::Value;
 /// The description of an object.
 pub fn describe(cx: &mut Context<'_>, object: &Object, show_events: bool) -> Result<String> {
     let kind = object.kind();
-    let json = object.to_json().unwrap_or_default();
+    let json = object.content_json().unwrap_or_default();
     let events = if show_events { Some(search(cx, &kind, object)?) } else { None };
     let mut page = Page::new(cx.now());
     match kind.group_kind().as_str() {
@@ -156,7 +156,7 @@ fn pod_counts(cx: &mut Context<'_>, object: &Value) -> Result<String> {
     let owned = pods.iter().filter(|pod| pod.controller().is_some_and(|owner| owner.uid == uid));
     let (mut running, mut waiting, mut succeeded, mut failed) = (0, 0, 0, 0);
     for pod in owned {
-        let json = pod.to_json().unwrap_or_default();
+        let json = pod.content_json().unwrap_or_default();
         match page::text(&json["status"]["phase"]) {
             "Running" => running += 1,
             "Pending" => waiting += 1,

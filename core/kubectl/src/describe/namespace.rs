@@ -39,5 +39,5 @@ pub(super) fn describe(cx: &mut Context<'_>, page: &mut Page, namespace: &Value)
 
 fn all(cx: &mut Context<'_>, kind: &str, namespace: &str) -> Result<Vec<Value>> {
     let objects = list(cx, kind, namespace, "")?;
-    Ok(objects.iter().map(|object| object.to_json().unwrap_or_default()).collect())
+    Ok(objects.iter().map(|object| object.content_json().unwrap_or_default()).collect())
 }

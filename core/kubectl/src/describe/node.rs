@@ -93,7 +93,7 @@ fn lease(cx: &mut Context<'_>, page: &mut Page, name: &str) -> Result<()> {
     let Some(kind) = served(cx, "leases.coordination.k8s.io")? else { return Ok(()) };
     match cx.get(&kind, "kube-node-lease", name) {
         Ok(lease) => {
-            let lease = lease.to_json().unwrap_or_default();
+            let lease = lease.content_json().unwrap_or_default();
             let spec = &lease["spec"];
             let time = |field: &str| match &spec[field] {
                 Value::Null => "<unset>".to_owned(),
@@ -178,7 +178,7 @@ fn pods(cx: &mut Context<'_>, page: &mut Page, node: &Value) -> Result<()> {
     );
     let (mut requests, mut limits) = (Amounts::new(), Amounts::new());
     for pod in &pods {
-        let json = pod.to_json().unwrap_or_default();
+        let json = pod.content_json().unwrap_or_default();
         let (request, limit) = (of_pod(&json["spec"], "requests"), of_pod(&json["spec"], "limits"));
         let share = |of: &Amounts, resource: &str| share(of, &allocatable, resource);
         let line = [

@@ -3,6 +3,7 @@
 use super::events::Events;
 use super::page::{Page, date, items, number, text};
 use super::{containers, controller, podtemplate, tell, volumes};
+use naru_api::decode;
 use naru_api::k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
@@ -115,7 +116,7 @@ fn describe_conditions(page: &mut Page, pod: &Value) {
 fn qos_class(pod: &Value) -> String {
     match text(&pod["status"]["qosClass"]) {
         "" => {
-            let typed: Option<Pod> = serde_json::from_value(pod.clone()).ok();
+            let typed: Option<Pod> = decode::from_value(pod).ok();
             let spec = typed.and_then(|pod| pod.spec);
             spec.map(|spec| naru_api::qos::class(&spec).to_owned()).unwrap_or_default()
         }

@@ -23,7 +23,7 @@ pub(super) fn describe(
     let selector = format!("kubernetes.io/service-name={name}");
     let slices: Vec<Value> = list(cx, "endpointslices.discovery.k8s.io", namespace, &selector)?
         .iter()
-        .map(|slice| slice.to_json().unwrap_or_default())
+        .map(|slice| slice.content_json().unwrap_or_default())
         .collect();
     page.head(service);
     let labels = serde_json::from_value(spec["selector"].clone()).ok();

@@ -17,7 +17,7 @@ pub(super) fn describe(
     let metadata = &account["metadata"];
     let secrets: Vec<Value> = list(cx, "secrets", text(&metadata["namespace"]), "")?
         .iter()
-        .map(|secret| secret.to_json().unwrap_or_default())
+        .map(|secret| secret.content_json().unwrap_or_default())
         .collect();
     let names = |list: &Value| -> Vec<String> {
         items(list).iter().map(|item| text(&item["name"]).to_owned()).collect()

@@ -166,7 +166,7 @@ fn users(cx: &mut Context<'_>, claim: &Value) -> Result<Vec<String>> {
         .map(|owner| text(&owner["uid"]))
         .collect();
     let uses = |pod: &&Object| {
-        let json = pod.to_json().unwrap_or_default();
+        let json = pod.content_json().unwrap_or_default();
         owners.contains(&pod.uid())
             || items(&json["spec"]["volumes"])
                 .iter()

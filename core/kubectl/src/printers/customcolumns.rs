@@ -43,9 +43,7 @@ impl CustomColumns {
     /// A row for an object, or for each of a list. The rows are told by [`Self::finish`], when it
     /// is known how wide they are.
     pub fn print(&mut self, object: &Value) -> Result<String> {
-        if !std::mem::replace(&mut self.headed, true) && !self.no_headers {
-            self.writer.line(&self.headers.join("\t"));
-        }
+        self.head();
         match object["items"].as_array() {
             Some(items) => items.iter().try_for_each(|item| self.row(item))?,
             None => self.row(object)?,
@@ -53,12 +51,20 @@ impl CustomColumns {
         Ok(String::new())
     }
 
+    /// The headers, before the first row.
+    pub fn head(&mut self) {
+        if !std::mem::replace(&mut self.headed, true) && !self.no_headers {
+            self.writer.line(&self.headers.join("\t"));
+        }
+    }
+
     /// The rows so far.
     pub fn finish(&mut self) -> String {
         self.writer.flush()
     }
 
-    fn row(&mut self, object: &Value) -> Result<()> {
+    /// A row for one object.
+    pub fn row(&mut self, object: &Value) -> Result<()> {
         let mut cells = Vec::new();
         for path in &self.paths {
             let values = path.find_first(object).map_err(Failure::Message)?;

@@ -13,11 +13,11 @@ pub mod yaml;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
-use naru_api::KindRef;
 use naru_api::gofmt::quote;
 use naru_api::gotemplate::{Template, TemplateError};
 use naru_api::jsonpath;
-use serde_json::Value;
+use naru_api::{KindRef, Object};
+use serde_json::{Map, Value};
 
 /// An output format that is not a table.
 #[derive(Clone, Debug)]
@@ -155,6 +155,29 @@ impl Printer {
         Printer { format, show_managed_fields: flags.is("show-managed-fields"), printed: 0 }
     }
 
+    /// The text of objects that are told as a list. They are taken one after the other where the
+    /// format allows it, so that not all of them are there twice.
+    pub fn print_list(&mut self, objects: &[Object], flags: &Parsed) -> Result<String> {
+        if let Format::Name = self.format {
+            self.printed += 1;
+            return Ok(objects.iter().map(name::of).collect());
+        }
+        if let Format::CustomColumns(columns) = &mut self.format {
+            columns.head();
+            objects.iter().try_for_each(|object| columns.row(&json_of(object, flags)))?;
+            return Ok(String::new());
+        }
+        let items = objects.iter().map(|object| json_of(object, flags)).collect();
+        let metadata = Map::from_iter([("resourceVersion".to_owned(), Value::from(""))]);
+        let list = Map::from_iter([
+            ("apiVersion".to_owned(), Value::from("v1")),
+            ("items".to_owned(), Value::Array(items)),
+            ("kind".to_owned(), Value::from("List")),
+            ("metadata".to_owned(), Value::Object(metadata)),
+        ]);
+        self.print(None, Value::Object(list))
+    }
+
     /// The text of one object, or of a list.
     pub fn print(&mut self, kind: Option<&KindRef>, mut object: Value) -> Result<String> {
         if !self.show_managed_fields {
@@ -187,6 +210,16 @@ impl Printer {
             _ => String::new(),
         }
     }
+}
+
+/// The object as JSON, with who owns its fields only where that is to be shown: working it out takes
+/// longer than all the rest. What cannot be written is not there.
+pub fn json_of(object: &Object, flags: &Parsed) -> Value {
+    match flags.is("show-managed-fields") {
+        true => object.to_json(),
+        false => object.content_json(),
+    }
+    .unwrap_or_default()
 }
 
 /// Takes `metadata.managedFields` out of an object, or out of those of a list.

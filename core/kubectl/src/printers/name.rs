@@ -1,6 +1,6 @@
 //! `-o name`.
 
-use naru_api::KindRef;
+use naru_api::{KindRef, Object};
 use serde_json::Value;
 
 /// `pod/web`, a line for each object of a list.
@@ -8,6 +8,17 @@ pub fn names(kind: Option<&KindRef>, object: &Value) -> String {
     match object["items"].as_array() {
         Some(items) => items.iter().map(|item| one(None, item)).collect(),
         None => one(kind, object),
+    }
+}
+
+/// `pod/web`, of an object that is told by itself in a list.
+pub fn of(object: &Object) -> String {
+    let kind = object.kind();
+    let name = object.name();
+    let single = kind.kind.to_lowercase();
+    match &*kind.group {
+        "" => format!("{single}/{name}\n"),
+        group => format!("{single}.{group}/{name}\n"),
     }
 }
 

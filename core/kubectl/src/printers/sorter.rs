@@ -23,22 +23,41 @@ pub fn sort_by<T>(path: &str, items: Vec<T>, object: impl Fn(&T) -> Value) -> Re
             format!("couldn't find any field with path {} in the list of objects", quote(&path));
         return Err(Failure::message(text));
     }
-    keyed.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref()));
+    // One order for all of them: whether texts are quantities is not asked anew for each pair.
+    let amounts = keyed.iter().all(|(key, _)| match key {
+        Some(Value::String(text)) => text.parse::<Amount>().is_ok(),
+        _ => true,
+    });
+    keyed.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref(), amounts));
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
 }
 
-fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
+/// A total order: what is not there comes first, then `null`, then values by their kind.
+fn compare(a: Option<&Value>, b: Option<&Value>, amounts: bool) -> Ordering {
     match (a, b) {
         (Some(Value::String(a)), Some(Value::String(b))) => {
             match (a.parse::<Amount>(), b.parse::<Amount>()) {
-                (Ok(a), Ok(b)) => a.cmp(&b),
+                (Ok(a), Ok(b)) if amounts => a.cmp(&b),
                 _ => a.cmp(b),
             }
         }
         (Some(Value::Number(a)), Some(Value::Number(b))) => {
             a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
         }
-        (a, b) => a.is_some().cmp(&b.is_some()),
+        (Some(Value::Bool(a)), Some(Value::Bool(b))) => a.cmp(b),
+        (a, b) => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn rank(value: Option<&Value>) -> u8 {
+    match value {
+        None => 0,
+        Some(Value::Null) => 1,
+        Some(Value::Bool(_)) => 2,
+        Some(Value::Number(_)) => 3,
+        Some(Value::String(_)) => 4,
+        Some(Value::Array(_)) => 5,
+        Some(Value::Object(_)) => 6,
     }
 }
 
@@ -56,5 +75,23 @@ mod tests {
         let sorted = sort_by(".n", items, Value::clone).unwrap();
         assert_eq!(sorted, [json!({"n": "500Mi"}), json!({"n": "2Gi"}), json!({"n": "10Gi"})]);
         assert!(sort_by(".x", vec![json!({"n": 1})], Value::clone).is_err());
+    }
+
+    #[test]
+    fn many_values_of_all_kinds_have_one_order() {
+        let value = |number: usize| match number % 7 {
+            0 => json!({"n": null}),
+            1 => json!({"n": "9"}),
+            2 => json!({"n": "10"}),
+            3 => json!({"n": "1a"}),
+            4 => json!({"n": number}),
+            5 => json!({"n": [number]}),
+            _ => json!({}),
+        };
+        let sorted = sort_by(".n", (0..200).map(value).collect(), Value::clone).unwrap();
+        let first = sorted.iter().position(|it| it.get("n").is_some()).unwrap();
+        assert!(sorted[first]["n"].is_null());
+        let texts: Vec<&str> = sorted.iter().filter_map(|it| it["n"].as_str()).collect();
+        assert!(texts.is_sorted(), "{texts:?}");
     }
 }

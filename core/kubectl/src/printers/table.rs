@@ -131,6 +131,9 @@ impl TablePrinter {
 /// The first line; `...` when there are more. Control characters are shown, so that a hostile
 /// object cannot steer the terminal.
 fn one_line(text: &str) -> String {
+    if !text.contains(['\u{c}', '\n', '\r', '\u{1b}', '\t']) {
+        return text.to_owned();
+    }
     let first = text.split(['\u{c}', '\n', '\r']).next().unwrap_or_default();
     let mut line = first.replace('\u{1b}', "^[").replace('\t', " ");
     if first.len() < text.len() {

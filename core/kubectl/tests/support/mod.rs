@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Who has the token that the API server knows.
-const KUBECONFIG: &str = "{current-context: c, contexts: [{name: c, context: {user: admin}}], \
-                          users: [{name: admin, user: {token: admin}}]}";
+const KUBECONFIG: &str = "{current-context: c, contexts: [{name: c, context: {cluster: c, user: admin}}], \
+                          clusters: [{name: c, cluster: {server: \"https://c\"}}], users: [{name: admin, user: {token: admin}}]}";
 
 struct Programs;
 

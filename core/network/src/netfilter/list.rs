@@ -3,6 +3,7 @@
 //! Upstream: `iptables/xshared.c` (`print_header`, `print_rule_details`) and `extensions/` of
 //! iptables 1.8.9, which writes protocols as numbers with `-n`.
 
+use super::count::{Count, Tallies};
 use super::rule::{Cond, Match, NatRange, PortSide, Ports, Recent, RecentAction, Rule, Target};
 use super::save::{addr_type, masked, port_range, reject_text, state_list};
 use super::{Chain, Netfilter, Policy, TableName};
@@ -14,8 +15,10 @@ use std::sync::Arc;
 pub struct Listing {
     /// `-n`: addresses and protocols are not named.
     pub numeric: bool,
-    /// `-v`: with counters and interfaces. Packets and bytes are not counted.
+    /// `-v`: with counters and interfaces.
     pub verbose: bool,
+    /// `-x`: counters in full.
+    pub exact: bool,
     /// `--line-numbers`
     pub numbers: bool,
 }
@@ -32,15 +35,21 @@ impl Netfilter {
                 hooks.chain(own.map(|(name, _)| &**name)).collect()
             }
         };
-        let one = |name: &str| Some(how.chain(name, chains.get(name)?));
+        let none = Tallies::default();
+        let tallies = self.tallies(table).unwrap_or(&none);
+        let one = |name: &str| Some(how.chain(name, chains.get(name)?, tallies));
         let parts: Vec<String> = names.into_iter().filter_map(one).collect();
         Some(parts.join("\n"))
     }
 }
 
 impl Listing {
-    fn chain(self, name: &str, chain: &Chain) -> String {
-        let counts = if self.verbose { " 0 packets, 0 bytes" } else { "" };
+    fn chain(self, name: &str, chain: &Chain, tallies: &Tallies) -> String {
+        let Count { packets, bytes } = tallies.policy(chain);
+        let counts = match self.verbose {
+            true => format!(" {} packets, {} bytes", self.bare(packets), self.bare(bytes)),
+            false => String::new(),
+        };
         let mut out = match chain.policy {
             Some(Policy::Accept) => format!("Chain {name} (policy ACCEPT{counts})\n"),
             Some(Policy::Drop) => format!("Chain {name} (policy DROP{counts})\n"),
@@ -50,16 +59,21 @@ impl Listing {
             out += "num  ";
         }
         if self.verbose {
-            out += " pkts bytes ";
+            out += if self.exact { "    pkts      bytes " } else { " pkts bytes " };
         }
         out += "target     prot opt";
         if self.verbose {
             out += " in     out    ";
         }
         out += " source               destination         \n";
-        for (index, rule) in chain.rules.iter().enumerate() {
+        for (index, rule) in chain.rules.list.iter().enumerate() {
             if self.numbers {
                 out += &format!("{:<5}", index + 1);
+            }
+            if self.verbose {
+                let Count { packets, bytes } = tallies.rule(chain, index);
+                out += &self.number(packets);
+                out += &self.number(bytes);
             }
             out += &self.rule(rule);
             out.push('\n');
@@ -67,11 +81,17 @@ impl Listing {
         out
     }
 
+    fn number(self, number: u64) -> String {
+        if self.exact { format!("{number:>8} ") } else { short(number) }
+    }
+
+    /// As in the line above a chain's rules.
+    fn bare(self, number: u64) -> String {
+        self.number(number).trim().to_owned()
+    }
+
     fn rule(self, rule: &Rule) -> String {
         let mut out = String::new();
-        if self.verbose {
-            out += "    0     0 ";
-        }
         out += &format!("{:<9} ", rule.target.as_ref().map(target_name).unwrap_or_default());
         let inverted = rule.protocol.as_ref().is_some_and(|cond| cond.inverted);
         out.push(if inverted { '!' } else { ' ' });
@@ -106,6 +126,23 @@ impl Listing {
         rule.target.iter().for_each(|target| out += &target_text(target));
         out
     }
+}
+
+/// `xtables_print_num` of `libxtables/xtables.c`.
+pub(super) fn short(number: u64) -> String {
+    const FULL_MAX: u64 = 99_999;
+    const SHORT_MAX: u64 = 9_999;
+    if number <= FULL_MAX {
+        return format!("{number:>5} ");
+    }
+    let mut left = number;
+    for unit in ['K', 'M', 'G'] {
+        left = left.saturating_add(500) / 1_000;
+        if left <= SHORT_MAX {
+            return format!("{left:>4}{unit} ");
+        }
+    }
+    format!("{:>4}T ", left.saturating_add(500) / 1_000)
 }
 
 fn address(net: &IpNet) -> String {
@@ -266,7 +303,7 @@ COMMIT
     fn list(chain: &str, verbose: bool) -> String {
         let mut rules = Netfilter::new();
         rules.restore(RULES, true).unwrap();
-        let how = Listing { numeric: true, verbose, numbers: false };
+        let how = Listing { numeric: true, verbose, ..Listing::default() };
         rules.list(TableName::Nat, Some(chain), how).unwrap()
     }
 

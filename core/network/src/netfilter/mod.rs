@@ -1,11 +1,17 @@
 //! Netfilter: tables of chains of rules, and a packet's way through them.
 
+mod change;
+mod count;
 mod list;
 mod parse;
 mod rule;
+mod rule_list;
 mod save;
 mod set;
 
+pub use change::{Change, Line};
+pub use count::Count;
+pub(crate) use count::Hit;
 pub use list::Listing;
 pub use parse::{Position, RuleError};
 pub use rule::{
@@ -14,9 +20,13 @@ pub use rule::{
 };
 
 pub(crate) use rule::Sight;
+use rule_list::RuleList;
 
 use crate::limits;
+use crate::ways::Asked;
+use count::{Counter, Tallies};
 use naru_sim::{Rng, Time};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -124,9 +134,11 @@ impl Hook {
 pub(crate) struct Chain {
     /// What becomes of packets at the end; `None` for chains that are not a hook's.
     policy: Option<Policy>,
-    rules: Arc<Vec<Rule>>,
+    rules: Arc<RuleList>,
     /// How many rules lead here.
     references: usize,
+    /// By which its counts are found; no other chain of the table has or had it.
+    number: u32,
 }
 
 /// What becomes of packets at the end of a hook's chain.
@@ -144,6 +156,8 @@ pub enum Policy {
 pub(crate) struct Table {
     chains: BTreeMap<Arc<str>, Chain>,
     rules: usize,
+    /// How many chains there have been.
+    numbers: u32,
     /// The hooks whose chains can do anything to a packet.
     live: Vec<Hook>,
 }
@@ -172,9 +186,20 @@ pub struct Netfilter {
     tables: Arc<BTreeMap<TableName, Table>>,
     /// The lists of `-m recent`.
     recent: BTreeMap<Arc<str>, BTreeMap<IpAddr, Time>>,
+    /// What rules have had.
+    tallies: BTreeMap<TableName, Tallies>,
+    /// What they have had since somebody asked to write it down.
+    tape: Option<Vec<Hit>>,
+    /// What they have looked at since then.
+    asked: Asked,
+    /// Chains that packets have come to, by the place in memory of the name that led there, which
+    /// stays as long as the tables do.
+    entered: FxHashMap<(TableName, usize, usize), Chain>,
     /// The sets of `-m set`.
     sets: BTreeMap<Arc<str>, Arc<BTreeSet<IpAddr>>>,
     log: Vec<Arc<str>>,
+    /// How often a rule asked chance, or what it remembers.
+    chance: u64,
 }
 
 /// What a table says of a packet.
@@ -209,11 +234,13 @@ impl Judgement {
 /// Tables that let everything pass.
 static EMPTY: LazyLock<Arc<BTreeMap<TableName, Table>>> = LazyLock::new(|| {
     let table = |name: TableName| {
-        let chains = name.hooks().iter().map(|hook| {
-            let chain = Chain { policy: Some(Policy::Accept), ..Chain::default() };
+        let chains = name.hooks().iter().zip(0_u32..).map(|(hook, number)| {
+            let chain = Chain { policy: Some(Policy::Accept), number, ..Chain::default() };
             (Arc::from(hook.chain()), chain)
         });
-        (name, Table { chains: chains.collect(), ..Table::default() })
+        let chains: BTreeMap<Arc<str>, Chain> = chains.collect();
+        let numbers = u32::try_from(chains.len()).unwrap_or(u32::MAX);
+        (name, Table { chains, numbers, ..Table::default() })
     };
     Arc::new(TableName::ALL.into_iter().map(table).collect())
 });
@@ -230,9 +257,20 @@ impl Netfilter {
         Netfilter {
             tables: Arc::clone(&EMPTY),
             recent: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            tape: None,
+            asked: Asked::default(),
+            entered: FxHashMap::default(),
             sets: BTreeMap::new(),
             log: Vec::new(),
+            chance: 0,
         }
+    }
+
+    /// A number that grows whenever a rule asks chance, or what it remembers: without that, a like
+    /// packet goes the same way.
+    pub(crate) fn chance(&self) -> u64 {
+        self.chance
     }
 
     /// Whether there is nothing that could do anything to a packet.
@@ -246,8 +284,8 @@ impl Netfilter {
     }
 
     /// The rules of a chain, in order.
-    pub fn rules(&self, table: TableName, chain: &str) -> Option<&[Rule]> {
-        Some(self.tables.get(&table)?.chains.get(chain)?.rules.as_slice())
+    pub fn rules(&self, table: TableName, chain: &str) -> Option<&[Arc<Rule>]> {
+        Some(self.tables.get(&table)?.chains.get(chain)?.rules.list.as_slice())
     }
 
     /// The names of a table's chains in alphabetical order.
@@ -274,25 +312,37 @@ impl Netfilter {
         rng: &mut Rng,
         now: Time,
     ) -> Judgement {
-        let Some(table) = self.tables.get(&table) else { return Judgement::ACCEPT };
-        let Some(chain) = table.chains.get(hook.chain()) else { return Judgement::ACCEPT };
-        let policy = match chain.policy {
-            Some(Policy::Drop) => Verdict::Drop,
-            _ => Verdict::Accept,
-        };
+        let name = table;
+        let Some(table) = self.tables.get(&name) else { return Judgement::ACCEPT };
+        let bytes = sight.length;
         let mut walk = Walk {
             table,
+            counter: Counter {
+                table: name,
+                tallies: self.tallies.entry(name).or_default(),
+                tape: &mut self.tape,
+            },
             recent: &mut self.recent,
             sets: &self.sets,
             log: &mut self.log,
+            chance: &mut self.chance,
+            asked: &mut self.asked,
+            entered: &mut self.entered,
             rng,
             now,
             compared: 0,
             through: Vec::new(),
         };
-        let (verdict, rule) = match walk.chain(&chain.rules, sight, 0) {
+        let Some(chain) = walk.find(hook.chain()) else { return Judgement::ACCEPT };
+        let (verdict, rule) = match walk.chain(&chain, sight, 0) {
             Way::Decided(verdict, rule) => (verdict, Some(rule)),
-            Way::Back => (policy, None),
+            Way::Back => {
+                walk.counter.count(&chain, None, bytes);
+                match chain.policy {
+                    Some(Policy::Drop) => (Verdict::Drop, None),
+                    _ => (Verdict::Accept, None),
+                }
+            }
             Way::TooLong => (Verdict::Drop, None),
         };
         Judgement { verdict, rule, through: walk.through }
@@ -309,9 +359,13 @@ enum Way {
 /// A packet's walk through a table.
 struct Walk<'a> {
     table: &'a Table,
+    counter: Counter<'a>,
     recent: &'a mut BTreeMap<Arc<str>, BTreeMap<IpAddr, Time>>,
     sets: &'a BTreeMap<Arc<str>, Arc<BTreeSet<IpAddr>>>,
     log: &'a mut Vec<Arc<str>>,
+    chance: &'a mut u64,
+    asked: &'a mut Asked,
+    entered: &'a mut FxHashMap<(TableName, usize, usize), Chain>,
     rng: &'a mut Rng,
     now: Time,
     compared: usize,
@@ -319,11 +373,22 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn chain(&mut self, rules: &[Rule], sight: &mut Sight<'_>, depth: usize) -> Way {
+    /// The chain of a name that stands in the tables, or is a hook's.
+    fn find(&mut self, name: &str) -> Option<Chain> {
+        let key = (self.counter.table, name.as_ptr() as usize, name.len());
+        if let Some(chain) = self.entered.get(&key) {
+            return Some(chain.clone());
+        }
+        let chain = self.table.chains.get(name)?;
+        self.entered.insert(key, chain.clone());
+        Some(chain.clone())
+    }
+
+    fn chain(&mut self, chain: &Chain, sight: &mut Sight<'_>, depth: usize) -> Way {
         if depth > limits::CHAIN_DEPTH_MAX {
             return Way::TooLong;
         }
-        for rule in rules {
+        for (index, rule) in chain.rules.for_destination(sight.dst.ip()) {
             self.compared += 1;
             if self.compared > limits::RULES_PER_PACKET_MAX {
                 return Way::TooLong;
@@ -331,34 +396,50 @@ impl Walk<'_> {
             if !rule.fits(sight) || !rule.matches.iter().all(|m| self.matches(m, sight)) {
                 continue;
             }
-            let text = || Arc::clone(&rule.text);
+            self.counter.count(chain, Some(index), sight.length);
             let Some(target) = &rule.target else { continue };
             match target {
                 Target::Return => return Way::Back,
                 Target::Jump(name) | Target::Goto(name) => {
-                    self.through.push(text());
-                    let Some(next) = self.table.chains.get(name) else { continue };
-                    let way = self.chain(&next.rules, sight, depth + 1);
+                    self.passes(rule, sight);
+                    let Some(next) = self.find(name) else { continue };
+                    let way = self.chain(&next, sight, depth + 1);
                     if !matches!(way, Way::Back) || matches!(target, Target::Goto(_)) {
                         return way;
                     }
                 }
                 Target::Mark(Masked { value, mask }) => {
                     sight.mark = (sight.mark & !mask) ^ value;
-                    self.through.push(text());
+                    self.passes(rule, sight);
                 }
-                Target::Log(prefix) => self.log_line(prefix, sight),
-                terminal => return Way::Decided(verdict(terminal), text()),
+                Target::Log(prefix) => {
+                    self.asked.memory = true;
+                    self.log_line(prefix, sight);
+                }
+                terminal => return Way::Decided(verdict(terminal), Arc::clone(&rule.text)),
             }
         }
         Way::Back
     }
 
+    /// A rule on the way to the one that decides.
+    fn passes(&mut self, rule: &Rule, sight: &Sight<'_>) {
+        if sight.traced {
+            self.through.push(Arc::clone(&rule.text));
+        }
+    }
+
     fn matches(&mut self, condition: &Match, sight: &Sight<'_>) -> bool {
         match condition {
             Match::Comment(_) | Match::Accounting(_) => true,
-            Match::Ports(ports) => ports.fits(sight),
+            Match::Ports(ports) => {
+                self.asked.source_port |= ports.source.is_some();
+                self.asked.destination_port |= ports.destination.is_some();
+                ports.fits(sight)
+            }
             Match::Multiport { side, ports } => ports.holds(|ranges| {
+                self.asked.source_port |= *side != PortSide::Destination;
+                self.asked.destination_port |= *side != PortSide::Source;
                 let has = |port: u16| ranges.iter().any(|range| range.contains(&port));
                 match side {
                     PortSide::Source => has(sight.src.port()),
@@ -368,6 +449,8 @@ impl Walk<'_> {
             }),
             Match::Icmp(kind) => kind.holds(|kind| *kind == sight.icmp_type),
             Match::Random(probability) => {
+                *self.chance += 1;
+                self.asked.memory = true;
                 let drawn = self.rng.next_u64() >> 33;
                 probability.holds(|probability| drawn < u64::from(*probability))
             }
@@ -388,6 +471,8 @@ impl Walk<'_> {
     }
 
     fn recent(&mut self, recent: &Recent, sight: &Sight<'_>) -> bool {
+        *self.chance += 1;
+        self.asked.memory = true;
         let ip = if recent.destination { sight.dst.ip() } else { sight.src.ip() };
         let list = self.recent.entry(Arc::clone(&recent.name)).or_default();
         let window = recent.seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));

@@ -5,7 +5,7 @@ use super::rule::{
     Rule, State, Target,
 };
 use super::save;
-use super::{Chain, Netfilter, Policy, Table, TableName};
+use super::{Chain, Line, Netfilter, Policy, Table, TableName};
 use crate::conntrack::CtState;
 use crate::limits;
 use crate::packet::Protocol;
@@ -116,6 +116,11 @@ impl Netfilter {
 
     fn put(&mut self, mut done: Restore) {
         done.table.refresh(done.name);
+        let old = self.tables.get(&done.name);
+        if let (Some(tallies), Some(old)) = (self.tallies.get_mut(&done.name), old) {
+            tallies.follow(old, &done.table);
+        }
+        self.entered.clear();
         Arc::make_mut(&mut self.tables).insert(done.name, done.table);
     }
 
@@ -273,7 +278,7 @@ impl Restore {
             Some(number) => number.checked_sub(1),
             None => {
                 let text = parse_rule(chain, spec)?.text;
-                self.table.chain(chain)?.rules.iter().position(|rule| rule.text == text)
+                self.table.chain(chain)?.rules.list.iter().position(|rule| rule.text == text)
             }
         };
         self.table.remove(chain, at.ok_or(RuleError::NoRule)?)
@@ -282,7 +287,7 @@ impl Restore {
     /// Every chain that a new rule leads to must be there.
     fn check(&self) -> Result<(), RuleError> {
         let chains = self.touched.iter().filter_map(|name| self.table.chains.get(name));
-        for rule in chains.flat_map(|chain| chain.rules.iter()) {
+        for rule in chains.flat_map(|chain| &chain.rules.list) {
             if let Some(Target::Jump(to) | Target::Goto(to)) = &rule.target {
                 let found = self.table.chains.get(to);
                 if found.is_none_or(|chain| chain.policy.is_some()) {
@@ -303,11 +308,18 @@ impl Table {
         if name.is_empty() || name.len() > NAME_MAX || name.starts_with(['-', '!']) {
             return Err(RuleError::BadValue { option: "-N".into(), value: name.to_owned() });
         }
-        self.chains.insert(name.into(), Chain::default());
+        self.make_chain(name.into());
         Ok(())
     }
 
-    fn delete_chain(&mut self, name: &str) -> Result<(), RuleError> {
+    /// Makes a chain that is not there.
+    pub(super) fn make_chain(&mut self, name: Arc<str>) {
+        let chain = Chain { number: self.numbers, ..Chain::default() };
+        self.numbers = self.numbers.saturating_add(1);
+        self.chains.insert(name, chain);
+    }
+
+    pub(super) fn delete_chain(&mut self, name: &str) -> Result<(), RuleError> {
         let chain = self.chains.get(name).ok_or_else(|| RuleError::NoChain(name.to_owned()))?;
         if chain.policy.is_some() || chain.references > 0 || !chain.rules.is_empty() {
             return Err(RuleError::Busy(name.to_owned()));
@@ -350,7 +362,7 @@ impl Table {
         if at >= chain.rules.len() {
             return Err(RuleError::NoRule);
         }
-        let rule = Arc::make_mut(&mut chain.rules).remove(at);
+        let rule = Arc::make_mut(&mut chain.rules).remove(at).ok_or(RuleError::NoRule)?;
         self.rules -= 1;
         self.refer(rule.target.as_ref(), |count| count.saturating_sub(1));
         Ok(())
@@ -359,14 +371,14 @@ impl Table {
     fn flush(&mut self, name: &str) -> Result<(), RuleError> {
         let rules = std::mem::take(&mut self.chain(name)?.rules);
         self.rules -= rules.len();
-        for rule in rules.iter() {
+        for rule in &rules.list {
             self.refer(rule.target.as_ref(), |count| count.saturating_sub(1));
         }
         Ok(())
     }
 
     /// Counts the rules that lead to a chain.
-    fn refer(&mut self, target: Option<&Target>, count: impl Fn(usize) -> usize) {
+    pub(super) fn refer(&mut self, target: Option<&Target>, count: impl Fn(usize) -> usize) {
         if let Some(Target::Jump(to) | Target::Goto(to)) = target
             && let Some(chain) = self.chains.get_mut(to)
         {
@@ -386,6 +398,20 @@ fn check_table(rule: &Rule, table: TableName) -> Result<(), RuleError> {
         _ => return Ok(()),
     };
     if table == allowed { Ok(()) } else { Err(RuleError::WrongTable(name, table)) }
+}
+
+/// Reads `-A CHAIN …`.
+pub(super) fn line(table: TableName, line: &str) -> Result<Line, RuleError> {
+    let all = words(line)?;
+    let [option, chain, spec @ ..] = all.as_slice() else {
+        return Err(RuleError::NoValue("-A".to_owned()));
+    };
+    if option != "-A" {
+        return Err(RuleError::UnknownOption(option.clone()));
+    }
+    let rule = parse_rule(chain, spec)?;
+    check_table(&rule, table)?;
+    Ok(Line { chain: chain.as_str().into(), rule: Arc::new(rule) })
 }
 
 /// Splits a line at blanks; double quotes hold blanks together, a backslash keeps what follows it.
@@ -997,7 +1023,7 @@ mod tests {
         let mut nat = Netfilter::new();
         let good = "*nat\n:A - [0:0]\n-A PREROUTING -j A\n-A A -j ACCEPT\nCOMMIT\n";
         nat.restore(good, true).unwrap();
-        let before = nat.save(None);
+        let before = nat.save(None, false);
         for (bad, expected) in [
             (
                 "*nat\n-F PREROUTING\n-A A -j NOWHERE\nCOMMIT\n",
@@ -1016,13 +1042,13 @@ mod tests {
             ),
         ] {
             assert_eq!(nat.restore(bad, false).map_err(|e| e.to_string()), Err(expected.into()));
-            assert_eq!(nat.save(None), before);
+            assert_eq!(nat.save(None, false), before);
         }
         nat.restore("*nat\n:A - [0:0]\nCOMMIT\n", false).unwrap();
         assert_eq!(nat.rules(TableName::Nat, "A").unwrap().len(), 0, "declared: flushed");
         assert_eq!(nat.rules(TableName::Nat, "PREROUTING").unwrap().len(), 1, "not declared: kept");
         nat.restore("*nat\n-F PREROUTING\n-X A\nCOMMIT\n", false).unwrap();
-        assert_eq!(nat.save(None), "");
+        assert_eq!(nat.save(None, false), "");
         assert!(nat.is_empty());
     }
 
@@ -1032,8 +1058,8 @@ mod tests {
         let text = "*filter\n:INPUT DROP [0:0]\n:X - [0:0]\n-A INPUT -j X\n-A X -s 1.2.3.4 -j DROP\nCOMMIT\n";
         one.restore(text, true).unwrap();
         let mut two = Netfilter::new();
-        two.restore(&one.save(None), true).unwrap();
-        assert_eq!(two.save(None), one.save(None));
+        two.restore(&one.save(None, false), true).unwrap();
+        assert_eq!(two.save(None, false), one.save(None, false));
         assert!(!two.is_empty());
     }
 

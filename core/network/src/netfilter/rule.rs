@@ -247,6 +247,8 @@ pub(crate) struct Sight<'a> {
     pub dst: SocketAddr,
     pub protocol: Protocol,
     pub icmp_type: u8,
+    /// Its bytes, from the header of IP on.
+    pub length: u64,
     /// SYN without ACK, FIN and RST.
     pub syn: bool,
     pub mark: u32,
@@ -257,6 +259,8 @@ pub(crate) struct Sight<'a> {
     pub output: &'a str,
     pub src_type: AddrType,
     pub dst_type: AddrType,
+    /// Somebody wants to know by which rules it went.
+    pub traced: bool,
 }
 
 impl Rule {

@@ -1,5 +1,6 @@
 //! Rules as text, in the form of `iptables-save`.
 
+use super::count::{Count, Tallies};
 use super::rule::{
     AddrType, Cond, Masked, Match, NatRange, PortSide, Ports, Recent, RecentAction, RejectWith,
     Rule, State, Target,
@@ -13,8 +14,8 @@ use std::sync::Arc;
 
 impl Netfilter {
     /// The rules of one table, or of all that were ever used, as `iptables-save` writes them,
-    /// without its comment lines.
-    pub fn save(&self, only: Option<TableName>) -> String {
+    /// without its comment lines. `counts`: each rule with what it has had (`-c`).
+    pub fn save(&self, only: Option<TableName>, counts: bool) -> String {
         let mut out = String::new();
         for (name, table) in &*self.tables {
             let wanted = match only {
@@ -29,8 +30,17 @@ impl Netfilter {
             let own = table.chains.iter().filter(|(_, chain)| chain.policy.is_none());
             let order: Vec<Arc<str>> = hooks.chain(own.map(|(name, _)| Arc::clone(name))).collect();
             let chains = || order.iter().filter_map(|name| Some((name, table.chains.get(name)?)));
-            chains().for_each(|(name, chain)| out += &declaration(name, chain));
-            for rule in chains().flat_map(|(_, chain)| chain.rules.iter()) {
+            let none = Tallies::default();
+            let tallies = self.tallies(*name).unwrap_or(&none);
+            chains().for_each(|(name, chain)| out += &declaration(name, chain, tallies));
+            let rules = chains().flat_map(|(_, chain)| {
+                chain.rules.list.iter().enumerate().map(move |it| (chain, it))
+            });
+            for (chain, (index, rule)) in rules {
+                if counts {
+                    let Count { packets, bytes } = tallies.rule(chain, index);
+                    let _ = write!(out, "[{packets}:{bytes}] ");
+                }
                 out += &rule.text;
                 out.push('\n');
             }
@@ -40,14 +50,18 @@ impl Netfilter {
     }
 }
 
-/// Packets and bytes are not counted.
-fn declaration(name: &str, chain: &Chain) -> String {
+/// `:INPUT ACCEPT [12:720]`
+fn declaration(name: &str, chain: &Chain, tallies: &Tallies) -> String {
     let policy = match chain.policy {
         Some(Policy::Accept) => "ACCEPT",
         Some(Policy::Drop) => "DROP",
         None => "-",
     };
-    format!(":{name} {policy} [0:0]\n")
+    let Count { packets, bytes } = match chain.policy {
+        Some(_) => tallies.policy(chain),
+        None => Count::default(),
+    };
+    format!(":{name} {policy} [{packets}:{bytes}]\n")
 }
 
 /// The canonical text of a rule.

@@ -5,10 +5,12 @@
 use super::Docker;
 use super::dockerfile::{self, Instruction, ParseError, Words};
 use crate::images::sha256_hex;
-use crate::runtime::{ContainerConfig, ContainerId, ContainerState, SandboxConfig, SandboxId};
+use crate::runtime::{
+    ContainerConfig, ContainerId, ContainerState, PidNamespace, SandboxConfig, SandboxId,
+};
 use crate::{Image, ImageRef, Layer, Registry, RegistryError};
 use naru_network::Network;
-use naru_shell::{Errno, Tree, Vfs, join, normalize};
+use naru_shell::{Confinement, Errno, Tree, Vfs, join, normalize};
 use naru_sim::{CauseId, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -462,7 +464,10 @@ impl Docker {
             cpu_limit_milli: None,
             memory_limit: None,
             read_only_root: false,
-            beside: None,
+            pids: PidNamespace::Container,
+            confinement: Confinement::of_containers(),
+            sysctls: BTreeMap::new(),
+            devices: false,
             tty: false,
             stdin: false,
             files: Vec::new(),
@@ -476,6 +481,7 @@ impl Docker {
             name: key.chars().take(12).collect(),
             hostname: "buildkitsandbox".to_owned(),
             host_network: false,
+            host_ipc: false,
             ports: Vec::new(),
         };
         let trouble = |message: String| Trouble { message, lines: it.lines };

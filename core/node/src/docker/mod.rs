@@ -11,13 +11,13 @@ mod sessions;
 pub use build::{Build, BuildState, Context, Vertex};
 
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, NamespaceStack, PutFile, Runtime, SandboxConfig,
-    SandboxId,
+    ContainerConfig, ContainerId, ContainerState, NamespaceStack, PidNamespace, PutFile, Runtime,
+    SandboxConfig, SandboxId,
 };
 use crate::{Image, ImageRef, NodeConfig};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
-use naru_shell::{ProgramTable, Signal, Vfs};
+use naru_shell::{Confinement, ProgramTable, Signal, Vfs};
 use naru_sim::{CauseId, Rng, Time};
 use proxy::Proxy;
 use sessions::Session;
@@ -315,6 +315,7 @@ impl Docker {
             name: container.name.clone(),
             hostname: short.clone(),
             host_network: false,
+            host_ipc: false,
             ports: Vec::new(),
         };
         let sandbox = self.runtime.run_sandbox(network, sandbox)?;
@@ -563,7 +564,10 @@ fn config_of(container: &DockerContainer) -> ContainerConfig {
         cpu_limit_milli: spec.cpu_milli,
         memory_limit: spec.memory,
         read_only_root: false,
-        beside: None,
+        pids: PidNamespace::Container,
+        confinement: Confinement::of_containers(),
+        sysctls: BTreeMap::new(),
+        devices: false,
         tty: spec.tty,
         // Who waits for it from its start on sees all of it, as who can write to it does.
         stdin: spec.stdin || spec.foreground,

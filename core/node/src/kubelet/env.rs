@@ -186,7 +186,7 @@ pub fn resource_value(
         containers.into_iter().find(|container| container.name == name)
     };
     let container = container.ok_or_else(|| format!("container {name} not found"))?;
-    let resources = container.resources.clone().unwrap_or_default();
+    let resources = container.resources.clone().unwrap_or_default().into_inner();
     let path = selector.resource.as_str();
     let (list, resource) = match path.split_once('.') {
         Some(("limits", resource)) => (resources.limits, resource),
@@ -231,24 +231,26 @@ fn add_service(env: &mut BTreeMap<String, String>, service: &Service) {
         return;
     };
     let Some(ports) = spec.ports.as_deref().filter(|ports| !ports.is_empty()) else { return };
+    // Joined and not formatted: every container has all of them.
     let prefix = variable_name(name);
-    env.insert(format!("{prefix}_SERVICE_HOST"), ip.to_owned());
+    env.insert([prefix.as_str(), "_SERVICE_HOST"].concat(), ip.to_owned());
     for (index, port) in ports.iter().enumerate() {
-        let number = port.port;
+        let number = port.port.to_string();
         let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        let url = format!("{}://{ip}:{number}", protocol.to_lowercase());
+        let lower = protocol.to_lowercase();
+        let url = [lower.as_str(), "://", ip, ":", &number].concat();
         if index == 0 {
-            env.insert(format!("{prefix}_SERVICE_PORT"), number.to_string());
-            env.insert(format!("{prefix}_PORT"), url.clone());
+            env.insert([prefix.as_str(), "_SERVICE_PORT"].concat(), number.clone());
+            env.insert([prefix.as_str(), "_PORT"].concat(), url.clone());
         }
         if let Some(name) = port.name.as_deref().filter(|name| !name.is_empty()) {
-            let key = format!("{prefix}_SERVICE_PORT_{}", variable_name(name));
-            env.insert(key, number.to_string());
+            let key = [prefix.as_str(), "_SERVICE_PORT_", &variable_name(name)].concat();
+            env.insert(key, number.clone());
         }
-        let key = format!("{prefix}_PORT_{number}_{protocol}");
-        env.insert(format!("{key}_PROTO"), protocol.to_lowercase());
-        env.insert(format!("{key}_PORT"), number.to_string());
-        env.insert(format!("{key}_ADDR"), ip.to_owned());
+        let key = [prefix.as_str(), "_PORT_", &number, "_", protocol].concat();
+        env.insert([key.as_str(), "_PROTO"].concat(), lower);
+        env.insert([key.as_str(), "_PORT"].concat(), number);
+        env.insert([key.as_str(), "_ADDR"].concat(), ip.to_owned());
         env.insert(key, url);
     }
 }

@@ -2,23 +2,27 @@
 //!
 //! Upstream: `pkg/kubelet/kubelet.go`.
 
+use super::calm::Calm;
+use super::config_file::{self, Manifest};
 use super::memory_pressure::MemoryPressure;
 use super::nodeinfomanager::NodeInfoManager;
 use super::pod_workers::{Failure, NodeWorld, PodWorker};
+use super::predicate::{self, Asked};
 use super::probes::{Finding, ProbeManager};
 use super::resize::Room;
-use super::{lease, mirror, node_status, resize, static_pods, status};
+use super::{lease, mirror, node_status, resize, static_pods, status, sysctl};
 use crate::NodeConfig;
-use crate::runtime::ContainerId;
-use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use crate::runtime::{ContainerId, Runtime};
+use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::DeleteOptions;
-use naru_api::time::from_meta;
-use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
+use naru_api::time::{from_meta, meta_time};
+use naru_api::{ApiService, Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{
-    Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch, object_reference,
+    Action, Cache, Context, Controller, Error, EventType, HeldLease, Reconcile, Watch,
+    object_reference,
 };
+use naru_network::{Network, NsId};
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +37,7 @@ const RUNTIME_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Keys without a namespace are not pods but the kubelet's own duties.
 const NODE: &str = "node";
-const LEASE: &str = "lease";
+pub(super) const LEASE: &str = "lease";
 const STATIC_PODS: &str = "static-pods";
 
 /// The kubelet of one node.
@@ -41,19 +45,76 @@ const STATIC_PODS: &str = "static-pods";
 pub struct Kubelet {
     config: Arc<NodeConfig>,
     pub(super) workers: BTreeMap<(Key, String), Box<PodWorker>>,
+    /// What the pods ask for that are not on their way to their end.
+    taken: Taken,
     probes: ProbeManager,
     /// What probes found and no sync has looked at yet.
     findings: BTreeMap<Key, Vec<Finding>>,
     static_pods: Vec<Pod>,
-    /// Static pods whose manifests were moved away.
+    /// Static pods whose manifests were moved away before anybody had seen them.
     withdrawn: Vec<Pod>,
-    lease: Option<Arc<Lease>>,
+    /// The manifests that static pods are made from; empty as long as nobody has seen them.
+    manifests: Vec<Manifest>,
+    lease: Option<HeldLease>,
     reported: Option<Time>,
     images_reported: usize,
     in_use_reported: Vec<String>,
     drivers: NodeInfoManager,
     pub(super) pressure: MemoryPressure,
+    /// Nothing of the node's status can have changed since then.
+    resting: Option<Rest>,
+    /// Counts what was heard of the node's own object, and the syncs of pods.
+    heard: u64,
+    syncs: u64,
 }
+
+/// A sum of what pods ask for, kept up as they come and go: there may be many of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    /// Wider than what is added, so that nothing is lost which is to be taken away again.
+    sums: [i128; 3],
+    pods: i64,
+}
+
+impl Taken {
+    fn asked(&self) -> Asked {
+        self.sums.map(|sum| i64::try_from(sum).unwrap_or(i64::MAX))
+    }
+
+    fn add(&mut self, asked: Asked) {
+        self.pods += 1;
+        self.sums.iter_mut().zip(asked).for_each(|(sum, more)| *sum += i128::from(more));
+    }
+
+    fn subtract(&mut self, asked: Asked) {
+        self.pods -= 1;
+        self.sums.iter_mut().zip(asked).for_each(|(sum, less)| *sum -= i128::from(less));
+    }
+
+    /// A worker's pod counts until it is on its way to its end.
+    fn count(&mut self, worker: &mut PodWorker) {
+        let counts = !worker.is_terminal();
+        match (std::mem::replace(&mut worker.counts, counts), counts) {
+            (false, true) => self.add(worker.asked),
+            (true, false) => self.subtract(worker.asked),
+            _ => {}
+        }
+    }
+}
+
+/// A pause between looks at the node's status.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    /// What was seen of everything that could change the status.
+    seen: Stirred,
+    /// The last look; others follow in steps of [`UPDATE_INTERVAL`].
+    looked: Time,
+    /// The next look.
+    next: Time,
+}
+
+/// Counts of what happened on the node.
+type Stirred = (u64, usize, u64, u64);
 
 impl Kubelet {
     /// A kubelet that has seen nothing yet.
@@ -63,16 +124,21 @@ impl Kubelet {
         Kubelet {
             config,
             workers: BTreeMap::new(),
+            taken: Taken::default(),
             probes: ProbeManager::default(),
             findings: BTreeMap::new(),
             static_pods,
             withdrawn: Vec::new(),
+            manifests: Vec::new(),
             lease: None,
             reported: None,
             images_reported: 0,
             in_use_reported: Vec::new(),
             drivers: NodeInfoManager::default(),
             pressure: MemoryPressure::default(),
+            resting: None,
+            heard: 0,
+            syncs: 0,
         }
     }
 
@@ -119,15 +185,78 @@ impl Kubelet {
         keys
     }
 
+    /// Counts the probes that need not be sent and were due before `now`.
+    pub fn catch_up(
+        &mut self,
+        runtime: &mut Runtime,
+        network: &mut Network,
+        host: NsId,
+        now: Time,
+    ) {
+        self.probes.catch_up(runtime, network, host, now);
+    }
+
+    /// Looks whether the probes that are not sent still need not be.
+    pub fn doubt_probes(&mut self, runtime: &Runtime, network: &Network, host: NsId) {
+        self.probes.doubt(runtime, network, host);
+    }
+
+    /// The kubelet stops: nothing is taken for granted when it starts again.
+    pub fn pause(&mut self, api: &mut dyn ApiService) {
+        if let Some(lease) = &mut self.lease {
+            lease.resume(api);
+        }
+        self.probes.doubt_all();
+        self.resting = None;
+    }
+
+    fn stirred(&self, runtime: &Runtime) -> Stirred {
+        (runtime.activities(), runtime.images.len(), self.heard, self.syncs)
+    }
+
+    /// How long until the next look at the node's status: until the next report where nothing but
+    /// that can give a reason, and else `usual`.
+    fn rest(&mut self, now: Time, usual: Duration, runtime: &Runtime) -> Duration {
+        let troubled = self.pressure.holds(now) || !self.pressure.evicting.is_empty();
+        if troubled || usual < UPDATE_INTERVAL {
+            return usual;
+        }
+        let report = self.reported.map_or(now, |at| at + REPORT_INTERVAL);
+        let steps = report.since(now).as_secs().div_ceil(UPDATE_INTERVAL.as_secs()).max(1);
+        let delay = UPDATE_INTERVAL * u32::try_from(steps).unwrap_or(1);
+        self.resting = Some(Rest { seen: self.stirred(runtime), looked: now, next: now + delay });
+        delay
+    }
+
+    /// The key of the look at the node's status and its moment, if something has happened on the
+    /// node and no earlier look is planned.
+    pub fn wakes_up(&mut self, runtime: &Runtime, now: Time) -> Option<(Time, Key)> {
+        let stirred = self.stirred(runtime);
+        let rest = self.resting.as_mut()?;
+        if std::mem::replace(&mut rest.seen, stirred) == stirred {
+            return None;
+        }
+        let steps = now.since(rest.looked).as_secs() / UPDATE_INTERVAL.as_secs() + 1;
+        let at = rest.looked + UPDATE_INTERVAL * u32::try_from(steps).unwrap_or(u32::MAX);
+        (at < rest.next).then(|| {
+            rest.next = at;
+            (at, Key::new("", NODE))
+        })
+    }
+
     /// The machine was switched off: nothing of what ran is left.
     pub fn reboot(&mut self) {
         self.probes = ProbeManager::default();
+        self.resting = None;
         self.findings.clear();
         self.lease = None;
         self.reported = None;
         self.workers.retain(|_, worker| !worker.is_terminal());
+        self.taken = Taken::default();
         for worker in self.workers.values_mut() {
             worker.reboot();
+            self.taken.add(worker.asked);
+            worker.counts = true;
         }
     }
 
@@ -138,6 +267,11 @@ impl Kubelet {
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) -> Result<Action, Error> {
+        if self.resting.take_if(|rest| context.now >= rest.next).is_none() && self.resting.is_some()
+        {
+            // Planned before something has happened on the node, or for later.
+            return Ok(Action::await_change());
+        }
         let images = world.runtime.images.len();
         self.drivers.sync(&mut context.client, &self.config.name, world.runtime)?;
         let in_use = self.volumes_in_use();
@@ -153,7 +287,7 @@ impl Kubelet {
             || own.is_some_and(turned);
         let same = images == self.images_reported && in_use == self.in_use_reported;
         if !due && same {
-            return Ok(Action::requeue_after(again));
+            return Ok(Action::requeue_after(self.rest(context.now, again, world.runtime)));
         }
         match context.client.get::<Node>("", &self.config.name) {
             Ok(node) => self.report(&node, context, world)?,
@@ -260,9 +394,20 @@ impl Kubelet {
     fn renew_lease(&mut self, context: &mut Context<'_>) -> Result<Action, Error> {
         let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
         let held = self.lease.take();
-        let lease = lease::renew(&mut context.client, &self.config.name, node, held)?;
+        let mut lease = lease::renew(&mut context.client, &self.config.name, node, held)?;
+        let next = context.now + lease::RENEW_INTERVAL;
+        let stands = lease.stand(context.client.api(), next, lease::RENEW_INTERVAL);
         self.lease = Some(lease);
-        Ok(Action::requeue_after(lease::RENEW_INTERVAL))
+        Ok(match stands {
+            true => Action::await_change(),
+            false => Action::requeue_after(lease::RENEW_INTERVAL),
+        })
+    }
+
+    /// The key of the lease's renewal and its moment, if the API server has ceased to renew it.
+    pub fn lease_due(&mut self, api: &mut dyn ApiService) -> Option<(Time, Key)> {
+        let next = self.lease.as_mut()?.resume_if_over(api)?;
+        Some((next.max(api.now()), Key::new("", LEASE)))
     }
 
     /// Makes the mirror pods that are not there.
@@ -297,6 +442,32 @@ impl Kubelet {
 
     fn is_static(&self, key: &Key) -> bool {
         self.static_pods.iter().any(|pod| key_of(pod) == *key)
+    }
+
+    /// Whether a mirror pod is of a static pod as it is now, not of one that was there before.
+    ///
+    /// Upstream: `IsMirrorPodOf` in `pkg/kubelet/pod/mirror_client.go`.
+    fn is_mirrored(&self, mirror: &Object) -> bool {
+        let (key, uid) = (mirror.key(), mirror::worker_uid(mirror));
+        self.static_pods.iter().any(|pod| key_of(pod) == key && mirror::hash_of(pod) == uid)
+    }
+
+    /// Makes the static pods those of these manifests; tells which pods are to be looked at.
+    pub fn set_manifests(&mut self, manifests: Vec<Manifest>) -> BTreeSet<Key> {
+        if manifests == self.manifests {
+            return BTreeSet::new();
+        }
+        let before = std::mem::take(&mut self.static_pods);
+        for manifest in &manifests {
+            let pod = config_file::pod_of(manifest, &self.config);
+            // Of two manifests of one pod the first counts.
+            self.static_pods.extend(pod.filter(|pod| !self.is_static(&key_of(pod))));
+        }
+        self.withdrawn.clear();
+        self.manifests = manifests;
+        let gone = before.iter().filter(|pod| !self.static_pods.contains(pod));
+        let new = self.static_pods.iter().filter(|pod| !before.contains(pod));
+        gone.chain(new).map(key_of).collect()
     }
 
     /// A static pod as its mirror would be, but without a uid.
@@ -337,19 +508,23 @@ impl Kubelet {
         all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
-    /// The manifests of the static pods, by component, as kubeadm writes them.
-    pub fn static_manifests(&self) -> Vec<(String, String)> {
-        let text = |pod: &Pod| {
-            let mut json = Object::new(pod.clone()).content_json().unwrap_or_default();
-            if let Some(fields) = json.as_object_mut() {
-                fields.insert("status".to_owned(), serde_json::json!({}));
-            }
-            (static_pods::component_of(pod).to_owned(), naru_api::yaml::print(&json))
+    /// The manifests of the control plane as kubeadm writes them, by their paths: beside the folder
+    /// where the kubelet looks lie those that were moved away.
+    pub fn control_plane_manifests(&self) -> Vec<(String, Vec<u8>)> {
+        let file = |folder: &str, pod: &Pod| {
+            let path = format!("{folder}/{}.yaml", static_pods::component_of(pod));
+            (path, static_pods::manifest(pod, &self.config))
         };
-        self.static_pods.iter().map(text).collect()
+        let here = self.static_pods.iter().map(|pod| file(config_file::MANIFESTS, pod));
+        here.chain(self.withdrawn.iter().map(|pod| file(config_file::AWAY, pod))).collect()
     }
 
     // ---- pods ----
+
+    /// Whether probes have found something of a pod that no sync has looked at yet.
+    pub(super) fn has_findings(&self, key: &Key) -> bool {
+        self.findings.contains_key(key)
+    }
 
     /// Somebody else has changed what the kubelet says of a pod, as the node controller does when
     /// it has heard nothing for too long: it is to be said again. Tells whether that is so.
@@ -358,7 +533,7 @@ impl Kubelet {
     fn take_correction(&mut self, object: &Object, pod: &Pod) -> bool {
         let id = (object.key(), mirror::worker_uid(object).to_owned());
         let Some(worker) = self.workers.get_mut(&id) else { return false };
-        let Some(written) = &worker.written else { return false };
+        let Some(written) = worker.written_status() else { return false };
         let mut conditions = written.conditions.iter().flatten();
         let said = conditions.find(|it| it.type_ == "Ready").map(|it| it.status.as_str());
         let stands = pods::condition(pod, "Ready").map(|ready| ready.status.as_str());
@@ -377,6 +552,10 @@ impl Kubelet {
         world: &mut NodeWorld<'_>,
     ) -> Result<Action, Error> {
         let object = context.cache.object(&Pod::kind(), key).cloned();
+        let stale = |object: &&Object| mirror::is_mirror(object) && !self.is_mirrored(object);
+        if let Some(old) = object.as_ref().filter(stale) {
+            return self.sync_replaced(key, old, context, world);
+        }
         self.drop_workers(key, object.as_ref(), world);
         let object = match object {
             Some(object) => object,
@@ -389,6 +568,28 @@ impl Kubelet {
         self.sync_object(key, &object, context, world)
     }
 
+    /// Ends a static pod whose manifest is gone or another now. Where nobody can be told of it, as its
+    /// API server is what ended, the new one starts all the same.
+    fn sync_replaced(
+        &mut self,
+        key: &Key,
+        old: &Object,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> Result<Action, Error> {
+        let id = (key.clone(), mirror::worker_uid(old).to_owned());
+        if self.workers.get(&id).is_some_and(|worker| !worker.is_terminated()) {
+            return self.sync_object(key, old, context, world);
+        }
+        self.drop_worker(&id, world);
+        match (delete_at_once(key, old, context), self.unmirrored(key, context)) {
+            (Err(error), Some(new)) if is_unreachable(&error) => {
+                self.sync_object(key, &new, context, world)
+            }
+            (done, _) => done,
+        }
+    }
+
     fn sync_object(
         &mut self,
         key: &Key,
@@ -396,11 +597,30 @@ impl Kubelet {
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) -> Result<Action, Error> {
+        let id = (key.clone(), mirror::worker_uid(object).to_owned());
+        let done = self.sync_worker(&id, object, context, world);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            self.taken.count(worker);
+        }
+        done
+    }
+
+    fn sync_worker(
+        &mut self,
+        id: &(Key, String),
+        object: &Object,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> Result<Action, Error> {
+        let key = &id.0;
         let Some(pod) = object.get::<Pod>() else { return Ok(Action::await_change()) };
         let is_mirror = mirror::is_mirror(object);
-        let withdrawn = is_mirror && !self.is_static(key);
-        let id = (key.clone(), mirror::worker_uid(object).to_owned());
-        if !self.workers.contains_key(&id) {
+        let withdrawn = is_mirror && !self.is_mirrored(object);
+        if !self.workers.contains_key(id) {
+            let new = !pods::is_terminal(pod) && !pods::is_terminating(pod);
+            if let Some(refusal) = self.refusal(pod, context).filter(|_| new && !is_mirror) {
+                return reject(object, pod, refusal, context);
+            }
             let worker = if pods::is_terminal(pod) && !pods::is_terminating(pod) {
                 None
             } else {
@@ -409,8 +629,9 @@ impl Kubelet {
             let Some(worker) = worker else { return Ok(Action::await_change()) };
             self.workers.insert(id.clone(), Box::new(worker));
         }
-        let room = self.room_beside(&id, pod);
-        let Some(worker) = self.workers.get_mut(&id) else { return Ok(Action::await_change()) };
+        let room = self.room_beside(id, pod);
+        let Some(worker) = self.workers.get_mut(id) else { return Ok(Action::await_change()) };
+        worker.calm = None;
         if worker.object.uid() != object.uid() {
             // A new mirror of the same static pod has no status yet.
             worker.written = None;
@@ -440,7 +661,7 @@ impl Kubelet {
         if is_mirror && !withdrawn && terminated {
             // Its manifest was taken away and came back before it had ended: it starts anew.
             // Upstream: `waitingToStartStaticPodsByFullname` in `pkg/kubelet/pod_workers.go`.
-            self.drop_worker(&id, world);
+            self.drop_worker(id, world);
             return Ok(Action::requeue_after(Duration::ZERO));
         }
         let written = write_status(worker, context, world);
@@ -459,10 +680,20 @@ impl Kubelet {
         if over && (withdrawn || pods::is_terminating(pod)) {
             return delete_at_once(key, object, context);
         }
+        if let Some(worker) = self.workers.get_mut(id) {
+            worker.calm = Calm::of(worker, world.runtime);
+        }
         Ok(match next {
             Some(at) => Action::requeue_after(at.since(context.now)),
             None => Action::await_change(),
         })
+    }
+
+    /// Why this node does not run a pod that is bound to it.
+    fn refusal(&self, pod: &Pod, context: &Context<'_>) -> Option<(String, String)> {
+        let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()))?;
+        sysctl::refusal(pod)
+            .or_else(|| predicate::refusal(pod, node, self.taken.asked(), self.taken.pods))
     }
 
     /// What the node has and other pods have taken, if this one's containers are to get something
@@ -471,7 +702,7 @@ impl Kubelet {
         let spec = pod.spec.as_ref()?;
         self.workers.get(id).filter(|worker| worker.is_resized(spec))?;
         let others = self.workers.iter().filter(|(other, it)| *other != id && !it.is_terminal());
-        let asked = others.filter_map(|(_, it)| it.object.get::<Pod>()?.spec.as_ref());
+        let asked = others.filter_map(|(_, it)| it.object.get::<Pod>()?.spec.as_deref());
         let taken = asked.map(resize::requests).fold((0, 0), |sum: (i64, i64), more| {
             (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1))
         });
@@ -499,6 +730,9 @@ impl Kubelet {
     /// Forgets what runs a pod, and removes what is left of it.
     fn drop_worker(&mut self, id: &(Key, String), world: &mut NodeWorld<'_>) {
         let Some(mut worker) = self.workers.remove(id) else { return };
+        if worker.counts {
+            self.taken.subtract(worker.asked);
+        }
         for run in worker.containers.iter().filter_map(|record| record.id) {
             self.probes.forget(run);
         }
@@ -509,6 +743,34 @@ impl Kubelet {
 fn key_of(pod: &Pod) -> Key {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     Key::new(text(&pod.metadata.namespace), text(&pod.metadata.name))
+}
+
+/// Says that a pod is not run here. Upstream: `rejectPod` in `pkg/kubelet/kubelet.go`.
+fn reject(
+    object: &Object,
+    pod: &Pod,
+    (reason, message): (String, String),
+    context: &mut Context<'_>,
+) -> Result<Action, Error> {
+    context.event(object, EventType::Warning, &reason, &message);
+    let status = PodStatus {
+        phase: Some("Failed".to_owned()),
+        message: Some(format!("Pod was rejected: {message}")),
+        reason: Some(reason),
+        qos_class: pod.status.as_ref().and_then(|status| status.qos_class.clone()),
+        start_time: Some(meta_time(context.now)),
+        ..PodStatus::default()
+    };
+    let written = Pod {
+        metadata: ObjectMeta { resource_version: None, ..pod.metadata.clone() },
+        spec: pod.spec.clone(),
+        status: Some(status),
+    };
+    match context.client.update_status(written) {
+        Err(error) if error.is_not_found() => {}
+        result => drop(result?),
+    }
+    Ok(Action::await_change())
 }
 
 /// Takes a pod that has ended out of the API.
@@ -566,20 +828,20 @@ fn write_status(
         return Ok(());
     }
     let status = status::generate(worker, pod, world.runtime, world.config, context.now);
-    if worker.written.as_ref() == Some(&status) {
+    if worker.written_status() == Some(&status) {
         return Ok(());
     }
     let written = Pod {
         metadata: ObjectMeta { resource_version: None, ..pod.metadata.clone() },
         spec: pod.spec.clone(),
-        status: Some(status.clone()),
+        status: Some(status),
     };
     match context.client.update_status(written) {
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
         Ok(stored) => {
-            worker.written = Some(status);
             worker.revision = revision(&stored);
+            worker.written = Some(stored);
             Ok(())
         }
     }
@@ -617,6 +879,7 @@ impl Controller for Kubelet {
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
         if let Some(node) = event.object.get::<Node>() {
+            self.heard += 1;
             let old = old.and_then(Object::get::<Node>);
             return self.map_attached(node, old);
         }
@@ -651,7 +914,13 @@ impl<'w> Reconcile<NodeWorld<'w>> for Kubelet {
                 Err(error) if is_unreachable(&error) => self.run_static_pods(context, world),
                 done => done,
             },
-            _ => self.sync_pod(key, context, world),
+            _ => match self.put_off(key, context, world.runtime) {
+                Some(action) => Ok(action),
+                None => {
+                    self.syncs += 1;
+                    self.sync_pod(key, context, world)
+                }
+            },
         };
         match done {
             // The kubelet goes on by its own clock, however long nobody has answered.

@@ -9,7 +9,7 @@ use super::pod_workers::{Hold, NodeWorld, PodWorker, RELIST_TIME};
 use super::record::{ContainerRecord, Seen, Waiting};
 use super::security_context;
 use crate::image_store::pull_error;
-use crate::runtime::{ContainerConfig, ContainerId, PutFile, Runtime};
+use crate::runtime::{ContainerConfig, ContainerId, PidNamespace, PutFile, Runtime};
 use crate::{Image, ImageRef, RegistryError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use naru_api::quantity::Amount;
@@ -19,9 +19,6 @@ use naru_sim::Time;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where programs find the version of the kernel.
-const OSRELEASE: &str = "/proc/sys/kernel/osrelease";
 
 /// What making a container takes.
 const CREATE_TIME: Duration = Duration::from_millis(60);
@@ -190,9 +187,13 @@ impl PodWorker {
         else {
             return;
         };
-        let beside = self.target_of(index, spec);
+        let target = self.target_of(index, spec);
         let config = match self.container_config(&container, name, image, spec, context, world) {
-            Ok(config) => ContainerConfig { beside, ..config },
+            Ok(config) => {
+                let target = target.filter(|_| config.pids == PidNamespace::Container);
+                let pids = target.map_or(config.pids, PidNamespace::Target);
+                ContainerConfig { pids, ..config }
+            }
             Err(why) => {
                 let message = format!("Error: {why}");
                 self.event(index, context, EventType::Warning, "Failed", &message);
@@ -200,7 +201,9 @@ impl PodWorker {
                 return;
             }
         };
-        match world.runtime.create_container(sandbox, config) {
+        let made = security_context::check_seccomp(&container, spec, &world.runtime.volumes)
+            .and_then(|()| world.runtime.create_container(sandbox, config));
+        match made {
             Ok(id) => {
                 self.new_run(index, id, world.runtime);
                 let message = format!("Created container: {}", container.name);
@@ -309,7 +312,6 @@ impl PodWorker {
             PutFile::plain("/etc/hosts", hosts),
             PutFile::plain("/etc/hostname", format!("{hostname}\n")),
             PutFile::plain("/etc/resolv.conf", resolv_conf),
-            PutFile::plain(OSRELEASE, format!("{}\n", world.config.software.kernel)),
             PutFile::plain(termination, ""),
         ];
         files.extend(of_volumes);
@@ -327,7 +329,10 @@ impl PodWorker {
             read_only_root: identity.read_only_root,
             cpu_limit_milli: cpu_limit_milli(container),
             memory_limit: memory_limit(container),
-            beside: None,
+            pids: security_context::pid_namespace(spec),
+            confinement: security_context::confinement(container, spec),
+            sysctls: security_context::sysctls(spec),
+            devices: security_context::is_privileged(container),
             tty: container.tty == Some(true),
             stdin: container.stdin == Some(true),
             files,

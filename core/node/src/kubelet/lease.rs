@@ -7,8 +7,7 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use naru_api::status::ApiResult;
 use naru_api::time::micro_time;
-use naru_client::Client;
-use std::sync::Arc;
+use naru_client::{Client, HeldLease};
 use std::time::Duration;
 
 /// Upstream: a quarter of `nodeLeaseDurationSeconds`.
@@ -21,17 +20,14 @@ pub fn renew(
     client: &mut Client<'_>,
     node_name: &str,
     node: Option<&Node>,
-    held: Option<Arc<Lease>>,
-) -> ApiResult<Arc<Lease>> {
-    let renew_time = Some(micro_time(client.now()));
-    if let Some(held) = held {
-        let mut lease = Lease::clone(&held);
-        lease.spec.get_or_insert_default().renew_time = renew_time.clone();
-        match client.update(lease) {
-            Ok(lease) => return Ok(lease),
+    held: Option<HeldLease>,
+) -> ApiResult<HeldLease> {
+    if let Some(mut held) = held {
+        match held.renew(client) {
+            Ok(()) => return Ok(held),
             Err(error) if error.is_not_found() => {}
             Err(error) if error.is_conflict() => {
-                return client.get(NAMESPACE, node_name);
+                return client.get(NAMESPACE, node_name).map(HeldLease::new);
             }
             Err(error) => return Err(error),
         }
@@ -53,12 +49,13 @@ pub fn renew(
         spec: Some(LeaseSpec {
             holder_identity: Some(node_name.to_owned()),
             lease_duration_seconds: Some(DURATION_SECONDS),
-            renew_time,
+            renew_time: Some(micro_time(client.now())),
             ..LeaseSpec::default()
         }),
     };
-    match client.create(lease) {
+    let made = match client.create(lease) {
         Err(error) if error.is_already_exists() => client.get(NAMESPACE, node_name),
         result => result,
-    }
+    };
+    made.map(HeldLease::new)
 }

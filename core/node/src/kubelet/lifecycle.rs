@@ -60,7 +60,7 @@ impl PodWorker {
             Some(Verdict::Bad(why) | Verdict::Unknown(why)) => {
                 let message = "PostStartHook failed";
                 self.event(record, context, EventType::Warning, "FailedPostStartHook", message);
-                self.restart_container(record, "FailedPostStartHook", context, world);
+                self.restart_container(record, "FailedPostStartHook", None, context, world);
                 self.sync_failed = true;
                 if let Some(record) = self.containers.get_mut(record) {
                     record.waiting = Some(Waiting { reason: "PostStartHookError", message: why });

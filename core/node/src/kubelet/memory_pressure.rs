@@ -77,7 +77,7 @@ impl Kubelet {
 }
 
 fn spec(worker: &PodWorker) -> Option<&PodSpec> {
-    worker.object.get::<Pod>()?.spec.as_ref()
+    worker.object.get::<Pod>()?.spec.as_deref()
 }
 
 fn is_candidate(worker: &PodWorker) -> bool {

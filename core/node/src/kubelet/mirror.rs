@@ -24,6 +24,12 @@ pub fn worker_uid(object: &Object) -> &str {
     annotation(object, MIRROR).unwrap_or_else(|| object.uid())
 }
 
+/// The hash of a static pod's manifest.
+pub fn hash_of(pod: &Pod) -> &str {
+    let annotations = pod.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get(HASH)).map_or("", String::as_str)
+}
+
 fn annotation<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.meta().annotations.as_ref()?.get(name).map(String::as_str)
 }

@@ -1,6 +1,8 @@
 //! The kubelet, file by file as upstream's `pkg/kubelet`.
 
 mod backoff;
+mod calm;
+pub(crate) mod config_file;
 mod configz;
 mod env;
 mod ephemeral;
@@ -11,22 +13,27 @@ mod kubelet;
 mod kuberuntime_container;
 mod lease;
 mod lifecycle;
+pub(crate) mod log_files;
 mod memory_pressure;
 mod metrics;
 mod mirror;
+pub mod network;
 mod node_status;
 mod nodeinfomanager;
 mod pod_files;
 pub(crate) mod pod_workers;
+mod predicate;
 mod probes;
 mod pull_secrets;
 mod record;
 mod resize;
-mod resource_metrics;
+pub(crate) mod resource_metrics;
 mod security_context;
 pub(crate) mod server;
 mod static_pods;
+mod stats;
 mod status;
+mod sysctl;
 mod system_logs;
 mod termination;
 mod volumes;

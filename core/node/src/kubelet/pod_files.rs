@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 /// Search domains kept. Upstream: `MaxDNSSearchPaths`.
 const SEARCHES_MAX: usize = 32;
+/// Letters of a machine's name. Upstream: `fqdnMaxLen`.
+const NODE_NAME_MAX: usize = 64;
 /// Name servers kept. Upstream: `MaxDNSNameservers`.
 const SERVERS_MAX: usize = 3;
 
@@ -19,6 +21,32 @@ pub fn hostname(spec: &PodSpec, pod_name: &str, node_name: &str) -> String {
     let name = spec.hostname.as_deref().filter(|name| !name.is_empty()).unwrap_or(pod_name);
     let cut: String = name.chars().take(63).collect();
     cut.trim_end_matches(['-', '.']).to_owned()
+}
+
+/// The name that a pod's machine has: with its domain, where the pod says so. Linux takes 64 letters.
+///
+/// Upstream: `GeneratePodHostNameAndDomain`, `setHostnameAsFQDN` in `pkg/kubelet/kubelet_pods.go`.
+pub fn node_hostname(
+    spec: &PodSpec,
+    hostname: &str,
+    namespace: &str,
+    domain: &str,
+) -> Result<String, String> {
+    let sub = spec.subdomain.as_deref().filter(|name| !name.is_empty());
+    match sub.filter(|_| spec.set_hostname_as_fqdn == Some(true)) {
+        None => Ok(hostname.to_owned()),
+        Some(sub) => {
+            let full = format!("{hostname}.{sub}.{namespace}.svc.{domain}");
+            if full.len() > NODE_NAME_MAX {
+                return Err(format!(
+                    "failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is \
+                     too long ({NODE_NAME_MAX} characters is the max, {} characters requested)",
+                    full.len()
+                ));
+            }
+            Ok(full)
+        }
+    }
 }
 
 /// `/etc/hosts`.
@@ -72,8 +100,8 @@ pub fn resolv_conf(spec: &PodSpec, namespace: &str, config: &NodeConfig) -> Stri
             options: vec!["ndots:5".to_owned()],
         },
         (false, "None") => Dns::default(),
-        // The node's own resolver: the cluster's DNS is the only one there is.
-        (false, _) => Dns { servers: vec![config.cluster_dns.to_string()], ..Dns::default() },
+        // As the node itself asks.
+        (false, _) => Dns { servers: vec![config.resolver.to_string()], ..Dns::default() },
     };
     if let Some(own) = &spec.dns_config {
         dns.add(own);
@@ -136,6 +164,27 @@ mod tests {
              nameserver 10.96.0.10\n\
              options ndots:5\n"
         );
+    }
+
+    #[test]
+    fn who_does_not_ask_the_cluster_asks_as_the_node_does() {
+        let cluster = "search a.svc.cluster.local svc.cluster.local cluster.local\n\
+                       nameserver 10.96.0.10\noptions ndots:5\n";
+        let node = "nameserver 172.18.0.1\n";
+        for (policy, host_network, expected) in [
+            ("ClusterFirst", false, cluster),
+            ("ClusterFirst", true, node),
+            ("ClusterFirstWithHostNet", true, cluster),
+            ("Default", false, node),
+            ("None", false, ""),
+        ] {
+            let spec = PodSpec {
+                dns_policy: Some(policy.to_owned()),
+                host_network: Some(host_network),
+                ..PodSpec::default()
+            };
+            assert_eq!(resolv_conf(&spec, "a", &config()), expected, "{policy} {host_network}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //!
 //! Upstream: `pkg/kubelet/pod_workers.go`, `SyncPod` in `pkg/kubelet/kuberuntime`.
 
+use super::calm::{Calm, Read};
 use super::lifecycle::RunningHook;
+use super::predicate::{self, Asked};
 use super::probes::Flight;
 use super::record::{ContainerRecord, Seen};
 use super::resize::ResizePending;
@@ -39,6 +41,9 @@ const MOUNT_DELAY: Duration = Duration::from_millis(500);
 const MOUNT_DELAY_MAX: Duration = Duration::from_secs(122);
 /// How often volumes follow their objects, and up to half of it more. Upstream: `syncFrequency`.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
+/// How long it takes until the node's own files are there once they are wanted.
+const FILES_TIME: Duration = Duration::from_millis(1);
+
 /// What is around the kubelet on its node.
 pub struct NodeWorld<'a> {
     /// The container runtime.
@@ -117,10 +122,14 @@ pub struct PodWorker {
     pub first_seen: Time,
     /// Why the whole pod has failed.
     pub failed: Option<Failure>,
+    /// What it asked for when it came.
+    pub(super) asked: Asked,
+    /// Whether that counts as taken.
+    pub(super) counts: bool,
     /// Why its containers do not get what the pod asks for now.
     pub resize_pending: Option<ResizePending>,
-    /// The status that was written last.
-    pub written: Option<PodStatus>,
+    /// The pod with the status that was written last.
+    pub written: Option<Arc<Pod>>,
     /// How new the pod is with it.
     pub revision: u64,
     pub(super) volumes: PodVolumes,
@@ -144,6 +153,10 @@ pub struct PodWorker {
     pub(super) termination: Option<Termination>,
     /// Every container has stopped for good.
     pub(super) terminated: bool,
+    /// How it was when nothing was left to be done, if that is so.
+    pub(super) calm: Option<Calm>,
+    /// What its volumes were read from, when all of them could be.
+    pub(super) read: Option<Read>,
 }
 
 impl PodWorker {
@@ -152,6 +165,7 @@ impl PodWorker {
         let spec = object.get::<Pod>()?.spec.as_ref()?;
         let containers = ContainerRecord::all(spec);
         let initialized = !containers.iter().any(|record| record.init);
+        let asked = predicate::asked(spec);
         Some(PodWorker {
             key,
             uid: object.uid().to_owned(),
@@ -164,6 +178,8 @@ impl PodWorker {
             initialized,
             first_seen: now,
             failed: None,
+            asked,
+            counts: false,
             resize_pending: None,
             written: None,
             revision: 0,
@@ -181,7 +197,14 @@ impl PodWorker {
             wake_by: None,
             termination: None,
             terminated: false,
+            calm: None,
+            read: None,
         })
+    }
+
+    /// The status that was written last.
+    pub fn written_status(&self) -> Option<&PodStatus> {
+        self.written.as_ref()?.status.as_ref()
     }
 
     /// Whether all is over: the pod can be deleted from the API.
@@ -247,6 +270,33 @@ impl PodWorker {
     /// how it is meanwhile.
     pub fn is_settled(&self, now: Time) -> bool {
         self.hold.as_ref().is_none_or(|(until, _)| until.since(now) >= RELIST_TIME)
+    }
+
+    /// Whether nothing is to be done for the pod before it, its containers or its volumes change.
+    pub(super) fn has_nothing_to_do(&self) -> bool {
+        self.written.is_some()
+            && !self.is_terminal()
+            && !self.sync_failed
+            && !self.waits_for_disk
+            && self.sync_at.is_none()
+            && self.hold.is_none()
+            && self.hooks.is_empty()
+            && self.to_start.is_empty()
+            && self.resize_pending.is_none()
+    }
+
+    /// Whether it is time to look at its volumes, whose tokens and disks need nothing, and for
+    /// nothing else.
+    pub(super) fn is_only_to_refresh(&self, now: Time) -> bool {
+        let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
+        let others = [kills, self.wake_by, self.hooks_at, self.limits_at];
+        is_due(self.refresh_at) && !others.into_iter().any(is_due) && self.volumes.are_fresh(now)
+    }
+
+    /// Looks at the volumes next time.
+    pub(super) fn put_off_refresh(&mut self, context: &mut Context<'_>) {
+        self.refresh_at = Some(context.now + jittered(REFRESH_TIME, context));
     }
 
     /// Goes on as far as it can now.
@@ -371,6 +421,10 @@ impl PodWorker {
                 self.sync_failed = true;
                 false
             }
+            Err(SetUpError::NoFilesYet) => {
+                self.sync_at = Some(now + FILES_TIME);
+                false
+            }
             Err(SetUpError::NotAttached) => {
                 self.waits_for_disk = true;
                 false
@@ -391,10 +445,12 @@ impl PodWorker {
         self.refresh_at = Some(now + jittered(REFRESH_TIME, context));
         let object = self.object.clone();
         let Some(pod) = object.get::<Pod>() else { return };
+        let read = Read::now(&object, self.ip, context.client.api());
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let (client, config, disks) = (&mut context.client, world.config, &mut *world.disks);
         let mut sources = volumes::Sources { pod, pod_ip, config, node: None, client, disks, now };
-        self.volumes.refresh(spec, &mut sources, world.runtime);
+        let whole = self.volumes.refresh(spec, &mut sources, world.runtime);
+        self.read = read.filter(|_| whole);
         let grown = self.volumes.expand(&mut sources);
         for name in grown {
             let text = format!(
@@ -506,11 +562,28 @@ impl PodWorker {
             context.event(&self.object, EventType::Warning, "NetworkNotReady", &message);
             return;
         }
+        let hostname = pod_files::hostname(spec, &self.key.name, &world.config.name);
+        let (namespace, domain) = (&self.key.namespace, &world.config.cluster_domain);
+        let hostname = match pod_files::node_hostname(spec, &hostname, namespace, domain) {
+            Ok(hostname) => hostname,
+            Err(why) => {
+                self.to_start.clear();
+                self.sync_failed = true;
+                let message = format!(
+                    "Failed to create pod sandbox: failed to generate sandbox config for pod \
+                     \"{}\": {why}",
+                    self.key
+                );
+                context.event(&self.object, EventType::Warning, "FailedCreatePodSandBox", &message);
+                return;
+            }
+        };
         let config = SandboxConfig {
             namespace: self.key.namespace.clone(),
             name: self.key.name.clone(),
-            hostname: pod_files::hostname(spec, &self.key.name, &world.config.name),
+            hostname,
             host_network: spec.host_network == Some(true),
+            host_ipc: spec.host_ipc == Some(true),
             ports: host_ports(spec),
         };
         match world.runtime.run_sandbox(world.network, config) {

@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::ephemeral;
 use crate::runtime::{ContainerId, ContainerState, Runtime};
+use k8s_openapi::Shared;
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec, ResourceRequirements};
 use naru_sim::Time;
 use std::borrow::Cow;
@@ -50,7 +51,7 @@ pub struct ContainerRecord {
     /// What the startup probe says; true without one.
     pub started: bool,
     /// The resources that it was given.
-    pub allocated: Option<ResourceRequirements>,
+    pub allocated: Option<Shared<ResourceRequirements>>,
     /// When it is killed if it does not end by itself.
     pub kill_at: Option<Time>,
     /// How it was when the worker looked last.

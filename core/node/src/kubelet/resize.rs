@@ -112,7 +112,7 @@ impl PodWorker {
                 || (other_memory && restarts_for(&wanted, "memory"))
             {
                 let message = format!("Container {name} resize requires restart");
-                self.restart_container(index, &message, context, world);
+                self.restart_container(index, &message, None, context, world);
                 continue;
             }
             container.set_limits(cpu, memory);

@@ -1,42 +1,44 @@
-//! What the containers of a node use: `/metrics/resource` and `/stats/summary`.
+//! What the containers of a node use: `/metrics/resource`.
 //!
-//! Upstream: `pkg/kubelet/metrics/collectors/resource_metrics.go`, `pkg/kubelet/server/stats`.
+//! Upstream: `pkg/kubelet/metrics/collectors/resource_metrics.go`.
 
 use super::Kubelet;
-use crate::runtime::{Container, ContainerState, Runtime};
-use naru_api::time::{meta_time, rfc3339};
+use crate::runtime::{Container, ContainerId, ContainerState, Runtime};
 use naru_sim::Time;
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Memory of what runs on a node beside its containers: the kernel, the kubelet, the runtime.
-const SYSTEM_BYTES: u64 = 180 << 20;
+pub(super) const SYSTEM_BYTES: u64 = 180 << 20;
 /// Memory of a sandbox.
 const SANDBOX_BYTES: u64 = 512 << 10;
 /// Of each second, the processor time of the same, for the node and for each running container.
-const SYSTEM_CPU: Duration = Duration::from_millis(20);
+pub(super) const SYSTEM_CPU: Duration = Duration::from_millis(20);
 const CONTAINER_CPU: Duration = Duration::from_micros(500);
 
 /// A running container.
-struct Usage<'a> {
-    namespace: &'a str,
-    pod: &'a str,
-    uid: &'a str,
-    name: &'a str,
-    started: Time,
-    cpu: Duration,
-    memory: u64,
+pub(super) struct Usage<'a> {
+    pub id: ContainerId,
+    pub namespace: &'a str,
+    pub pod: &'a str,
+    pub uid: &'a str,
+    pub name: &'a str,
+    pub started: Time,
+    pub cpu: Duration,
+    pub memory: u64,
 }
 
-fn usages<'a>(kubelet: &'a Kubelet, runtime: &'a Runtime) -> Vec<Usage<'a>> {
+/// The containers that run, in the order of their pods.
+pub(super) fn usages<'a>(kubelet: &'a Kubelet, runtime: &'a Runtime) -> Vec<Usage<'a>> {
     let mut usages = Vec::new();
     for worker in kubelet.workers() {
         for record in &worker.containers {
-            let Some(container) = record.id.and_then(|id| runtime.container(id)) else { continue };
+            let Some(id) = record.id else { continue };
+            let Some(container) = runtime.container(id) else { continue };
             let ContainerState::Running { started } = container.state else { continue };
             let object = &worker.object;
             usages.push(Usage {
+                id,
                 namespace: object.namespace(),
                 pod: object.name(),
                 uid: object.uid(),
@@ -52,20 +54,57 @@ fn usages<'a>(kubelet: &'a Kubelet, runtime: &'a Runtime) -> Vec<Usage<'a>> {
 }
 
 /// The node's own: processor time and memory.
-fn node(runtime: &Runtime, usages: &[Usage<'_>], now: Time) -> (Duration, u64) {
+pub(super) fn node(runtime: &Runtime, usages: &[Usage<'_>], now: Time) -> (Duration, u64) {
     let up = now.since(Time::ZERO).as_secs_f64();
     let system = SYSTEM_CPU.mul_f64(up);
     let watched = usages.iter().map(|usage| now.since(usage.started).as_secs_f64());
     let watching = CONTAINER_CPU.mul_f64(watched.sum());
     let sandboxes = runtime.sandboxes().count() as u64;
-    let memory = usages.iter().fold(SYSTEM_BYTES, |sum, usage| sum.saturating_add(usage.memory));
+    let system_bytes = SYSTEM_BYTES + runtime.memory_filled();
+    let memory = usages.iter().fold(system_bytes, |sum, usage| sum.saturating_add(usage.memory));
     (runtime.cpu_used() + system + watching, memory + sandboxes * SANDBOX_BYTES)
 }
 
 /// Memory that is used on a node.
-pub(super) fn memory_used(runtime: &Runtime) -> u64 {
+pub fn memory_used(runtime: &Runtime) -> u64 {
     let sandboxes = runtime.sandboxes().count() as u64;
-    runtime.memory_used() + SYSTEM_BYTES + sandboxes * SANDBOX_BYTES
+    runtime.memory_used() + runtime.memory_filled() + SYSTEM_BYTES + sandboxes * SANDBOX_BYTES
+}
+
+/// What a node has used: for people who look on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeUsage {
+    /// Processor time since it was switched on.
+    pub cpu: Duration,
+    /// Memory in bytes, now.
+    pub memory: u64,
+    /// What its pods have.
+    pub pods: Vec<PodUsage>,
+}
+
+/// What a pod has used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodUsage {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// Processor time of its running containers since each was started.
+    pub cpu: Duration,
+    /// Memory in bytes, now.
+    pub memory: u64,
+}
+
+/// What the node and its pods have used: the same numbers as at `/metrics/resource`.
+pub(crate) fn usage(kubelet: &Kubelet, runtime: &Runtime, now: Time) -> NodeUsage {
+    let usages = usages(kubelet, runtime);
+    let (cpu, memory) = node(runtime, &usages, now);
+    let pods = usages.chunk_by(|a, b| a.uid == b.uid).filter_map(|usages| {
+        Some(PodUsage {
+            uid: usages.first()?.uid.to_owned(),
+            cpu: usages.iter().map(|usage| usage.cpu).sum(),
+            memory: usages.iter().map(|usage| usage.memory).sum(),
+        })
+    });
+    NodeUsage { cpu, memory, pods: pods.collect() }
 }
 
 /// In the text format of Prometheus.
@@ -144,46 +183,4 @@ fn pods(text: &mut String, usages: &[Usage<'_>], at: i64) {
 
 fn head(text: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(text, "# HELP {name} [STABLE] {help}\n# TYPE {name} {kind}");
-}
-
-/// The summary of the stats API.
-pub(crate) fn summary(kubelet: &Kubelet, runtime: &Runtime, now: Time) -> Value {
-    let usages = usages(kubelet, runtime);
-    let time = rfc3339(Some(&meta_time(now)));
-    let stats = |cpu: Duration, memory: u64| {
-        let nanos = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
-        json!({
-            "cpu": {"time": time, "usageCoreNanoSeconds": nanos},
-            "memory": {"time": time, "usageBytes": memory, "workingSetBytes": memory},
-        })
-    };
-    let merge = |mut base: Value, more: Value| {
-        if let (Some(base), Value::Object(more)) = (base.as_object_mut(), more) {
-            base.extend(more);
-        }
-        base
-    };
-    let pods: Vec<Value> = usages
-        .chunk_by(|a, b| (a.namespace, a.pod) == (b.namespace, b.pod))
-        .filter_map(|usages| {
-            let first = usages.first()?;
-            let containers: Vec<Value> = usages
-                .iter()
-                .map(|usage| {
-                    let started = rfc3339(Some(&meta_time(usage.started)));
-                    let base = json!({"name": usage.name, "startTime": started});
-                    merge(base, stats(usage.cpu, usage.memory))
-                })
-                .collect();
-            let cpu = usages.iter().map(|usage| usage.cpu).sum();
-            let memory = usages.iter().map(|usage| usage.memory).sum();
-            let reference =
-                json!({"name": first.pod, "namespace": first.namespace, "uid": first.uid});
-            let base = json!({"podRef": reference, "containers": containers});
-            Some(merge(base, stats(cpu, memory)))
-        })
-        .collect();
-    let (cpu, memory) = node(runtime, &usages, now);
-    let base = json!({"nodeName": kubelet.node_name()});
-    json!({"node": merge(base, stats(cpu, memory)), "pods": pods})
 }

@@ -3,9 +3,13 @@
 //! Upstream: `pkg/kubelet/kuberuntime/security_context.go`, `pkg/securitycontext/util.go`.
 
 use super::kuberuntime_container::full_name;
+use super::sysctl;
 use crate::Image;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use crate::runtime::{PidNamespace, Volumes};
+use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile};
 use naru_api::Key;
+use naru_shell::{Caps, Confinement};
+use std::collections::BTreeMap;
 
 /// Users and groups of a container's processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +36,122 @@ pub fn identity(container: &Container, spec: &PodSpec) -> Identity {
         gid: number(own.and_then(|c| c.run_as_group).or(pods.and_then(|c| c.run_as_group))),
         groups: team.chain(more.iter().copied()).filter_map(|gid| number(Some(gid))).collect(),
         read_only_root: own.is_some_and(|c| c.read_only_root_filesystem == Some(true)),
+    }
+}
+
+/// Whether a container has all that the node has.
+pub fn is_privileged(container: &Container) -> bool {
+    container.security_context.as_ref().is_some_and(|own| own.privileged == Some(true))
+}
+
+/// What the container's processes may do at most. What has the name of no capability is left out, as
+/// runc does.
+///
+/// Upstream: `determineEffectiveSecurityContext`, `AddNoNewPrivileges`; containerd's `containerSpec` in
+/// `internal/cri/server/container_create_linux.go`, and its defaults `enable_unprivileged_ports` and
+/// `enable_unprivileged_icmp`.
+pub fn confinement(container: &Container, spec: &PodSpec) -> Confinement {
+    let own = container.security_context.as_ref();
+    let pods = spec.security_context.as_ref();
+    let mut confinement = Confinement::of_containers();
+    if spec.host_network == Some(true) {
+        (confinement.first_port, confinement.pings) = (1024, false);
+    }
+    for sysctl in pods.and_then(|pods| pods.sysctls.as_deref()).unwrap_or_default() {
+        match sysctl.name.as_str() {
+            "net.ipv4.ip_unprivileged_port_start" => {
+                confinement.first_port = sysctl.value.parse().unwrap_or(confinement.first_port);
+            }
+            "net.ipv4.ping_group_range" => {
+                let mut ends = sysctl.value.split_whitespace().filter_map(|end| end.parse().ok());
+                let (from, to): (u32, u32) = (ends.next().unwrap_or(1), ends.next().unwrap_or(0));
+                confinement.pings = from == 0 && from <= to;
+            }
+            _ => {}
+        }
+    }
+    if is_privileged(container) {
+        return Confinement { caps: Caps::ALL, ..confinement };
+    }
+    confinement.no_new_privs = own.is_some_and(|c| c.allow_privilege_escalation == Some(false));
+    let profile = seccomp_profile(container, spec);
+    confinement.seccomp = profile.is_some_and(|profile| profile.type_ != "Unconfined");
+    let capabilities = own.and_then(|c| c.capabilities.as_ref());
+    let add = capabilities.and_then(|c| c.add.as_deref()).unwrap_or_default();
+    let drop = capabilities.and_then(|c| c.drop.as_deref()).unwrap_or_default();
+    let is_all = |name: &String| name.eq_ignore_ascii_case("ALL");
+    if add.iter().any(is_all) {
+        confinement.caps = Caps::ALL;
+    }
+    if drop.iter().any(is_all) {
+        confinement.caps = Caps::NONE;
+    }
+    for name in add.iter().filter(|name| !is_all(name)) {
+        confinement.caps = confinement.caps.with(Caps::named(name));
+    }
+    for name in drop.iter().filter(|name| !is_all(name)) {
+        confinement.caps = confinement.caps.without(Caps::named(name));
+    }
+    confinement
+}
+
+/// The pod's settings of the kernel, by their paths in `/proc`, as they are read there: what has
+/// several numbers has tabs between them.
+pub fn sysctls(spec: &PodSpec) -> BTreeMap<String, String> {
+    let all = spec.security_context.as_ref().and_then(|context| context.sysctls.as_deref());
+    let path = |name: &str| format!("/sys/{}", sysctl::normalize(name).replace('.', "/"));
+    let value = |text: &str| text.split_whitespace().collect::<Vec<_>>().join("\t");
+    all.into_iter().flatten().map(|it| (path(&it.name), value(&it.value))).collect()
+}
+
+/// Where the profiles of a node's own are.
+const SECCOMP_ROOT: &str = "/var/lib/kubelet/seccomp";
+
+/// Refuses a container whose profile of system calls cannot be read on the node.
+///
+/// Upstream: `getSeccompProfile` in `pkg/kubelet/kuberuntime/helpers.go`, `WithProfile` in
+/// `contrib/seccomp/seccomp.go` of containerd.
+pub fn check_seccomp(
+    container: &Container,
+    spec: &PodSpec,
+    volumes: &Volumes,
+) -> Result<(), String> {
+    let profile = seccomp_profile(container, spec);
+    let local = profile.and_then(|profile| profile.localhost_profile.as_deref());
+    let Some(local) = local.filter(|_| !is_privileged(container)) else { return Ok(()) };
+    let path = naru_shell::normalize(SECCOMP_ROOT, local);
+    let failed = |why: String| format!("failed to create containerd container: {why}");
+    let bytes = volumes.host_files().read(&path).map_err(|errno| {
+        let why = errno.to_string().to_lowercase();
+        failed(format!("cannot load seccomp profile \"{path}\": open {path}: {why}"))
+    })?;
+    let read = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes);
+    read.map(drop).map_err(|error| {
+        // As Go's decoder says it.
+        let why = match error.is_eof() {
+            true => "unexpected end of JSON input".to_owned(),
+            false => error.to_string(),
+        };
+        failed(format!("decoding seccomp profile failed \"{path}\": {why}"))
+    })
+}
+
+/// The container's own profile of system calls, or its pod's.
+fn seccomp_profile<'a>(container: &'a Container, spec: &'a PodSpec) -> Option<&'a SeccompProfile> {
+    let own = container.security_context.as_ref().and_then(|own| own.seccomp_profile.as_ref());
+    own.or(spec.security_context.as_ref().and_then(|pods| pods.seccomp_profile.as_ref()))
+}
+
+/// Whose processes the containers of a pod see.
+///
+/// Upstream: `PidNamespaceForPod` in `pkg/kubelet/util/format`.
+pub fn pid_namespace(spec: &PodSpec) -> PidNamespace {
+    if spec.host_pid == Some(true) {
+        return PidNamespace::Node;
+    }
+    match spec.share_process_namespace {
+        Some(true) => PidNamespace::Pod,
+        _ => PidNamespace::Container,
     }
 }
 
@@ -94,6 +214,29 @@ mod tests {
         );
         assert_eq!(said(json!({"runAsUser": 7}), json!({"runAsNonRoot": true})), Ok(()));
         assert_eq!(said(json!({"runAsNonRoot": false}), json!({"runAsNonRoot": true})), Ok(()));
+    }
+
+    #[test]
+    fn capabilities_are_added_and_taken() {
+        let caps = |own: serde_json::Value| {
+            let container: Container =
+                serde_json::from_value(json!({"name": "c", "securityContext": own})).unwrap();
+            confinement(&container, &PodSpec::default()).caps.to_string()
+        };
+        for (own, expected) in [
+            (json!({}), "00000000a80425fb"),
+            (json!({"privileged": true}), "000001ffffffffff"),
+            (json!({"capabilities": {"add": ["NET_ADMIN", "SYS_TIME"]}}), "00000000aa0435fb"),
+            (json!({"capabilities": {"drop": ["ALL"]}}), "0000000000000000"),
+            (
+                json!({"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}),
+                "0000000000000400",
+            ),
+            (json!({"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}), "000001fffffffffe"),
+            (json!({"capabilities": {"add": ["FLY"]}}), "00000000a80425fb"),
+        ] {
+            assert_eq!(caps(own.clone()), expected, "{own}");
+        }
     }
 
     #[test]

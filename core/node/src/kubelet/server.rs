@@ -2,10 +2,12 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/healthz` of `apiserver`.
 
-use super::{Kubelet, configz, metrics, resource_metrics, system_logs};
+use super::{Kubelet, configz, metrics, resource_metrics, stats, system_logs};
 use crate::runtime::Runtime;
 use naru_api::http::{HttpRequest, HttpResponse};
 use naru_sim::Time;
+use serde::Serialize;
+use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Value, json};
 
 /// Answers a request.
@@ -26,7 +28,7 @@ pub(crate) fn answer(
         path if path.starts_with("/containerLogs/") => {
             system_logs::of_container(kubelet, runtime, request)
         }
-        "/stats/summary" => json_response(&resource_metrics::summary(kubelet, runtime, now)),
+        "/stats/summary" => indented(&stats::summary(kubelet, runtime, now)),
         _ => return HttpResponse::text(404, "404 page not found"),
     };
     match request.method.as_str() {
@@ -43,6 +45,15 @@ fn prometheus(text: String) -> HttpResponse {
 fn json_response(value: &Value) -> HttpResponse {
     let mut body = value.to_string();
     body.push('\n');
+    HttpResponse::new(200, "application/json", body)
+}
+
+/// As go-restful writes what it is not told to write densely: each level by one blank.
+fn indented(value: &impl Serialize) -> HttpResponse {
+    let mut body = Vec::new();
+    let form = PrettyFormatter::with_indent(b" ");
+    let written = value.serialize(&mut Serializer::with_formatter(&mut body, form));
+    debug_assert!(written.is_ok());
     HttpResponse::new(200, "application/json", body)
 }
 

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::Object;
 use std::collections::BTreeMap;
 
 /// etcd, kube-apiserver, kube-controller-manager and kube-scheduler.
@@ -87,6 +88,27 @@ pub fn control_plane(config: &NodeConfig) -> Vec<Pod> {
     ]
 }
 
+/// What kubeadm writes into the manifest of a pod of the control plane: not what the kubelet makes of
+/// it.
+pub fn manifest(pod: &Pod, config: &NodeConfig) -> Vec<u8> {
+    let mut pod = pod.clone();
+    let suffix = format!("-{}", config.name);
+    if let Some(name) = &mut pod.metadata.name
+        && let Some(short) = name.strip_suffix(&suffix)
+    {
+        *name = short.to_owned();
+    }
+    pod.metadata.annotations = None;
+    if let Some(spec) = &mut pod.spec {
+        (spec.node_name, spec.tolerations) = (None, None);
+    }
+    let mut json = Object::new(pod).content_json().unwrap_or_default();
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("status".to_owned(), serde_json::json!({}));
+    }
+    naru_api::yaml::print(&json).into_bytes()
+}
+
 /// The component that a static pod runs: `kube-scheduler`.
 pub fn component_of(pod: &Pod) -> &str {
     let labels = pod.metadata.labels.as_ref();
@@ -95,7 +117,7 @@ pub fn component_of(pod: &Pod) -> &str {
 
 /// Lets a pod's container see directories of the node.
 fn mount(pod: &mut Pod, directories: &[(&str, &str)]) {
-    let Some(spec) = &mut pod.spec else { return };
+    let Some(spec) = pod.spec.as_deref_mut() else { return };
     for (name, path) in directories {
         let source = HostPathVolumeSource {
             path: (*path).to_owned(),
@@ -103,7 +125,7 @@ fn mount(pod: &mut Pod, directories: &[(&str, &str)]) {
         };
         spec.volumes.get_or_insert_default().push(Volume {
             name: (*name).to_owned(),
-            host_path: Some(source),
+            host_path: Some(source.into()),
             ..Volume::default()
         });
         for container in &mut spec.containers {
@@ -144,36 +166,45 @@ fn pod(
             annotations: Some([(HASH.to_owned(), hash)].into()),
             ..ObjectMeta::default()
         },
-        spec: Some(PodSpec {
-            containers: vec![Container {
-                name: name.to_owned(),
-                image: Some(image.to_owned()),
-                image_pull_policy: Some("IfNotPresent".to_owned()),
-                command: Some(command),
-                resources: Some(ResourceRequirements {
-                    requests: Some(requests),
-                    ..ResourceRequirements::default()
-                }),
-                ..Container::default()
-            }],
-            host_network: Some(true),
-            node_name: Some(config.name.clone()),
-            priority: Some(2_000_001_000),
-            priority_class_name: Some("system-node-critical".to_owned()),
-            security_context: Some(PodSecurityContext {
-                seccomp_profile: Some(SeccompProfile {
-                    type_: "RuntimeDefault".to_owned(),
-                    ..SeccompProfile::default()
-                }),
-                ..PodSecurityContext::default()
-            }),
-            tolerations: Some(vec![Toleration {
-                effect: Some("NoExecute".to_owned()),
-                operator: Some("Exists".to_owned()),
-                ..Toleration::default()
-            }]),
-            ..PodSpec::default()
-        }),
+        spec: Some(
+            PodSpec {
+                containers: vec![Container {
+                    name: name.to_owned(),
+                    image: Some(image.to_owned()),
+                    image_pull_policy: Some("IfNotPresent".to_owned()),
+                    command: Some(command),
+                    resources: Some(
+                        ResourceRequirements {
+                            requests: Some(requests),
+                            ..ResourceRequirements::default()
+                        }
+                        .into(),
+                    ),
+                    ..Container::default()
+                }],
+                host_network: Some(true),
+                node_name: Some(config.name.clone()),
+                priority: Some(2_000_001_000),
+                priority_class_name: Some("system-node-critical".to_owned()),
+                security_context: Some(
+                    PodSecurityContext {
+                        seccomp_profile: Some(SeccompProfile {
+                            type_: "RuntimeDefault".to_owned(),
+                            ..SeccompProfile::default()
+                        }),
+                        ..PodSecurityContext::default()
+                    }
+                    .into(),
+                ),
+                tolerations: Some(vec![Toleration {
+                    effect: Some("NoExecute".to_owned()),
+                    operator: Some("Exists".to_owned()),
+                    ..Toleration::default()
+                }]),
+                ..PodSpec::default()
+            }
+            .into(),
+        ),
         ..Pod::default()
     }
 }

@@ -30,8 +30,10 @@ pub fn generate(
     let old = before(worker, pod);
     let statuses = |wanted: fn(&ContainerRecord) -> bool| {
         let records = worker.containers.iter().filter(|record| wanted(record));
-        let statuses = records.map(|record| container_status(worker, record, spec, runtime));
-        statuses.collect::<Vec<ContainerStatus>>()
+        // They are large, and stay as long as the pod.
+        let mut statuses: Vec<ContainerStatus> = Vec::with_capacity(records.clone().count());
+        statuses.extend(records.map(|record| container_status(worker, record, spec, runtime)));
+        statuses
     };
     let (init, mut main) = (statuses(|record| record.init), statuses(ContainerRecord::is_main));
     let mut ephemeral = statuses(|record| record.ephemeral);
@@ -61,20 +63,46 @@ pub fn generate(
         init_container_statuses: Some(init).filter(|init| !init.is_empty()),
         container_statuses: Some(main),
         ephemeral_container_statuses: Some(ephemeral).filter(|list| !list.is_empty()),
-        qos_class: Some(qos::class(spec).to_owned()),
+        // It stays what it was when the pod was made. Upstream: `GetPodQOS`.
+        qos_class: old.qos_class.or_else(|| Some(qos::class(spec).to_owned())),
         ..old
     }
 }
 
-/// What was written last. What others have written since is in the pod; what the kubelet itself
-/// has written may not have come back yet.
+/// What was written last, but for what is found out anew. What others have written since is in the
+/// pod; what the kubelet itself has written may not have come back yet.
 fn before(worker: &PodWorker, pod: &Pod) -> PodStatus {
-    let seen = pod.status.clone().unwrap_or_default();
-    let Some(written) = &worker.written else { return seen };
-    let own = written.conditions.iter().flatten().filter(|c| OWN.contains(&c.type_.as_str()));
-    let others = seen.conditions.iter().flatten().filter(|c| !OWN.contains(&c.type_.as_str()));
-    let conditions = others.chain(own).cloned().collect();
-    PodStatus { conditions: Some(conditions), start_time: written.start_time.clone(), ..seen }
+    let none = PodStatus::default();
+    let seen = pod.status.as_ref().unwrap_or(&none);
+    let (conditions, start_time) = match worker.written_status() {
+        None => (seen.conditions.clone(), &seen.start_time),
+        Some(written) => {
+            let own = written.conditions.iter().flatten();
+            let others = seen.conditions.iter().flatten();
+            let others = others.filter(|c| !OWN.contains(&c.type_.as_str()));
+            let own = own.filter(|c| OWN.contains(&c.type_.as_str()));
+            (Some(others.chain(own).cloned().collect()), &written.start_time)
+        }
+    };
+    PodStatus {
+        conditions,
+        container_statuses: None,
+        ephemeral_container_statuses: None,
+        host_ip: None,
+        host_ips: None,
+        init_container_statuses: None,
+        message: seen.message.clone(),
+        nominated_node_name: seen.nominated_node_name.clone(),
+        observed_generation: seen.observed_generation,
+        phase: None,
+        pod_ip: seen.pod_ip.clone(),
+        pod_ips: seen.pod_ips.clone(),
+        qos_class: seen.qos_class.clone(),
+        reason: seen.reason.clone(),
+        resize: seen.resize.clone(),
+        resource_claim_statuses: seen.resource_claim_statuses.clone(),
+        start_time: start_time.clone(),
+    }
 }
 
 fn container_status(
@@ -141,7 +169,7 @@ fn what_it_got(
     wanted: &Container,
     container: &RuntimeContainer,
 ) {
-    let resources = record.allocated.clone().unwrap_or_default();
+    let resources = record.allocated.clone().unwrap_or_default().into_inner();
     status.allocated_resources = resources.requests.clone();
     status.resources = Some(resources);
     let mount = |mount: &VolumeMount| VolumeMountStatus {
@@ -279,11 +307,9 @@ fn conditions(
     now: Time,
 ) -> Vec<PodCondition> {
     let before = old.conditions.as_deref().unwrap_or_default();
-    let mut all: Vec<PodCondition> = before
-        .iter()
-        .filter(|condition| !OWN.contains(&condition.type_.as_str()))
-        .cloned()
-        .collect();
+    let others = before.iter().filter(|condition| !OWN.contains(&condition.type_.as_str()));
+    let mut all: Vec<PodCondition> = Vec::with_capacity(others.clone().count() + OWN.len());
+    all.extend(others.cloned());
     if let Some(why) = &worker.resize_pending {
         let message = why.message.clone();
         let reason = Some(why.reason);

@@ -55,7 +55,10 @@ fn entries<'a>(paths: impl Iterator<Item = &'a str>, folder: &str) -> BTreeSet<&
 }
 
 /// The log of each container's present run, under both of its names.
-fn files<'a>(kubelet: &'a Kubelet, runtime: &'a Runtime) -> Vec<(String, &'a Container)> {
+pub(super) fn files<'a>(
+    kubelet: &'a Kubelet,
+    runtime: &'a Runtime,
+) -> Vec<(String, &'a Container)> {
     let mut files = Vec::new();
     for worker in kubelet.workers() {
         let PodWorker { object, containers, .. } = worker;
@@ -70,7 +73,7 @@ fn files<'a>(kubelet: &'a Kubelet, runtime: &'a Runtime) -> Vec<(String, &'a Con
     files
 }
 
-fn in_cri_format(line: &LogLine) -> Vec<u8> {
+pub(super) fn in_cri_format(line: &LogLine) -> Vec<u8> {
     let output = match line.output {
         Output::Stdout => "stdout",
         Output::Stderr => "stderr",

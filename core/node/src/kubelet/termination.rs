@@ -3,6 +3,7 @@
 //! Upstream: `killContainer` and `killContainersWithSyncResult` in `pkg/kubelet/kuberuntime`,
 //! `SyncTerminatingPod` in `pkg/kubelet/kubelet.go`.
 
+use super::kuberuntime_container::container_of;
 use super::pod_workers::{NodeWorld, PodWorker};
 use super::probes::{Finding, ProbeKind};
 use crate::runtime::{ContainerId, ContainerState, Runtime};
@@ -49,23 +50,38 @@ impl PodWorker {
             (ProbeKind::Startup | ProbeKind::Liveness, Some(false)) if !self.is_terminal() => {
                 let probe = finding.kind.name().to_lowercase();
                 let message = format!("Container {name} failed {probe} probe, will be restarted");
-                self.restart_container(index, &message, context, world);
+                let grace = self.grace_of_probe(index, finding.kind);
+                self.restart_container(index, &message, grace, context, world);
             }
             _ => {}
         }
     }
 
-    /// Ends one container that is to be started again: a probe has failed.
+    /// The time that a probe leaves its container, if it says so. Upstream:
+    /// `setTerminationGracePeriod` in `pkg/kubelet/kuberuntime/kuberuntime_container.go`.
+    fn grace_of_probe(&self, index: usize, kind: ProbeKind) -> Option<Duration> {
+        let container = container_of(&self.object, self.containers.get(index))?;
+        let probe = match kind {
+            ProbeKind::Startup => container.startup_probe.as_ref(),
+            ProbeKind::Liveness => container.liveness_probe.as_ref(),
+            ProbeKind::Readiness => None,
+        };
+        let seconds = probe?.termination_grace_period_seconds?;
+        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    /// Ends one container that is to be started again, after this time if not after the pod's.
     pub(super) fn restart_container(
         &mut self,
         index: usize,
         message: &str,
+        grace: Option<Duration>,
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) {
         let now = context.now;
         self.event(index, context, EventType::Normal, "Killing", message);
-        let grace = self.grace();
+        let grace = grace.unwrap_or_else(|| self.grace());
         let Some(record) = self.containers.get_mut(index) else { return };
         let Some(id) = record.id else { return };
         record.kill_at = Some(now + grace);

@@ -2,6 +2,7 @@
 //! in a comment, the `naru` block, what its program does; any other source is refused with words.
 //! A compiled server, the program `web`, has the same description in a file beside it.
 
+use super::files_server::FilesServer;
 use super::packages::PackageManager;
 use super::web::{Web, WebConfig};
 use naru_shell::{Errno, Program, Step, Sys};
@@ -10,6 +11,8 @@ use naru_shell::{Errno, Program, Step, Sys};
 #[derive(Clone, Debug, Default)]
 pub struct Interpreter {
     application: Option<Web>,
+    /// `python -m http.server`
+    files: Option<FilesServer>,
     /// `python -m pip`
     pip: Option<PackageManager>,
 }
@@ -19,12 +22,32 @@ impl Program for Interpreter {
         if let Some(application) = &mut self.application {
             return application.resume(sys);
         }
+        if let Some(files) = &mut self.files {
+            return files.resume(sys);
+        }
+        if let Some(text) = version(sys) {
+            let _ = sys.write(1, text.as_bytes());
+            return Step::Exit(0);
+        }
         if let [_, flag, module, ..] = sys.args()
             && flag == "-m"
             && module == "pip"
         {
             let args = sys.args().get(2..).unwrap_or_default().to_vec();
             return self.pip.get_or_insert_with(|| PackageManager::of(args)).resume(sys);
+        }
+        if let [_, flag, module, rest @ ..] = sys.args()
+            && flag == "-m"
+            && (module == "http.server" || module == "SimpleHTTPServer")
+        {
+            let rest = rest.to_vec();
+            return match FilesServer::python(&rest, sys.cwd()) {
+                Ok(server) => self.files.insert(server).resume(sys),
+                Err(why) => {
+                    let _ = sys.write(2, why.as_bytes());
+                    Step::Exit(2)
+                }
+            };
         }
         match load(sys) {
             Ok(config) => self.application.insert(Web::new(config)).resume(sys),
@@ -60,6 +83,22 @@ impl Program for Compiled {
                 Step::Exit(1)
             }
         }
+    }
+}
+
+/// What `--version` says; `None` where it is not asked.
+fn version(sys: &mut dyn Sys) -> Option<String> {
+    let args = sys.args().to_vec();
+    let language = args.first().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+    let asks =
+        args.get(1).is_some_and(|arg| ["--version", "-V", "-v", "version"].contains(&arg.as_str()));
+    let mut own = |name: &str| sys.env().get(name).cloned().unwrap_or_default();
+    match language {
+        _ if !asks || args.len() != 2 => None,
+        name if name.starts_with("python") => Some(format!("Python {}\n", own("PYTHON_VERSION"))),
+        "node" => Some(format!("v{}\n", own("NODE_VERSION"))),
+        "go" => Some(format!("go version go{} linux/amd64\n", own("GOLANG_VERSION"))),
+        _ => None,
     }
 }
 
@@ -99,7 +138,7 @@ fn missing(language: &str, path: &str, errno: Errno) -> (String, i32) {
 }
 
 /// The lines between `naru` after the start of a block comment and that comment's end.
-fn naru_block(source: &str) -> Option<&str> {
+pub fn naru_block(source: &str) -> Option<&str> {
     let ends = [("/* naru\n", "*/"), ("\"\"\" naru\n", "\"\"\"")];
     ends.iter().find_map(|(start, end)| {
         let (_, rest) = source.split_once(start)?;

@@ -82,11 +82,17 @@ fn talk(
     store: &mut Store,
     now: Time,
 ) -> bool {
+    let mut ended = false;
     loop {
         match net.recv(socket, READ_MAX) {
-            Ok(bytes) if bytes.is_empty() || input.len() > ITEM_MAX + READ_MAX => {
+            Ok(_) if input.len() > ITEM_MAX + READ_MAX => {
                 net.close(socket);
                 return false;
+            }
+            Ok(bytes) if bytes.is_empty() => {
+                // What was asked before is answered still.
+                ended = true;
+                break;
             }
             Ok(bytes) => input.extend(bytes),
             Err(Errno::Again) => break,
@@ -103,7 +109,10 @@ fn talk(
             }
         }
     }
-    true
+    if ended {
+        net.close(socket);
+    }
+    !ended
 }
 
 /// An answer (none ends the connection), and how many bytes the question took.

@@ -1,19 +1,26 @@
 //! Application programs of images, one file each. The shell and its tools are naru-shell's.
 
 mod agnhost;
+mod apache;
+mod base64;
+mod cassandra;
 mod daemon;
 mod databases;
+mod files_server;
 mod fortune;
 mod grpc_health;
 mod haproxy;
+mod http_echo;
 mod interpreter;
 mod memcached;
 mod nginx;
-mod nginx_conf;
 mod packages;
 mod pause;
+mod php;
 mod pi;
+mod rabbitmq;
 mod redis;
+mod shippers;
 mod stress;
 mod web;
 
@@ -34,18 +41,33 @@ impl ProgramTable for NodePrograms {
                 Box::new(packages::PackageManager::default())
             }
             "agnhost" => Box::new(agnhost::Agnhost::default()),
+            "apache2" => Box::new(apache::Apache::new(apache::Build::Debian)),
+            "cassandra" => Box::new(cassandra::Cassandra::default()),
+            "nodetool" => Box::new(cassandra::Nodetool::default()),
+            "filebeat" => Box::new(shippers::Filebeat::default()),
+            "fluentd" => Box::new(shippers::Fluentd::default()),
             "fortune" => Box::new(fortune::Fortune),
+            "http-echo" => Box::new(http_echo::HttpEcho::default()),
+            "httpd" => Box::new(apache::Apache::new(apache::Build::Upstream)),
             "haproxy" => Box::new(haproxy::Haproxy::default()),
             "memcached" => Box::new(memcached::Memcached::default()),
             "mongo" | "mongosh" => Box::new(databases::Mongosh::default()),
             "mongod" => Box::new(databases::SqlServer::new(databases::Dialect::Mongo)),
             "mysql" => Box::new(databases::Mysql::default()),
+            "mysqladmin" | "pg_isready" => Box::new(databases::Alive::default()),
             "mysqld" => Box::new(databases::SqlServer::new(databases::Dialect::Mysql)),
             "nginx" => Box::new(nginx::Nginx::default()),
             "pause" => Box::new(pause::Pause),
             "web" => Box::new(interpreter::Compiled::default()),
             "postgres" => Box::new(databases::SqlServer::new(databases::Dialect::Postgres)),
             "psql" => Box::new(databases::Psql::default()),
+            "amqp-consume" | "amqp-declare-queue" | "amqp-delete-queue" | "amqp-get"
+            | "amqp-publish" => Box::new(rabbitmq::AmqpTool::default()),
+            "rabbitmq-diagnostics" | "rabbitmq-plugins" | "rabbitmqctl" => {
+                Box::new(rabbitmq::RabbitmqCtl::default())
+            }
+            "rabbitmq-server" => Box::new(rabbitmq::RabbitmqServer::default()),
+            "rabbitmqadmin" => Box::new(rabbitmq::RabbitmqAdmin::default()),
             "redis-cli" => Box::new(redis::RedisCli::default()),
             "redis-server" => Box::new(redis::RedisServer::default()),
             "perl" => Box::new(pi::Perl),

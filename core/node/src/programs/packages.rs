@@ -25,6 +25,18 @@ const PACKAGES: &[(&str, &[(&str, &str)])] = &[
     ("apache2-utils", &[("/usr/bin/ab", "ab")]),
     ("httpd-tools", &[("/usr/bin/ab", "ab")]),
     ("stress", &[("/usr/bin/stress", "stress")]),
+    (
+        "amqp-tools",
+        &[
+            ("/usr/bin/amqp-consume", "amqp-consume"),
+            ("/usr/bin/amqp-declare-queue", "amqp-declare-queue"),
+            ("/usr/bin/amqp-delete-queue", "amqp-delete-queue"),
+            ("/usr/bin/amqp-get", "amqp-get"),
+            ("/usr/bin/amqp-publish", "amqp-publish"),
+        ],
+    ),
+    ("python3", &[("/usr/bin/python3", "python")]),
+    ("python", &[("/usr/bin/python", "python")]),
     ("redis-tools", &[("/usr/bin/redis-cli", "redis-cli")]),
     ("default-mysql-client", &[("/usr/bin/mysql", "mysql")]),
     ("mysql-client", &[("/usr/bin/mysql", "mysql")]),
@@ -130,8 +142,10 @@ fn find(package: &str) -> Option<&'static [(&'static str, &'static str)]> {
 /// Lays a package's files down. The error is a system call's.
 fn install(sys: &mut dyn Sys, files: &[(&str, &str)]) -> Result<(), String> {
     for (path, program) in files {
-        let own = ["fortune", "redis-cli", "stress", "mysql", "psql"];
-        if !own.contains(program) && !standard_program_names().any(|name| name == *program) {
+        let own = ["fortune", "python", "redis-cli", "stress", "mysql", "psql"];
+        let tool = program.starts_with("amqp-");
+        if !own.contains(program) && !tool && !standard_program_names().any(|name| name == *program)
+        {
             continue;
         }
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);

@@ -1,16 +1,19 @@
 //! A web application as an image describes it: what it listens on, logs and answers.
 
-use naru_network::http::Response;
-use naru_shell::serve::clock;
-use naru_shell::serve::{HttpServer, Incoming};
+use naru_network::http::{Request, Response};
+use naru_shell::serve::{Exchange, HttpServer, Incoming, Outcome, clock};
 use naru_shell::{Errno, Program, Signal, Step, Sys};
 use naru_sim::Time;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Requests that wait for their time at once.
 const WAITING_MAX: usize = 1_024;
+
+/// How long another server may take that is asked.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Processor time of an answer that says nothing of it.
 const CPU: Duration = Duration::from_micros(300);
@@ -78,9 +81,33 @@ pub struct Route {
     /// The exit code with which the application ends after the answer.
     #[serde(default)]
     pub exit: Option<i32>,
+    /// After so many seconds the route is sick: it answers so.
+    #[serde(default)]
+    pub sick_after_secs: Option<u64>,
+    /// The status then.
+    #[serde(default)]
+    pub sick_status: u16,
+    /// The body then.
+    #[serde(default)]
+    pub sick_body: String,
+    /// Another server that is asked first; its answer is `{{call}}`.
+    #[serde(default)]
+    pub call: Option<Call>,
     /// How much more memory the application holds after the answer, in MiB.
     #[serde(default)]
     pub grow_mib: u64,
+}
+
+/// A question to another server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Whom to ask: `http://numbers-api/rng`.
+    pub url: String,
+    /// The status where there is no answer, or none with status 200.
+    pub failed_status: u16,
+    /// The body then.
+    pub failed_body: String,
 }
 
 /// From some request on, every answer is this one.
@@ -121,6 +148,9 @@ pub struct Web {
     grown_mib: u64,
     exit: Option<i32>,
     waiting: VecDeque<(Time, Incoming, Response)>,
+    calls: Vec<(Incoming, usize, Exchange)>,
+    started: Time,
+    date: clock::Date,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +172,9 @@ impl Web {
             grown_mib: 0,
             exit: None,
             waiting: VecDeque::new(),
+            calls: Vec::new(),
+            started: Time::ZERO,
+            date: clock::Date::default(),
         }
     }
 
@@ -176,7 +209,10 @@ impl Web {
             let Some(net) = sys.net() else { return };
             let requests = self.server.poll(net, now);
             for incoming in &requests {
-                let (response, latency) = self.answer(sys, incoming);
+                if self.begins_call(sys, incoming) {
+                    continue;
+                }
+                let (response, latency) = self.answer(sys, incoming, None);
                 if latency.is_zero() || self.waiting.len() >= WAITING_MAX {
                     self.server.respond(incoming, &response);
                 } else {
@@ -184,12 +220,53 @@ impl Web {
                 }
             }
             self.respond_due(now);
+            let called = self.go_on_calls(sys);
             let Some(net) = sys.net() else { return };
             self.server.flush(net);
-            if requests.is_empty() {
+            if requests.is_empty() && !called {
                 return;
             }
         }
+    }
+
+    /// Tells whether the request is for a route that asks another server first.
+    fn begins_call(&mut self, sys: &mut dyn Sys, incoming: &Incoming) -> bool {
+        let (path, method) = (incoming.request.path(), incoming.request.method.as_str());
+        let at = self.config.routes.iter().position(|route| route.fits(method, path));
+        let found = at.and_then(|at| Some((at, self.config.routes.get(at)?.call.as_ref()?)));
+        let Some((at, call)) = found.filter(|_| self.calls.len() < WAITING_MAX) else {
+            return false;
+        };
+        let url = fill(&call.url, sys, None);
+        let rest = url.strip_prefix("http://").unwrap_or(&url);
+        let (target, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let mut request = Request::new("GET", &format!("/{path}"));
+        request.headers.set("Host", target);
+        request.headers.set("Connection", "close");
+        let exchange = Exchange::with(sys, &url, target, &request, CALL_TIMEOUT);
+        self.calls.push((incoming.clone(), at, exchange));
+        true
+    }
+
+    /// Goes on with what others are asked; tells whether anything was answered.
+    fn go_on_calls(&mut self, sys: &mut dyn Sys) -> bool {
+        let mut any = false;
+        for (incoming, at, mut exchange) in std::mem::take(&mut self.calls) {
+            let Some(outcome) = exchange.go_on(sys) else {
+                self.calls.push((incoming, at, exchange));
+                continue;
+            };
+            any = true;
+            let said = match outcome {
+                Outcome::Answer(answer) if answer.status == 200 => {
+                    Ok(String::from_utf8_lossy(&answer.body).into_owned())
+                }
+                _ => Err(()),
+            };
+            let (response, _) = self.answer(sys, &incoming, Some(said));
+            self.server.respond(&incoming, &response);
+        }
+        any
     }
 
     fn respond_due(&mut self, now: Time) {
@@ -201,16 +278,50 @@ impl Web {
         }
     }
 
-    fn answer(&mut self, sys: &mut dyn Sys, incoming: &Incoming) -> (Response, Duration) {
+    /// Whether nothing stays of an answer: neither in a file, nor in the number of requests, nor in
+    /// the application's size, and it does not take its time, nor ask others, nor fall sick.
+    fn answers_alike(&self, route: Option<&Route>) -> bool {
+        let plain = |route: &Route| {
+            route.write.is_none()
+                && route.exit.is_none()
+                && route.call.is_none()
+                && route.sick_after_secs.is_none()
+                && (route.grow_mib, route.cpu_millis, route.latency_millis) == (0, 0, 0)
+        };
+        self.config.fail_after.is_none() && route.is_none_or(plain)
+    }
+
+    fn answer(
+        &mut self,
+        sys: &mut dyn Sys,
+        incoming: &Incoming,
+        called: Option<Result<String, ()>>,
+    ) -> (Response, Duration) {
         self.requests = self.requests.saturating_add(1);
         let (path, method) = (incoming.request.path(), incoming.request.method.as_str());
         let route = self.config.routes.iter().find(|route| route.fits(method, path));
         let failing = self.config.fail_after.as_ref().filter(|f| self.requests > f.requests);
         let (status, body) = match (failing, route) {
             (Some(failing), _) => (failing.status, failing.body.as_str()),
-            (None, Some(route)) => (route.status, route.body.as_str()),
+            (None, Some(route)) => match (&called, &route.call) {
+                (Some(Err(())), Some(call)) => (call.failed_status, call.failed_body.as_str()),
+                _ if route.is_sick(sys.now(), self.started) => {
+                    (route.sick_status, route.sick_body.as_str())
+                }
+                _ => (route.status, route.body.as_str()),
+            },
             (None, None) => (404, ""),
         };
+        let up = sys.now().since(self.started).as_secs_f64();
+        let mut body = Cow::Borrowed(body);
+        if body.contains("{{uptime}}") {
+            body = body.replace("{{uptime}}", &format!("{up:.9}")).into();
+        }
+        if body.contains("{{call}}") {
+            let said = called.as_ref().and_then(|it| it.as_deref().ok()).unwrap_or_default();
+            body = body.replace("{{call}}", said).into();
+        }
+        let body = &*body;
         let mut seen = Seen { incoming, status, bytes: 0 };
         if let Some(path) = route.and_then(|route| route.write.as_ref()) {
             write_file(sys, path, &incoming.request.body);
@@ -231,9 +342,12 @@ impl Web {
         if !self.config.server.is_empty() {
             response.headers.set("Server", self.config.server.as_str());
         }
-        response.headers.set("Date", clock::format(sys.now(), clock::HTTP_DATE));
+        response.headers.set("Date", self.date.at(sys.now()));
         for (name, value) in route.iter().flat_map(|route| &route.headers) {
             response.headers.set(name, fill(value, sys, Some(&seen)));
+        }
+        if self.answers_alike(route) {
+            sys.answers_alike();
         }
         let (grows, exit) = route.map_or((0, None), |route| (route.grow_mib, route.exit));
         self.exit = self.exit.or(exit);
@@ -271,16 +385,23 @@ impl Program for Web {
                 return step;
             }
             self.state = State::Running;
+            self.started = sys.now();
         }
         self.serve(sys);
         if let Some(code) = self.exit {
             return Step::Exit(code);
         }
-        Step::Block { until: self.waiting.iter().map(|(at, ..)| *at).min() }
+        let waiting = self.waiting.iter().map(|(at, ..)| *at);
+        let calls = self.calls.iter().map(|(.., exchange)| exchange.next_due());
+        Step::Block { until: waiting.chain(calls).min() }
     }
 }
 
 impl Route {
+    fn is_sick(&self, now: Time, started: Time) -> bool {
+        self.sick_after_secs.is_some_and(|after| now.since(started) > Duration::from_secs(after))
+    }
+
     fn fits(&self, method: &str, path: &str) -> bool {
         let path_fits = match self.path.strip_suffix('*') {
             Some(start) => path.starts_with(start),
@@ -308,7 +429,7 @@ struct Seen<'a> {
     bytes: usize,
 }
 
-/// Fills in `{{name}}`: `hostname`, `ip`, `time_iso`, `time_go`, `time_common`, `time_flask`, `env.NAME`,
+/// Fills in `{{name}}`: `hostname`, `ip`, `time_iso`, `time_go`, `time_klog`, `time_common`, `time_flask`, `env.NAME`,
 /// `random` (below 100), `file.PATH|what to say without it`; and of a request `query.NAME`, `peer`, `method`, `path`, `query`, `client`, `client6` (as a dual-stack socket says it),
 /// `status`, `bytes` of the answer's body, `body`. An unknown name stays as it is.
 fn fill(text: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> String {
@@ -351,6 +472,7 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
         "ip" => own_address(sys),
         "time_iso" => clock::format(now, clock::ISO_MILLIS),
         "time_go" => clock::format(now, clock::GO_LOG),
+        "time_klog" => clock::format(now, clock::KLOG),
         "time_common" => clock::format(now, clock::COMMON_LOG),
         "time_flask" => clock::format(now, clock::WERKZEUG),
         "method" => seen?.incoming.request.method.clone(),
@@ -368,7 +490,7 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
 }
 
 /// The address beside the machine's own name in `/etc/hosts`.
-fn own_address(sys: &mut dyn Sys) -> String {
+pub(super) fn own_address(sys: &mut dyn Sys) -> String {
     let name = sys.hostname().to_owned();
     let hosts = sys.fs().read_text("/etc/hosts").unwrap_or_default();
     let mut lines = hosts.lines().map(|line| line.split_whitespace());

@@ -22,13 +22,14 @@ use naru_client::{
     Action, Cache, Context, Controller, Error, EventRecorder, EventStyle, EventType, Process,
     Reconcile, Watch,
 };
-use naru_network::netfilter::Position;
+use naru_network::netfilter::{Line, Position, TableName};
 use naru_network::{Call, Network, NsId, Protocol};
 use naru_sim::{Rng, Time};
-use rules::PortRules;
+use rules::{Fixed, PortLines};
 use service_port::ServicePort;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The network namespace whose rules a proxy keeps: the node's own.
@@ -59,10 +60,12 @@ pub struct KubeProxy {
     /// The program was started and has not seen the cluster since.
     starting: bool,
     health: HealthChecks,
+    /// The rules that are always the same, once they were needed.
+    fixed: Option<Arc<Fixed>>,
 }
 
 /// The rules of a service's ports.
-type Ports = BTreeMap<(String, String), (PortRules, UdpPort)>;
+type Ports = BTreeMap<(String, String), (PortLines, UdpPort)>;
 
 /// Where datagrams to a service port may go; `None` for other protocols.
 type UdpPort = Option<(ServicePort, BTreeSet<String>)>;
@@ -72,6 +75,8 @@ type UdpPort = Option<(ServicePort, BTreeSet<String>)>;
 const SYNC_PERIOD_MIN: Duration = Duration::from_secs(1);
 
 const NAME: &str = "kube-proxy";
+/// Upstream: `iptables.Monitor`.
+const CANARY: &str = "KUBE-PROXY-CANARY";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const ZONE: &str = "topology.kubernetes.io/zone";
 /// What this proxy leaves to others: headless services and those of another proxy.
@@ -90,6 +95,7 @@ impl KubeProxy {
             paced_until: Time::ZERO,
             starting: true,
             health: HealthChecks::default(),
+            fixed: None,
         }
     }
 
@@ -108,34 +114,40 @@ impl KubeProxy {
         Process::new(NAME, user, &rng).with_recorder(KubeProxy::new(node), recorder)
     }
 
-    /// Makes up the rules of one service anew; tells which chains it no longer has.
+    /// Makes up the rules of one service anew; tells which chains it no longer has. The rules of its
+    /// own chains come to `own`.
     fn plan(
         &mut self,
         key: &Key,
         service: Option<&Service>,
         slices: &[&EndpointSlice],
         large: bool,
-    ) -> BTreeSet<String> {
+        own: &mut Vec<Line>,
+    ) -> Result<BTreeSet<String>, Error> {
+        let before = self.services.get(key);
         let plan = |port: ServicePort| {
             let all = endpoints::of(&port, slices, &self.node.name);
             let choice = endpoints::choose(&all, &port, self.zone.as_deref());
             let rules = rules::of_port(&port, &choice, &self.node, large);
             let key = (port.name.clone(), port.protocol.clone());
+            let old = before.and_then(|ports| ports.get(&key)).map(|(lines, _)| lines);
+            let (lines, fresh) = PortLines::read(rules, old).map_err(other)?;
+            own.extend(fresh);
             let names = choice.reachable.into_iter().map(|endpoint| endpoint.name).collect();
             let udp = (port.protocol == "udp").then_some((port, names));
-            (key, (rules, udp))
+            Ok((key, (lines, udp)))
         };
-        let new: Ports =
-            service.map(ServicePort::of).unwrap_or_default().into_iter().map(plan).collect();
+        let ports = service.map(ServicePort::of).unwrap_or_default();
+        let new = ports.into_iter().map(plan).collect::<Result<Ports, Error>>()?;
         let old = match new.is_empty() {
             true => self.services.remove(key),
             false => self.services.insert(key.clone(), new),
         };
         let chains = |ports: &Ports| -> BTreeSet<String> {
-            ports.values().flat_map(|(rules, _)| rules.chains.iter().cloned()).collect()
+            ports.values().flat_map(|(lines, _)| lines.chains.iter().cloned()).collect()
         };
         let now = self.services.get(key).map(chains).unwrap_or_default();
-        old.as_ref().map(chains).unwrap_or_default().difference(&now).cloned().collect()
+        Ok(old.as_ref().map(chains).unwrap_or_default().difference(&now).cloned().collect())
     }
 
     fn sync(&mut self, cache: &Cache, host: &mut HostNetwork<'_>) -> Result<(), Error> {
@@ -146,13 +158,15 @@ impl KubeProxy {
             self.changed.extend(self.services.keys().cloned());
         }
         let changed = std::mem::take(&mut self.changed);
-        let mut stale = BTreeSet::new();
+        let (mut stale, mut own) = (BTreeSet::new(), Vec::new());
         for key in &changed {
             let slices = self.slices.get(key).into_iter().flatten();
             let slices: Vec<&EndpointSlice> = slices.filter_map(|slice| cache.get(slice)).collect();
-            stale.extend(self.plan(key, cache.get(key), &slices, large));
+            let gone = self.plan(key, cache.get(key), &slices, large, &mut own);
+            self.full |= gone.is_err();
+            stale.extend(gone?);
         }
-        self.write(&changed, &stale, host)?;
+        self.write(&own, &stale, host)?;
         self.forget_stale_datagrams(&changed, host);
         self.follow_health_checks(host);
         Ok(())
@@ -169,27 +183,36 @@ impl KubeProxy {
         self.health.follow(&wanted, &mut NamespaceStack::new(host.network, host.ns, call));
     }
 
-    /// Writes the rules: the shared chains, and the own chains of what changed.
+    /// Writes the rules: the shared chains, and the own chains of what changed, and without those that nothing needs.
     fn write(
         &mut self,
-        changed: &BTreeSet<Key>,
+        own: &[Line],
         stale: &BTreeSet<String>,
         host: &mut HostNetwork<'_>,
     ) -> Result<(), Error> {
+        let fixed = match &self.fixed {
+            Some(fixed) => Arc::clone(fixed),
+            None => Arc::clone(self.fixed.insert(Arc::new(Fixed::read().map_err(other)?))),
+        };
         let missing = || Error::Other(format!("node {} has no network", self.node.name));
         let netfilter = host.network.netfilter(host.ns).ok_or_else(missing)?;
         // Until all is done, the node is in an unknown state.
         if std::mem::replace(&mut self.full, true) {
+            // Whether they are there tells whether somebody has flushed the rules.
+            for table in [TableName::Mangle, TableName::Nat, TableName::Filter] {
+                netfilter.ensure_chain(table, CANARY).map_err(other)?;
+            }
             for (table, to, from, matches) in rules::JUMPS {
                 netfilter.ensure_chain(table, to).map_err(other)?;
                 let rule = format!("{matches} -j {to}");
                 netfilter.ensure(table, from, &rule, Position::First).map_err(other)?;
             }
         }
-        let all = self.services.values().flat_map(port_rules);
-        let fresh = changed.iter().filter_map(|key| self.services.get(key)).flat_map(port_rules);
-        let text = rules::restore_text(all, fresh, stale);
-        netfilter.restore(&text, false).map_err(other)?;
+        let all = || self.services.values().flat_map(port_lines);
+        netfilter.change(TableName::Filter, fixed.filter(all())).map_err(other)?;
+        let mut nat = fixed.nat(all(), own);
+        nat.delete = stale.iter().map(|chain| Arc::from(chain.as_str())).collect();
+        netfilter.change(TableName::Nat, nat).map_err(other)?;
         self.full = false;
         Ok(())
     }
@@ -245,8 +268,8 @@ impl KubeProxy {
     }
 }
 
-fn port_rules(ports: &Ports) -> impl Iterator<Item = &PortRules> + Clone {
-    ports.values().map(|(rules, _)| rules)
+fn port_lines(ports: &Ports) -> impl Iterator<Item = &PortLines> {
+    ports.values().map(|(lines, _)| lines)
 }
 
 /// Whether a client that sends to `to` means this service port.

@@ -6,7 +6,7 @@ use super::chains;
 use super::endpoints::{Choice, Endpoint};
 use super::service_port::ServicePort;
 use naru_network::IpNet;
-use naru_network::netfilter::TableName;
+use naru_network::netfilter::{Change, Line, RuleError, TableName};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -70,22 +70,30 @@ const FIREWALL: &str =
 const PORTALS: &str = "-m comment --comment \"kubernetes service portals\"";
 const POSTROUTING: &str = "-m comment --comment \"kubernetes postrouting rules\"";
 
+/// The chains that all services share, in the `filter` table.
+const FILTER_CHAINS: [&str; 6] = [
+    "KUBE-SERVICES",
+    "KUBE-EXTERNAL-SERVICES",
+    "KUBE-FORWARD",
+    "KUBE-NODEPORTS",
+    "KUBE-PROXY-FIREWALL",
+    "KUBE-FIREWALL",
+];
+
+/// The chains that all services share, in the `nat` table.
+const NAT_CHAINS: [&str; 4] =
+    ["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"];
+
 /// The `filter` rules that do not depend on services, after those that do.
 const FILTER_END: &str = "\
 -A KUBE-FIREWALL -m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
 -A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name ct_state_invalid_dropped_pkts -j DROP
 -A KUBE-FORWARD -m comment --comment \"kubernetes forwarding rules\" -m mark --mark 0x4000/0x4000 -j ACCEPT
 -A KUBE-FORWARD -m comment --comment \"kubernetes forwarding conntrack rule\" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-COMMIT
 ";
 
 /// The `nat` rules that do not depend on services, before those that do.
 const NAT_START: &str = "\
-*nat
-:KUBE-SERVICES - [0:0]
-:KUBE-NODEPORTS - [0:0]
-:KUBE-POSTROUTING - [0:0]
-:KUBE-MARK-MASQ - [0:0]
 -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
 -A KUBE-POSTROUTING -j MARK --xor-mark 0x4000
 -A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE --random-fully
@@ -94,41 +102,82 @@ const NAT_START: &str = "\
 
 const NAT_END: &str = "\
 -A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
-COMMIT
 ";
 
-/// The whole text: the shared chains of all service ports, the own chains of those that changed,
-/// and the chains that are to be deleted.
-pub fn restore_text<'a>(
-    all: impl Iterator<Item = &'a PortRules> + Clone,
-    changed: impl Iterator<Item = &'a PortRules> + Clone,
-    stale: &BTreeSet<String>,
-) -> String {
-    let mut text = String::from("*filter\n");
-    for chain in [
-        "KUBE-SERVICES",
-        "KUBE-EXTERNAL-SERVICES",
-        "KUBE-FORWARD",
-        "KUBE-NODEPORTS",
-        "KUBE-PROXY-FIREWALL",
-        "KUBE-FIREWALL",
-    ] {
-        declare(&mut text, chain);
-    }
-    all.clone().for_each(|port| text += &port.filter);
-    text += FILTER_END;
-    text += NAT_START;
-    changed.clone().flat_map(|port| &port.chains).for_each(|chain| declare(&mut text, chain));
-    stale.iter().for_each(|chain| declare(&mut text, chain));
-    all.for_each(|port| text += &port.shared);
-    changed.for_each(|port| text += &port.own);
-    stale.iter().for_each(|chain| text += &format!("-X {chain}\n"));
-    text += NAT_END;
-    text
+/// The rules that do not depend on services, read.
+#[derive(Clone, Debug)]
+pub struct Fixed {
+    filter_end: Vec<Line>,
+    nat_start: Vec<Line>,
+    nat_end: Vec<Line>,
 }
 
-fn declare(text: &mut String, chain: &str) {
-    *text += &format!(":{chain} - [0:0]\n");
+impl Fixed {
+    /// Reads them.
+    pub fn read() -> Result<Fixed, RuleError> {
+        Ok(Fixed {
+            filter_end: Line::read(TableName::Filter, FILTER_END)?,
+            nat_start: Line::read(TableName::Nat, NAT_START)?,
+            nat_end: Line::read(TableName::Nat, NAT_END)?,
+        })
+    }
+
+    /// What becomes of the `filter` table.
+    pub fn filter<'a>(&self, all: impl Iterator<Item = &'a PortLines>) -> Change {
+        let mut change = Change::default();
+        FILTER_CHAINS.into_iter().for_each(|chain| change.declare(chain));
+        all.for_each(|port| change.add(&port.filter));
+        change.add(&self.filter_end);
+        change
+    }
+
+    /// What becomes of the `nat` table: the shared chains of all service ports, and the own chains
+    /// of those that changed.
+    pub fn nat<'a>(&self, all: impl Iterator<Item = &'a PortLines>, own: &[Line]) -> Change {
+        let mut change = Change::default();
+        NAT_CHAINS.into_iter().for_each(|chain| change.declare(chain));
+        change.add(&self.nat_start);
+        all.for_each(|port| change.add(&port.shared));
+        change.add(own);
+        change.add(&self.nat_end);
+        change
+    }
+}
+
+/// The rules of one service port as they are kept: those of its own chains are on the node.
+#[derive(Clone, Debug, Default)]
+pub struct PortLines {
+    /// In chains that all services share, in the `filter` table.
+    pub filter: Vec<Line>,
+    /// In chains that all services share, in the `nat` table.
+    pub shared: Vec<Line>,
+    /// The service port's own chains.
+    pub chains: BTreeSet<String>,
+    /// How many endpoints it has.
+    pub endpoints: usize,
+    /// Where load balancers ask for its health, and how many endpoints are on this node.
+    pub health: Option<(u16, usize)>,
+}
+
+impl PortLines {
+    /// Reads the rules; gives those of the own chains apart. What is as in `old` stays the very same
+    /// rule.
+    pub fn read(rules: PortRules, old: Option<&PortLines>) -> Result<(Self, Vec<Line>), RuleError> {
+        let PortRules { filter, shared, chains, own, endpoints, health } = rules;
+        let own = Line::read(TableName::Nat, &own)?;
+        let filter = Line::read(TableName::Filter, &filter)?;
+        let shared = Line::read(TableName::Nat, &shared)?;
+        let (old_filter, old_shared) =
+            old.map_or((&[][..], &[][..]), |old| (&old.filter[..], &old.shared[..]));
+        let (filter, shared) = (keep(filter, old_filter), keep(shared, old_shared));
+        Ok((PortLines { filter, shared, chains, endpoints, health }, own))
+    }
+}
+
+/// Takes the old lines in place of new ones that say the same.
+fn keep(new: Vec<Line>, old: &[Line]) -> Vec<Line> {
+    let same = |line: &Line| old.iter().find(|other| other.rule.text == line.rule.text).cloned();
+    new.into_iter().map(|line| same(&line).unwrap_or(line)).collect()
 }
 
 /// The rules of one service port. `large`: without the comments of single endpoints.

@@ -117,19 +117,21 @@ impl Lab {
 
     /// Brings services into the rules, as a sync after their change does.
     fn sync(&mut self, services: &[(Key, Option<Service>, Value)]) {
-        let mut stale = BTreeSet::new();
+        let (mut stale, mut own) = (BTreeSet::new(), Vec::new());
         for (key, service, endpoints) in services {
             let slice = slice(endpoints.clone());
-            stale.extend(self.proxy.plan(key, service.as_ref(), &[&slice], false));
+            let own = &mut own;
+            let gone = self.proxy.plan(key, service.as_ref(), &[&slice], false, own);
+            stale.extend(gone.unwrap());
         }
         let changed = services.iter().map(|(key, ..)| key.clone()).collect();
         let mut host = HostNetwork { network: &mut self.network, ns: self.ns };
-        self.proxy.write(&changed, &stale, &mut host).unwrap();
+        self.proxy.write(&own, &stale, &mut host).unwrap();
         self.proxy.forget_stale_datagrams(&changed, &mut host);
     }
 
     fn rules(&mut self) -> String {
-        self.network.netfilter(self.ns).unwrap().save(None)
+        self.network.netfilter(self.ns).unwrap().save(None, false)
     }
 }
 
@@ -277,10 +279,11 @@ fn datagrams_forget_an_endpoint_that_is_gone() {
     for (second, ip) in [(1, "10.180.0.3"), (5, "10.180.0.4")] {
         let mut udp = slice(json!([{ "addresses": [ip] }]));
         udp.ports.as_mut().unwrap()[0].protocol = Some("UDP".into());
-        let stale = lab.proxy.plan(&key, dns.as_ref(), &[&udp], false);
+        let mut own = Vec::new();
+        let stale = lab.proxy.plan(&key, dns.as_ref(), &[&udp], false, &mut own).unwrap();
         let changed = BTreeSet::from([key.clone()]);
         let mut host = HostNetwork { network: &mut lab.network, ns: lab.ns };
-        lab.proxy.write(&changed, &stale, &mut host).unwrap();
+        lab.proxy.write(&own, &stale, &mut host).unwrap();
         lab.proxy.forget_stale_datagrams(&changed, &mut host);
         let call = Call { now: Time::from_secs(second), ..Call::default() };
         let to = "172.30.0.10:53".parse().unwrap();
@@ -292,7 +295,7 @@ fn datagrams_forget_an_endpoint_that_is_gone() {
         assert_eq!(String::from_utf8(data).unwrap(), ip);
         assert!(lab.network.udp_recv(socket).is_err());
     }
-    let nat = lab.network.netfilter(lab.ns).unwrap().save(Some(TableName::Nat));
+    let nat = lab.network.netfilter(lab.ns).unwrap().save(Some(TableName::Nat), false);
     assert!(!nat.contains("10.180.0.3"));
 }
 

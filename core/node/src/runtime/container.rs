@@ -1,13 +1,14 @@
 //! One container: a kernel with the image's files, and the process it is for.
 
 use super::log::{ContainerLog, Output};
+use super::pids::PidNamespace;
 use super::sandbox::SandboxId;
 use super::volumes::{Mount, Volumes};
 use crate::Image;
 use naru_network::NsId;
 use naru_shell::{
-    ExecError, Groups, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus, ProgramTable,
-    Signal, Stdio, Tree, TtyId,
+    Confinement, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
+    ProgramTable, Signal, Stdio, TtyId, Vfs, join,
 };
 use naru_sim::{CauseId, Time};
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +31,9 @@ const LAST_LINES_MAX: u64 = 80;
 const TTY_SIZE: (u16, u16) = (80, 24);
 /// Process numbers that runc takes of a namespace before a container's first process.
 const RUNC_PIDS: Pid = 6;
+/// In how many steps a process takes what it leaks, and how far apart they are.
+const LEAK_STEPS: u64 = 10;
+const LEAK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a container is made from.
 #[derive(Clone, Debug)]
@@ -58,8 +62,14 @@ pub struct ContainerConfig {
     pub memory_limit: Option<u64>,
     /// Whether nothing but volumes can be written.
     pub read_only_root: bool,
-    /// The container whose process namespace it shares.
-    pub beside: Option<ContainerId>,
+    /// Whose processes it sees.
+    pub pids: PidNamespace,
+    /// What its processes may do at most.
+    pub confinement: Confinement,
+    /// Settings of its kernel, by their paths in `/proc`, that are not as usual.
+    pub sysctls: BTreeMap<String, String>,
+    /// Whether it has the node's devices.
+    pub devices: bool,
     /// Whether the process has a terminal.
     pub tty: bool,
     /// Whether its input can be written to.
@@ -143,6 +153,8 @@ pub struct Container {
     init: Option<Pid>,
     /// The version of each volume that its files show.
     seen_volumes: Vec<u64>,
+    /// Paths of mounts that are directories of others, and where these are.
+    binds: Vec<(String, String)>,
     stdio: ContainerStdio,
     taps: Vec<Tap>,
     next_tap: u64,
@@ -150,12 +162,25 @@ pub struct Container {
     was_attached: bool,
     /// Whether it ended because it held too much memory.
     oom_killed: bool,
+    /// Its first process takes ever more memory.
+    leak: Option<Box<Leak>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum ContainerStdio {
     Pipes { stdin: Option<PipeId>, stdout: PipeId, stderr: PipeId },
     Tty(TtyId),
+}
+
+/// A process takes ever more memory.
+#[derive(Clone, Copy, Debug)]
+struct Leak {
+    /// What the container holds at its end, in bytes.
+    upto: u64,
+    /// What is taken at a time, in bytes.
+    step: u64,
+    /// When it is taken next.
+    next: Time,
 }
 
 /// What an attached client has not taken yet.
@@ -171,52 +196,32 @@ struct Tap {
 pub struct TapId(u64);
 
 impl Container {
-    /// A container that is not started.
+    /// A container that is not started, with its files.
     pub fn new(
         hex: String,
         (sandbox, network): (SandboxId, NsId),
         hostname: &str,
-        config: ContainerConfig,
+        (config, fs): (ContainerConfig, Vfs),
         programs: &'static dyn ProgramTable,
     ) -> Self {
-        let mut fs = config.image.fs();
-        for PutFile { path, bytes, mode, owner: (uid, gid) } in &config.files {
-            if let Some((parent, _)) = path.rsplit_once('/') {
-                let _ = fs.mkdir_all(parent);
-            }
-            // An image may hold something else at the path; its container goes without the file,
-            // as a bind mount over a directory fails.
-            if fs.write(path, bytes).is_ok() {
-                let _ = fs.chmod(path, *mode);
-                let _ = fs.chown(path, *uid, *gid);
-            }
-        }
-        // Filled before the first run.
-        for mount in &config.mounts {
-            let _ = fs.mkdir_all(&mount.path);
-            let _ = fs.mount(&mount.path, Tree::new(), mount.read_only);
-        }
-        fs.set_groups(groups(&fs, &config));
-        if config.read_only_root {
-            let files = config.files.iter().map(|file| file.path.as_str());
-            fs.seal_root(&files.collect::<Vec<&str>>());
-        }
         let mut kernel = Kernel::new(fs, programs, hostname);
         kernel.set_cpu_limit(config.cpu_limit_milli);
+        kernel.confine(config.confinement);
+        kernel.set_sysctls(config.sysctls.clone());
         let stdio = if config.tty {
             ContainerStdio::Tty(kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
         } else {
-            ContainerStdio::Pipes {
-                stdin: config.stdin.then(|| kernel.pipe()),
-                stdout: kernel.pipe(),
-                stderr: kernel.pipe(),
-            }
+            let stdin = config.stdin.then(|| kernel.pipe());
+            let (stdout, stderr) = (kernel.pipe(), kernel.pipe());
+            kernel.keep_order([stdout, stderr]);
+            ContainerStdio::Pipes { stdin, stdout, stderr }
         };
         Container {
             hex,
             sandbox,
             network,
             seen_volumes: vec![0; config.mounts.len()],
+            binds: Vec::new(),
             config,
             state: ContainerState::Created,
             log: ContainerLog::default(),
@@ -230,6 +235,7 @@ impl Container {
             next_tap: 0,
             was_attached: false,
             oom_killed: false,
+            leak: None,
         }
     }
 
@@ -337,6 +343,24 @@ impl Container {
         for (mount, seen) in self.config.mounts.iter().zip(&mut self.seen_volumes) {
             volumes.lend(self.kernel.fs_mut(), &mount.path, mount.volume, seen);
         }
+        for (path, of) in &self.binds {
+            // A directory that is not there any more stays what it was.
+            let _ = self.kernel.fs_mut().bind(path, of);
+        }
+    }
+
+    /// Lets what is mounted twice, once by itself and once within something else, be one directory.
+    pub(super) fn find_binds(&mut self, volumes: &Volumes) {
+        let mounts = &self.config.mounts;
+        let whole = |part: &Mount| {
+            let others = mounts.iter().filter(|other| other.read_only == part.read_only);
+            let mut places = others.filter_map(|other| {
+                Some(join(&other.path, &volumes.place_in(other.volume, part.volume)?))
+            });
+            places.next()
+        };
+        let binds = mounts.iter().filter_map(|part| Some((part.path.clone(), whole(part)?)));
+        self.binds = binds.collect();
     }
 
     /// Hands on what its processes have made of its volumes.
@@ -371,8 +395,21 @@ impl Container {
         if self.init.is_none() {
             // Some numbers have gone by since, as runc itself takes some.
             self.kernel.set_next_pid(next_pid.saturating_add(RUNC_PIDS));
+        } else if self.config.pids == PidNamespace::Pod {
+            self.kernel.set_next_pid(next_pid.max(self.kernel.next_pid()));
         }
         self.kernel.set_neighbours(processes);
+    }
+
+    /// Whether nothing was ever started in it.
+    pub(super) fn is_new(&self) -> bool {
+        self.init.is_none()
+    }
+
+    /// Sends a signal from outside of its process namespace.
+    pub(super) fn force_signal(&mut self, now: Time, pid: Pid, signal: Signal) {
+        self.kernel.signal(pid, signal);
+        self.wake_at = Some(now);
     }
 
     /// Signals for the processes that it sees beside its own.
@@ -401,6 +438,32 @@ impl Container {
             self.kernel.kill_all();
         }
         too_big
+    }
+
+    /// Has its first process take ever more memory from now on, until the container holds this many
+    /// bytes or, if it may hold less, until it is killed for what it holds.
+    pub(super) fn begin_leak(&mut self, now: Time, upto: u64) {
+        // One byte beyond is what the kernel does not let pass.
+        let limit = self.config.memory_limit.map_or(u64::MAX, |limit| limit.saturating_add(1));
+        let upto = upto.min(limit);
+        let step = upto.saturating_sub(self.memory_bytes()).div_ceil(LEAK_STEPS);
+        self.leak = Some(Box::new(Leak { upto, step, next: now }));
+    }
+
+    /// Lets the leak go on, if there is one. Tells when it goes on after that.
+    pub(super) fn leak(&mut self, now: Time) -> Option<Time> {
+        let held = self.memory_bytes();
+        let (leak, pid) = (self.leak.as_mut()?, self.init?);
+        let left = leak.upto.saturating_sub(held);
+        if left == 0 {
+            self.leak = None;
+            return None;
+        }
+        if leak.next <= now {
+            leak.next = now + LEAK_PAUSE;
+            self.kernel.leak(pid, leak.step.min(left));
+        }
+        Some(leak.next)
     }
 
     /// Its exit code, once it has ended.
@@ -432,13 +495,16 @@ impl Container {
                 self.wrote(now, Output::Stdout, &bytes);
             }
             ContainerStdio::Pipes { stdout, stderr, .. } => {
-                for (pipe, output) in [(stdout, Output::Stdout), (stderr, Output::Stderr)] {
-                    let bytes = self.kernel.pipe_read(pipe);
-                    if bytes.len() == naru_shell::PIPE_BYTES_MAX {
-                        // The writer may have been waiting for room.
-                        self.wake_at = Some(now);
-                    }
+                let mut written = [0, 0];
+                for (pipe, bytes) in self.kernel.take_in_order([stdout, stderr]) {
+                    let output = if pipe == stdout { Output::Stdout } else { Output::Stderr };
+                    let [out, err] = &mut written;
+                    *(if pipe == stdout { out } else { err }) += bytes.len();
                     self.wrote(now, output, &bytes);
+                }
+                if written.contains(&naru_shell::PIPE_BYTES_MAX) {
+                    // The writer may have been waiting for room.
+                    self.wake_at = Some(now);
                 }
             }
         }
@@ -652,26 +718,6 @@ impl ExecIo {
             }
         }
     }
-}
-
-/// The groups of a container's processes: as asked for, or the user's as `/etc/passwd` and
-/// `/etc/group` say. A user whom nobody knows is in root's.
-fn groups(fs: &naru_shell::Vfs, config: &ContainerConfig) -> Groups {
-    let uid = config.uid.unwrap_or(config.image.user).to_string();
-    let passwd = fs.read_text("/etc/passwd").unwrap_or_default();
-    let lines = passwd.lines().map(|line| line.split(':').collect::<Vec<&str>>());
-    let user = lines.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str()));
-    let own = user.as_ref().and_then(|fields| fields.get(3)?.parse::<u32>().ok());
-    let name = user.as_ref().and_then(|fields| fields.first().copied()).unwrap_or_default();
-    let team = fs.read_text("/etc/group").unwrap_or_default();
-    let member = team.lines().filter_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let members = fields.get(3)?;
-        let is_in = !name.is_empty() && members.split(',').any(|member| member == name);
-        fields.get(2)?.parse::<u32>().ok().filter(|_| is_in)
-    });
-    let others = config.groups.iter().copied().chain(member).collect();
-    Groups { first: Some(config.gid.or(own).unwrap_or(0)), others }
 }
 
 /// Why a container's process could not be started, as containerd and runc say it.

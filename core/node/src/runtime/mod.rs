@@ -6,7 +6,9 @@ mod cni;
 mod container;
 mod log;
 mod net_stack;
+mod pids;
 mod portmap;
+mod rootfs;
 mod sandbox;
 mod volumes;
 mod world;
@@ -17,25 +19,55 @@ pub use container::{
 };
 pub use log::{ContainerLog, LOG_BYTES_MAX, LogLine, Output};
 pub use net_stack::NamespaceStack;
+pub use pids::PidNamespace;
 pub use portmap::HostPort;
 pub use sandbox::{Sandbox, SandboxConfig, SandboxId};
 pub use volumes::{Mount, VolumeId, Volumes};
 
 use crate::image_store::ImageStore;
 use crate::{NodeConfig, limits};
-use naru_api::ApiService;
+use naru_api::{ApiService, gofmt};
 use naru_network::{Network, NsId};
-use naru_shell::{ProgramTable, Signal};
+use naru_shell::{Facts, Pid, ProgramTable, Signal};
 use naru_sim::{CauseId, Rng, Time};
+use rootfs::Roots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 use world::ContainerWorld;
 
 /// A machine that wants to go on at once goes on after this time: what a turn of the processor
 /// takes, so that an endless loop lets time pass.
 const TURN: Duration = Duration::from_millis(1);
+
+/// What containers have done up to a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Footprint {
+    /// See [`naru_shell::Kernel::effects`].
+    pub effects: u64,
+    /// See [`naru_shell::Kernel::answered`].
+    pub answered: u64,
+    /// The processor time of each process, in microseconds.
+    pub spent: Vec<(ContainerId, Pid, u64)>,
+}
+
+impl Footprint {
+    /// What each process has used since an earlier moment; `None` if there are others now.
+    pub fn spent_since(&self, before: &Footprint) -> Option<Vec<(ContainerId, Pid, u64)>> {
+        let same = |now: &(ContainerId, Pid, u64), then: &(ContainerId, Pid, u64)| {
+            (now.0, now.1) == (then.0, then.1)
+        };
+        let alike = self.spent.len() == before.spent.len();
+        if !alike || !self.spent.iter().zip(&before.spent).all(|(now, then)| same(now, then)) {
+            return None;
+        }
+        let both = self.spent.iter().zip(&before.spent);
+        let each = both.map(|(now, then)| (now.0, now.1, now.2.saturating_sub(then.2)));
+        Some(each.filter(|(.., micros)| *micros > 0).collect())
+    }
+}
 
 /// The containers of one node.
 #[derive(Clone)]
@@ -48,10 +80,16 @@ pub struct Runtime {
     cni: Cni,
     host: NsId,
     host_ip: Ipv4Addr,
+    /// What its kernel tells of the machine.
+    facts: Arc<Facts>,
     sandboxes: BTreeMap<SandboxId, Sandbox>,
     containers: BTreeMap<ContainerId, Box<Container>>,
     /// The containers of each network that a sandbox has.
     by_network: BTreeMap<NsId, BTreeSet<ContainerId>>,
+    /// The containers of each program, by the name of its file.
+    by_program: BTreeMap<String, BTreeSet<ContainerId>>,
+    /// The files with which the latest containers began.
+    roots: Roots,
     due: BTreeSet<(Time, ContainerId)>,
     ended: Vec<ContainerId>,
     /// Containers that see the API server.
@@ -60,6 +98,12 @@ pub struct Runtime {
     cpu_of_removed: Duration,
     /// Memory that all containers hold, as of their last turns.
     memory_used: u64,
+    /// Memory that a process beside the containers has taken.
+    memory_filled: u64,
+    /// Counts, for each network, what could have changed what its containers do.
+    activity: BTreeMap<NsId, u64>,
+    /// All of them together.
+    activities: u64,
     /// Counts starts and ends.
     changes: u64,
     last_id: u64,
@@ -91,14 +135,24 @@ impl Runtime {
             cni: Cni::new(config, host, network),
             host,
             host_ip: config.internal_ip,
+            facts: Arc::new(Facts {
+                release: config.software.kernel.clone(),
+                cpus: config.cpus,
+                memory_bytes: config.memory_bytes,
+            }),
             sandboxes: BTreeMap::new(),
             containers: BTreeMap::new(),
             by_network: BTreeMap::new(),
+            by_program: BTreeMap::new(),
+            roots: Roots::default(),
             due: BTreeSet::new(),
             ended: Vec::new(),
             api_clients: BTreeSet::new(),
             cpu_of_removed: Duration::ZERO,
             memory_used: 0,
+            memory_filled: 0,
+            activity: BTreeMap::new(),
+            activities: 0,
             changes: 0,
             last_id: 0,
             rng: rng.fork("containerd"),
@@ -174,6 +228,8 @@ impl Runtime {
         if !sandbox.config.host_network && network.namespace_name(sandbox.network).is_some() {
             network.remove_namespace(sandbox.network);
             self.by_network.remove(&sandbox.network);
+            self.activity.remove(&sandbox.network);
+            self.activities += 1;
             portmap::remove(network, self.host, id.0, &sandbox.config.ports);
             self.cni.del(sandbox.ip);
         }
@@ -200,16 +256,29 @@ impl Runtime {
     pub fn create_container(
         &mut self,
         sandbox: SandboxId,
-        config: ContainerConfig,
+        mut config: ContainerConfig,
     ) -> Result<ContainerId, String> {
         let found = self.sandboxes.get(&sandbox);
         let Some(found) = found else { return Err("sandbox not found".to_owned()) };
         let (hostname, network) = (found.config.hostname.clone(), found.network);
+        let shared = found.config.clone();
         let id = ContainerId(self.next_id());
         let hex = self.hex();
-        let container = Container::new(hex, (sandbox, network), &hostname, config, self.programs);
+        let namespaces = sandbox::namespaces(sandbox, id, &shared, config.pids);
+        let fs = self.roots.of(&mut config);
+        let mut container =
+            Container::new(hex, (sandbox, network), &hostname, (config, fs), self.programs);
+        container.find_binds(&self.volumes);
+        container.kernel.show_proc(Arc::clone(&self.facts), namespaces);
+        let program = program_of(&container.config);
+        if let Some(containers) = self.by_program.get_mut(program) {
+            containers.insert(id);
+        } else {
+            self.by_program.insert(program.to_owned(), [id].into());
+        }
         self.containers.insert(id, Box::new(container));
         self.by_network.entry(network).or_default().insert(id);
+        self.note_activity(network);
         Ok(id)
     }
 
@@ -225,7 +294,9 @@ impl Runtime {
         // A volume may lie over the program itself.
         container.borrow_volumes(&mut self.volumes);
         container.start(now, cause)?;
+        let network = container.network;
         self.changes += 1;
+        self.note_activity(network);
         self.schedule(id, now);
         Ok(())
     }
@@ -251,6 +322,14 @@ impl Runtime {
             if let Some(containers) = self.by_network.get_mut(&container.network) {
                 containers.remove(&id);
             }
+            let program = program_of(&container.config);
+            if let Some(containers) = self.by_program.get_mut(program) {
+                containers.remove(&id);
+                if containers.is_empty() {
+                    self.by_program.remove(program);
+                }
+            }
+            self.note_activity(container.network);
         }
     }
 
@@ -261,6 +340,8 @@ impl Runtime {
 
     /// A container, to write to it or to start processes in it; [`Runtime::schedule`] it then.
     pub fn container_mut(&mut self, id: ContainerId) -> Option<&mut Container> {
+        let network = self.containers.get(&id)?.network;
+        self.note_activity(network);
         self.containers.get_mut(&id).map(Box::as_mut)
     }
 
@@ -277,6 +358,81 @@ impl Runtime {
     /// Memory that all containers hold, as of their last turns.
     pub fn memory_used(&self) -> u64 {
         self.memory_used
+    }
+
+    /// Memory that a process beside the containers has taken.
+    pub fn memory_filled(&self) -> u64 {
+        self.memory_filled
+    }
+
+    /// Has a process beside the containers hold so much memory.
+    pub fn fill_memory(&mut self, bytes: u64) {
+        self.memory_filled = bytes;
+        self.activities += 1;
+    }
+
+    /// Has the first process of a container take ever more memory, until the container holds so
+    /// many bytes or is killed for it.
+    pub fn leak(&mut self, id: ContainerId, now: Time, upto: u64) {
+        if let Some(container) = self.containers.get_mut(&id) {
+            container.begin_leak(now, upto);
+            self.schedule(id, now);
+        }
+    }
+
+    // ---- what comes again ----
+
+    fn note_activity(&mut self, network: NsId) {
+        if self.by_network.contains_key(&network) {
+            *self.activity.entry(network).or_default() += 1;
+        }
+        self.activities += 1;
+    }
+
+    /// A number that grows whenever [`Runtime::state`] of some network may be another.
+    pub fn activities(&self) -> u64 {
+        self.activities
+    }
+
+    /// A number that stays while the containers of a network do nothing and nobody does anything to
+    /// them, nor to their volumes: then they answer as they did.
+    pub fn state(&self, network: NsId) -> u64 {
+        let activity = self.activity.get(&network).copied().unwrap_or_default();
+        let of = |container: &Container| -> u64 {
+            container.config.mounts.iter().map(|mount| self.volumes.state(mount.volume)).sum()
+        };
+        activity + self.containers_in(network).map(|(_, container)| of(container)).sum::<u64>()
+    }
+
+    /// What the containers of these networks have done so far.
+    pub fn footprint(&self, network: NsId, host: NsId) -> Footprint {
+        let mut footprint = Footprint::default();
+        for (id, container) in self.containers_in(network) {
+            footprint.effects += container.kernel.effects();
+            footprint.answered += container.kernel.answered();
+            let spent = container.kernel.spending().map(|(pid, micros)| (id, pid, micros));
+            footprint.spent.extend(spent);
+        }
+        // They are woken by what comes for the node.
+        for (id, container) in self.containers_in(host) {
+            let spent = container.kernel.spending().map(|(pid, micros)| (id, pid, micros));
+            footprint.spent.extend(spent);
+        }
+        footprint
+    }
+
+    /// Processes have used so much processor time, each that of `spent`, so many times more.
+    pub fn spend_again(&mut self, spent: &[(ContainerId, Pid, u64)], times: u64, last: Time) {
+        for (id, pid, micros) in spent {
+            if let Some(container) = self.containers.get_mut(id) {
+                container.kernel.spend_again(*pid, *micros, times, last);
+            }
+        }
+    }
+
+    fn containers_in(&self, network: NsId) -> impl Iterator<Item = (ContainerId, &Container)> {
+        let ids = self.by_network.get(&network).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.container(*id)?)))
     }
 
     // ---- time ----
@@ -315,10 +471,13 @@ impl Runtime {
     }
 
     fn containers_of(&self, program: &str) -> impl Iterator<Item = &Container> {
-        self.containers.values().map(Box::as_ref).filter(move |container| {
-            let path = container.config.argv.first().map(String::as_str).unwrap_or_default();
-            path.rsplit('/').next() == Some(program)
-        })
+        let ids = self.by_program.get(program).into_iter().flatten();
+        ids.filter_map(|id| self.container(*id))
+    }
+
+    /// What its kernel tells of the machine.
+    pub fn facts(&self) -> &Arc<Facts> {
+        &self.facts
     }
 
     /// Everything stops at once, and nothing of it is left.
@@ -327,6 +486,7 @@ impl Runtime {
         for id in ids {
             self.remove_sandbox(network, id);
         }
+        self.memory_filled = 0;
         self.ended.clear();
     }
 
@@ -372,51 +532,38 @@ impl Runtime {
         let Some(container) = self.containers.get_mut(&id) else { return };
         container.wake_at = None;
         let Some(sandbox) = self.sandboxes.get(&container.sandbox) else { return };
-        let cause = container.cause;
-        let mut world =
-            ContainerWorld::new(now, cause, &mut self.rng, network, sandbox.network, api);
+        let (cause, space, before) =
+            (container.cause, sandbox.network, container.kernel.stirrings());
+        let mut world = ContainerWorld::new(now, cause, &mut self.rng, network, space, api);
         container.borrow_volumes(&mut self.volumes);
         let next = container.kernel.run(&mut world);
         if world.asked_api() {
             self.api_clients.insert(id);
         }
+        let leaks = container.leak(now);
+        if container.kill_if_too_big() {
+            // It gets no turn any more in which it would close them.
+            container.kernel.close_sockets(&mut world);
+        }
         container.return_volumes(&mut self.volumes);
-        container.kill_if_too_big();
-        if container.after_run(now) {
+        let ended = container.after_run(now);
+        if ended {
             self.ended.push(id);
             self.changes += 1;
+        }
+        if ended || container.kernel.stirrings() != before {
+            *self.activity.entry(space).or_default() += 1;
+            self.activities += 1;
         }
         let memory = container.memory_bytes();
         let before = std::mem::replace(&mut container.memory_seen, memory);
         self.memory_used = (self.memory_used + memory).saturating_sub(before);
         let again = container.wake_at.take().map(|at| at.max(now + TURN));
         let next = next.map(|at| at.max(now + TURN));
-        let next = [again, next].into_iter().flatten().min().filter(|_| container.is_running());
+        let next =
+            [again, next, leaks].into_iter().flatten().min().filter(|_| container.is_running());
         set_wake(&mut self.due, id, container, next);
         self.pass_signals(id, now);
-    }
-
-    /// Shows a container the processes of the one whose process namespace it shares.
-    fn show_neighbours(&mut self, id: ContainerId) {
-        let beside = self.containers.get(&id).and_then(|container| container.config.beside);
-        let Some(other) = beside.and_then(|beside| self.containers.get(&beside)) else { return };
-        let seen = other.processes_seen();
-        if let Some(container) = self.containers.get_mut(&id) {
-            container.see(seen);
-        }
-    }
-
-    /// Hands on what a container has sent to the processes of another.
-    fn pass_signals(&mut self, id: ContainerId, now: Time) {
-        let Some(container) = self.containers.get_mut(&id) else { return };
-        let (signals, beside) = (container.signals_out(), container.config.beside);
-        let Some(other) = beside.filter(|_| !signals.is_empty()) else { return };
-        if let Some(container) = self.containers.get_mut(&other) {
-            for (pid, signal) in signals {
-                container.signal_process(now, pid, signal);
-            }
-            self.schedule(other, now);
-        }
     }
 
     fn next_id(&mut self) -> u64 {
@@ -433,8 +580,14 @@ impl Runtime {
     pub fn hex(&mut self) -> String {
         let mut bytes = [0; 32];
         self.rng.fill(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        gofmt::hex(&bytes)
     }
+}
+
+/// The name of the file of a container's first process.
+fn program_of(config: &ContainerConfig) -> &str {
+    let path = config.argv.first().map(String::as_str).unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 fn set_wake(

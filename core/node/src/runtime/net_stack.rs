@@ -95,6 +95,10 @@ impl NetStack for NamespaceStack<'_> {
         self.network.close(number(socket), self.call);
     }
 
+    fn shutdown(&mut self, socket: SocketId) {
+        self.network.shutdown(number(socket), self.call);
+    }
+
     fn ping_open(&mut self) -> Result<SocketId, Errno> {
         let socket = self.network.ping_open(self.namespace).map_err(errno)?;
         Ok(SocketId(socket.0))

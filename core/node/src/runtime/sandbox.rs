@@ -1,7 +1,10 @@
 //! A pod's sandbox: the namespaces that its containers share.
 
+use super::container::ContainerId;
+use super::pids::PidNamespace;
 use super::portmap::HostPort;
 use naru_network::NsId;
+use naru_shell::Namespaces;
 use std::net::Ipv4Addr;
 
 /// Names a sandbox of a runtime.
@@ -19,6 +22,8 @@ pub struct SandboxConfig {
     pub hostname: String,
     /// Whether it uses the node's own network.
     pub host_network: bool,
+    /// Whether it uses the node's own shared memory and semaphores.
+    pub host_ipc: bool,
     /// Ports of the node that lead to it.
     pub ports: Vec<HostPort>,
 }
@@ -32,4 +37,32 @@ pub struct Sandbox {
     pub network: NsId,
     /// Its address.
     pub ip: Ipv4Addr,
+}
+
+/// Namespaces that are made after those of the node have numbers from here on.
+const MADE_FROM: u64 = 4_026_532_200;
+
+/// The namespaces of a container: of its sandbox those that containers share, and its own.
+pub fn namespaces(
+    sandbox: SandboxId,
+    container: ContainerId,
+    shared: &SandboxConfig,
+    pids: PidNamespace,
+) -> Namespaces {
+    let made = |number: u64, kind: u64| MADE_FROM + number * 8 + kind;
+    let mut all = Namespaces::default();
+    (all.mnt, all.cgroup) = (made(container.0, 0), made(container.0, 1));
+    if !shared.host_network {
+        (all.net, all.uts) = (made(sandbox.0, 2), made(sandbox.0, 3));
+    }
+    if !shared.host_ipc {
+        all.ipc = made(sandbox.0, 4);
+    }
+    all.pid = match pids {
+        PidNamespace::Node => all.pid,
+        PidNamespace::Pod => made(sandbox.0, 5),
+        PidNamespace::Container => made(container.0, 5),
+        PidNamespace::Target(other) => made(other.0, 5),
+    };
+    all
 }

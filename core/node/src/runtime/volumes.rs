@@ -4,6 +4,9 @@
 //! and gives it back afterwards. A directory that is mounted by itself is a tree of its own, which
 //! follows the whole and which the whole follows. What is on a disk beyond the node is fetched
 //! before the node's containers run, and written back after.
+//!
+//! The node's own files are one of these trees: who logs in to the machine works with it as its root,
+//! and a `hostPath` is a part of it.
 
 use crate::disks::{DiskId, Disks};
 use naru_shell::{FileType, Stat, Tree, Vfs, join};
@@ -19,7 +22,8 @@ const HOST: VolumeId = VolumeId(0);
 /// Directories that every machine has.
 const HOST_DIRECTORIES: &[&str] = &[
     "/bin",
-    "/etc",
+    "/etc/cni/net.d",
+    "/etc/kubernetes/manifests",
     "/home",
     "/mnt",
     "/opt",
@@ -36,6 +40,23 @@ const HOST_DIRECTORIES: &[&str] = &[
     "/var/log/containers",
 ];
 
+/// What is laid down on a machine when somebody looks at its files for the first time.
+const LAID: &[&str] = &[
+    "/bin",
+    "/etc/group",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/kubernetes",
+    "/etc/passwd",
+    "/root",
+    "/usr/bin",
+    "/usr/share/mirror",
+    "/var/lib/kubelet/config.yaml",
+    "/var/lib/kubelet/kubeadm-flags.env",
+];
+/// What of it is there from the start.
+const LAID_BEFORE: &str = "/etc/kubernetes/pki/etcd";
+
 /// A volume within a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
@@ -48,6 +69,8 @@ pub struct Mount {
     pub sub_path: String,
     /// Whether it cannot be written.
     pub read_only: bool,
+    /// Whether it is in memory.
+    pub in_memory: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +101,20 @@ pub struct Volumes {
     /// The pods that use a persistent volume which only one may use.
     exclusive: BTreeMap<String, String>,
     last: u64,
+    own_files: OwnFiles,
+    /// Whether a pod has mounted all of the node's own files.
+    root_is_shown: bool,
+}
+
+/// Whether the files are there that every machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwnFiles {
+    /// They are, or there are none.
+    Laid,
+    /// They are not, and nobody has missed them.
+    Deferred,
+    /// Somebody wants to see them.
+    Wanted,
 }
 
 impl Default for Volumes {
@@ -90,18 +127,7 @@ impl Volumes {
     /// The volumes of a node that has these files of its own.
     pub fn with_files(files: &[(String, Vec<u8>)]) -> Self {
         let mut fs = Vfs::new();
-        // A machine's own directories fit into an empty tree, and so does what a profile puts
-        // there.
-        for directory in HOST_DIRECTORIES {
-            let _ = fs.mkdir_all(directory);
-        }
-        for (path, bytes) in files {
-            if let Some((folder, _)) = path.rsplit_once('/') {
-                let _ = fs.mkdir_all(folder);
-            }
-            let written = fs.write(path, bytes);
-            debug_assert!(written.is_ok());
-        }
+        put_own_files(&mut fs, files);
         let host = Volume { tree: fs.into_tree(), version: 1, kind: Kind::Own };
         Volumes {
             table: BTreeMap::from([(HOST, host)]),
@@ -109,7 +135,20 @@ impl Volumes {
             disks: BTreeMap::new(),
             exclusive: BTreeMap::new(),
             last: HOST.0,
+            own_files: OwnFiles::Laid,
+            root_is_shown: false,
         }
+    }
+
+    /// Forgets all volumes but the node's own files, which get these besides.
+    pub fn reinstall(&mut self, files: &[(String, Vec<u8>)]) {
+        let mut fs = self.host_files();
+        put_own_files(&mut fs, files);
+        let before = self.table.get(&HOST).map_or(0, |host| host.version);
+        let host = Volume { tree: fs.into_tree(), version: before + 1, kind: Kind::Own };
+        let last = self.last;
+        *self = Volumes { last, own_files: self.own_files, ..Volumes::with_files(&[]) };
+        self.table.insert(HOST, host);
     }
 
     /// A new volume with these files.
@@ -128,7 +167,7 @@ impl Volumes {
 
     /// What the node has at a path.
     pub fn host_stat(&mut self, path: &str) -> Option<Stat> {
-        self.host_fs().stat(path).ok()
+        self.host_files().stat(path).ok()
     }
 
     /// Makes a directory of the node, with those above it.
@@ -152,7 +191,7 @@ impl Volumes {
     /// A directory of the node as a volume, or the directory that holds the file there and the
     /// file's name.
     pub fn host_path(&mut self, path: &str) -> Option<(VolumeId, String)> {
-        let real = self.host_fs().real_path(path).ok()?;
+        let real = self.host_files().real_path(path).ok()?;
         if self.host_stat(&real)?.is_dir() {
             return Some((self.part(HOST, real.trim_matches('/'))?, String::new()));
         }
@@ -160,13 +199,86 @@ impl Volumes {
         Some((self.part(HOST, folder.trim_matches('/'))?, name.to_owned()))
     }
 
-    fn host_fs(&mut self) -> Vfs {
+    /// A copy of the node's own files, to look into.
+    pub fn host_files(&self) -> Vfs {
         let tree = self.table.get(&HOST).map(|host| host.tree.clone());
         Vfs::from(tree.unwrap_or_default())
     }
 
-    fn change_host<T, E>(&mut self, change: impl FnOnce(&mut Vfs) -> Result<T, E>) -> Result<T, E> {
-        let mut fs = self.host_fs();
+    /// A number that grows with every change of the node's own files.
+    pub fn host_version(&self) -> u64 {
+        self.table.get(&HOST).map_or(0, |host| host.version)
+    }
+
+    /// What every machine has is not there before somebody wants to see it.
+    pub fn defer_own_files(&mut self) {
+        self.own_files = OwnFiles::Deferred;
+    }
+
+    /// Whether somebody waits for what every machine has.
+    pub fn want_own_files(&self) -> bool {
+        self.own_files == OwnFiles::Wanted
+    }
+
+    /// What every machine has is there now.
+    pub fn own_files_are_laid(&mut self) {
+        self.own_files = OwnFiles::Laid;
+    }
+
+    /// Whether a path leads to something that is there only once it is wanted, which it is from now
+    /// on.
+    pub fn lacks(&mut self, path: &str) -> bool {
+        let path = naru_shell::normalize("/", path);
+        let path = path.trim_matches('/');
+        let touches = |laid: &&str| {
+            let laid = laid.trim_matches('/');
+            lies_in(path, laid) || lies_in(laid, path)
+        };
+        let lacks = self.own_files != OwnFiles::Laid
+            && LAID.iter().any(touches)
+            && !lies_in(path, LAID_BEFORE.trim_matches('/'));
+        if lacks {
+            self.own_files = OwnFiles::Wanted;
+        }
+        lacks
+    }
+
+    /// Whether a pod has mounted this directory of the node, one in it, or one that it is in.
+    pub fn shows_host(&self, path: &str) -> bool {
+        let path = path.trim_matches('/');
+        self.root_is_shown
+            || self
+                .parts
+                .keys()
+                .any(|(whole, part)| *whole == HOST && (lies_in(part, path) || lies_in(path, part)))
+    }
+
+    /// Gives a machine whose root they are the newest of the node's own files.
+    pub fn lend_root(&mut self, fs: &mut Vfs, seen: &mut u64) {
+        if let Some(host) = self.table.get(&HOST)
+            && host.version != *seen
+        {
+            fs.replace_root(host.tree.clone());
+            *seen = host.version;
+        }
+    }
+
+    /// Takes over what a machine has made of them.
+    pub fn take_back_root(&mut self, fs: &Vfs, seen: &mut u64) {
+        let Some(host) = self.table.get_mut(&HOST) else { return };
+        if fs.root().changes() != host.tree.changes() {
+            host.tree = fs.root().clone();
+            host.version += 1;
+            *seen = host.version;
+        }
+    }
+
+    /// Changes the node's own files as root.
+    pub fn change_host<T, E>(
+        &mut self,
+        change: impl FnOnce(&mut Vfs) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut fs = self.host_files();
         let result = change(&mut fs)?;
         self.set_tree(HOST, fs.into_tree());
         Ok(result)
@@ -269,7 +381,8 @@ impl Volumes {
     /// not there.
     pub fn part(&mut self, id: VolumeId, sub_path: &str) -> Option<VolumeId> {
         let sub_path = sub_path.trim_matches('/');
-        if sub_path.is_empty() && id != HOST {
+        if sub_path.is_empty() {
+            self.root_is_shown |= id == HOST;
             return Some(id);
         }
         let (whole, path) = match &self.table.get(&id)?.kind {
@@ -298,6 +411,19 @@ impl Volumes {
         Some(part)
     }
 
+    /// Where in one volume another is that is a part of it.
+    pub fn place_in(&self, whole: VolumeId, part: VolumeId) -> Option<String> {
+        let of = |id: VolumeId| match &self.table.get(&id)?.kind {
+            Kind::Part { whole, path, .. } => Some((*whole, path.clone())),
+            _ => Some((id, String::new())),
+        };
+        let ((root, outer), (other, inner)) = (of(whole)?, of(part)?);
+        if whole == part || root != other || !lies_in(&inner, &outer) {
+            return None;
+        }
+        inner.get(outer.len()..).map(|rest| rest.trim_matches('/').to_owned())
+    }
+
     /// A copy of a directory within a volume, which does not follow it; `None` if it is not there.
     pub fn copy(&mut self, id: VolumeId, path: &str) -> Option<VolumeId> {
         let fs = Vfs::from(self.tree(id)?.clone());
@@ -322,6 +448,16 @@ impl Volumes {
         let path = format!("/{path}");
         let stat = fs.stat(&path).ok().filter(|stat| !stat.is_dir())?;
         fs.read(&path).ok().map(|bytes| (bytes.to_vec(), stat))
+    }
+
+    /// A number that grows whenever what is on a volume changes, or could have.
+    pub(super) fn state(&self, id: VolumeId) -> u64 {
+        let Some(volume) = self.table.get(&id) else { return 0 };
+        let whole = match &volume.kind {
+            Kind::Part { whole, .. } => self.table.get(whole).map_or(0, |whole| whole.version),
+            _ => 0,
+        };
+        volume.version + whole
     }
 
     /// Gives a kernel's files the newest tree of a volume, unless they have it already.
@@ -400,6 +536,20 @@ impl Volumes {
     }
 }
 
+/// A machine's own directories fit into an empty tree, and so does what a profile puts there.
+fn put_own_files(fs: &mut Vfs, files: &[(String, Vec<u8>)]) {
+    for directory in HOST_DIRECTORIES {
+        let _ = fs.mkdir_all(directory);
+    }
+    for (path, bytes) in files {
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            let _ = fs.mkdir_all(folder);
+        }
+        let written = fs.write(path, bytes);
+        debug_assert!(written.is_ok());
+    }
+}
+
 /// Whether a path is within a directory, or the directory itself.
 fn lies_in(path: &str, directory: &str) -> bool {
     directory.is_empty()
@@ -448,6 +598,12 @@ fn follow_link(from: &Vfs, source: &str, to: &mut Vfs, target: &str) {
 }
 
 fn follow_file(from: &Vfs, source: &str, to: &mut Vfs, target: &str, stat: &Stat) {
+    if let Some(program) = from.program(source) {
+        if to.program(target).as_ref() != Some(&program) {
+            let _ = to.install(target, &program);
+        }
+        return follow_mode(stat, to, target);
+    }
     let Ok(bytes) = from.read(source) else { return };
     if to.read(target).as_ref() != Ok(&bytes) {
         to.act_as(0, stat.mtime);

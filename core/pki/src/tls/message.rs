@@ -80,6 +80,10 @@ const VERSIONS: usize = 43;
 const CIPHER: [u8; 2] = [0x13, 0x01];
 /// ecdsa_secp256r1_sha256
 const SCHEME: [u8; 2] = [0x04, 0x03];
+/// `rsa_pkcs1_sha256`: what a key that was made with `openssl` signs by.
+const RSA_SCHEME: [u8; 2] = [0x04, 0x01];
+/// Signatures by P-256 are shorter than this, those by RSA keys of 1,024 bits and more are not.
+const RSA_BYTES_MIN: usize = 128;
 const TLS_1_3: [u8; 2] = [3, 4];
 
 impl Message {
@@ -105,7 +109,8 @@ impl Message {
                 (11, [vec![0], sized(&list, 3)].concat())
             }
             Message::CertificateVerify(signature) => {
-                (15, [SCHEME.to_vec(), sized(signature, 2)].concat())
+                let scheme = if signature.len() < RSA_BYTES_MIN { SCHEME } else { RSA_SCHEME };
+                (15, [scheme.to_vec(), sized(signature, 2)].concat())
             }
             Message::Finished(digest) => (20, digest.to_vec()),
         };

@@ -3,7 +3,7 @@
 //! Upstream: `pkg/scheduler/framework/plugins/imagelocality/image_locality.go`.
 
 use crate::framework::{Plugin, SCORE_MAX, Score, ScorePlugin, View};
-use crate::nodes::{NodeInfo, Nodes, PodInfo};
+use crate::nodes::{ImageId, NodeInfo, Nodes, PodInfo};
 
 /// Images smaller than this in all make no difference, in bytes.
 const MIN_BYTES: i64 = 23 * 1024 * 1024;
@@ -37,7 +37,7 @@ impl ScorePlugin for ImageLocality {
 
 struct Held {
     /// The images that some node holds, and the share of the nodes that do.
-    images: Vec<(String, f64)>,
+    images: Vec<(ImageId, f64)>,
     containers: usize,
 }
 
@@ -45,8 +45,8 @@ impl Held {
     fn new(images: Vec<String>, nodes: &Nodes) -> Self {
         let (containers, total) = (images.len(), nodes.len().max(1) as f64);
         let share = |image: String| {
-            let holders = nodes.image_nodes(&image);
-            (holders > 0).then(|| (image, holders as f64 / total))
+            let (id, holders) = nodes.image(&image)?;
+            Some((id, holders as f64 / total))
         };
         Held { images: images.into_iter().filter_map(share).collect(), containers }
     }
@@ -56,9 +56,17 @@ impl Score for Held {
     fn score(&self, node: &NodeInfo) -> i64 {
         let held = self.images.iter().filter_map(|(image, share)| {
             // An image that few nodes hold counts less, lest all pods go to those few.
-            Some((*node.images.get(image)? as f64 * share) as i64)
+            Some((node.image_bytes(*image)? as f64 * share) as i64)
         });
         scaled(held.sum(), self.containers)
+    }
+
+    fn scores(&self, nodes: &[&NodeInfo], points: &mut Vec<i64>) {
+        if self.images.is_empty() {
+            points.resize(points.len() + nodes.len(), scaled(0, self.containers));
+        } else {
+            points.extend(nodes.iter().map(|node| self.score(node)));
+        }
     }
 }
 

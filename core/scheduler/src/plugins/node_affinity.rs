@@ -50,6 +50,10 @@ impl FilterPlugin for NodeAffinity {
 struct Matches<'a>(&'a PodSpec);
 
 impl Filter for Matches<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
         if required_node_affinity_matches(self.0, &node.node) {
             Ok(())
@@ -99,6 +103,10 @@ impl ScorePlugin for NodeAffinity {
 struct Preferred<'a>(&'a [PreferredSchedulingTerm]);
 
 impl Score for Preferred<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn score(&self, node: &NodeInfo) -> i64 {
         let matching = self.0.iter().filter(|term| term_matches(&term.preference, &node.node));
         matching.map(|term| i64::from(term.weight)).sum()

@@ -36,6 +36,10 @@ impl FilterPlugin for NodeName {
 struct Named<'a>(&'a str);
 
 impl Filter for Named<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
         if *node.name == *self.0 { Ok(()) } else { Err(Rejection::unresolvable(REASON)) }
     }

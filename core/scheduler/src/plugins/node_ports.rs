@@ -43,6 +43,10 @@ impl FilterPlugin for NodePorts {
 struct Free<'a>(&'a [HostPort]);
 
 impl Filter for Free<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
         let taken = node.pods.iter().flat_map(|pod| &pod.ports);
         if conflict(self.0, taken) { Err(Rejection::new(REASON)) } else { Ok(()) }

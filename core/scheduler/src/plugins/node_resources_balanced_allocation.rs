@@ -32,6 +32,10 @@ impl ScorePlugin for NodeResourcesBalancedAllocation {
 struct Balanced<'a>(&'a Resources);
 
 impl Score for Balanced<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn score(&self, node: &NodeInfo) -> i64 {
         let (has, used, wanted) = (&node.allocatable, &node.requested, self.0);
         let cpu = share(has.milli_cpu, used.milli_cpu + wanted.milli_cpu);

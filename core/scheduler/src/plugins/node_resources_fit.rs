@@ -59,6 +59,10 @@ impl FilterPlugin for NodeResourcesFit {
 struct Fits<'a>(&'a Resources);
 
 impl Filter for Fits<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
         let reasons = missing(self.0, node);
         if reasons.is_empty() { Ok(()) } else { Err(Rejection { reasons, resolvable: true }) }
@@ -113,6 +117,10 @@ impl ScorePlugin for NodeResourcesFit {
 struct LeastAllocated((i64, i64));
 
 impl Score for LeastAllocated {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn score(&self, node: &NodeInfo) -> i64 {
         let (cpu, memory) = (node.allocatable.milli_cpu, node.allocatable.memory);
         let free_cpu = || free_share(cpu, node.counted.0 + self.0.0);

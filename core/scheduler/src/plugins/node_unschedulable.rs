@@ -31,7 +31,7 @@ impl Plugin for NodeUnschedulable {
 
 impl FilterPlugin for NodeUnschedulable {
     fn pre_filter<'a>(&self, pod: &'a PodInfo, _view: View<'a>) -> Result<Prepared<'a>, Rejection> {
-        if pod.pod.spec.as_ref().is_some_and(bears_cordon) {
+        if pod.pod.spec.as_deref().is_some_and(bears_cordon) {
             return Ok(Prepared::skip());
         }
         Ok(Prepared::with(NotCordoned))
@@ -41,6 +41,10 @@ impl FilterPlugin for NodeUnschedulable {
 struct NotCordoned;
 
 impl Filter for NotCordoned {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
         if node.is_unschedulable { Err(Rejection::unresolvable(REASON)) } else { Ok(()) }
     }

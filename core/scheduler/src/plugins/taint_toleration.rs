@@ -38,6 +38,10 @@ impl FilterPlugin for TaintToleration {
 struct Bears<'a>(&'a [Toleration]);
 
 impl Filter for Bears<'_> {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn filter(&self, node: &NodeInfo) -> Result<(), Rejection> {
         if !node.is_tainted {
             return Ok(());
@@ -68,6 +72,10 @@ impl ScorePlugin for TaintToleration {
 struct FewestDisliked(Vec<Toleration>);
 
 impl Score for FewestDisliked {
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn score(&self, node: &NodeInfo) -> i64 {
         let disliked =
             |taint: &&Taint| taint.effect == "PreferNoSchedule" && !any_tolerates(&self.0, taint);

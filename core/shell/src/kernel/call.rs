@@ -2,6 +2,7 @@
 
 use super::process::{Owner, Process, SocketEnds, State};
 use super::{FileId, Kernel, Open, free_fd};
+use crate::caps::{Cap, Caps};
 use crate::vfs::{Device, normalize};
 use crate::{
     Completer, Errno, Fd, NetStack, OpenMode, Outside, Pid, ProcessInfo, Program, Signal, SocketId,
@@ -12,6 +13,7 @@ use naru_network::{Network, NsId, Pong};
 use naru_sim::{CauseId, Rng, Time};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A process that has its turn, with its kernel and the world.
@@ -67,7 +69,7 @@ impl<'a> Call<'a> {
     fn kill_neighbour(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno> {
         let mut neighbours = self.kernel.neighbours.iter();
         let other = neighbours.find(|other| other.pid == pid).ok_or(Errno::NoProcess)?;
-        if self.me.uid != 0 && other.uid != self.me.uid {
+        if !self.caps().has(Cap::Kill) && other.uid != self.me.uid {
             return Err(Errno::NotPermitted);
         }
         self.kernel.signals_out.push((pid, signal));
@@ -86,7 +88,7 @@ impl<'a> Call<'a> {
         &mut self,
         program: Box<dyn Program>,
         argv: Vec<String>,
-        env: BTreeMap<String, String>,
+        env: Arc<BTreeMap<String, String>>,
         fds: &[(Fd, Fd)],
     ) -> Result<Pid, Errno> {
         let mut files = BTreeMap::new();
@@ -105,14 +107,18 @@ impl<'a> Call<'a> {
             child.fds = files;
             child.group = self.me.group;
             child.tty = self.me.tty;
+            child.root.clone_from(&self.me.root);
         }
         Ok(pid)
     }
 }
 
 /// The process (`None`: who asks) and the descriptor that a path of `/proc` names:
-/// `/proc/1/fd/2`, `/proc/self/fd/0`.
+/// `/proc/1/fd/2`, `/proc/self/fd/0`, `/dev/fd/63`.
 fn descriptor_in_proc(path: &str) -> Option<(Option<Pid>, Fd)> {
+    if let Some(fd) = path.strip_prefix("/dev/fd/") {
+        return Some((None, fd.parse().ok()?));
+    }
     let (process, fd) = path.strip_prefix("/proc/")?.split_once("/fd/")?;
     let pid = if process == "self" { None } else { Some(process.parse().ok()?) };
     Some((pid, fd.parse().ok()?))
@@ -124,6 +130,7 @@ impl Sys for Call<'_> {
     }
 
     fn rng(&mut self) -> &mut Rng {
+        self.kernel.effects += 1;
         self.world.rng()
     }
 
@@ -137,14 +144,39 @@ impl Sys for Call<'_> {
 
     fn retitle(&mut self, title: &str) {
         self.me.argv = vec![title.to_owned()];
+        self.kernel.process_changes += 1;
     }
 
     fn env(&mut self) -> &mut BTreeMap<String, String> {
-        &mut self.me.env
+        Arc::make_mut(&mut self.me.env)
     }
 
     fn hostname(&self) -> &str {
         &self.kernel.hostname
+    }
+
+    fn set_hostname(&mut self, name: &str) -> Result<(), Errno> {
+        if !self.caps().has(Cap::SysAdmin) {
+            return Err(Errno::NotPermitted);
+        }
+        name.clone_into(&mut self.kernel.hostname);
+        Ok(())
+    }
+
+    fn caps(&self) -> Caps {
+        self.kernel.confinement.caps_of(self.me.uid)
+    }
+
+    fn chroot(&mut self, path: &str) -> Result<(), Errno> {
+        if !self.caps().has(Cap::SysChroot) {
+            return Err(Errno::NotPermitted);
+        }
+        let root = self.kernel.fs.as_root(path)?;
+        let caps = self.caps();
+        self.kernel.fs.act_within(self.me.uid, caps, Some(root.clone()), self.kernel.now);
+        self.me.root = Some(root);
+        self.me.cwd = "/".to_owned();
+        Ok(())
     }
 
     fn uid(&self) -> u32 {
@@ -155,7 +187,18 @@ impl Sys for Call<'_> {
         self.kernel.cpu.burn(&mut self.me.cpu_micros, cpu, self.kernel.now)
     }
 
+    fn answers_alike(&mut self) {
+        self.kernel.answered += 1;
+    }
+
+    fn stays_alike(&mut self) {
+        self.kernel.stayed += 1;
+    }
+
     fn use_memory(&mut self, bytes: u64) {
+        if self.me.memory_bytes != bytes {
+            self.kernel.effects += 1;
+        }
         self.me.memory_bytes = bytes;
     }
 
@@ -165,6 +208,7 @@ impl Sys for Call<'_> {
 
     fn chdir(&mut self, path: &str) -> Result<(), Errno> {
         let path = normalize(&self.me.cwd, path);
+        self.kernel.refresh_proc(&self.me);
         if !self.kernel.fs.stat(&path)?.is_dir() {
             return Err(Errno::NotDirectory);
         }
@@ -176,6 +220,7 @@ impl Sys for Call<'_> {
     }
 
     fn fs(&mut self) -> &mut Vfs {
+        self.kernel.refresh_proc(&self.me);
         &mut self.kernel.fs
     }
 
@@ -189,6 +234,7 @@ impl Sys for Call<'_> {
         if let Some((pid, fd)) = descriptor_in_proc(&path) {
             return self.open_descriptor_of(pid, fd);
         }
+        self.kernel.refresh_proc(&self.me);
         let (node, device) = self.kernel.fs.open(&path, mode)?;
         match device {
             None => self.add_fd(Open::File { node, at: 0, mode }),
@@ -214,6 +260,7 @@ impl Sys for Call<'_> {
             }
             Open::Device(Device::Zero | Device::Full) => Ok(vec![0; max]),
             Open::Device(Device::Random) => {
+                self.kernel.effects += 1;
                 let mut bytes = vec![0; max];
                 self.world.rng().fill(&mut bytes);
                 Ok(bytes)
@@ -245,6 +292,7 @@ impl Sys for Call<'_> {
             return self.file(fd).map(|_| 0);
         }
         let file = self.file(fd)?;
+        self.kernel.effects += 1;
         let description = self.kernel.descriptions.get_mut(&file).ok_or(Errno::BadFd)?;
         match &mut description.open {
             Open::File { mode: OpenMode::Read, .. } | Open::PipeReader(_) => Err(Errno::BadFd),
@@ -268,6 +316,9 @@ impl Sys for Call<'_> {
                 match pipe.write(bytes) {
                     0 => Err(Errno::Again),
                     taken => {
+                        if pipe.ordered {
+                            self.kernel.note_write(id, taken);
+                        }
                         self.kernel.wake_pipe(id);
                         Ok(taken)
                     }
@@ -333,6 +384,7 @@ impl Sys for Call<'_> {
     }
 
     fn script_done(&mut self, code: i32) {
+        self.kernel.effects += 1;
         self.kernel.script_codes.insert(self.me.pid, code);
     }
 
@@ -359,7 +411,7 @@ impl Sys for Call<'_> {
         fds: &[(Fd, Fd)],
     ) -> Result<Pid, Errno> {
         let (program, argv) = self.kernel.load(&argv, &env, &self.me.cwd)?;
-        self.add_child(program, argv, env, fds)
+        self.add_child(program, argv, Arc::new(env), fds)
     }
 
     fn fork(
@@ -368,7 +420,7 @@ impl Sys for Call<'_> {
         argv: Vec<String>,
         fds: &[(Fd, Fd)],
     ) -> Result<Pid, Errno> {
-        let env = self.me.env.clone();
+        let env = Arc::clone(&self.me.env);
         self.add_child(program, argv, env, fds)
     }
 
@@ -386,23 +438,49 @@ impl Sys for Call<'_> {
         }
     }
 
+    fn killed_by(&mut self, child: Pid) -> Option<Signal> {
+        let process = self.kernel.processes.get(&child)?;
+        process.killed_by.filter(|_| process.has_ended())
+    }
+
     fn kill(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        self.kernel.effects += 1;
         if pid == self.me.pid {
             self.me.take_signal(signal, false);
             return Ok(());
         }
-        let Some(process) = self.kernel.processes.get_mut(&pid) else {
+        let may = self.caps().has(Cap::Kill);
+        let Some(process) = self.kernel.processes.get(&pid) else {
             return self.kill_neighbour(pid, signal);
         };
-        if self.me.uid != 0 && process.uid != self.me.uid {
+        if !may && process.uid != self.me.uid {
             return Err(Errno::NotPermitted);
         }
-        if !process.has_ended() {
-            process.take_signal(signal, false);
-            self.kernel.queue_ready(pid);
-            self.kernel.end_killed();
-        }
+        self.kernel.deliver(pid, signal, false);
         Ok(())
+    }
+
+    fn stopped_by(&self, child: Pid) -> Option<Signal> {
+        self.kernel.processes.get(&child)?.stopped
+    }
+
+    fn kill_group(&mut self, leader: Pid, signal: Signal) -> Result<(), Errno> {
+        let group = self.kernel.processes.values().filter(|process| process.group == leader);
+        let mut pids: Vec<Pid> =
+            group.filter(|process| !process.has_ended()).map(|process| process.pid).collect();
+        if self.me.group == leader {
+            pids.push(self.me.pid);
+        }
+        if pids.is_empty() {
+            return Err(Errno::NoProcess);
+        }
+        // As kill(2): it is done if one may be signalled.
+        let mut done = Err(Errno::NotPermitted);
+        for pid in pids {
+            let sent = self.kill(pid, signal);
+            done = done.or(sent);
+        }
+        done
     }
 
     fn catch(&mut self, signal: Signal) {
@@ -438,7 +516,7 @@ impl Sys for Call<'_> {
         let (program, argv) = self.kernel.load(&argv, &env, &self.me.cwd)?;
         self.replacement = Some(program);
         self.me.argv = argv;
-        self.me.env = env;
+        self.me.env = Arc::new(env);
         self.me.caught.clear();
         self.me.signals.clear();
         Ok(())
@@ -487,6 +565,7 @@ impl NetStack for Call<'_> {
     }
 
     fn tcp_listen(&mut self, at: SocketAddr) -> Result<SocketId, Errno> {
+        self.check_port(at)?;
         let socket = self.sockets()?.tcp_listen(at)?;
         Ok(self.own(socket))
     }
@@ -505,6 +584,7 @@ impl NetStack for Call<'_> {
     }
 
     fn udp_bind(&mut self, at: SocketAddr) -> Result<SocketId, Errno> {
+        self.check_port(at)?;
         let socket = self.sockets()?.udp_bind(at)?;
         Ok(self.own(socket))
     }
@@ -525,6 +605,12 @@ impl NetStack for Call<'_> {
         self.me.sockets.get(&socket).and_then(|ends| ends.peer).ok_or(Errno::BadFd)
     }
 
+    fn shutdown(&mut self, socket: SocketId) {
+        if let Ok(net) = self.sockets() {
+            net.shutdown(socket);
+        }
+    }
+
     fn close(&mut self, socket: SocketId) {
         self.me.sockets.remove(&socket);
         if let Ok(net) = self.sockets() {
@@ -533,6 +619,9 @@ impl NetStack for Call<'_> {
     }
 
     fn ping_open(&mut self) -> Result<SocketId, Errno> {
+        if !self.kernel.confinement.pings && !self.caps().has(Cap::NetRaw) {
+            return Err(Errno::NotPermitted);
+        }
         let socket = self.sockets()?.ping_open()?;
         Ok(self.own(socket))
     }
@@ -558,6 +647,12 @@ impl NetStack for Call<'_> {
 }
 
 impl Call<'_> {
+    /// Not everybody may listen on every port.
+    fn check_port(&self, at: SocketAddr) -> Result<(), Errno> {
+        let open = at.port() == 0 || at.port() >= self.kernel.confinement.first_port;
+        if open || self.caps().has(Cap::NetBindService) { Ok(()) } else { Err(Errno::Access) }
+    }
+
     fn sockets(&mut self) -> Result<&mut dyn NetStack, Errno> {
         self.world.net().ok_or(Errno::NetUnreachable)
     }

@@ -6,11 +6,14 @@
 mod call;
 mod cpu;
 mod pipe;
+mod proc;
 mod process;
 
 pub use pipe::{PIPE_BYTES_MAX, PipeId};
+pub use proc::{Facts, Namespaces, PROC};
 pub use process::{EndedProcess, ExecError, ProcessInfo, ProcessSpec, ProcessStatus, Stdio};
 
+use crate::caps::Confinement;
 use crate::tty::Tty;
 use crate::vfs::{Device, FileRef};
 use crate::{
@@ -23,6 +26,7 @@ use pipe::Pipe;
 use process::{Owner, Process, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Most processes of one machine, unless [`Kernel::set_process_limit`] says otherwise.
@@ -99,6 +103,24 @@ pub struct Kernel {
     /// Processes of other machines that can be seen here, and signals for them.
     neighbours: Vec<ProcessInfo>,
     signals_out: Vec<(Pid, Signal)>,
+    /// What turns have left behind: writes, starts, ends, signals, randomness.
+    effects: u64,
+    /// Turns that said that they would answer alike.
+    answered: u64,
+    /// Turns of processes, and those that said that they have changed nothing.
+    resumed: u64,
+    stayed: u64,
+    confinement: Confinement,
+    /// Settings of `/proc/sys` that are not as usual, by their paths there.
+    sysctls: Arc<BTreeMap<String, String>>,
+    /// How much was written to which of the pipes whose order counts, since it was asked for.
+    writes: Vec<(PipeId, usize)>,
+    /// What `/proc` tells; `None` if there is none.
+    facts: Option<(Arc<Facts>, Namespaces)>,
+    /// What `/proc` shows now.
+    proc_shown: Option<proc::Shown>,
+    /// Counts what changes the table of processes.
+    process_changes: u64,
     now: Time,
 }
 
@@ -140,6 +162,16 @@ impl Kernel {
             cpu: Cpu::default(),
             neighbours: Vec::new(),
             signals_out: Vec::new(),
+            effects: 0,
+            answered: 0,
+            resumed: 0,
+            stayed: 0,
+            confinement: Confinement::default(),
+            sysctls: Arc::default(),
+            writes: Vec::new(),
+            facts: None,
+            proc_shown: None,
+            process_changes: 0,
             now: Time::ZERO,
         }
     }
@@ -149,21 +181,75 @@ impl Kernel {
         self.cpu = self.cpu.with_limit(limit_milli);
     }
 
+    /// From now on its processes may do no more than this.
+    pub fn confine(&mut self, confinement: Confinement) {
+        self.confinement = confinement;
+    }
+
+    /// Has settings of `/proc/sys`, by their paths there, tell something else than usual.
+    pub fn set_sysctls(&mut self, sysctls: BTreeMap<String, String>) {
+        self.sysctls = Arc::new(sysctls);
+    }
+
     /// Processor time that all processes have used.
     pub fn cpu_used(&self) -> Duration {
         self.cpu.used()
     }
 
+    /// Processor time that each process has used, in microseconds.
+    pub fn spending(&self) -> impl Iterator<Item = (Pid, u64)> + '_ {
+        let alive = self.processes.values().filter(|process| !process.has_ended());
+        alive.map(|process| (process.pid, process.cpu_micros))
+    }
+
+    /// A process has used so much processor time so many times more, the last time at the moment
+    /// `last`.
+    pub fn spend_again(&mut self, pid: Pid, micros: u64, times: u64, last: Time) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let before = micros.saturating_mul(times.saturating_sub(1));
+        process.cpu_micros = process.cpu_micros.saturating_add(before);
+        self.cpu.add(before);
+        self.cpu.burn(&mut process.cpu_micros, Duration::from_micros(micros), last);
+    }
+
+    /// How often its processes have done something that stays: written, started or ended a process,
+    /// sent a signal, asked for randomness.
+    pub fn effects(&self) -> u64 {
+        self.effects
+    }
+
+    /// How often its processes have said that they would answer alike: see
+    /// [`crate::Sys::answers_alike`].
+    pub fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// A number that grows with every turn of a process that may have changed how it answers.
+    pub fn stirrings(&self) -> u64 {
+        self.effects + self.resumed.saturating_sub(self.stayed)
+    }
+
     /// Memory that all processes hold.
     pub fn memory_bytes(&self) -> u64 {
         let alive = self.processes.values().filter(|process| !process.has_ended());
-        alive.fold(0, |sum, process| sum.saturating_add(process.memory_bytes))
+        alive.fold(0, |sum, process| sum.saturating_add(process.held_bytes()))
+    }
+
+    /// A process takes this much memory more and never gives it back.
+    pub fn leak(&mut self, pid: Pid, bytes: u64) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.leaked_bytes = process.leaked_bytes.saturating_add(bytes);
+            self.effects += 1;
+        }
     }
 
     /// The processes of another machine whose process namespace this one shares: they are in its
     /// lists, and [`Kernel::take_signals_out`] has the signals that are sent to them.
     pub fn set_neighbours(&mut self, neighbours: Vec<ProcessInfo>) {
-        self.neighbours = neighbours;
+        if self.neighbours != neighbours {
+            self.neighbours = neighbours;
+            self.process_changes += 1;
+        }
     }
 
     /// Signals that were sent to processes of the other machine since the last call.
@@ -232,7 +318,7 @@ impl Kernel {
         let cwd = vfs::normalize("/", &spec.cwd);
         self.fs.act_as(0, self.now);
         self.fs.mkdir_all(&cwd)?;
-        self.fs.act_as(spec.uid, self.now);
+        self.fs.act_within(spec.uid, self.confinement.caps_of(spec.uid), None, self.now);
         let loaded = self.load(&spec.argv, &spec.env, &cwd);
         self.fs.act_as(0, self.now);
         let (program, argv) = loaded?;
@@ -240,7 +326,8 @@ impl Kernel {
             Stdio::Tty(tty) | Stdio::Ttys { stdio: tty, .. } => Some(tty),
             Stdio::Null | Stdio::Pipes { .. } => None,
         };
-        let pid = self.add_process(Owner::Host, program, argv, spec.env, cwd, spec.uid)?;
+        let pid =
+            self.add_process(Owner::Host, program, argv, Arc::new(spec.env), cwd, spec.uid)?;
         let null = Open::Device(Device::Null);
         let opens = match spec.stdio {
             Stdio::Null => [null.clone(), null.clone(), null],
@@ -281,11 +368,12 @@ impl Kernel {
         owner: Owner,
         program: Box<dyn Program>,
         argv: Vec<String>,
-        env: BTreeMap<String, String>,
+        env: Arc<BTreeMap<String, String>>,
         cwd: String,
         uid: u32,
     ) -> Result<Pid, Errno> {
         self.starts += 1;
+        self.effects += 1;
         if self.processes.len() >= self.processes_max {
             return Err(Errno::TooManyProcesses);
         }
@@ -304,19 +392,24 @@ impl Kernel {
             env,
             cwd,
             uid,
+            root: None,
             tty: None,
             fds: BTreeMap::new(),
             program: Some(program),
             state: State::Ready,
             caught: BTreeSet::new(),
             signals: VecDeque::new(),
+            stopped: None,
+            held: Vec::new(),
             killed_by: None,
             sockets: BTreeMap::new(),
             started: self.now,
             cpu_micros: 0,
             memory_bytes: Process::MEMORY_BYTES,
+            leaked_bytes: 0,
             printed: Vec::new(),
         };
+        self.process_changes += 1;
         self.processes.insert(pid, Box::new(process));
         self.ready.push_back(pid);
         Ok(pid)
@@ -408,13 +501,29 @@ impl Kernel {
 
     /// Sends a signal from outside.
     pub fn signal(&mut self, pid: Pid, signal: Signal) {
-        if let Some(process) = self.processes.get_mut(&pid)
-            && !process.has_ended()
-        {
-            process.take_signal(signal, signal == Signal::Kill);
-            self.queue_ready(pid);
-            self.end_killed();
+        self.deliver(pid, signal, signal == Signal::Kill);
+    }
+
+    /// Gives a process a signal, and tells its parent if that stops it.
+    fn deliver(&mut self, pid: Pid, signal: Signal, forced: bool) {
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| !process.has_ended())
+        else {
+            return;
+        };
+        let before = process.stopped;
+        process.take_signal(signal, forced);
+        // Who is stopped, or goes on, answers otherwise without a turn of its own.
+        self.resumed += 1;
+        let stops = process.stopped.is_some() && before.is_none();
+        let parent = match process.owner {
+            Owner::Parent(parent) if stops => Some(parent),
+            _ => None,
+        };
+        self.queue_ready(pid);
+        if let Some(parent) = parent {
+            self.wake_process(parent);
         }
+        self.end_killed();
     }
 
     /// Ends every process at once, as when the machine goes off.
@@ -444,10 +553,12 @@ impl Kernel {
 
     /// Puts an ended process down, taken out of the table, and tells who cares.
     fn end(&mut self, mut process: Box<Process>, code: i32) {
+        self.effects += 1;
         for (_, file) in std::mem::take(&mut process.fds) {
             self.drop_holder(file);
         }
         self.sockets_to_close.extend(std::mem::take(&mut process.sockets).into_keys());
+        self.process_changes += 1;
         process.program = None;
         self.scripts.remove(&process.pid);
         process.state = State::Exited { code, at: self.now };
@@ -565,6 +676,7 @@ impl Kernel {
             .processes
             .values()
             .filter(|p| matches!(p.state, State::Blocked { until: Some(at) } if at <= now))
+            .filter(|process| process.stopped.is_none())
             .map(|process| process.pid)
             .collect();
         for pid in due {
@@ -578,6 +690,7 @@ impl Kernel {
         }
         self.processes
             .values()
+            .filter(|process| process.stopped.is_none())
             .filter_map(|process| match process.state {
                 State::Blocked { until } => until,
                 _ => None,
@@ -587,18 +700,26 @@ impl Kernel {
 
     fn resume(&mut self, pid: Pid, world: &mut dyn World) {
         let Some(mut process) = self.processes.remove(&pid) else { return };
+        if process.stopped.is_some() && !process.has_ended() {
+            process.state = State::Blocked { until: None };
+            self.processes.insert(pid, process);
+            return;
+        }
         let Some(mut program) = process.program.take() else {
             self.processes.insert(pid, process);
             return;
         };
-        self.fs.act_as(process.uid, self.now);
+        let caps = self.confinement.caps_of(process.uid);
+        self.fs.act_within(process.uid, caps, process.root.clone(), self.now);
         (self.current, self.current_woken) = (Some(pid), false);
         let mut call = Call::new(self, world, process);
         let step = program.resume(&mut call);
         let (mut process, replacement) = call.finish();
+        self.resumed += 1;
         self.cpu.burn(&mut process.cpu_micros, cpu::TURN, self.now);
         self.current = None;
         let replaced = replacement.is_some();
+        self.process_changes += u64::from(replaced);
         process.program = Some(replacement.unwrap_or(program));
         if let Some(signal) = process.killed_by {
             self.end(process, 128 + signal.number());
@@ -623,13 +744,22 @@ impl Kernel {
             Step::Block { until } => State::Blocked { until: until.map(|at| at.max(yielded)) },
         };
         let look_again = !process.signals.is_empty() || self.current_woken;
+        // It has stopped itself.
+        let parent = match process.owner {
+            Owner::Parent(parent) if process.stopped.is_some() => Some(parent),
+            _ => None,
+        };
         self.processes.insert(pid, process);
+        if let Some(parent) = parent {
+            self.wake_process(parent);
+        }
         if look_again {
             self.wake_process(pid);
         }
     }
 
-    fn close_sockets(&mut self, world: &mut dyn World) {
+    /// Closes the sockets of processes that have ended, as every run does at its end.
+    pub fn close_sockets(&mut self, world: &mut dyn World) {
         let sockets = std::mem::take(&mut self.sockets_to_close);
         if let Some(net) = world.net() {
             for socket in sockets {
@@ -708,6 +838,44 @@ impl Kernel {
             (pipe.host_reads, pipe.host_writes) = (true, true);
         }
         id
+    }
+
+    /// From now on [`Kernel::take_in_order`] tells in which order these pipes were written to. It must
+    /// be called after each run.
+    pub fn keep_order(&mut self, pipes: [PipeId; 2]) {
+        for id in pipes {
+            if let Some(pipe) = self.pipes.get_mut(&id) {
+                pipe.ordered = true;
+            }
+        }
+    }
+
+    fn note_write(&mut self, id: PipeId, bytes: usize) {
+        match self.writes.last_mut() {
+            Some((last, sum)) if *last == id => *sum += bytes,
+            _ => self.writes.push((id, bytes)),
+        }
+    }
+
+    /// Takes all that was written to these pipes, piece by piece in the order in which it was.
+    pub fn take_in_order(&mut self, pipes: [PipeId; 2]) -> Vec<(PipeId, Vec<u8>)> {
+        let order = std::mem::take(&mut self.writes);
+        let mut pieces = Vec::new();
+        for (id, bytes) in order {
+            let Some(pipe) = self.pipes.get_mut(&id).filter(|_| pipes.contains(&id)) else {
+                continue;
+            };
+            pieces.push((id, pipe.read(bytes)));
+        }
+        for id in pipes {
+            let rest = self.pipe_read(id);
+            if !rest.is_empty() {
+                pieces.push((id, rest));
+            } else if pieces.iter().any(|(other, _)| *other == id) {
+                self.wake_pipe(id);
+            }
+        }
+        pieces
     }
 
     fn add_pipe(&mut self) -> PipeId {

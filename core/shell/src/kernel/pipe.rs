@@ -19,6 +19,8 @@ pub(crate) struct Pipe {
     pub writers: u32,
     pub host_reads: bool,
     pub host_writes: bool,
+    /// Whether it is kept in mind between which writes to others what is in it was written.
+    pub ordered: bool,
 }
 
 impl Pipe {

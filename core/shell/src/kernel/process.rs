@@ -1,10 +1,12 @@
 //! Processes as the kernel keeps them, and as the host asks for them.
 
 use super::FileId;
+use crate::vfs::FileRef;
 use crate::{Errno, Fd, Pid, PipeId, Program, Signal, SocketId, TtyId};
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What the host starts.
 #[derive(Clone, Debug)]
@@ -163,22 +165,31 @@ pub(crate) struct Process {
     pub owner: Owner,
     pub group: Pid,
     pub argv: Vec<String>,
-    pub env: BTreeMap<String, String>,
+    /// Shared with what `/proc` shows of it.
+    pub env: Arc<BTreeMap<String, String>>,
     pub cwd: String,
     pub uid: u32,
+    /// Its root directory, if that is not the machine's.
+    pub root: Option<(FileRef, Arc<str>)>,
     pub tty: Option<TtyId>,
     pub fds: BTreeMap<Fd, FileId>,
     pub program: Option<Box<dyn Program>>,
     pub state: State,
     pub caught: BTreeSet<Signal>,
     pub signals: VecDeque<Signal>,
+    /// The signal that has stopped it: it has no turn until [`Signal::Cont`].
+    pub stopped: Option<Signal>,
+    /// Signals that it takes when it goes on.
+    pub held: Vec<Signal>,
     /// A signal that ends it as soon as it is its turn.
     pub killed_by: Option<Signal>,
     pub sockets: BTreeMap<SocketId, SocketEnds>,
     pub started: Time,
     pub cpu_micros: u64,
-    /// What it holds.
+    /// What its program holds.
     pub memory_bytes: u64,
+    /// What it holds besides, having lost sight of it.
+    pub leaked_bytes: u64,
     /// The beginning of what it wrote to terminals.
     pub printed: Vec<u8>,
 }
@@ -188,6 +199,11 @@ impl Process {
     pub const MEMORY_BYTES: u64 = 1 << 20;
     /// Bytes that are remembered of what it writes to terminals.
     const PRINTED_MAX: usize = 16 * 1024;
+
+    /// All that it holds.
+    pub fn held_bytes(&self) -> u64 {
+        self.memory_bytes.saturating_add(self.leaked_bytes)
+    }
 
     /// Remembers what it wrote to a terminal.
     pub fn has_printed(&mut self, bytes: &[u8]) {
@@ -226,6 +242,29 @@ impl Process {
     /// Takes a signal: kept if caught, deadly if not. The first process of a container has no
     /// default for signals: they do nothing (Linux, pid_namespaces(7)) unless `forced`.
     pub fn take_signal(&mut self, signal: Signal, forced: bool) {
+        if signal == Signal::Cont {
+            self.stopped = None;
+            for held in std::mem::take(&mut self.held) {
+                self.take_signal(held, forced);
+            }
+            if !self.caught.contains(&signal) {
+                self.wake();
+                return;
+            }
+        }
+        let caught = self.caught.contains(&signal) && signal != Signal::Stop;
+        if signal.stops() && !caught {
+            if self.pid != 1 || forced {
+                self.stopped.get_or_insert(signal);
+            }
+            return;
+        }
+        if self.stopped.is_some() && signal != Signal::Kill {
+            if !self.held.contains(&signal) {
+                self.held.push(signal);
+            }
+            return;
+        }
         if signal != Signal::Kill && self.caught.contains(&signal) {
             if !self.signals.contains(&signal) {
                 self.signals.push_back(signal);

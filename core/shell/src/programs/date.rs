@@ -1,7 +1,7 @@
 //! `date`
 
 use super::tool::{Options, Out};
-use crate::Sys;
+use crate::{Cap, Sys};
 use naru_sim::Time;
 
 const DAYS: [&str; 7] =
@@ -127,7 +127,11 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         },
     }
     if options.has('s') {
-        out.error("date: cannot set date: Operation not permitted");
+        out.error(match (sys.caps().has(Cap::SysTime), super::tool::is_busybox(sys)) {
+            (true, _) => "date: naru: the clock of a sandbox cannot be set",
+            (false, true) => "date: can't set date: Operation not permitted",
+            (false, false) => "date: cannot set date: Operation not permitted",
+        });
         return 1;
     }
     let wanted = match options.operands.first() {

@@ -1,6 +1,6 @@
 //! `diff`
 
-use super::tool::{Options, Out};
+use super::tool::{Filter, Next, Options, Out};
 use crate::{Errno, Sys};
 use naru_sim::Time;
 use std::collections::BTreeSet;
@@ -64,10 +64,66 @@ fn edits(old: &[&str], new: &[&str]) -> Vec<Edit> {
     result
 }
 
+/// Most bytes of what is read from pipes.
+const PIPED_BYTES_MAX: usize = 16 << 20;
+
 /// `diff [-uqNr] old new`
-pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
+#[derive(Clone, Debug)]
+pub struct Diff {
+    args: Vec<String>,
+    /// Standard input, and what process substitutions are named by: they are read to their ends
+    /// first.
+    piped: Vec<(String, Vec<u8>)>,
+}
+
+impl Filter for Diff {
+    const BY_CHUNK: bool = true;
+
+    fn start(
+        sys: &mut dyn Sys,
+        args: &[String],
+        _out: &mut Out,
+    ) -> Result<(Self, Vec<String>), i32> {
+        // What is wrong with the arguments is told at the end.
+        let options = parse(sys, args, &mut Out::default());
+        let operands = options.map(|options| options.operands).unwrap_or_default();
+        let is_piped = |name: &String| name == "-" || name.starts_with("/dev/fd/");
+        let mut files: Vec<String> = operands.into_iter().filter(is_piped).collect();
+        if files.is_empty() {
+            files.push("/dev/null".to_owned());
+        }
+        Ok((Diff { args: args.to_vec(), piped: Vec::new() }, files))
+    }
+
+    fn open(&mut self, name: &str, _out: &mut Out) {
+        self.piped.push((name.to_owned(), Vec::new()));
+    }
+
+    fn line(&mut self, chunk: &[u8], _ended: bool, out: &mut Out) -> Next {
+        let Some((_, bytes)) = self.piped.last_mut() else { return Next::Line };
+        if bytes.len() + chunk.len() > PIPED_BYTES_MAX {
+            out.error("diff: memory exhausted");
+            return Next::End;
+        }
+        bytes.extend_from_slice(chunk);
+        Next::Line
+    }
+
+    /// It is told when they are compared.
+    fn failed(&mut self, _program: &str, _name: &str, _errno: Errno, _out: &mut Out) {}
+
+    fn end(&mut self, sys: &mut dyn Sys, _code: i32, out: &mut Out) -> i32 {
+        run(sys, &self.args, &self.piped, out)
+    }
+}
+
+fn parse(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> Result<Options, i32> {
     let long = [("unified", 'u'), ("brief", 'q'), ("new-file", 'N'), ("recursive", 'r')];
-    let options = match Options::parse(sys, args, "uqNrbwBa", &long, out, 2) {
+    Options::parse(sys, args, "uqNrbwBa", &long, out, 2)
+}
+
+fn run(sys: &mut dyn Sys, args: &[String], piped: &[(String, Vec<u8>)], out: &mut Out) -> i32 {
+    let options = match parse(sys, args, out) {
         Ok(options) => options,
         Err(code) => return code,
     };
@@ -94,9 +150,13 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let inside =
         |folder: &str, file: &str| crate::join(folder, file.rsplit('/').next().unwrap_or_default());
     match folders {
-        (true, false) => compare(sys, &options, (&inside(old_name, new_name), new_name), out),
-        (false, true) => compare(sys, &options, (old_name, &inside(new_name, old_name)), out),
-        _ => compare(sys, &options, (old_name, new_name), out),
+        (true, false) => {
+            compare(sys, &options, (&inside(old_name, new_name), new_name), piped, out)
+        }
+        (false, true) => {
+            compare(sys, &options, (old_name, &inside(new_name, old_name)), piped, out)
+        }
+        _ => compare(sys, &options, (old_name, new_name), piped, out),
     }
 }
 
@@ -136,7 +196,7 @@ fn compare_folders(
             }
             _ => {
                 let mut text = Out::default();
-                let found = compare(sys, options, (&paths.0, &paths.1), &mut text);
+                let found = compare(sys, options, (&paths.0, &paths.1), &[], &mut text);
                 if found == 1 && !options.has('q') {
                     out.line(format!("{command} {} {}", paths.0, paths.1));
                 }
@@ -154,10 +214,15 @@ fn compare(
     sys: &mut dyn Sys,
     options: &Options,
     (old_name, new_name): (&str, &str),
+    piped: &[(String, Vec<u8>)],
     out: &mut Out,
 ) -> i32 {
     let mut texts = Vec::new();
     for name in [old_name, new_name] {
+        if let Some((_, bytes)) = piped.iter().find(|(other, _)| other == name) {
+            texts.push((String::from_utf8_lossy(bytes).into_owned(), Some(sys.now())));
+            continue;
+        }
         let path = sys.absolute(name);
         match sys.fs().read_text(&path) {
             Ok(text) => {

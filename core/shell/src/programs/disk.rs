@@ -41,7 +41,11 @@ pub fn df(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     for place in places {
         let (used, capacity) = sys.fs().usage(&place);
         let percent = (used * 100).div_ceil(capacity.max(1));
-        let name = if place == "/" { "overlay" } else { "/dev/vda1" };
+        let name = match place.as_str() {
+            "/" => "overlay",
+            place if sys.fs().is_in_memory(place) => "tmpfs",
+            _ => "/dev/vda1",
+        };
         let free = capacity.saturating_sub(used);
         rows.push([
             name.to_owned(),

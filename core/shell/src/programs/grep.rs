@@ -13,6 +13,8 @@ const FILES_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub struct Grep {
     regex: Regex,
+    /// What every line that matches holds, where the pattern is no more than that.
+    plain: Option<String>,
     options: Options,
     names: bool,
     file: String,
@@ -72,6 +74,14 @@ fn pattern(options: &Options, patterns: &[String]) -> Result<Regex, String> {
         .map_err(|_| "Regular expression too big".to_string())
 }
 
+/// A single pattern that stands for itself: it is found without a regular expression.
+fn plain(options: &Options, patterns: &[String]) -> Option<String> {
+    let [pattern] = patterns else { return None };
+    let itself = |c: char| c.is_alphanumeric() || " _-:,/@%=\"'<>#&~;!".contains(c);
+    let otherwise = ['i', 'w', 'x'].iter().any(|flag| options.has(*flag));
+    (!otherwise && pattern.chars().all(itself)).then(|| pattern.clone())
+}
+
 impl Filter for Grep {
     fn start(
         sys: &mut dyn Sys,
@@ -113,6 +123,7 @@ impl Filter for Grep {
         let names = (files.len() > 1 || recursive || options.has('H')) && !options.has('h');
         let grep = Grep {
             regex,
+            plain: plain(&options, &patterns),
             names,
             file: String::new(),
             number: 0,
@@ -142,7 +153,10 @@ impl Filter for Grep {
     fn line(&mut self, line: &[u8], _ended: bool, out: &mut Out) -> Next {
         self.number += 1;
         let text = String::from_utf8_lossy(line);
-        let is_match = self.regex.is_match(&text) != self.options.has('v');
+        let is_match = match &self.plain {
+            Some(plain) => text.contains(plain.as_str()),
+            None => self.regex.is_match(&text),
+        } != self.options.has('v');
         if !is_match {
             if self.after_left > 0 {
                 self.after_left -= 1;

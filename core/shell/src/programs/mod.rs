@@ -2,6 +2,7 @@
 
 mod awk;
 mod base64;
+mod busybox;
 mod cat;
 mod cut;
 pub(crate) mod date;
@@ -17,6 +18,7 @@ pub(crate) mod id;
 mod less;
 mod ls;
 mod machine;
+mod mount;
 mod nano;
 pub(crate) mod net;
 pub(crate) mod printf;
@@ -53,13 +55,14 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "base64" => filter::<base64::Base64>(),
         "basename" => once(small::basename),
         "bash" => Box::new(Shell::new(Flavor::Bash)),
+        "capsh" => once(mount::capsh),
         "cat" => filter::<cat::Cat>(),
         "chmod" => once(files::chmod),
         "chown" => once(files::chown),
+        "chroot" => Box::new(mount::Chroot::default()),
         "clear" => once(small::clear),
-        "cmp" | "nl" | "paste" | "rev" | "sha1sum" | "sha256sum" | "sha512sum" | "tac" => {
-            filter::<whole::Whole>()
-        }
+        "cmp" | "md5sum" | "nl" | "paste" | "rev" | "sha1sum" | "sha256sum" | "sha512sum"
+        | "tac" => filter::<whole::Whole>(),
         "conntrack" => once(net::admin::conntrack::run),
         "cp" => once(files::cp),
         "curl" => Box::new(net::curl::Curl::default()),
@@ -67,7 +70,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
         "df" => once(disk::df),
-        "diff" => once(diff::run),
+        "diff" => filter::<diff::Diff>(),
         "dig" => Box::new(net::dig::Dig::default()),
         "dirname" => once(small::dirname),
         "du" => once(disk::du),
@@ -90,7 +93,9 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "ln" => once(files::ln),
         "ls" => once(ls::run),
         "mkdir" => once(files::mkdir),
+        "mknod" => once(mount::mknod),
         "mktemp" => once(small::mktemp),
+        "mount" => once(mount::mount),
         "mv" => once(files::mv),
         "nano" => Box::new(nano::Nano::default()),
         "nc" => Box::new(net::nc::Nc::default()),
@@ -124,6 +129,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "tr" => filter::<tr::Tr>(),
         "true" => once(small::yes_indeed),
         "tty" => once(machine::tty),
+        "umount" => once(mount::umount),
         "uname" => once(small::uname),
         "uniq" => filter::<uniq::Uniq>(),
         "vi" | "vim" => Box::new(vi::Vi::default()),
@@ -134,13 +140,17 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "whoami" => once(id::whoami),
         "xargs" => Box::new(run::Xargs::default()),
         "yes" => Box::new(endless::Yes::default()),
-        _ => return busybox(name),
+        _ => return applet(name),
     })
 }
 
 /// Programs that Busybox words otherwise than those that stand alone.
-fn busybox(name: &str) -> Option<Box<dyn Program>> {
+fn applet(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
+        "busybox 1.28 nslookup" => Box::new(net::nslookup::OldNslookup::default()),
+        "busybox mount" => once(mount::busybox_mount),
+        "busybox nc" => Box::new(net::nc::Nc::busybox()),
+        "busybox nslookup" => Box::new(net::nslookup::BusyboxNslookup::default()),
         "busybox ip" => once(net::admin::ip::busybox),
         "busybox ps" => once(small::busybox_ps),
         "busybox ping" => Box::new(net::ping::Ping::new(net::ping::Flavor::Busybox)),
@@ -148,7 +158,7 @@ fn busybox(name: &str) -> Option<Box<dyn Program>> {
     })
 }
 
-/// Every name that [`load`] knows, sorted, but for those of [`busybox`].
+/// Every name that [`load`] knows, sorted, but for those of [`applet`].
 const NAMES: &[&str] = &[
     "[",
     "ab",
@@ -158,9 +168,11 @@ const NAMES: &[&str] = &[
     "base64",
     "basename",
     "bash",
+    "capsh",
     "cat",
     "chmod",
     "chown",
+    "chroot",
     "clear",
     "cmp",
     "conntrack",
@@ -195,9 +207,12 @@ const NAMES: &[&str] = &[
     "ln",
     "ls",
     "mawk",
+    "md5sum",
     "mkdir",
+    "mknod",
     "mktemp",
     "more",
+    "mount",
     "mv",
     "nano",
     "nc",
@@ -239,6 +254,7 @@ const NAMES: &[&str] = &[
     "tr",
     "true",
     "tty",
+    "umount",
     "uname",
     "uniq",
     "vi",

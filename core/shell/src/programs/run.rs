@@ -10,10 +10,15 @@ use std::time::Duration;
 const STANDARD: [(Fd, Fd); 3] = [(0, 0), (1, 1), (2, 2)];
 
 /// What the exit code is if the program cannot be started, and why.
-fn not_started(program: &str, name: &str, errno: Errno, out: &mut Out) -> i32 {
-    let quoted = if program == "env" { format!("‘{name}’") } else { name.to_string() };
+pub(super) fn not_started(program: &str, name: &str, errno: Errno, out: &mut Out) -> i32 {
+    let quoted = if program == "env" || program == "chroot" {
+        format!("‘{name}’")
+    } else {
+        name.to_string()
+    };
     out.error(match program {
         "timeout" => format!("timeout: failed to run command ‘{name}’: {errno}"),
+        "chroot" => format!("chroot: failed to run command {quoted}: {errno}"),
         program => format!("{program}: {quoted}: {errno}"),
     });
     if errno == Errno::NotFound { 127 } else { 126 }

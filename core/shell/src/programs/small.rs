@@ -44,8 +44,14 @@ pub fn printenv(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
 
 /// `hostname [-f|-s|-i]`
 pub fn hostname(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
-    if args.first().is_some_and(|arg| !arg.starts_with('-')) {
-        out.error("hostname: you must be root to change the host name");
+    if let Some(name) = args.first().filter(|arg| !arg.starts_with('-')) {
+        if sys.set_hostname(name).is_ok() {
+            return 0;
+        }
+        out.error(match super::tool::is_busybox(sys) {
+            true => "hostname: sethostname: Operation not permitted",
+            false => "hostname: you must be root to change the host name",
+        });
         return 1;
     }
     let name = sys.hostname().to_string();
@@ -62,8 +68,23 @@ pub fn hostname(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         }
         return 0;
     }
-    if args.iter().any(|arg| arg == "-s") {
+    if args.iter().any(|arg| arg == "-f") {
+        let hosts = sys.fs().read_text("/etc/hosts").unwrap_or_default();
+        let names = |line: &str| {
+            let words = line.split('#').next().unwrap_or_default().split_whitespace();
+            words.skip(1).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut lines = hosts.lines().map(names);
+        let own = lines.find(|names| names.contains(&name));
+        out.line(own.and_then(|names| names.into_iter().next()).unwrap_or(name));
+    } else if args.iter().any(|arg| arg == "-s") {
         out.line(name.split('.').next().unwrap_or_default());
+    } else if args.iter().any(|arg| arg == "-f" || arg == "--fqdn") {
+        // The first name of its line: libc takes that for the true one.
+        let hosts = sys.fs().read_text("/etc/hosts").unwrap_or_default();
+        let names = hosts.lines().map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>());
+        let own = names.into_iter().find(|names| names.iter().any(|own| *own == name));
+        out.line(own.and_then(|names| names.first().copied()).unwrap_or(name.as_str()));
     } else {
         out.line(name);
     }

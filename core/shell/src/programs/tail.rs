@@ -194,6 +194,7 @@ impl Program for TailProgram {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
         if !self.started {
             self.started = true;
+            self.out.speak(sys);
             let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
             if let Ok(options) = parse_options(&old_count(&args), SPEC, &LONG)
                 && (options.has('f') || options.has('F'))

@@ -21,6 +21,8 @@ pub struct Out {
     pending: VecDeque<(Fd, Vec<u8>)>,
     bytes: usize,
     failed: Option<Errno>,
+    /// Errors are said in Busybox's words.
+    busybox: bool,
 }
 
 impl Out {
@@ -37,8 +39,16 @@ impl Out {
 
     /// Prints a line to standard error.
     pub fn error(&mut self, text: impl AsRef<str>) {
-        self.push(2, text.as_ref().as_bytes());
+        match self.busybox {
+            true => self.push(2, super::busybox::reword(text.as_ref()).as_bytes()),
+            false => self.push(2, text.as_ref().as_bytes()),
+        }
         self.push(2, b"\n");
+    }
+
+    /// From now on errors are said in the words of this machine's programs.
+    pub fn speak(&mut self, sys: &mut dyn Sys) {
+        self.busybox = is_busybox(sys);
     }
 
     /// Prints bytes to a descriptor.
@@ -130,6 +140,7 @@ impl Program for OneShot {
             Some(code) => code,
             None => {
                 let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
+                self.out.speak(sys);
                 let code = (self.run)(sys, &args, &mut self.out);
                 *self.code.insert(code)
             }
@@ -150,6 +161,11 @@ pub fn finish(out: &mut Out, sys: &mut dyn Sys, code: i32) -> Step {
         return Step::Exit(1);
     }
     Step::Exit(code)
+}
+
+/// Whether the machine's programs are Busybox's, with their words: its shell is.
+pub fn is_busybox(sys: &mut dyn Sys) -> bool {
+    sys.fs().program("/bin/sh").is_some_and(|shell| &*shell == "ash")
 }
 
 /// The name by which the program was called, without its directory.
@@ -224,6 +240,7 @@ impl<T: Filter> Filtering<T> {
 
     fn start(&mut self, sys: &mut dyn Sys) {
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
+        self.out.speak(sys);
         match T::start(sys, &args, &mut self.out) {
             Ok((filter, files)) => {
                 self.filter = Some(filter);

@@ -187,6 +187,7 @@ impl Whole {
 
     fn sum(&self, bytes: &[u8]) -> String {
         let digest: Vec<u8> = match self.program.as_str() {
+            "md5sum" => md5::Md5::digest(bytes).to_vec(),
             "sha1sum" => sha1::Sha1::digest(bytes).to_vec(),
             "sha512sum" => Sha512::digest(bytes).to_vec(),
             _ => Sha256::digest(bytes).to_vec(),

@@ -30,6 +30,24 @@ pub fn format(time: Time, pattern: &str) -> String {
         .unwrap_or_default()
 }
 
+/// The line `Date` of a server's answers, which is made once a second.
+#[derive(Clone, Debug, Default)]
+pub struct Date {
+    second: Option<u64>,
+    text: String,
+}
+
+impl Date {
+    /// The line at this moment: [`HTTP_DATE`].
+    pub fn at(&mut self, now: Time) -> String {
+        let second = Some(now.as_secs());
+        if self.second != second {
+            *self = Date { second, text: format(now, HTTP_DATE) };
+        }
+        self.text.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,16 +65,28 @@ impl Exchange {
         let mut request = Request { target: path.to_owned(), ..incoming.request.clone() };
         request.headers.set("Host", authority);
         request.headers.set("Connection", "close");
+        Exchange::with(sys, url, &target, &request, TIMEOUT)
+    }
+
+    /// Begins to send a request, as it is, to `target`: a host or an address, with or without a port.
+    /// `url` is what messages call it.
+    pub fn with(
+        sys: &mut dyn Sys,
+        url: &str,
+        target: &str,
+        request: &Request,
+        timeout: Duration,
+    ) -> Exchange {
         let mut exchange = Exchange {
             url: url.to_owned(),
             host: String::new(),
             state: State::Failed(502, String::new()),
             out: request.to_bytes(),
-            reader: ResponseReader::new(&incoming.request.method),
-            deadline: sys.now() + TIMEOUT,
+            reader: ResponseReader::new(&request.method),
+            deadline: sys.now() + timeout,
             retry_at: None,
         };
-        let (host, port) = target.rsplit_once(':').unwrap_or((&target, "80"));
+        let (host, port) = target.rsplit_once(':').unwrap_or((target, "80"));
         exchange.state = match port.parse() {
             Ok(port) => State::Dialing(Box::new(Dial::new(host, port))),
             Err(_) => State::Failed(502, format!("invalid port in upstream \"{target}\"")),

@@ -3,7 +3,8 @@
 use super::stream::Stream;
 use crate::{Errno, NetStack, SocketId};
 use naru_network::http::{Request, RequestReader, Response};
-use naru_pki::tls::{self, ServerConfig, TlsError};
+use naru_pki::tls::{self, Identity, ServerConfig, TlsError};
+use naru_pki::{Certificate, PrivateKey};
 use naru_sim::{Rng, Time};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -44,6 +45,29 @@ pub struct Secured {
     pub told_in_clear: &'static str,
     /// Randomness of its handshakes.
     pub rng: Rng,
+}
+
+impl Secured {
+    /// Shows these certificates, each a chain and its key in PEM: the first whose names fit what a
+    /// client wants, or the very first. The error names the pair that cannot be read.
+    pub fn of_pem(
+        pairs: &[(String, String)],
+        told_in_clear: &'static str,
+        rng: Rng,
+    ) -> Result<Secured, usize> {
+        let identity = |(chain, key): &(String, String)| {
+            let certificate = Certificate::from_pem(chain).ok()?;
+            let key = PrivateKey::from_pem(key).ok()?;
+            Some(Identity { chain: vec![certificate], key })
+        };
+        let mut identities = Vec::new();
+        for (at, pair) in pairs.iter().enumerate() {
+            identities.push(identity(pair).ok_or(at)?);
+        }
+        let protocols = vec!["http/1.1".to_owned()];
+        let config = Arc::new(ServerConfig { identities, protocols, asks_clients: false });
+        Ok(Secured { config, told_in_clear, rng })
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -23,7 +23,8 @@ pub fn worded(flavor: Flavor, text: &str, message: String) -> String {
     }
 }
 
-fn evaluate_at(state: &mut State, text: &str, depth: usize) -> Result<i64, String> {
+/// Like [`evaluate`], within so many others.
+pub fn evaluate_at(state: &mut State, text: &str, depth: usize) -> Result<i64, String> {
     if depth > DEPTH_MAX {
         return Err(format!(
             "{text}: expression recursion level exceeded (error token is \"{text}\")"
@@ -110,14 +111,9 @@ impl Machine<'_> {
         Ok(value)
     }
 
-    fn name(&self) -> &str {
-        leading_name(self.rest)
-    }
-
     fn assignment(&mut self) -> Result<i64, String> {
-        let name = self.name().to_string();
-        if !name.is_empty() {
-            let after = self.rest.get(name.len()..).unwrap_or_default().trim_start();
+        if let Some((place, after)) = place_at(self.rest) {
+            let after = after.trim_start();
             let op = ASSIGNMENTS
                 .into_iter()
                 .find(|op| after.starts_with(op) && !(*op == "=" && after.starts_with("==")));
@@ -128,19 +124,25 @@ impl Machine<'_> {
                 let value = match op.strip_suffix('=') {
                     Some("") | None => right,
                     Some(op) => {
-                        let left = self.variable(&name)?;
+                        let left = self.variable(&place)?;
                         self.apply(op, left, right, operand)?
                     }
                 };
-                return self.store(&name, value);
+                return self.store(&place, value);
             }
         }
         self.ternary()
     }
 
-    fn store(&mut self, name: &str, value: i64) -> Result<i64, String> {
+    fn store(&mut self, place: &Place, value: i64) -> Result<i64, String> {
         if self.muted == 0 {
-            self.state.set(name, value.to_string())?;
+            match &place.subscript {
+                None => self.state.set(&place.name, value.to_string())?,
+                Some(subscript) => {
+                    let (text, depth) = (value.to_string(), self.depth + 1);
+                    self.state.set_element_at(&place.name, subscript, text, false, depth)?;
+                }
+            }
         }
         Ok(value)
     }
@@ -250,12 +252,11 @@ impl Machine<'_> {
         for op in ["++", "--"] {
             if self.rest.starts_with(op) {
                 let after = self.rest.get(2..).unwrap_or_default().trim_start();
-                let name = leading_name(after).to_string();
-                if !name.is_empty() {
-                    self.rest = after.get(name.len()..).unwrap_or_default().trim_start();
+                if let Some((place, after)) = place_at(after) {
+                    self.rest = after.trim_start();
                     let step = if op == "++" { 1 } else { -1 };
-                    let value = self.variable(&name)?.wrapping_add(step);
-                    return self.store(&name, value);
+                    let value = self.variable(&place)?.wrapping_add(step);
+                    return self.store(&place, value);
                 }
             }
         }
@@ -283,13 +284,12 @@ impl Machine<'_> {
             }
             return Ok(value);
         }
-        let name = self.name().to_string();
-        if !name.is_empty() {
-            self.rest = self.rest.get(name.len()..).unwrap_or_default().trim_start();
-            let value = self.variable(&name)?;
+        if let Some((place, after)) = place_at(self.rest) {
+            self.rest = after.trim_start();
+            let value = self.variable(&place)?;
             for (op, step) in [("++", 1), ("--", -1)] {
                 if self.eat(op) {
-                    self.store(&name, value.wrapping_add(step))?;
+                    self.store(&place, value.wrapping_add(step))?;
                     break;
                 }
             }
@@ -312,10 +312,14 @@ impl Machine<'_> {
         Ok(value)
     }
 
-    fn variable(&mut self, name: &str) -> Result<i64, String> {
-        let Some(text) = self.state.get(name).map(str::to_string) else {
+    fn variable(&mut self, place: &Place) -> Result<i64, String> {
+        let text = match &place.subscript {
+            None => self.state.get(&place.name).map(str::to_string),
+            Some(subscript) => self.state.element_at(&place.name, subscript, self.depth + 1)?,
+        };
+        let Some(text) = text else {
             if self.state.options.nounset {
-                return Err(format!("{name}: unbound variable"));
+                return Err(format!("{}: unbound variable", place.name));
             }
             return Ok(0);
         };
@@ -324,6 +328,41 @@ impl Machine<'_> {
             None => evaluate_at(self.state, &text, self.depth + 1),
         }
     }
+}
+
+/// What has a value: a variable, or an element of an array.
+struct Place {
+    name: String,
+    subscript: Option<String>,
+}
+
+/// The variable or element that the text begins with, and what follows it.
+fn place_at(text: &str) -> Option<(Place, &str)> {
+    let name = leading_name(text);
+    if name.is_empty() {
+        return None;
+    }
+    let after = text.get(name.len()..).unwrap_or_default();
+    let (subscript, after) = match subscript_at(after) {
+        Some((subscript, after)) => (Some(subscript.to_owned()), after),
+        None => (None, after),
+    };
+    Some((Place { name: name.to_owned(), subscript }, after))
+}
+
+/// What stands in the brackets that the text begins with, and what follows them.
+pub fn subscript_at(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('[')?;
+    let mut depth = 0_usize;
+    for (at, c) in inner.char_indices() {
+        match c {
+            '[' => depth += 1,
+            ']' if depth == 0 => return Some((inner.get(..at)?, inner.get(at + 1..)?)),
+            ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 fn leading_name(text: &str) -> &str {
@@ -371,6 +410,8 @@ mod tests {
             ("0 && (y = 1)", 0),
             ("y", 0),
             ("9223372036854775807 + 1", i64::MIN),
+            ("e[1 + 1] = 3, e[0] = 1, e[e[0] + 1]++ + e[2]", 7),
+            ("e[-1] *= 2", 8),
         ] {
             assert_eq!(evaluate(&mut state, text), Ok(expected), "{text}");
         }
@@ -390,5 +431,10 @@ mod tests {
         assert!(evaluate(&mut state, &"(".repeat(1000)).is_err());
         state.set("loop", "loop".to_string()).unwrap();
         assert!(evaluate(&mut state, "loop").is_err());
+        assert!(evaluate(&mut state, &"e[".repeat(1000)).is_err());
+        assert!(evaluate(&mut state, &["e[".repeat(1000), "]".repeat(1000)].concat()).is_err());
+        state.set("round", "e[round]".to_string()).unwrap();
+        assert!(evaluate(&mut state, "e[round]").is_err());
+        assert!(evaluate(&mut state, "e[round] = 1").is_err());
     }
 }

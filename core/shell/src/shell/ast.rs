@@ -46,6 +46,8 @@ pub struct Pipeline {
     pub negate: bool,
     /// Begun by `time`.
     pub timed: bool,
+    /// The source, for messages about jobs.
+    pub text: Arc<str>,
     /// At least one.
     pub commands: Vec<Arc<Command>>,
 }
@@ -73,21 +75,34 @@ pub struct Simple {
     pub assigns: Vec<Assign>,
     /// The command and its arguments.
     pub words: Vec<Word>,
+    /// `name=(…)` among the arguments of `declare` and its like, which are given the name only.
+    pub arrays: Vec<Assign>,
     /// In order.
     pub redirects: Vec<Redirect>,
     /// The line where it starts.
     pub line: usize,
 }
 
-/// `name=value` or `name+=value`.
+/// `name=value`, `name[subscript]=value`, `name=(…)`, or `+=` instead of `=`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assign {
     /// The variable.
     pub name: String,
+    /// Which element.
+    pub subscript: Option<Word>,
     /// Whether it is added to what is there.
     pub append: bool,
     /// The value.
-    pub value: Word,
+    pub value: Assigned,
+}
+
+/// What an assignment gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Assigned {
+    /// A text.
+    Text(Word),
+    /// `(…)`: elements, and their subscripts where they are said; and the source.
+    Array(Vec<(Option<Word>, Word)>, Arc<str>),
 }
 
 /// A command with commands inside.
@@ -233,6 +248,13 @@ pub enum Part {
     Command(Arc<List>),
     /// `$((…))`
     Arith(Word),
+    /// `<(…)`, or `>(…)`: a file that is what the commands write, or read.
+    Process {
+        /// The commands.
+        list: Arc<List>,
+        /// `<(…)`
+        read: bool,
+    },
 }
 
 /// A parameter and what is done with it.
@@ -240,8 +262,21 @@ pub enum Part {
 pub struct Param {
     /// Variable, number, or special character.
     pub name: String,
+    /// Which element of an array.
+    pub subscript: Option<Subscript>,
     /// What is done.
     pub op: ParamOp,
+}
+
+/// Which element of an array.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subscript {
+    /// `[@]`
+    Each,
+    /// `[*]`
+    Joined,
+    /// `[…]`
+    One(Word),
 }
 
 /// What is done with a parameter.
@@ -251,8 +286,10 @@ pub enum ParamOp {
     Plain,
     /// `${#x}`
     Length,
-    /// `${!x}`
+    /// `${!x}`; of all elements of an array, their numbers or keys
     Indirect,
+    /// `${!x*}`, `${!x@}`: the names of variables that begin so
+    Names,
     /// `${x:-w}`; `colon`: an empty value counts as none
     Default { colon: bool, word: Word },
     /// `${x:=w}`

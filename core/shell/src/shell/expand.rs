@@ -5,6 +5,7 @@
 //! what has already been computed, so that side effects happen once.
 
 use super::arith;
+use super::array::Element;
 use super::ast::*;
 use super::pattern::{Glyph, Pattern, glob, is_pattern};
 use super::state::{Flavor, NO_MEMORY, State};
@@ -27,6 +28,13 @@ pub type Replay = Vec<String>;
 pub enum Stop {
     /// It needs the output of these commands, to be added to the replay.
     Capture(Arc<List>),
+    /// It needs a descriptor for these commands, whose name is to be added to the replay.
+    Process {
+        /// The commands.
+        list: Arc<List>,
+        /// Whether they are read from.
+        read: bool,
+    },
     /// It cannot be made. The message, without the shell's name.
     Error(String),
     /// A variable is not set that must be. The message.
@@ -42,6 +50,14 @@ pub struct Expander<'a> {
     replay: &'a mut Replay,
     cursor: usize,
     chars: usize,
+}
+
+/// What a parameter is before anything is done with it.
+enum Held {
+    /// One value, if it is set.
+    One(Option<String>),
+    /// The positional parameters, or an array's elements; `joined`: as by `*`.
+    All { texts: Vec<String>, joined: bool },
 }
 
 /// Collects glyphs into fields.
@@ -163,9 +179,22 @@ impl<'a> Expander<'a> {
         self.sys
     }
 
-    /// Whether there is such a variable, with a value.
-    pub fn is_variable(&self, name: &str) -> bool {
-        self.state.get(name).is_some()
+    /// Whether there is such a variable or element, with a value.
+    pub fn is_variable(&mut self, name: &str) -> bool {
+        match name.split_once('[').and_then(|(name, rest)| Some((name, rest.strip_suffix(']')?))) {
+            Some((name, subscript)) => {
+                self.state.element(name, subscript).is_ok_and(|text| text.is_some())
+            }
+            None => self.state.get(name).is_some(),
+        }
+    }
+
+    /// Sets `BASH_REMATCH`: what matched, and what its groups did.
+    pub fn set_rematch(&mut self, texts: Vec<String>) {
+        let element = |text| Element { subscript: None, text };
+        // Without room, the array is what fitted.
+        let _ =
+            self.state.set_array("BASH_REMATCH", texts.into_iter().map(element).collect(), false);
     }
 
     /// The value of a text as an arithmetic expression.
@@ -229,8 +258,11 @@ impl<'a> Expander<'a> {
             Part::Literal(text) => sink.text(text, quoted),
             Part::Quoted(text) => sink.text(text, true),
             Part::Double(parts) => {
-                let only_all =
-                    matches!(parts.as_slice(), [Part::Param(param)] if param.name == "@");
+                let only_all = matches!(parts.as_slice(), [Part::Param(param)]
+                if param.op != ParamOp::Length && match &param.subscript {
+                    None => param.name == "@",
+                    Some(subscript) => *subscript == Subscript::Each,
+                });
                 if !only_all {
                     sink.start();
                 }
@@ -242,6 +274,11 @@ impl<'a> Expander<'a> {
                 let list = Arc::clone(list);
                 let output = self.once(|_| Err(Stop::Capture(list)))?;
                 self.emit(&output, quoted, sink)?;
+            }
+            Part::Process { list, read } => {
+                let (list, read) = (Arc::clone(list), *read);
+                let path = self.once(|_| Err(Stop::Process { list, read }))?;
+                self.emit(&path, true, sink)?;
             }
             Part::Arith(word) => {
                 let value = self.arith(word)?.to_string();
@@ -305,32 +342,60 @@ impl<'a> Expander<'a> {
         })
     }
 
-    fn is_set(&self, name: &str) -> bool {
-        match name {
-            "@" | "*" => !self.state.positional.is_empty(),
-            _ => true,
-        }
+    /// What a parameter is before anything is done with it.
+    fn held(&mut self, param: &Param) -> Expanded<Held> {
+        let name = param.name.as_str();
+        Ok(match &param.subscript {
+            None if matches!(name, "@" | "*") => {
+                Held::All { texts: self.state.positional.to_vec(), joined: name == "*" }
+            }
+            None => Held::One(self.value(name)),
+            Some(Subscript::One(word)) => {
+                let mut subscript = self.single(word)?;
+                if !self.state.is_keyed(name) {
+                    // It may change variables, which is to happen once.
+                    subscript = self.once(|expander| {
+                        let value = arith::evaluate(expander.state, &subscript);
+                        value.map(|value| value.to_string()).map_err(Stop::Error)
+                    })?;
+                }
+                Held::One(self.state.element(name, &subscript).map_err(Stop::Error)?)
+            }
+            Some(each) => {
+                Held::All { texts: self.state.elements(name), joined: *each == Subscript::Joined }
+            }
+        })
     }
 
     fn param(&mut self, param: &Param, quoted: bool, sink: &mut Sink) -> Expanded<()> {
+        match (&param.op, &param.subscript) {
+            (ParamOp::Names, _) => {
+                let all = self.state.variables.keys();
+                let names = all.filter(|name| name.starts_with(&param.name)).cloned().collect();
+                return self.all(names, false, quoted, sink);
+            }
+            (ParamOp::Indirect, Some(each @ (Subscript::Each | Subscript::Joined))) => {
+                let keys = self.state.keys(&param.name);
+                return self.all(keys, *each == Subscript::Joined, quoted, sink);
+            }
+            _ => {}
+        }
+        let held = self.held(param)?;
         let name = param.name.as_str();
-        let value = if self.is_set(name) { self.value(name) } else { None };
-        let filled = |colon: bool| value.as_ref().is_some_and(|text| !colon || !text.is_empty());
+        let filled = |colon: bool| match &held {
+            Held::One(value) => value.as_ref().is_some_and(|text| !colon || !text.is_empty()),
+            Held::All { texts, .. } if colon => texts.iter().any(|text| !text.is_empty()),
+            Held::All { texts, .. } => !texts.is_empty(),
+        };
         match &param.op {
-            ParamOp::Plain if matches!(name, "@" | "*") => return self.all(name, quoted, sink),
             ParamOp::Default { colon, word } if !filled(*colon) => {
                 return self.alternative(word, quoted, sink);
             }
             ParamOp::Alternative { colon, word } => {
                 return if filled(*colon) { self.alternative(word, quoted, sink) } else { Ok(()) };
             }
-            ParamOp::Default { .. } | ParamOp::Assign { .. } | ParamOp::Error { .. }
-                if matches!(name, "@" | "*") && value.is_some() =>
-            {
-                return self.all(name, quoted, sink);
-            }
             ParamOp::Assign { colon, word } if !filled(*colon) => {
-                let assigned = self.assign_default(name, word)?;
+                let assigned = self.assign_default(param, word)?;
                 return self.emit(&assigned, quoted, sink);
             }
             ParamOp::Error { colon, word } if !filled(*colon) => {
@@ -339,14 +404,57 @@ impl<'a> Expander<'a> {
             }
             _ => {}
         }
-        if value.is_none() && self.state.options.nounset && !matches!(name, "@" | "*") {
+        let value = match held {
+            Held::One(value) => value,
+            Held::All { texts, .. } if param.op == ParamOp::Length => {
+                return self.emit(&texts.len().to_string(), quoted, sink);
+            }
+            Held::All { texts, joined } => {
+                let texts = self.transform_all(param, texts)?;
+                return self.all(texts, joined, quoted, sink);
+            }
+        };
+        if value.is_none() && self.state.options.nounset {
+            let subscript = match &param.subscript {
+                Some(Subscript::One(word)) => format!("[{}]", self.single(word)?),
+                _ => String::new(),
+            };
             return Err(Stop::Unset(match self.state.flavor {
-                Flavor::Bash => format!("{name}: unbound variable"),
+                Flavor::Bash => format!("{name}{subscript}: unbound variable"),
                 Flavor::Dash | Flavor::Ash => format!("{name}: parameter not set"),
             }));
         }
         let text = self.transform(param, value.unwrap_or_default())?;
         self.emit(&text, quoted, sink)
+    }
+
+    /// What is done with each of the positional parameters or an array's elements, or which of them
+    /// are meant.
+    fn transform_all(&mut self, param: &Param, mut texts: Vec<String>) -> Expanded<Vec<String>> {
+        let ParamOp::Substring { offset, length } = &param.op else {
+            let mut all = Vec::with_capacity(texts.len());
+            for text in texts {
+                all.push(self.transform(param, text)?);
+            }
+            return Ok(all);
+        };
+        if param.subscript.is_none() {
+            // The positional parameters begin with `$0`.
+            texts.insert(0, self.state.name.clone());
+        }
+        let offset = self.arith(offset)?;
+        let length = match length {
+            Some(length) => Some(self.arith(length)?),
+            None => None,
+        };
+        if let Some(length) = length.filter(|length| *length < 0) {
+            return Err(Stop::Error(format!("{length}: substring expression < 0")));
+        }
+        let count = texts.len() as i64;
+        let start = if offset < 0 { count.saturating_add(offset) } else { offset };
+        let Ok(start) = usize::try_from(start) else { return Ok(Vec::new()) };
+        let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
+        Ok(texts.into_iter().skip(start).take(length).collect())
     }
 
     fn unset_error(&self, name: &str, colon: bool, message: &str, default: bool) -> Stop {
@@ -361,13 +469,21 @@ impl<'a> Expander<'a> {
     }
 
     /// `"$@"`: each parameter a word of its own; `"$*"`: one word; unquoted: split.
-    fn all(&mut self, name: &str, quoted: bool, sink: &mut Sink) -> Expanded<()> {
-        if quoted && (name == "*" || !sink.splits) {
-            let joined = self.value(name).unwrap_or_default();
-            return self.emit(&joined, true, sink);
+    fn all(
+        &mut self,
+        texts: Vec<String>,
+        joined: bool,
+        quoted: bool,
+        sink: &mut Sink,
+    ) -> Expanded<()> {
+        if quoted && (joined || !sink.splits) {
+            let separator = match self.state.get("IFS") {
+                Some(separators) if joined => separators.chars().next().map(String::from),
+                _ => Some(" ".to_owned()),
+            };
+            return self.emit(&texts.join(&separator.unwrap_or_default()), true, sink);
         }
-        let positional = Arc::clone(&self.state.positional);
-        for (index, text) in positional.iter().enumerate() {
+        for (index, text) in texts.iter().enumerate() {
             if index > 0 {
                 if sink.splits {
                     sink.end_field();
@@ -398,24 +514,44 @@ impl<'a> Expander<'a> {
         Ok(())
     }
 
-    fn assign_default(&mut self, name: &str, word: &Word) -> Expanded<String> {
-        if !super::parse::is_name(name) {
-            return Err(Stop::Error(format!("${name}: cannot assign in this way")));
-        }
+    fn assign_default(&mut self, param: &Param, word: &Word) -> Expanded<String> {
+        let name = param.name.as_str();
+        let subscript = match &param.subscript {
+            None if super::parse::is_name(name) => None,
+            Some(Subscript::One(word)) => Some(self.single(word)?),
+            _ => return Err(Stop::Error(format!("${name}: cannot assign in this way"))),
+        };
         let text = self.single(word)?;
         self.once(|expander| {
-            expander.state.set(name, text.clone()).map_err(Stop::Error)?;
-            Ok(text)
+            let state = &mut *expander.state;
+            let set = match subscript {
+                None => state.set(name, text.clone()),
+                Some(subscript) => state.set_element(name, &subscript, text.clone(), false),
+            };
+            set.map(|()| text).map_err(Stop::Error)
         })
+    }
+
+    /// What `${!name}` means: the variable, parameter or element that the value names.
+    fn named(&mut self, name: &str) -> Expanded<Option<String>> {
+        let subscript = name.find('[').and_then(|at| {
+            let (name, brackets) = name.split_at(at);
+            Some((name, arith::subscript_at(brackets)?.0))
+        });
+        match subscript {
+            Some((name, "@" | "*")) => {
+                let texts = self.state.elements(name);
+                Ok((!texts.is_empty()).then(|| texts.join(" ")))
+            }
+            Some((name, subscript)) => self.state.element(name, subscript).map_err(Stop::Error),
+            None => Ok(self.value(name)),
+        }
     }
 
     fn transform(&mut self, param: &Param, value: String) -> Expanded<String> {
         Ok(match &param.op {
-            ParamOp::Length if matches!(param.name.as_str(), "@" | "*") => {
-                self.state.positional.len().to_string()
-            }
             ParamOp::Length => value.chars().count().to_string(),
-            ParamOp::Indirect => self.value(&value).unwrap_or_default(),
+            ParamOp::Indirect => self.named(&value)?.unwrap_or_default(),
             ParamOp::TrimPrefix { longest, word } => {
                 let pattern = Pattern::new(&self.pattern(word)?);
                 let chars: Vec<char> = value.chars().collect();

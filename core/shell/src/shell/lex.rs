@@ -30,6 +30,8 @@ enum Until {
     End,
     /// At a blank: a regular expression.
     Blank,
+    /// At the closing `]`, which is taken: the subscript of an array.
+    Bracket,
 }
 
 impl Until {
@@ -97,9 +99,11 @@ impl Parser<'_> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut brackets = 0_usize;
+        let mut square = 0_usize;
         loop {
             let Some(c) = self.peek() else {
                 match until {
+                    Until::Bracket => return Err(missing_quote(']')),
                     Until::Meta | Until::End | Until::Blank => break,
                     Until::Quote => return Err(missing_quote('"')),
                     Until::Brace { .. } | Until::Colon => return Err(missing_quote('}')),
@@ -107,6 +111,7 @@ impl Parser<'_> {
                 }
             };
             match until {
+                Until::Meta if self.at_process() => {}
                 Until::Meta if is_meta(c) => break,
                 Until::Blank if c == '\n' || (is_blank(c) && brackets == 0) => break,
                 Until::Quote if c == '"' => {
@@ -115,6 +120,10 @@ impl Parser<'_> {
                 }
                 Until::Brace { slash, .. } if c == '}' || (slash && c == '/') => break,
                 Until::Colon if c == '}' || c == ':' => break,
+                Until::Bracket if c == ']' && square == 0 => {
+                    self.at += 1;
+                    break;
+                }
                 Until::Arith if c == ';' && brackets == 0 => break,
                 Until::Arith if c == ')' && brackets == 0 => {
                     if !self.rest_starts("))") {
@@ -128,6 +137,8 @@ impl Parser<'_> {
             match c {
                 '(' => brackets += 1,
                 ')' => brackets = brackets.saturating_sub(1),
+                '[' => square += 1,
+                ']' => square = square.saturating_sub(1),
                 _ => {}
             }
             let part = match c {
@@ -159,6 +170,13 @@ impl Parser<'_> {
                     }
                 },
                 '`' => Part::Command(self.backticks(until)?),
+                '<' | '>' if until == Until::Meta => {
+                    self.at += 2;
+                    let heredocs = self.after_heredocs.take();
+                    let list = self.substitution()?;
+                    self.after_heredocs = self.after_heredocs.take().or(heredocs);
+                    Part::Process { list, read: c == '<' }
+                }
                 _ => {
                     self.take();
                     literal.push(c);
@@ -174,6 +192,17 @@ impl Parser<'_> {
             parts.push(Part::Literal(literal));
         }
         Ok(parts)
+    }
+
+    /// Whether `<(` or `>(` stands here.
+    pub fn at_process(&self) -> bool {
+        self.arrays && (self.rest_starts("<(") || self.rest_starts(">("))
+    }
+
+    /// What stands in the brackets of an array's element, after the opening one; the closing one is
+    /// taken too.
+    pub fn subscript(&mut self) -> Parsed<Word> {
+        self.parts(Until::Bracket).map(Word)
     }
 
     /// A backslash and what follows; `None` if it continues the line.
@@ -280,16 +309,42 @@ impl Parser<'_> {
                 self.bad_substitution(start)
             });
         }
+        let subscript = self.param_subscript(&name)?;
+        let names = indirect && (self.rest_starts("*}") || self.rest_starts("@}"));
         let op = match (length, indirect) {
             (true, _) => ParamOp::Length,
+            (_, true) if names => {
+                self.take();
+                ParamOp::Names
+            }
             (_, true) => ParamOp::Indirect,
             _ => self.param_op(quoted, start)?,
         };
         match self.take() {
-            Some('}') => Ok(Part::Param(Box::new(Param { name, op }))),
+            Some('}') => Ok(Part::Param(Box::new(Param { name, subscript, op }))),
             None => Err(missing_quote('}')),
             Some(_) => Err(self.bad_substitution(start)),
         }
+    }
+
+    /// `[…]` behind the name of an array.
+    fn param_subscript(&mut self, name: &str) -> Parsed<Option<Subscript>> {
+        if !self.arrays || !is_name(name) || !self.rest_starts("[") {
+            return Ok(None);
+        }
+        for (text, subscript) in [("[@]", Subscript::Each), ("[*]", Subscript::Joined)] {
+            if self.rest_starts(text) {
+                self.at += text.len();
+                return Ok(Some(subscript));
+            }
+        }
+        let start = self.rest() + name.len();
+        self.at += 1;
+        let word = self.subscript()?;
+        if word.0.is_empty() {
+            return Err(self.bad_substitution(start));
+        }
+        Ok(Some(Subscript::One(word)))
     }
 
     fn param_name(&mut self) -> String {
@@ -377,7 +432,7 @@ impl Parser<'_> {
         }
         text.push(')');
         let mut inner = Parser::new(&text, None, true);
-        inner.depth = self.depth;
+        (inner.depth, inner.arrays) = (self.depth, self.arrays);
         let list = inner.substitution()?;
         Ok(list)
     }
@@ -444,7 +499,7 @@ impl Parser<'_> {
             return Ok(Word(vec![Part::Quoted(body)]));
         }
         let mut inner = Parser::new(&body, None, true);
-        inner.depth = self.depth;
+        (inner.depth, inner.arrays) = (self.depth, self.arrays);
         Ok(Word(vec![Part::Double(inner.parts(Until::End)?)]))
     }
 
@@ -472,7 +527,7 @@ fn is_special(c: char) -> bool {
 
 fn plain_param(name: String) -> Part {
     debug_assert!(is_name(&name) || name.len() == 1);
-    Part::Param(Box::new(Param { name, op: ParamOp::Plain }))
+    Part::Param(Box::new(Param { name, subscript: None, op: ParamOp::Plain }))
 }
 
 /// The word without its quotes, nothing expanded.
@@ -486,7 +541,7 @@ fn literal_text(word: &Word) -> String {
                 text.push('$');
                 text.push_str(&param.name);
             }
-            Part::Command(_) | Part::Arith(_) => {}
+            Part::Command(_) | Part::Arith(_) | Part::Process { .. } => {}
         }
     }
     text

@@ -2,11 +2,11 @@
 
 use super::ast::*;
 use super::expand::{Expander, Replay, Stop};
-use super::parse::{ParseError, parse_command};
+use super::parse::{Grammar, ParseError, parse_command};
 use super::pattern::Pattern;
 use super::simple::{Made, Redirects, SimpleRun};
 use super::state::{Flavor, Variable};
-use super::{FRAMES_MAX, Flow, Shell};
+use super::{FRAMES_MAX, Flow, Shell, Source};
 use crate::{Errno, Fd, Pid, Sys};
 use naru_sim::Time;
 use std::collections::BTreeMap;
@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 /// Most bytes that a command substitution may give.
 const CAPTURE_BYTES_MAX: usize = 4 << 20;
+
+/// The descriptor that the first process substitution of a command has.
+const PROCESS_FD_MAX: u32 = 63;
 
 /// Variables to put back, in the order in which they were changed.
 pub(super) type Saved = Vec<(String, Option<Variable>)>;
@@ -107,6 +110,8 @@ pub(super) enum Frame {
     /// The builtin `wait`.
     WaitFor {
         pids: Vec<Pid>,
+        /// `-n`: only for the first of them.
+        next: bool,
     },
 }
 
@@ -115,7 +120,9 @@ pub(super) enum Frame {
 pub(super) enum Script {
     /// It is the shell's own script.
     Main,
-    /// `eval`, or a trap.
+    /// A trap: the status to put back.
+    Trap { status: i32 },
+    /// `eval`.
     Eval,
     /// `.`: the positional parameters to put back.
     Dot { positional: Option<Arc<Vec<String>>> },
@@ -152,6 +159,11 @@ impl Frame {
     /// Text to be run as commands.
     pub fn script(text: &str) -> Frame {
         Frame::Script { text: text.into(), at: 0, line: 1, kind: Script::Eval }
+    }
+
+    /// What a trap runs, after which the status is what it was.
+    pub fn trap(text: &str, status: i32) -> Frame {
+        Frame::Script { text: text.into(), at: 0, line: 1, kind: Script::Trap { status } }
     }
 
     /// Whether the failure of a command above it is looked at, so that `set -e` does not end the
@@ -204,7 +216,7 @@ impl Shell {
             Frame::Wait { children, is_pipeline } => self.step_wait(sys, children, is_pipeline),
             Frame::Capture { child, fd, bytes } => self.step_capture(sys, child, fd, bytes),
             Frame::Read(run) => self.step_read(sys, run),
-            Frame::WaitFor { pids } => self.step_wait_for(sys, pids),
+            Frame::WaitFor { pids, next } => self.step_wait_for(sys, pids, next),
             ending @ (Frame::Restore { .. } | Frame::Unset { .. } | Frame::Function { .. }) => {
                 self.drop_frame(sys, ending);
                 Flow::Go
@@ -221,8 +233,8 @@ impl Shell {
         kind: Script,
     ) -> Flow {
         let rest = text.get(at..).unwrap_or_default();
-        let aliases = self.known_aliases();
-        match parse_command(rest, line, &aliases, true) {
+        let grammar = self.grammar();
+        match parse_command(rest, line, &grammar, true) {
             Ok((list, _)) if list.items.is_empty() => {
                 let frame = Frame::Script { text, at, line, kind };
                 self.drop_frame(sys, frame);
@@ -253,14 +265,19 @@ impl Shell {
         Flow::Go
     }
 
-    pub(super) fn known_aliases(&self) -> BTreeMap<String, String> {
-        if self.state.options.expand_aliases { self.state.aliases.clone() } else { BTreeMap::new() }
+    /// What the texts of this shell mean now.
+    pub(super) fn grammar(&self) -> Grammar {
+        let aliases = match self.state.options.expand_aliases {
+            true => self.state.aliases.clone(),
+            false => BTreeMap::new(),
+        };
+        Grammar { aliases, arrays: self.state.flavor == Flavor::Bash }
     }
 
     fn step_list(&mut self, sys: &mut dyn Sys, list: Arc<List>, next: usize) -> Flow {
         if let Some(action) = self.pending_traps.pop_front() {
             self.push(Frame::List { list, next });
-            self.push(Frame::script(&action));
+            self.push(Frame::trap(&action, self.state.status));
             return Flow::Go;
         }
         let Some(item) = list.items.get(next) else { return Flow::Go };
@@ -296,6 +313,9 @@ impl Shell {
         }
         if pipeline.timed {
             self.push(Frame::Timed { since: sys.now() });
+        }
+        if self.state.interactive {
+            self.foreground = (Arc::clone(&pipeline.text), None);
         }
         match pipeline.commands.as_slice() {
             [command] => self.run_command(command),
@@ -355,6 +375,9 @@ impl Shell {
                 self.push_below_capture(Frame::Compound { command, redirects });
                 return Flow::Go;
             }
+        }
+        for (number, fd) in self.processes.drain(..) {
+            redirects.hand_over(number, fd);
         }
         if !list.is_empty() {
             let fds = std::mem::replace(&mut self.state.fds, redirects.fds);
@@ -585,6 +608,7 @@ impl Shell {
             self.expand(sys, &mut replay, |e| super::builtins::condition::evaluate(e, &test));
         match self.settle(sys, result) {
             Some(Some(holds)) => {
+                self.state.pipe_status = None;
                 self.state.status = i32::from(!holds);
                 self.check_errexit(sys);
             }
@@ -602,6 +626,7 @@ impl Shell {
         let result = self.expand(sys, &mut replay, |e| e.arith(word));
         match self.settle(sys, result) {
             Some(Some(value)) => {
+                self.state.pipe_status = None;
                 self.state.status = i32::from(value == 0);
                 self.check_errexit(sys);
             }
@@ -631,12 +656,14 @@ impl Shell {
     ) -> Option<Option<T>> {
         match result {
             Ok(value) => Some(Some(value)),
-            Err(Stop::Capture(list)) => {
-                if self.start_capture(sys, &list) {
-                    Some(None)
-                } else {
-                    None
-                }
+            Err(Stop::Capture(list)) => self.start_capture(sys, &list).then_some(None),
+            Err(Stop::Process { list, read }) => {
+                self.start_process(sys, &list, read).then_some(None)
+            }
+            Err(Stop::Error(message)) if self.state.flavor == Flavor::Bash => {
+                self.complain(&message);
+                self.discard(sys);
+                None
             }
             Err(Stop::Error(message)) => {
                 self.fail_expansion(sys, &message, 1);
@@ -697,6 +724,36 @@ impl Shell {
                 false
             }
         }
+    }
+
+    /// `<(…)` and `>(…)`: starts the commands with a pipe, whose other end the command has as a
+    /// descriptor.
+    fn start_process(&mut self, sys: &mut dyn Sys, list: &Arc<List>, read: bool) -> bool {
+        let Ok((reader, writer)) = sys.pipe() else {
+            self.complain("cannot make pipe for process substitution: Too many open files");
+            self.abort(sys, 1);
+            return false;
+        };
+        let (mine, theirs, fd) = if read { (reader, writer, 1) } else { (writer, reader, 0) };
+        let mut fds = self.child_fds();
+        fds.retain(|(other, _)| *other != fd);
+        fds.push((fd, theirs));
+        let frame = Frame::List { list: Arc::clone(list), next: 0 };
+        let child = self.fork(sys, frame, &fds);
+        sys.close(theirs);
+        let Some(child) = child else {
+            sys.close(mine);
+            self.abort(sys, 1);
+            return false;
+        };
+        self.strays.push(child);
+        let taken = |fd: u32| self.processes.iter().any(|(other, _)| *other == fd);
+        let number = (0..=PROCESS_FD_MAX).rev().find(|fd| !taken(*fd)).unwrap_or(0);
+        self.processes.push((number, mine));
+        self.captured = Some(format!("/dev/fd/{number}"));
+        // What goes on below it takes the name at once.
+        self.push(Frame::Unset { saved: Saved::new() });
+        true
     }
 
     fn step_capture(&mut self, sys: &mut dyn Sys, child: Pid, fd: Fd, mut bytes: Vec<u8>) -> Flow {
@@ -843,7 +900,26 @@ impl Shell {
                 // A child that has ended already needs no group.
                 let _ = sys.group(*pid, leader);
             }
-            sys.foreground(Some(leader));
+        }
+        let leader = pids.first().copied().unwrap_or_default();
+        self.wait_for_children(sys, pids, leader, is_pipeline);
+    }
+
+    /// Waits for the processes of a job.
+    pub(super) fn wait_for_group(&mut self, sys: &mut dyn Sys, pids: Vec<Pid>, group: Pid) {
+        let is_pipeline = pids.len() > 1;
+        self.wait_for_children(sys, pids, group, is_pipeline);
+    }
+
+    fn wait_for_children(
+        &mut self,
+        sys: &mut dyn Sys,
+        pids: Vec<Pid>,
+        group: Pid,
+        is_pipeline: bool,
+    ) {
+        if self.state.interactive {
+            sys.foreground(Some(group));
         }
         let children = pids.into_iter().map(|pid| (pid, None)).collect();
         self.push(Frame::Wait { children, is_pipeline });
@@ -855,8 +931,13 @@ impl Shell {
         mut children: Vec<(Pid, Option<i32>)>,
         is_pipeline: bool,
     ) -> Flow {
+        let last = children.last().map(|(pid, _)| *pid);
         for (pid, status) in &mut children {
             if status.is_none() {
+                let killed_by = sys.killed_by(*pid);
+                if last == Some(*pid) {
+                    self.last_killed_by = killed_by;
+                }
                 match sys.wait(*pid) {
                     Ok(code) => *status = Some(code),
                     Err(Errno::Again) => {}
@@ -865,12 +946,22 @@ impl Shell {
             }
         }
         if children.iter().any(|(_, status)| status.is_none()) {
+            let left = || children.iter().filter(|(_, status)| status.is_none());
+            if self.state.interactive
+                && let Some(signal) = left().find_map(|(pid, _)| sys.stopped_by(*pid))
+                && left().all(|(pid, _)| sys.stopped_by(*pid).is_some())
+            {
+                let pids: Vec<Pid> = left().map(|(pid, _)| *pid).collect();
+                self.stopped_in_foreground(sys, pids, signal);
+                return Flow::Go;
+            }
             self.push(Frame::Wait { children, is_pipeline });
             return Flow::Block(None);
         }
-        let mut codes = children.iter().filter_map(|(_, status)| *status);
-        let last = codes.clone().next_back().unwrap_or(0);
-        let failed = codes.rfind(|code| *code != 0).unwrap_or(0);
+        let codes: Vec<i32> = children.iter().filter_map(|(_, status)| *status).collect();
+        let last = codes.last().copied().unwrap_or(0);
+        let failed = codes.iter().copied().rfind(|code| *code != 0).unwrap_or(0);
+        self.state.pipe_status = Some(codes);
         self.state.status = if self.state.options.pipefail { failed } else { last };
         if self.state.interactive {
             sys.foreground(None);
@@ -891,8 +982,9 @@ impl Shell {
                 self.state.status = 130;
                 self.print(2, "\n");
             }
-            137 => self.print(2, "Killed\n"),
-            143 => self.print(2, "Terminated\n"),
+            // A command may end with these codes by itself: kubectl, when what it ran was killed.
+            137 if self.last_killed_by.is_some() => self.print(2, "Killed\n"),
+            143 if self.last_killed_by.is_some() => self.print(2, "Terminated\n"),
             _ => {}
         }
     }
@@ -901,12 +993,20 @@ impl Shell {
 
     /// `set -e`: a failed command whose status nobody looks at ends the shell.
     pub(super) fn check_errexit(&mut self, sys: &mut dyn Sys) {
-        if self.state.options.errexit
-            && self.state.status != 0
-            && !self.frames.iter().any(Frame::looks_at_status)
-        {
-            let status = self.state.status;
+        let watched = self.state.options.errexit || self.state.traps.contains_key("ERR");
+        if !watched || self.state.status == 0 || self.frames.iter().any(Frame::looks_at_status) {
+            return;
+        }
+        let status = self.state.status;
+        let in_trap =
+            |frame: &Frame| matches!(frame, Frame::Script { kind: Script::Trap { .. }, .. });
+        let action = self.state.traps.get("ERR").filter(|_| !self.frames.iter().any(in_trap));
+        let action = action.cloned();
+        if self.state.options.errexit {
             self.leave(sys, status);
+        }
+        if let Some(action) = action {
+            self.push(Frame::trap(&action, status));
         }
     }
 
@@ -918,6 +1018,26 @@ impl Shell {
         } else {
             self.leave(sys, code);
         }
+    }
+
+    /// An error in an expansion, in bash: what was read together is dropped, and a script goes on with
+    /// its next line.
+    pub(super) fn discard(&mut self, sys: &mut dyn Sys) {
+        let script = |frame: &Frame| matches!(frame, Frame::Script { kind: Script::Main, .. });
+        let goes_on = self.frames.first().is_some_and(script);
+        if !goes_on {
+            let reads = matches!(self.source, Source::Input { .. });
+            if !reads || self.state.interactive {
+                self.abort(sys, 1);
+                return;
+            }
+        }
+        while self.frames.len() > usize::from(goes_on)
+            && let Some(frame) = self.frames.pop()
+        {
+            self.drop_frame(sys, frame);
+        }
+        self.state.status = 1;
     }
 
     pub(super) fn unwind_all(&mut self, sys: &mut dyn Sys) {
@@ -943,6 +1063,7 @@ impl Shell {
             Frame::Script { kind: Script::Dot { positional: Some(positional) }, .. } => {
                 self.state.positional = positional;
             }
+            Frame::Script { kind: Script::Trap { status }, .. } => self.state.status = status,
             Frame::Wait { children, .. } => {
                 self.strays
                     .extend(children.iter().filter(|(_, s)| s.is_none()).map(|(pid, _)| *pid));
@@ -963,8 +1084,8 @@ impl Shell {
     fn put_back(&mut self, saved: Saved) {
         for (name, variable) in saved.into_iter().rev() {
             match variable {
-                Some(variable) => self.state.variables.insert(name, variable),
-                None => self.state.variables.remove(&name),
+                Some(variable) => self.state.variables_mut().insert(name, variable),
+                None => self.state.variables_mut().remove(&name),
             };
         }
     }
@@ -1055,6 +1176,7 @@ fn is_loop(frame: &Frame) -> bool {
 }
 
 fn single(command: &Arc<Command>) -> AndOr {
-    let pipeline = Pipeline { negate: false, timed: false, commands: vec![Arc::clone(command)] };
+    let commands = vec![Arc::clone(command)];
+    let pipeline = Pipeline { negate: false, timed: false, text: "".into(), commands };
     AndOr { pipelines: vec![(Connector::And, pipeline)], text: "".into() }
 }

@@ -5,11 +5,14 @@
 //! commands, `simple` the simple ones, `builtins` those that the shell does itself.
 
 mod arith;
+mod array;
 pub(crate) mod ast;
 mod brace;
 mod builtins;
+mod complete;
 pub(crate) mod escape;
 mod expand;
+mod history;
 mod jobs;
 mod lex;
 mod machine;
@@ -52,6 +55,8 @@ pub struct Shell {
     captured: Option<String>,
     /// The exit code of the last command substitution of this command.
     capture_status: Option<i32>,
+    /// The signal that has ended the last command of the last pipeline.
+    last_killed_by: Option<Signal>,
     /// Traps whose signals came.
     pending_traps: VecDeque<String>,
     /// It has just asked to become another program.
@@ -61,6 +66,15 @@ pub struct Shell {
     started: bool,
     /// Children nobody waits for any more.
     strays: Vec<Pid>,
+    /// Process substitutions made for the command that is being expanded: the descriptor that it will
+    /// have, and this process's.
+    processes: Vec<(u32, Fd)>,
+    /// What the builtin that runs is to give arrays.
+    given_arrays: Vec<simple::GivenArray>,
+    /// The text of the pipeline in the foreground, and its number if it was a job before.
+    foreground: (Arc<str>, Option<usize>),
+    /// A person was told that there are stopped jobs, by the last command.
+    warned: bool,
 }
 
 /// Where commands come from when the stack is empty.
@@ -94,11 +108,16 @@ impl Shell {
             output: VecDeque::new(),
             captured: None,
             capture_status: None,
+            last_killed_by: None,
             pending_traps: VecDeque::new(),
             becoming: false,
             exiting: None,
             started: false,
             strays: Vec::new(),
+            processes: Vec::new(),
+            given_arrays: Vec::new(),
+            foreground: ("".into(), None),
+            warned: false,
         }
     }
 
@@ -116,11 +135,16 @@ impl Shell {
             output: VecDeque::new(),
             captured: None,
             capture_status: None,
+            last_killed_by: None,
             pending_traps: VecDeque::new(),
             becoming: false,
             exiting: None,
             started: true,
             strays: Vec::new(),
+            processes: Vec::new(),
+            given_arrays: Vec::new(),
+            foreground: ("".into(), None),
+            warned: false,
         }
     }
 
@@ -187,6 +211,10 @@ impl Shell {
                 Some(_) => {}
                 None if signal == Signal::Int && self.state.interactive => self.interrupt(sys),
                 None if signal == Signal::Hup => self.exiting = Some(129),
+                // A trap that was taken back.
+                None if !self.state.interactive && !matches!(self.source, Source::Owner { .. }) => {
+                    self.leave(sys, 128 + signal.number());
+                }
                 None => {}
             }
         }

@@ -46,6 +46,15 @@ pub enum Missing {
 
 pub(super) type Parsed<T> = Result<T, ParseError>;
 
+/// What a text means depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Grammar {
+    /// Words that stand for others.
+    pub aliases: BTreeMap<String, String>,
+    /// Bash's own: arrays and process substitutions.
+    pub arrays: bool,
+}
+
 /// Parses one complete command from the start of `text`: up to the end of its line, or further
 /// if it goes on. Gives the command and the bytes it took; no items if there were only blanks.
 ///
@@ -54,14 +63,14 @@ pub(super) type Parsed<T> = Result<T, ParseError>;
 pub fn parse_command(
     text: &str,
     line: usize,
-    aliases: &BTreeMap<String, String>,
+    grammar: &Grammar,
     last: bool,
 ) -> Parsed<(List, usize)> {
     if text.len() > SCRIPT_BYTES_MAX {
         return Err(ParseError::TooLarge);
     }
-    let mut parser = Parser::new(text, Some(aliases), last);
-    parser.line = line;
+    let mut parser = Parser::new(text, Some(&grammar.aliases), last);
+    (parser.line, parser.arrays) = (line, grammar.arrays);
     let list = parser.complete_command()?;
     let rest = parser.text.len() - parser.at;
     Ok((list, text.len().saturating_sub(rest)))
@@ -74,6 +83,8 @@ pub(super) struct Parser<'a> {
     pub line: usize,
     pub depth: usize,
     pub last: bool,
+    /// See [`Grammar::arrays`].
+    pub arrays: bool,
     /// Where the next line really starts, as a distance from the text's end: after the
     /// here-documents of this line.
     pub after_heredocs: Option<usize>,
@@ -94,6 +105,7 @@ impl<'a> Parser<'a> {
             line: 1,
             depth: 0,
             last,
+            arrays: false,
             after_heredocs: None,
             aliases,
             substituting: Vec::new(),
@@ -190,8 +202,10 @@ impl<'a> Parser<'a> {
     }
 
     fn pipeline(&mut self) -> Parsed<Pipeline> {
-        let mut pipeline = Pipeline { negate: false, timed: false, commands: Vec::new() };
+        let mut pipeline =
+            Pipeline { negate: false, timed: false, text: "".into(), commands: Vec::new() };
         self.skip_blanks();
+        let from = self.rest();
         loop {
             match self.peek_word() {
                 "!" => pipeline.negate = !pipeline.negate,
@@ -207,6 +221,7 @@ impl<'a> Parser<'a> {
             let op = self.peek_op();
             if op != "|" && op != "|&" {
                 pipeline.commands.push(Arc::new(command));
+                pipeline.text = self.text_since(from).trim().into();
                 return Ok(pipeline);
             }
             if op == "|&" {
@@ -536,6 +551,12 @@ impl<'a> Parser<'a> {
                 simple.assigns.push(assign);
                 continue;
             }
+            if let Some(array) = self.declared_array(&simple)? {
+                let sign = if array.append { "+" } else { "" };
+                simple.words.push(Word(vec![Part::Literal(format!("{}{sign}", array.name))]));
+                simple.arrays.push(array);
+                continue;
+            }
             let after_alias = self.alias_goes_on.is_some_and(|end| self.rest() <= end);
             if simple.words.is_empty() || after_alias {
                 self.alias_goes_on = self.alias_goes_on.filter(|_| !after_alias);
@@ -564,14 +585,92 @@ impl<'a> Parser<'a> {
         let rest = self.rest_text();
         let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(0);
         let name = rest.get(..length).unwrap_or_default().to_string();
-        let after = rest.get(length..).unwrap_or_default();
-        let append = after.starts_with("+=");
-        if !is_name(&name) || !(append || after.starts_with('=')) {
+        if !is_name(&name) {
             return Ok(None);
         }
-        self.at += length + if append { 2 } else { 1 };
-        let value = self.word()?.unwrap_or_default();
-        Ok(Some(Assign { name, append, value }))
+        let before = (self.at, self.line);
+        self.at += length;
+        let mut subscript = None;
+        if self.arrays && self.rest_starts("[") {
+            self.at += 1;
+            match self.subscript() {
+                Ok(word) => subscript = Some(word),
+                // A word like any other, as far as this goes.
+                Err(_) => {
+                    (self.at, self.line) = before;
+                    return Ok(None);
+                }
+            }
+        }
+        let append = self.rest_starts("+=");
+        if !append && !self.rest_starts("=") {
+            (self.at, self.line) = before;
+            return Ok(None);
+        }
+        self.at += if append { 2 } else { 1 };
+        let value = if self.arrays && self.rest_starts("(") {
+            let from = self.rest();
+            let elements = self.array()?;
+            Assigned::Array(elements, self.text_since(from).into())
+        } else {
+            Assigned::Text(self.word()?.unwrap_or_default())
+        };
+        Ok(Some(Assign { name, subscript, append, value }))
+    }
+
+    /// `name=(…)` as an argument of `declare` and its like.
+    fn declared_array(&mut self, simple: &Simple) -> Parsed<Option<Assign>> {
+        let command = simple.words.first().and_then(Word::plain).unwrap_or_default();
+        if !self.arrays || !declares_arrays(command) {
+            return Ok(None);
+        }
+        let rest = self.rest_text();
+        let name = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(0);
+        let after = rest.get(name..).unwrap_or_default();
+        if !after.starts_with("=(") && !after.starts_with("+=(") {
+            return Ok(None);
+        }
+        self.assignment()
+    }
+
+    /// The elements of `name=(…)`, with the brackets.
+    fn array(&mut self) -> Parsed<Vec<(Option<Word>, Word)>> {
+        self.deeper(|parser| {
+            parser.at += 1;
+            let mut elements = Vec::new();
+            loop {
+                parser.skip_newlines();
+                if parser.at_end() {
+                    return Err(ParseError::Incomplete(Missing::Word(Some(")"))));
+                }
+                if parser.peek_op() == ")" {
+                    parser.eat_op();
+                    return Ok(elements);
+                }
+                let subscript = parser.element_subscript();
+                match parser.word()? {
+                    Some(word) => elements.push((subscript, word)),
+                    None if subscript.is_some() => elements.push((subscript, Word::default())),
+                    None => return Err(parser.unexpected(None)),
+                }
+            }
+        })
+    }
+
+    /// `[…]=` before an element.
+    fn element_subscript(&mut self) -> Option<Word> {
+        let before = (self.at, self.line);
+        if self.rest_starts("[") {
+            self.at += 1;
+            if let Ok(word) = self.subscript()
+                && self.rest_starts("=")
+            {
+                self.at += 1;
+                return Some(word);
+            }
+        }
+        (self.at, self.line) = before;
+        None
     }
 
     fn redirect(&mut self) -> Parsed<Option<Redirect>> {
@@ -580,6 +679,9 @@ impl<'a> Parser<'a> {
         let after = rest.get(digits..).unwrap_or_default();
         let of_both = digits == 0 && after.starts_with("&>");
         if !of_both && (digits > 3 || !after.starts_with(['<', '>'])) {
+            return Ok(None);
+        }
+        if digits == 0 && self.at_process() {
             return Ok(None);
         }
         let fd = rest.get(..digits).and_then(|text| text.parse().ok());
@@ -786,6 +888,11 @@ impl<'a> Parser<'a> {
 const CLOSERS: &[&str] =
     &[")", ";;", ";&", "then", "do", "fi", "done", "esac", "elif", "else", "}"];
 
+/// Whether `name=(…)` among the arguments of this command gives an array.
+fn declares_arrays(command: &str) -> bool {
+    matches!(command, "declare" | "typeset" | "local" | "export" | "readonly")
+}
+
 /// Whether the word means something to the grammar.
 pub fn is_keyword(text: &str) -> bool {
     const KEYWORDS: [&str; 20] = [
@@ -819,7 +926,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, last: bool) -> Parsed<(List, usize)> {
-        parse_command(text, 1, &BTreeMap::new(), last)
+        parse_command(text, 1, &Grammar { arrays: true, ..Grammar::default() }, last)
     }
 
     fn missing(text: &str) -> Option<Missing> {
@@ -840,6 +947,10 @@ mod tests {
             ("a |\n b\nrest", 7, 1),
             ("(a; b) & c\n", 11, 2),
             ("x=$(cat <<E\nin\nE\n) y\nrest", 21, 1),
+            ("a=(1 # one\n [3]=b\n) a[1]+=2 x\nrest", 30, 1),
+            ("cat <(a; b) < <(c)\nrest", 19, 1),
+            ("a[1 a[2]] a[b\nrest", 14, 1),
+            ("declare -a a=(1\n2) b\nrest", 21, 1),
         ] {
             let (list, length) = parse(text, true).unwrap();
             assert_eq!((length, list.items.len()), (taken, items), "{text:?}");
@@ -866,6 +977,8 @@ mod tests {
             ("a &&\n", Missing::Word(None)),
             ("cat <<E\nx\n", Missing::HereDocument("E".to_string())),
             ("cat <<'E'", Missing::HereDocument("E".to_string())),
+            ("a=(1\n", Missing::Word(Some(")"))),
+            ("cat <(a\n", Missing::Word(Some(")"))),
         ] {
             assert_eq!(missing(text), Some(expected), "{text:?}");
         }
@@ -914,7 +1027,8 @@ mod tests {
             ("x=1 k", "kubectl"),
             ("two z", "x | y z"),
         ] {
-            let (list, _) = parse_command(text, 1, &aliases, true).unwrap();
+            let grammar = Grammar { aliases: aliases.clone(), arrays: true };
+            let (list, _) = parse_command(text, 1, &grammar, true).unwrap();
             let commands = list.items.iter().flat_map(|item| &item.and_or.pipelines);
             let shown: Vec<String> = commands
                 .flat_map(|(_, pipeline)| &pipeline.commands)

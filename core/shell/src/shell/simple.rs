@@ -1,8 +1,9 @@
 //! Simple commands: words, redirections, assignments, and then a function, a builtin or a program.
 
+use super::array::Element;
 use super::ast::*;
 use super::builtins;
-use super::expand::Replay;
+use super::expand::{Expander, Replay, Stop};
 use super::machine::{Frame, Saved};
 use super::state::{Flavor, Variable};
 use super::{Flow, Shell};
@@ -29,6 +30,12 @@ impl Redirects {
     pub fn close(&self, sys: &mut dyn Sys) {
         self.opened.iter().for_each(|fd| sys.close(*fd));
     }
+
+    /// The command has this process's descriptor `fd` as `number`, and it is closed with the others.
+    pub fn hand_over(&mut self, number: u32, fd: Fd) {
+        self.fds.entry(number).or_insert(fd);
+        self.opened.push(fd);
+    }
 }
 
 /// What came of making redirections.
@@ -54,6 +61,21 @@ pub(super) struct SimpleRun {
     redirects: Option<Redirects>,
     redirected: bool,
     assigned: Vec<(String, String)>,
+    /// Assignments done, also those that are not for the command's environment.
+    assigns_done: usize,
+    /// What `declare` and its like are to give arrays.
+    arrays: Vec<GivenArray>,
+    /// What `set -x` shows of assignments.
+    traced: Vec<String>,
+}
+
+/// `name=(…)`, expanded.
+#[derive(Clone, Debug)]
+pub(super) struct GivenArray {
+    /// The variable.
+    pub name: String,
+    /// What it gets.
+    pub elements: Vec<Element>,
 }
 
 impl SimpleRun {
@@ -66,6 +88,9 @@ impl SimpleRun {
             redirects: None,
             redirected: false,
             assigned: Vec::new(),
+            assigns_done: 0,
+            arrays: Vec::new(),
+            traced: Vec::new(),
         }
     }
 
@@ -116,8 +141,15 @@ impl Shell {
         if !self.expand_assigns(sys, &mut run, simple) {
             return Flow::Go;
         }
-        let redirects = run.redirects.take().filter(|_| !simple.redirects.is_empty());
+        let mut redirects = run.redirects.take().filter(|_| !simple.redirects.is_empty());
+        if !self.processes.is_empty() {
+            let redirects = redirects.get_or_insert_with(|| Redirects::new(&self.state.fds));
+            for (number, fd) in self.processes.drain(..) {
+                redirects.hand_over(number, fd);
+            }
+        }
         self.trace(&run);
+        self.given_arrays = run.arrays;
         self.dispatch(sys, run.words, redirects, run.assigned);
         Flow::Go
     }
@@ -175,14 +207,19 @@ impl Shell {
         run: &mut Box<SimpleRun>,
         simple: &Simple,
     ) -> bool {
-        if run.assigned.len() >= simple.assigns.len() {
+        let own = simple.assigns.len();
+        if run.assigns_done >= own + simple.arrays.len() {
             return true;
         }
         run.replay.extend(self.captured.take());
-        while let Some(assign) = simple.assigns.get(run.assigned.len()) {
-            let result = self.expand(sys, &mut run.replay, |e| e.single(&assign.value));
-            let value = match self.settle(sys, result) {
-                Some(Some(value)) => value,
+        loop {
+            let arrays = || simple.arrays.get(run.assigns_done.saturating_sub(own));
+            let Some(assign) = simple.assigns.get(run.assigns_done).or_else(arrays) else {
+                return true;
+            };
+            let result = self.expand(sys, &mut run.replay, |e| expand_assign(e, assign));
+            let given = match self.settle(sys, result) {
+                Some(Some(given)) => given,
                 Some(None) => {
                     self.push_below_capture(Frame::Simple(run.clone()));
                     return false;
@@ -192,24 +229,63 @@ impl Shell {
                     return false;
                 }
             };
-            let value = if assign.append {
-                format!("{}{value}", self.state.text(&assign.name))
-            } else {
-                value
-            };
-            // Without a command, later assignments see earlier ones.
-            if run.words.is_empty()
-                && let Err(message) = self.state.set(&assign.name, value.clone())
-            {
+            let declared = run.assigns_done >= own;
+            if let Err(message) = self.assign(run, assign, given, declared) {
                 self.complain(&message);
                 run.close(sys);
-                self.abort(sys, if self.state.flavor == Flavor::Bash { 1 } else { 2 });
+                match self.state.flavor {
+                    Flavor::Bash => self.discard(sys),
+                    _ => self.abort(sys, 2),
+                }
                 return false;
             }
-            run.assigned.push((assign.name.clone(), value));
+            run.assigns_done += 1;
             run.replay.clear();
         }
-        true
+    }
+
+    /// Does an assignment, or keeps it for the command. `Err` is the message.
+    fn assign(
+        &mut self,
+        run: &mut SimpleRun,
+        assign: &Assign,
+        given: Given,
+        declared: bool,
+    ) -> Result<(), String> {
+        let name = assign.name.as_str();
+        // Without a command, later assignments see earlier ones.
+        let alone = run.words.is_empty();
+        if self.state.options.xtrace {
+            run.traced.push(given.shown(assign));
+        }
+        match given {
+            Given::Elements(elements) if declared => {
+                run.arrays.push(GivenArray { name: name.to_owned(), elements });
+                Ok(())
+            }
+            Given::Elements(elements) if alone => {
+                self.state.set_array(name, elements, assign.append)
+            }
+            Given::Element(subscript, text) if alone => {
+                self.state.set_element(name, &subscript, text, assign.append)
+            }
+            // Arrays are not for a command's environment.
+            Given::Elements(_) | Given::Element(..) => Ok(()),
+            Given::Text(text) => {
+                let is_array = assign.append && self.state.is_array(name);
+                let text = match assign.append && !is_array {
+                    true => format!("{}{text}", self.state.text(name)),
+                    false => text,
+                };
+                if alone && is_array {
+                    self.state.set_element(name, "0", text.clone(), true)?;
+                } else if alone {
+                    self.state.set(name, text.clone())?;
+                }
+                run.assigned.push((name.to_owned(), text));
+                Ok(())
+            }
+        }
     }
 
     /// `set -x`
@@ -217,14 +293,25 @@ impl Shell {
         if !self.state.options.xtrace {
             return;
         }
-        let mut line = self.state.trace_mark();
+        let mark = self.state.trace_mark();
         let quotes = self.state.flavor != Flavor::Dash;
         let quote = |text: &String| if quotes { builtins::quote(text) } else { text.clone() };
-        let assigns = run.assigned.iter().map(|(name, value)| format!("{name}={}", quote(value)));
-        let shown: Vec<String> = assigns.chain(run.words.iter().map(quote)).collect();
-        line.push_str(&shown.join(" "));
-        line.push('\n');
-        self.print(2, line);
+        let words: Vec<String> = run.words.iter().map(quote).collect();
+        let lines = match self.state.flavor {
+            // Each assignment has a line of its own.
+            Flavor::Bash => {
+                let words = (!words.is_empty()).then(|| words.join(" "));
+                let all = run.traced.iter().cloned().chain(words);
+                all.map(|line| format!("{mark}{line}\n")).collect()
+            }
+            _ => {
+                let assigns = run.assigned.iter();
+                let assigns = assigns.map(|(name, value)| format!("{name}={}", quote(value)));
+                let shown: Vec<String> = assigns.chain(words).collect();
+                format!("{mark}{}\n", shown.join(" "))
+            }
+        };
+        self.print(2, lines);
     }
 
     /// Runs a command whose words are known.
@@ -235,6 +322,7 @@ impl Shell {
         redirects: Option<Redirects>,
         assigned: Vec<(String, String)>,
     ) {
+        self.state.pipe_status = None;
         let Some(name) = words.first().cloned() else {
             redirects.iter().for_each(|redirects| redirects.close(sys));
             self.state.status = self.capture_status.take().unwrap_or(0);
@@ -286,7 +374,7 @@ impl Shell {
         for (name, value) in assigned {
             saved.push((name.clone(), self.state.variables.get(name).cloned()));
             self.state.set(name, value.clone())?;
-            if let Some(variable) = self.state.variables.get_mut(name) {
+            if let Some(variable) = self.state.variables_mut().get_mut(name) {
                 variable.exported |= !keeps;
             }
         }
@@ -316,7 +404,6 @@ impl Shell {
         redirects: Redirects,
         assigned: Vec<(String, String)>,
     ) {
-        let env = self.environment(assigned);
         let name = words.first().cloned().unwrap_or_default();
         if name.is_empty() {
             redirects.close(sys);
@@ -324,12 +411,14 @@ impl Shell {
             return;
         }
         if self.is_tail() {
+            let env = self.environment(assigned.clone());
             // What cannot be executed is told by the spawning below, which fails alike.
-            if sys.exec(words.clone(), env.clone()).is_ok() {
+            if sys.exec(words.clone(), env).is_ok() {
                 self.become_program(sys, &redirects);
                 return;
             }
         }
+        let env = self.environment(assigned);
         let fds: Vec<(Fd, Fd)> = redirects.fds.iter().map(|(a, b)| (*a, *b)).collect();
         let spawned = match sys.spawn(words.clone(), env, &fds) {
             // A script without `#!` is the shell's own.
@@ -361,7 +450,7 @@ impl Shell {
         shell.state.positional = Arc::new(words.iter().skip(1).cloned().collect());
         shell.state.name = path;
         shell.state.fds = fds.iter().map(|(theirs, _)| (*theirs, *theirs)).collect();
-        shell.state.variables.retain(|_, variable| variable.exported);
+        shell.state.variables_mut().retain(|_, variable| variable.exported);
         shell.state.functions.clear();
         sys.fork(Box::new(shell), words.to_vec(), fds)
     }
@@ -529,6 +618,11 @@ impl Shell {
 
     /// `/dev/stdout` and its like are what the command's descriptors are, not this process's.
     fn device(&self, run: &Redirects, target: &str) -> Option<Fd> {
+        let number = target.strip_prefix("/dev/fd/").and_then(|number| number.parse::<u32>().ok());
+        if let Some(number) = number {
+            let made = self.processes.iter().find(|(other, _)| *other == number);
+            return made.map(|(_, fd)| *fd).or_else(|| run.fds.get(&number).copied());
+        }
         let fd = match target {
             "/dev/stdin" => 0,
             "/dev/stdout" => 1,
@@ -610,6 +704,61 @@ impl Shell {
     }
 }
 
+/// What an assignment gives, expanded.
+enum Given {
+    Text(String),
+    /// Subscript and text.
+    Element(String, String),
+    Elements(Vec<Element>),
+}
+
+impl Given {
+    /// The assignment as `set -x` shows it.
+    fn shown(&self, assign: &Assign) -> String {
+        let sign = if assign.append { "+=" } else { "=" };
+        let name = &assign.name;
+        match self {
+            Given::Text(text) => format!("{name}{sign}{}", builtins::quote(text)),
+            Given::Element(subscript, text) => {
+                format!("{name}[{subscript}]{sign}{}", builtins::quote(text))
+            }
+            Given::Elements(_) => {
+                let source = match &assign.value {
+                    Assigned::Array(_, source) => source,
+                    Assigned::Text(_) => "",
+                };
+                format!("{name}{sign}{source}")
+            }
+        }
+    }
+}
+
+fn expand_assign(expander: &mut Expander<'_>, assign: &Assign) -> Result<Given, Stop> {
+    let elements = match &assign.value {
+        Assigned::Text(value) => {
+            let Some(subscript) = &assign.subscript else {
+                return expander.single(value).map(Given::Text);
+            };
+            return Ok(Given::Element(expander.single(subscript)?, expander.single(value)?));
+        }
+        Assigned::Array(elements, _) => elements,
+    };
+    let mut all = Vec::new();
+    for (subscript, word) in elements {
+        match subscript {
+            None => {
+                let texts = expander.fields(word)?.into_iter();
+                all.extend(texts.map(|text| Element { subscript: None, text }));
+            }
+            Some(subscript) => {
+                let subscript = Some(expander.single(subscript)?);
+                all.push(Element { subscript, text: expander.single(word)? });
+            }
+        }
+    }
+    Ok(Given::Elements(all))
+}
+
 /// Whether the word begins with `name=`.
 fn is_assignment(word: &Word) -> bool {
     match word.0.first() {
@@ -634,7 +783,7 @@ impl Shell {
         }
         let exported = old.is_some_and(|variable| variable.exported);
         let variable = Variable { exported, ..Variable::default() };
-        self.state.variables.insert(name.to_string(), variable);
+        self.state.variables_mut().insert(name.to_string(), variable);
         true
     }
 }

@@ -65,8 +65,8 @@ impl Shell {
     fn import_environment(&mut self, sys: &mut dyn Sys) {
         for (name, value) in sys.env().clone() {
             if super::parse::is_name(&name) {
-                let variable = Variable { value: Some(value), exported: true, readonly: false };
-                self.state.variables.insert(name, variable);
+                let variable = Variable::new(value, true);
+                self.state.variables_mut().insert(name, variable);
             }
         }
         let cwd = sys.cwd().to_string();
@@ -78,8 +78,8 @@ impl Shell {
             defaults.push(("BASH", "/bin/bash".to_string(), false));
         }
         for (name, value, exported) in defaults {
-            let variable = Variable { value: Some(value), exported, readonly: false };
-            self.state.variables.entry(name.to_string()).or_insert(variable);
+            let variable = Variable::new(value, exported);
+            self.state.variables_mut().entry(name.to_string()).or_insert(variable);
         }
         let always = [
             ("IFS", " \t\n".to_string(), false),
@@ -87,8 +87,8 @@ impl Shell {
             ("SHLVL", level.to_string(), true),
         ];
         for (name, value, exported) in always {
-            let variable = Variable { value: Some(value), exported, readonly: false };
-            self.state.variables.insert(name.to_string(), variable);
+            let variable = Variable::new(value, exported);
+            self.state.variables_mut().insert(name.to_string(), variable);
         }
     }
 
@@ -200,8 +200,8 @@ impl Shell {
         }
         self.become_interactive(sys);
         for (name, value) in [("PS1", self.default_prompt(sys)), ("PS2", "> ".to_string())] {
-            let variable = Variable { value: Some(value), exported: false, readonly: false };
-            self.state.variables.entry(name.to_string()).or_insert(variable);
+            let variable = Variable::new(value, false);
+            self.state.variables_mut().entry(name.to_string()).or_insert(variable);
         }
         self.source = Source::Terminal(Box::new(Terminal::new(sys)));
     }
@@ -211,10 +211,14 @@ impl Shell {
         self.state.interactive = true;
         self.state.error_name = short_name(&self.state.name);
         self.state.options.expand_aliases = true;
+        self.state.options.histexpand = self.state.flavor == Flavor::Bash;
         sys.catch(Signal::Int);
         sys.catch(Signal::Term);
         sys.catch(Signal::Quit);
         sys.catch(Signal::Hup);
+        // Job control: these stop its commands, not itself.
+        sys.catch(Signal::Tstp);
+        sys.catch(Signal::Ttin);
         sys.foreground(None);
     }
 
@@ -267,7 +271,7 @@ impl Shell {
     /// The next command of a standard input that is no terminal. It is read byte by byte, as its
     /// commands may read the rest.
     pub(super) fn next_input_command(&mut self, sys: &mut dyn Sys) -> Flow {
-        let aliases = self.known_aliases();
+        let grammar = self.grammar();
         let Source::Input { text, line, at_end } = &mut self.source else { return Flow::Go };
         while !*at_end && text.last() != Some(&b'\n') {
             match read_line_bytes(sys, text) {
@@ -282,7 +286,7 @@ impl Shell {
             return Flow::Go;
         }
         let read = String::from_utf8_lossy(text).into_owned();
-        let result = parse_command(&read, *line, &aliases, *at_end);
+        let result = parse_command(&read, *line, &grammar, *at_end);
         match result {
             Err(ParseError::Incomplete(_)) if !*at_end => {
                 // One more line.

@@ -1,7 +1,8 @@
 //! What a shell remembers between commands: variables, functions, options, descriptors.
 
+use super::array::Value;
 use super::ast::Command;
-use crate::{Fd, Pid};
+use crate::{Fd, Pid, Signal};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,11 +30,23 @@ pub enum Flavor {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variable {
     /// `None`: marked for export or as read-only, but not set.
-    pub value: Option<String>,
+    pub value: Option<Value>,
     /// Given to commands.
     pub exported: bool,
     /// Cannot be changed.
     pub readonly: bool,
+}
+
+impl Variable {
+    /// One that can be changed.
+    pub fn new(text: String, exported: bool) -> Self {
+        Variable { value: Some(Value::Text(text)), exported, readonly: false }
+    }
+
+    /// Its text; of an array that of the element 0.
+    pub fn text(&self) -> Option<&str> {
+        self.value.as_ref()?.text()
+    }
 }
 
 /// What `set` and `shopt` change.
@@ -61,19 +74,48 @@ pub struct Options {
     pub expand_aliases: bool,
     /// `shopt -s nullglob`
     pub nullglob: bool,
+    /// `-H`: `!` and `^` in what a person types.
+    pub histexpand: bool,
 }
 
-/// One background job.
+/// One job that is not in the foreground.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Its number, from 1.
     pub number: usize,
-    /// The process that stands for it.
+    /// The process that stands for it: its last one, whose exit code is the job's.
     pub pid: Pid,
+    /// Its other processes that were not waited for yet.
+    pub others: Vec<Pid>,
+    /// The group of all of them.
+    pub group: Pid,
+    /// The signal that has stopped it.
+    pub stopped: Option<Signal>,
+    /// That it was stopped is not to be told any more.
+    pub told: bool,
     /// The command.
     pub text: Arc<str>,
     /// Its exit code, once it has ended.
     pub status: Option<i32>,
+    /// The signal that has ended it.
+    pub killed_by: Option<Signal>,
+}
+
+impl Job {
+    /// A job of one process, which leads its group.
+    pub fn new(number: usize, pid: Pid) -> Self {
+        Job {
+            number,
+            pid,
+            others: Vec::new(),
+            group: pid,
+            stopped: None,
+            told: false,
+            text: "".into(),
+            status: None,
+            killed_by: None,
+        }
+    }
 }
 
 /// What a shell remembers between commands.
@@ -85,8 +127,8 @@ pub struct State {
     pub name: String,
     /// `$1`, `$2`, …
     pub positional: Arc<Vec<String>>,
-    /// Variables by name.
-    pub variables: BTreeMap<String, Variable>,
+    /// Variables by name. Subshells share them until one changes: [`State::variables_mut`].
+    pub variables: Arc<BTreeMap<String, Variable>>,
     /// Functions by name.
     pub functions: BTreeMap<String, Arc<Command>>,
     /// Aliases by name.
@@ -95,6 +137,8 @@ pub struct State {
     pub options: Options,
     /// `$?`
     pub status: i32,
+    /// `PIPESTATUS`: the codes of the last pipeline; `None` if the last command was none.
+    pub pipe_status: Option<Vec<i32>>,
     /// `$!`
     pub last_background: Option<Pid>,
     /// `$$`: the first shell's number, also in its subshells.
@@ -126,11 +170,12 @@ impl State {
             flavor,
             name: String::new(),
             positional: Arc::default(),
-            variables: BTreeMap::new(),
+            variables: Arc::default(),
             functions: BTreeMap::new(),
             aliases: BTreeMap::new(),
             options: Options { expand_aliases: flavor != Flavor::Bash, ..Options::default() },
             status: 0,
+            pipe_status: None,
             last_background: None,
             shell_pid: 0,
             traps: BTreeMap::new(),
@@ -145,9 +190,14 @@ impl State {
         }
     }
 
+    /// The variables, to change.
+    pub fn variables_mut(&mut self) -> &mut BTreeMap<String, Variable> {
+        Arc::make_mut(&mut self.variables)
+    }
+
     /// The variable's value, if it is set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name)?.value.as_deref()
+        self.variables.get(name)?.text()
     }
 
     /// The variable's value, or "".
@@ -155,31 +205,42 @@ impl State {
         self.get(name).unwrap_or_default()
     }
 
-    /// Sets a variable. `Err` is the message why not.
+    /// Sets a variable; of an array the element 0. `Err` is the message why not.
     pub fn set(&mut self, name: &str, value: String) -> Result<(), String> {
         if !self.has_room(name, &value) {
             return Err(NO_MEMORY.to_owned());
         }
-        let allexport = self.options.allexport;
-        let variable = self.variables.entry(name.to_string()).or_default();
-        if variable.readonly {
-            return Err(match self.flavor {
-                Flavor::Bash => format!("{name}: readonly variable"),
-                Flavor::Dash | Flavor::Ash => format!("{name}: is read only"),
-            });
+        let held = self.variables.get(name).and_then(|variable| variable.value.as_ref());
+        if matches!(held, Some(Value::Indexed(_) | Value::Keyed(_))) {
+            return self.set_element(name, "0", value, false);
         }
-        variable.value = Some(value);
+        let allexport = self.options.allexport;
+        let variable = self.writable(name)?;
+        variable.value = Some(Value::Text(value));
         variable.exported |= allexport;
         Ok(())
     }
 
+    /// The variable, made if it is not there, to be changed. `Err` is the message why not.
+    pub fn writable(&mut self, name: &str) -> Result<&mut Variable, String> {
+        let flavor = self.flavor;
+        let variable = self.variables_mut().entry(name.to_string()).or_default();
+        if variable.readonly {
+            return Err(match flavor {
+                Flavor::Bash => format!("{name}: readonly variable"),
+                Flavor::Dash | Flavor::Ash => format!("{name}: is read only"),
+            });
+        }
+        Ok(variable)
+    }
+
     /// Whether the variable can have this value within what a shell may hold.
-    fn has_room(&self, name: &str, value: &str) -> bool {
+    pub fn has_room(&self, name: &str, value: &str) -> bool {
         if value.len() <= SHORT_BYTES {
             return self.variables.len() < VARIABLES_MAX || self.variables.contains_key(name);
         }
         let others = self.variables.iter().filter(|(other, _)| other.as_str() != name);
-        let held = others.filter_map(|(_, variable)| variable.value.as_ref()).map(String::len);
+        let held = others.filter_map(|(_, variable)| variable.value.as_ref()).map(Value::bytes);
         held.sum::<usize>() + value.len() <= VARIABLE_BYTES_MAX
             && self.variables.len() < VARIABLES_MAX
     }
@@ -189,7 +250,11 @@ impl State {
         self.variables
             .iter()
             .filter(|(_, variable)| variable.exported)
-            .filter_map(|(name, variable)| Some((name.clone(), variable.value.clone()?)))
+            .filter_map(|(name, variable)| match &variable.value {
+                Some(Value::Text(text)) => Some((name.clone(), text.clone())),
+                // Arrays are not for others.
+                _ => None,
+            })
             .collect()
     }
 

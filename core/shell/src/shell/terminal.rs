@@ -1,15 +1,15 @@
 //! A person at a terminal: prompts, lines, history, completion.
 
-use super::parse::{ParseError, SCRIPT_BYTES_MAX, parse_command};
-use super::{Flow, Shell, Source, builtins, prompt};
+use super::history::{self, Expanded};
+use super::parse::{Grammar, Missing, ParseError, SCRIPT_BYTES_MAX, parse_command};
+use super::state::{Flavor, State};
+use super::{Flow, Shell, Source, prompt};
 use crate::readline::{Editor, Event};
-use crate::{Errno, Sys, join};
+use crate::{Errno, Sys};
 use std::sync::Arc;
 
 /// Bytes of input worked on in one step.
 const BYTES_PER_STEP: usize = 4096;
-/// Most candidates of one completion.
-const CANDIDATES_MAX: usize = 500;
 
 /// A person at a terminal.
 #[derive(Clone, Debug)]
@@ -111,11 +111,16 @@ impl Shell {
     }
 
     fn typed(&mut self, sys: &mut dyn Sys, event: Event) {
-        let aliases = self.known_aliases();
+        let grammar = self.grammar();
         let Source::Terminal(terminal) = &mut self.source else { return };
         let line = match event {
             Event::Complete(before) => {
-                self.complete(sys, &before);
+                let (typed, candidates) = self.completions(sys, &before);
+                let mut shown = Vec::new();
+                if let Some(terminal) = self.terminal() {
+                    terminal.editor.complete(typed, &candidates, &mut shown);
+                }
+                self.print(2, shown);
                 return;
             }
             Event::Interrupt => {
@@ -125,19 +130,48 @@ impl Shell {
                 return;
             }
             Event::EndOfFile => {
+                self.print(2, "exit\n");
+                let warned = std::mem::take(&mut self.warned);
+                if !self.may_leave(sys, warned) {
+                    if let Some(terminal) = self.terminal() {
+                        terminal.reading = false;
+                    }
+                    return;
+                }
                 let _ = sys.tty_raw(0, false);
                 let status = self.state.status;
-                self.print(2, "exit\n");
                 self.leave(sys, status);
                 return;
             }
             Event::Line(line) => line,
         };
         terminal.reading = false;
+        let line = match expanded_line(terminal, &self.state, &grammar, &line) {
+            Ok(None) => line,
+            Ok(Some(expanded)) => {
+                let shown = format!("{}\n", expanded.text);
+                if expanded.only_shown {
+                    terminal.editor.remember(&expanded.text);
+                    self.print(2, shown);
+                    return;
+                }
+                let fd = self.state.fd(2);
+                self.output.extend(fd.map(|fd| (fd, shown.into_bytes())));
+                expanded.text
+            }
+            Err(message) => {
+                terminal.text.clear();
+                self.complain(&message);
+                return;
+            }
+        };
+        let Source::Terminal(terminal) = &mut self.source else { return };
+        // That there are stopped jobs is told once to whom leaves twice.
+        self.warned &= matches!(line.trim(), "exit" | "logout");
         terminal.text.push_str(&line);
         terminal.text.push('\n');
         let text = terminal.text.clone();
-        let parsed = parse_all(&text, &aliases);
+        let parsed = parse_all(&text, &grammar);
         if matches!(parsed, Err(ParseError::Incomplete(_))) && text.len() < SCRIPT_BYTES_MAX {
             return;
         }
@@ -153,143 +187,37 @@ impl Shell {
             Err(error) => self.syntax_error(sys, &error, &text, true),
         }
     }
+}
 
-    // ---- Tab ----
-
-    fn complete(&mut self, sys: &mut dyn Sys, before: &str) {
-        let (words, current) = split_words(before);
-        let mut candidates = if words.is_empty() && !current.contains('/') {
-            self.command_names(sys, &current)
-        } else {
-            self.arguments(sys, &words, &current)
-        };
-        candidates.sort();
-        candidates.dedup();
-        candidates.truncate(CANDIDATES_MAX);
-        let mut shown = Vec::new();
-        if let Some(terminal) = self.terminal() {
-            terminal.editor.complete(current.chars().count(), &candidates, &mut shown);
-        }
-        self.print(2, shown);
+/// The line as history expansion makes it; `None` if there is nothing to expand in it.
+fn expanded_line(
+    terminal: &Terminal,
+    state: &State,
+    grammar: &Grammar,
+    line: &str,
+) -> Result<Option<Expanded>, String> {
+    if state.flavor != Flavor::Bash || !state.options.histexpand {
+        return Ok(None);
     }
-
-    fn command_names(&self, sys: &mut dyn Sys, prefix: &str) -> Vec<String> {
-        let mut names = builtins::programs_like(&self.state, sys, prefix);
-        let own = builtins::names(self.state.flavor).map(str::to_string);
-        let others = self.state.aliases.keys().chain(self.state.functions.keys()).cloned();
-        names.extend(own.chain(others).filter(|name| name.starts_with(prefix)));
-        names
-    }
-
-    fn arguments(&self, sys: &mut dyn Sys, words: &[String], current: &str) -> Vec<String> {
-        let mut words = words.to_vec();
-        // An alias is completed as what it stands for.
-        if let Some(value) = words.first().and_then(|name| self.state.aliases.get(name)) {
-            words.splice(..1, value.split_whitespace().map(str::to_string));
-        }
-        let name = words.first().map_or("", String::as_str);
-        let program = builtins::find_program(&self.state, sys, name)
-            .and_then(|path| {
-                let path = sys.absolute(&path);
-                sys.fs().program(&path)
-            })
-            .map_or_else(|| name.to_string(), |program| program.to_string());
-        if let Some(completer) = sys.completer(&program) {
-            let found = completer.complete(sys, &words, current);
-            if !found.is_empty() {
-                return found;
-            }
-        }
-        files_like(sys, self.state.text("HOME"), current)
-    }
+    // Within single quotes that an earlier line has opened, nothing is expanded.
+    let quoted = matches!(
+        parse_all(&terminal.text, grammar),
+        Err(ParseError::Incomplete(Missing::Quote('\'')))
+    );
+    history::expand(line, terminal.editor.history(), quoted)
 }
 
 /// Every command of the text.
-fn parse_all(
-    text: &str,
-    aliases: &std::collections::BTreeMap<String, String>,
-) -> Result<Vec<super::ast::List>, ParseError> {
+fn parse_all(text: &str, grammar: &Grammar) -> Result<Vec<super::ast::List>, ParseError> {
     let mut lists = Vec::new();
     let mut at = 0;
     loop {
         let rest = text.get(at..).unwrap_or_default();
-        let (list, taken) = parse_command(rest, 1, aliases, false)?;
+        let (list, taken) = parse_command(rest, 1, grammar, false)?;
         if list.items.is_empty() {
             return Ok(lists);
         }
         lists.push(list);
         at += taken.max(1);
-    }
-}
-
-/// The words of the last simple command before the cursor, and the word that is being typed.
-fn split_words(before: &str) -> (Vec<String>, String) {
-    let mut words = Vec::new();
-    let mut current = String::new();
-    let mut chars = before.chars();
-    let mut quote = None;
-    while let Some(c) = chars.next() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => current.push(c),
-            ('\'' | '"', None) => quote = Some(c),
-            ('\\', None) => current.extend(chars.next()),
-            (' ' | '\t', None) => {
-                if !current.is_empty() {
-                    words.push(std::mem::take(&mut current));
-                }
-            }
-            ('|' | '&' | ';' | '(' | '\n' | '`', None) => {
-                words.clear();
-                current.clear();
-            }
-            ('<' | '>', None) => current.clear(),
-            (c, None) => current.push(c),
-        }
-    }
-    (words, current)
-}
-
-/// The files that begin like the word; directories end in a slash.
-fn files_like(sys: &mut dyn Sys, home: &str, word: &str) -> Vec<String> {
-    let (dir, base) = match word.rfind('/') {
-        Some(at) => word.split_at(at + 1),
-        None => ("", word),
-    };
-    let path = match dir.strip_prefix("~/") {
-        Some(rest) => join(home, rest),
-        None => sys.absolute(dir),
-    };
-    let mut found = Vec::new();
-    for entry in sys.fs().list(&path).unwrap_or_default() {
-        if !entry.name.starts_with(base) || (base.is_empty() && entry.name.starts_with('.')) {
-            continue;
-        }
-        let is_dir = sys.fs().is_dir(&join(&path, &entry.name));
-        found.push(format!("{dir}{}{}", entry.name, if is_dir { "/" } else { "" }));
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_word_being_typed() {
-        for (before, words, current) in [
-            ("kubectl get po", "kubectl|get", "po"),
-            ("a; kubectl ", "kubectl", ""),
-            ("echo 'a b", "echo", "a b"),
-            ("x | gre", "", "gre"),
-            ("cat <fi", "cat", "fi"),
-        ] {
-            let split = split_words(before);
-            assert_eq!(
-                (split.0.join("|").as_str(), split.1.as_str()),
-                (words, current),
-                "{before}"
-            );
-        }
     }
 }

@@ -6,22 +6,27 @@ use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::traffic::{PULSE_MS, Traffic};
 use crate::views::{
-    DeskPanel, DetailsPanel, Header, LessonPanel, Screens, Splitter, StagePanel, TabBar,
-    TimelineBar,
+    AuthorView, DeskPanel, DetailsPanel, Header, LessonPanel, REGISTRY_ROOT, SECONDS, Screens,
+    Splitter, StagePanel, TabBar, TimelineBar, first_service,
 };
-use crate::{dom, files};
+use crate::{dom, files, keep};
 use gloo_timers::callback::Timeout;
-use naru_cluster::view::{ClockView, Inspection, ViewDelta};
+use naru_cluster::view::{ClockView, Inspection, Study, StudyView, ViewDelta};
+use naru_web::chronicle::Chronicle;
 use naru_web::i18n::fill;
 use naru_web::protocol::{
     Boot, Booted, Call, LessonHead, Mark, MarkKind, ObjectRef, Reply, Report, Request, Speed,
-    Start, TablePage, TableRef,
+    Start, StudyPage, TablePage, TableRef, TermPage,
 };
-use naru_web::query::Query;
+use naru_web::query::{Query, Shown};
 use naru_web::store::{Look, Store, is_only_clock};
 use naru_web::timeline::Timeline;
+use naru_web::usage::Usage;
 use std::rc::Rc;
 use yew::prelude::*;
+
+/// Terminals beside what lies in front at most.
+pub const BESIDE_MAX: usize = 3;
 
 /// How long a pod is seen to leave, in milliseconds.
 const LEAVE_MS: u32 = 700;
@@ -35,6 +40,9 @@ pub struct Props {
     pub query: Query,
 }
 
+/// What a lesson is called that is being written, and its file where the browser keeps it. Its
+/// progress begins anew each time.
+const DRAFT: &str = "draft";
 /// The name of a session's file.
 const SESSION_FILE: &str = "naru-session.naru";
 /// The command whose output is a cluster's objects as manifests.
@@ -64,6 +72,27 @@ pub enum Msg {
     },
 }
 
+/// What each view that looks into something looked into last.
+struct Studies {
+    registry: Study,
+    rights: Study,
+    rules: Study,
+}
+
+impl Default for Studies {
+    fn default() -> Studies {
+        Studies {
+            registry: Study::Registry { prefix: REGISTRY_ROOT.to_owned(), key: String::new() },
+            rights: Study::Rights { subject: None, namespace: "default".to_owned() },
+            rules: Study::Chains {
+                namespace: String::new(),
+                name: String::new(),
+                node: String::new(),
+            },
+        }
+    }
+}
+
 /// The page.
 pub struct App {
     settings: Settings,
@@ -82,6 +111,8 @@ pub struct App {
     catalogue: Rc<Vec<LessonHead>>,
     /// What was started, once it is there.
     booted: Option<Rc<Booted>>,
+    /// Something was started before: the step that the address names was opened then.
+    booted_before: bool,
     /// A kept session is being lived through again: percent.
     resuming: Option<u8>,
     /// It is not known yet whether what was kept can be gone on with.
@@ -98,7 +129,21 @@ pub struct App {
     stage: Stage,
     table_of: TableRef,
     table: Option<Rc<TablePage>>,
+    studies: Studies,
+    study: Option<Rc<StudyPage>>,
+    usage: Rc<Usage>,
+    /// What was seen of the object looked at.
+    chronicle: Rc<Chronicle>,
+    /// The condition that is waited for.
+    waits: Option<String>,
+    /// What came of the last one, until time goes on.
+    waited: Option<String>,
+    terms: Rc<Vec<TermPage>>,
     desk: Desk,
+    /// The terminals beside what lies in front, from left to right.
+    beside: Vec<u32>,
+    /// A lesson is being written.
+    author: bool,
     pane: Pane,
     failure: Option<String>,
     /// The session as it was kept last.
@@ -124,6 +169,7 @@ impl Component for App {
             ask: Callback::from(move |(call, answer)| asking.ask(call, answer)),
         };
         dom::set_title(page.texts().title);
+        crate::api::serve_page(page.act.clone());
         let link = ctx.link().clone();
         bridge.listen(move |report| link.send_message(Msg::Report(Box::new(report))));
         let speed = query.speed.unwrap_or(Speed::REAL);
@@ -141,6 +187,7 @@ impl Component for App {
             travel: None,
             catalogue: Rc::default(),
             booted: None,
+            booted_before: false,
             resuming: None,
             trying_kept: false,
             progress: Progress::load(),
@@ -158,7 +205,16 @@ impl Component for App {
                 namespace: "default".to_owned(),
             },
             table: None,
+            studies: Studies::default(),
+            study: None,
+            usage: Rc::default(),
+            chronicle: Rc::default(),
+            waits: None,
+            waited: None,
+            terms: Rc::default(),
             desk: Desk::Terminal(0),
+            beside: Vec::new(),
+            author: false,
             pane: Pane::default(),
             failure: None,
             kept: None,
@@ -204,7 +260,7 @@ impl Component for App {
                 true
             }
             Msg::NextRegion { backwards } => {
-                dom::focus_next_region(backwards);
+                dom::focus_next_region(backwards, ctx.props().query.embed);
                 false
             }
         }
@@ -212,10 +268,18 @@ impl Component for App {
 
     fn view(&self, ctx: &Context<Self>) -> Html {
         let embed = ctx.props().query.embed;
+        let shown = shown(&ctx.props().query);
+        let panes = self.panes(shown);
+        let pane = panes.iter().copied().find(|it| *it == self.pane).or(panes.first().copied());
+        let pane = pane.unwrap_or_default();
         let class = classes!(
             "page",
-            format!("show-{}", self.pane.class()),
+            format!("show-{}", pane.class()),
             embed.then_some("embed"),
+            (!shown.lesson).then_some("without-lesson"),
+            (!shown.picture).then_some("without-picture"),
+            (!shown.terminal).then_some("without-terminal"),
+            (!shown.time).then_some("without-time"),
             self.details_open.then_some("with-details"),
             self.speed.is_paused().then_some("paused"),
         );
@@ -234,9 +298,11 @@ impl Component for App {
                         ready={self.is_ready()}
                         timeline={self.timeline.clone()}
                         store={self.store.clone()}
+                        waits={self.waits.clone()}
+                        waited={self.waited.clone()}
                     />
                     { self.workspace() }
-                    <TabBar pane={self.pane} />
+                    <TabBar {pane} {panes} />
                     <p class="unseen" role="status" aria-live="polite">{ &self.announcement }</p>
                     { self.failure_notice() }
                     { self.resuming_notice() }
@@ -247,6 +313,17 @@ impl Component for App {
 }
 
 impl App {
+    /// The parts of the page that can be chosen where only one has room.
+    fn panes(&self, shown: Shown) -> Vec<Pane> {
+        let is_there = |pane: &Pane| match pane {
+            Pane::Lesson => shown.lesson,
+            Pane::Cluster => shown.picture || self.author,
+            Pane::Terminal => shown.terminal,
+            Pane::Details => shown.picture || self.pane == Pane::Details,
+        };
+        Pane::ALL.into_iter().filter(is_there).collect()
+    }
+
     fn header(&self, embed: bool) -> Html {
         let theme = self.settings.theme.unwrap_or_else(dom::system_theme);
         html! {
@@ -273,6 +350,7 @@ impl App {
                     progress={self.progress.clone()}
                     open={self.step}
                     hold={self.hold.clone()}
+                    terms={self.terms.clone()}
                 />
                 <Splitter
                     class="split-lesson"
@@ -282,19 +360,7 @@ impl App {
                     most={720.0}
                     onresize={on_width}
                 />
-                <StagePanel
-                    stage={self.stage}
-                    store={self.store.clone()}
-                    traffic={self.traffic.clone()}
-                    selected={self.selected.clone()}
-                    revision={self.clock.revision}
-                    now={self.clock.micros}
-                    show_system={self.settings.show_system}
-                    details_open={self.details_open}
-                    table_of={self.table_of.clone()}
-                    table={self.table.clone()}
-                    pointed={self.pointed()}
-                />
+                { self.middle() }
                 <DetailsPanel
                     open={self.details_open}
                     details={self.details}
@@ -302,7 +368,8 @@ impl App {
                     inspection={self.inspection.clone()}
                     gone={self.gone}
                     store={self.store.clone()}
-                    seconds={self.clock.micros / 2_000_000}
+                    seconds={self.clock.micros.div_ceil(SECONDS)}
+                    chronicle={self.chronicle.clone()}
                 />
                 <Splitter
                     class="split-terminal"
@@ -315,6 +382,8 @@ impl App {
                 />
                 <DeskPanel
                     desk={self.desk}
+                    beside={self.beside.clone()}
+                    beside_widths={self.settings.beside_widths}
                     screens={self.screens.clone()}
                     paused={self.speed.is_paused() && self.is_ready()}
                     live={self.timeline.view.live || !self.is_ready()}
@@ -324,6 +393,32 @@ impl App {
                     theme={self.settings.theme}
                 />
             </main>
+        }
+    }
+
+    /// The cluster, or the lesson that is being written.
+    fn middle(&self) -> Html {
+        if self.author {
+            return html! { <AuthorView /> };
+        }
+        html! {
+            <StagePanel
+                stage={self.stage}
+                store={self.store.clone()}
+                traffic={self.traffic.clone()}
+                selected={self.selected.clone()}
+                revision={self.clock.revision}
+                now={self.clock.micros}
+                show_system={self.settings.show_system}
+                details_open={self.details_open}
+                table_of={self.table_of.clone()}
+                table={self.table.clone()}
+                rules_of={self.studies.rules.clone()}
+                study={self.study.clone()}
+                usage={self.usage.clone()}
+                pointed={self.pointed()}
+                step={self.step_with_goal()}
+            />
         }
     }
 
@@ -391,15 +486,23 @@ impl App {
             Report::View(delta) => self.take_view(ctx, delta),
             Report::Booted(booted) => self.take_booted(ctx, *booted),
             Report::Catalogue(catalogue) => self.catalogue = Rc::new(catalogue),
+            Report::Terms(terms) => self.terms = Rc::new(terms),
             Report::Resuming(percent) => self.resuming = Some(percent),
             Report::Time(view) => Rc::make_mut(&mut self.timeline).take(view),
-            Report::Mark(mark) => Rc::make_mut(&mut self.timeline).mark(mark),
+            Report::Mark(mark) => self.mark(mark),
             Report::Inspection(found) => {
                 self.gone = found.is_none();
+                if let Some(found) = &found {
+                    Rc::make_mut(&mut self.chronicle).take(found, self.clock.micros);
+                }
                 // What was last known of it is still worth a look.
                 self.inspection = found.map(|it| Rc::new(*it)).or(self.inspection.take());
             }
             Report::Table(table) => self.table = Some(Rc::new(*table)),
+            Report::Study(study) => match study.view {
+                StudyView::Usage(view) => return Rc::make_mut(&mut self.usage).take(view),
+                _ => self.study = Some(Rc::new(*study)),
+            },
             Report::Checks { step, hold } if step as usize == self.step => {
                 self.hold = hold;
                 if !self.hold.is_empty() && self.hold.iter().all(|holds| *holds) {
@@ -462,11 +565,15 @@ impl App {
         }
         self.mark_trouble(&delta);
         let reset = delta.reset;
+        let brings_services = !delta.services.is_empty();
         let news = Rc::make_mut(&mut self.store).apply(delta);
         if reset {
             self.traffic = Rc::default();
         }
         self.screens.set_names(&self.store);
+        if brings_services && self.stage == Stage::Rules {
+            self.send_looks(ctx);
+        }
         if !news.leaving.is_empty() {
             later(ctx, LEAVE_MS, Msg::Forget(news.leaving.clone()));
         }
@@ -483,6 +590,12 @@ impl App {
         }
     }
 
+    /// Puts a mark on the line of time.
+    fn mark(&mut self, mark: Mark) {
+        tell_mark(&mark);
+        Rc::make_mut(&mut self.timeline).mark(mark);
+    }
+
     /// Marks pods that have got into trouble.
     fn mark_trouble(&mut self, delta: &ViewDelta) {
         if delta.reset {
@@ -497,7 +610,9 @@ impl App {
             .map(|pod| format!("{}: {}", pod.name, pod.status))
             .collect();
         for text in broken {
-            Rc::make_mut(&mut self.timeline).mark_trouble(delta.clock.micros, text);
+            let micros = delta.clock.micros;
+            tell_mark(&Mark { micros, kind: MarkKind::Trouble, text: text.clone() });
+            Rc::make_mut(&mut self.timeline).mark_trouble(micros, text);
         }
     }
 
@@ -515,22 +630,83 @@ impl App {
             Some(lesson) => (self.progress.of(&lesson.slug), lesson.steps.len()),
             None => Default::default(),
         };
-        self.step = (0..steps).find(|step| !done.contains(step)).unwrap_or(0);
+        let first = (0..steps).find(|step| !done.contains(step)).unwrap_or(0);
+        let asked = ctx.props().query.step.filter(|step| *step < steps && !self.booted_before);
+        self.booted_before = true;
+        self.step = asked.unwrap_or(first);
         self.hold.clear();
         self.booted = Some(Rc::new(booted));
         let bridge = &ctx.props().bridge;
         bridge.send(&Request::LessonStep(self.step as u32));
         self.look_where_the_step_says();
-        self.send_table(ctx);
+        self.send_looks(ctx);
         for (terminal, columns, rows) in self.screens.sizes() {
             bridge.send(&Request::Resize { terminal, columns, rows });
         }
     }
 
-    /// Asks for the table while it is seen.
-    fn send_table(&self, ctx: &Context<Self>) {
+    /// Asks for what is seen, as long as it is.
+    fn send_looks(&mut self, ctx: &Context<Self>) {
+        let bridge = &ctx.props().bridge;
         let of = (self.stage == Stage::Objects).then(|| self.table_of.clone());
-        ctx.props().bridge.send(&Request::Table(of));
+        bridge.send(&Request::Table(of));
+        bridge.send(&Request::Study(self.study_wanted()));
+    }
+
+    fn study_wanted(&mut self) -> Option<Study> {
+        match self.stage {
+            Stage::Registry => Some(self.studies.registry.clone()),
+            Stage::Rights => Some(self.studies.rights.clone()),
+            Stage::Rules => {
+                self.choose_service();
+                Some(self.studies.rules.clone())
+            }
+            Stage::Resources => Some(Study::Usage),
+            _ => None,
+        }
+    }
+
+    /// A service whose rules are shown, where none was chosen.
+    fn choose_service(&mut self) {
+        let Study::Chains { namespace, name, .. } = &mut self.studies.rules else { return };
+        if name.is_empty() {
+            (*namespace, *name) = first_service(&self.store).unwrap_or_default();
+        }
+    }
+
+    /// Looks into something, in its view.
+    fn look_into(&mut self, ctx: &Context<Self>, study: Study) {
+        let (slot, stage) = match study {
+            Study::Registry { .. } => (&mut self.studies.registry, Stage::Registry),
+            Study::Rights { .. } => (&mut self.studies.rights, Stage::Rights),
+            Study::Chains { .. } => (&mut self.studies.rules, Stage::Rules),
+            Study::Usage => return,
+        };
+        *slot = study;
+        self.stage = stage;
+        self.pane = Pane::Cluster;
+        self.send_looks(ctx);
+    }
+
+    /// Lets time go on until something has come about.
+    fn run_until(&mut self, ctx: &Context<Self>, wait: String) {
+        let (act, texts) = (self.page.act.clone(), self.page.texts());
+        let told = wait.clone();
+        let answer = Callback::from(move |answer: Answer| {
+            let (stderr, code) = match answer {
+                Ok(Reply::Exec { stderr, code, .. }) => (stderr, code),
+                Ok(_) => return,
+                Err(error) => (error, 1),
+            };
+            let text = match code {
+                0 => fill(texts.until_met, &[&told]),
+                _ => fill(texts.until_missed, &[&told, stderr.trim()]),
+            };
+            act.emit(Action::Waited(text));
+        });
+        self.waited = None;
+        self.waits = Some(wait.clone());
+        ctx.props().bridge.ask(Call::Until(wait), answer);
     }
 
     /// The object that the open step speaks of.
@@ -539,11 +715,23 @@ impl App {
         ObjectRef::named(&step.look.as_ref()?.object)
     }
 
+    /// The open step, if it has one do something.
+    fn step_with_goal(&self) -> Option<u32> {
+        let step = self.lesson()?.steps.get(self.step)?;
+        let does = !step.commands.is_empty() || !step.solution.is_empty();
+        does.then_some(self.step as u32)
+    }
+
     /// Shows the view that the open step speaks of.
     fn look_where_the_step_says(&mut self) {
         let step = self.lesson().and_then(|lesson| lesson.steps.get(self.step));
         let stage = step.and_then(|step| Stage::named(&step.look.as_ref()?.view));
         self.stage = stage.unwrap_or(self.stage);
+        if let Some(ObjectRef { kind, namespace, name }) = self.pointed()
+            && (self.stage, kind.as_str()) == (Stage::Rules, "Service")
+        {
+            self.studies.rules = Study::Chains { namespace, name, node: String::new() };
+        }
     }
 
     /// Notes that the open step is done, and tells so.
@@ -557,19 +745,34 @@ impl App {
         let title = lesson.steps.get(self.step).map(|step| self.page.language.of(&step.title));
         self.announcement = fill(texts.step_done, &[title.unwrap_or_default()]);
         let text = self.announcement.clone();
-        let mark = Mark { micros: self.clock.micros, kind: MarkKind::Step, text };
-        Rc::make_mut(&mut self.timeline).mark(mark);
+        self.mark(Mark { micros: self.clock.micros, kind: MarkKind::Step, text });
+        self.tell_step(true);
         if self.progress.of(&lesson.slug).len() == lesson.steps.len() {
             self.announcement = texts.lesson_done.to_owned();
         }
     }
 
+    /// Tells who has embedded the page which step is open, or was done.
+    fn tell_step(&self, done: bool) {
+        let Some(lesson) = self.lesson() else { return };
+        dom::tell(
+            "naru-step",
+            [
+                ("lesson", lesson.slug.as_str().into()),
+                ("step", (self.step as u32).into()),
+                ("steps", (lesson.steps.len() as u32).into()),
+                ("done", done.into()),
+            ],
+        );
+    }
+
     fn open_step(&mut self, ctx: &Context<Self>, step: usize) {
         self.step = step;
         self.hold.clear();
+        self.tell_step(false);
         ctx.props().bridge.send(&Request::LessonStep(step as u32));
         self.look_where_the_step_says();
-        self.send_table(ctx);
+        self.send_looks(ctx);
     }
 
     /// Does what a person asks. Returns whether the page has to be drawn anew.
@@ -583,11 +786,12 @@ impl App {
             | Action::TakeUp(_)
             | Action::ResetStep => self.act_on_time(ctx, action),
             Action::Run(command) => {
-                let terminal = self.screens.current(self.desk);
-                self.desk = Desk::Terminal(terminal);
-                bridge.send(&Request::Input { terminal, bytes: typed(&command) });
+                let terminal = self.type_line(ctx, &command);
                 self.pane = Pane::Terminal;
                 self.screens.of(terminal).focus();
+            }
+            Action::Type(line) => {
+                self.type_line(ctx, &line);
             }
             Action::Input(terminal, bytes) => {
                 bridge.send(&Request::Input { terminal, bytes });
@@ -603,26 +807,54 @@ impl App {
                 self.desk = Desk::Terminal(terminal);
                 bridge.send(&Request::OpenTerminal);
             }
+            Action::SplitDesk => self.split_desk(ctx),
+            Action::Unsplit => {
+                self.beside.pop();
+            }
             Action::Desk(desk) => {
+                // What stood beside comes to the front.
+                self.beside.retain(|it| Desk::Terminal(*it) != desk);
                 self.desk = desk;
                 self.pane = Pane::Terminal;
             }
             Action::Fault(words) => self.fault(ctx, words),
             Action::Stage(stage) => {
                 self.stage = stage;
-                self.send_table(ctx);
+                self.send_looks(ctx);
             }
             Action::Table(of) => {
                 self.table_of = of;
-                self.send_table(ctx);
+                self.send_looks(ctx);
+            }
+            Action::Study(study) => self.look_into(ctx, study),
+            Action::Until(wait) => self.run_until(ctx, wait),
+            Action::Cancel => bridge.send(&Request::Cancel),
+            Action::StopTrials => {
+                bridge.send(&Request::StopTrials);
+                return false;
+            }
+            Action::Waited(text) => {
+                self.waits = None;
+                self.waited = Some(text);
             }
             Action::OpenStep(step) => self.open_step(ctx, step),
             Action::Next => {
                 self.finish_if_unchecked();
                 self.open_step(ctx, self.step + 1);
             }
+            Action::Author(writes) => {
+                self.author = writes;
+                self.pane = if writes { Pane::Cluster } else { Pane::Lesson };
+            }
             Action::Lesson(slug) => self.boot(ctx, Start::Lesson(Some(slug))),
-            Action::Start(start) => self.boot(ctx, start),
+            Action::Start(start) => {
+                if matches!(start, Start::Draft(_)) {
+                    self.author = false;
+                    self.pane = Pane::Lesson;
+                    self.progress.forget(DRAFT);
+                }
+                self.boot(ctx, start);
+            }
             Action::Restart => self.restart(ctx),
             Action::ForgetProgress => {
                 if let Some(slug) = self.lesson().map(|lesson| lesson.slug.clone()) {
@@ -669,6 +901,28 @@ impl App {
         true
     }
 
+    /// Types a line into the terminal in front. Returns which that is.
+    fn type_line(&mut self, ctx: &Context<Self>, line: &str) -> u32 {
+        let terminal = self.screens.current(self.desk);
+        self.desk = Desk::Terminal(terminal);
+        ctx.props().bridge.send(&Request::Input { terminal, bytes: typed(line) });
+        terminal
+    }
+
+    /// Shows one more terminal beside what lies in front. A new one is opened where all others are
+    /// to be seen already.
+    fn split_desk(&mut self, ctx: &Context<Self>) {
+        if self.beside.len() >= BESIDE_MAX {
+            return;
+        }
+        let is_seen = |it: u32| Desk::Terminal(it) == self.desk || self.beside.contains(&it);
+        let other = (0..self.screens.count()).find(|it| !is_seen(*it));
+        self.beside.push(other.unwrap_or_else(|| {
+            ctx.props().bridge.send(&Request::OpenTerminal);
+            self.screens.open_one_more()
+        }));
+    }
+
     fn act_on_time(&mut self, ctx: &Context<Self>, action: Action) {
         let bridge = &ctx.props().bridge;
         match action {
@@ -677,6 +931,7 @@ impl App {
                     self.last_speed = self.speed;
                 }
                 self.speed = speed;
+                self.waited = None;
                 bridge.send(&Request::Speed(speed));
             }
             Action::Step => bridge.send(&Request::Step),
@@ -705,8 +960,6 @@ impl App {
     }
 
     fn fault(&mut self, ctx: &Context<Self>, words: String) {
-        let mark = Mark { micros: self.clock.micros, kind: MarkKind::Fault, text: words.clone() };
-        Rc::make_mut(&mut self.timeline).mark(mark);
         let act = self.page.act.clone();
         let answer = Callback::from(move |answer: Answer| {
             if let Err(error) = answer {
@@ -732,7 +985,10 @@ impl App {
                 let (profile, seed) = (profile.clone(), *seed);
                 Start::Playground { profile, seed, commands: Vec::new() }
             }
-            _ => Start::Lesson(self.lesson().map(|lesson| lesson.slug.clone())),
+            _ => match (self.lesson().map(|lesson| lesson.slug.clone()), keep::load(DRAFT)) {
+                (Some(slug), Some(text)) if slug == DRAFT => Start::Draft(text),
+                (slug, _) => Start::Lesson(slug),
+            },
         };
         self.boot(ctx, start);
     }
@@ -751,9 +1007,15 @@ impl App {
         self.booted = None;
         self.failure = None;
         self.table = None;
+        self.study = None;
+        self.usage = Rc::default();
+        self.chronicle = Rc::default();
+        self.waits = None;
+        self.waited = None;
         self.timeline = Rc::default();
         self.screens.close();
         self.desk = Desk::Terminal(0);
+        self.beside.clear();
         if self.speed.is_paused() {
             self.speed = Speed::REAL;
         }
@@ -795,9 +1057,40 @@ impl App {
             }
             Setting::LessonWidth(pixels) => settings.lesson_width = pixels,
             Setting::TerminalHeight(pixels) => settings.terminal_height = pixels,
+            Setting::BesideWidth(place, pixels) => {
+                if let Some(width) = settings.beside_widths.get_mut(place) {
+                    *width = pixels;
+                }
+            }
+            Setting::Theme(theme) => settings.theme = theme,
         }
         settings.apply(!ctx.props().query.embed);
     }
+}
+
+/// The parts of the page that are there. A widget without a lesson has none to show.
+fn shown(query: &Query) -> Shown {
+    let has_lesson = query.lesson.is_some() || !(query.embed && query.profile.is_some());
+    query.show.unwrap_or(Shown { lesson: has_lesson, ..Shown::ALL })
+}
+
+/// Tells who has embedded the page what happened.
+fn tell_mark(mark: &Mark) {
+    let kind = match mark.kind {
+        MarkKind::Command => "command",
+        MarkKind::Failed => "failed",
+        MarkKind::Fault => "fault",
+        MarkKind::Trouble => "trouble",
+        MarkKind::Step => "step",
+    };
+    dom::tell(
+        "naru-event",
+        [
+            ("kind", kind.into()),
+            ("text", mark.text.as_str().into()),
+            ("seconds", (mark.micros as f64 / 1e6).into()),
+        ],
+    );
 }
 
 /// What the address asks to be started, if it asks for something.

@@ -3,15 +3,13 @@
 use crate::context::Answer;
 use js_sys::{Function, Promise, Uint8Array};
 use naru_web::protocol::{self, Call, Reply, Report, Request};
+use naru_web::script;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, Worker};
 use yew::Callback;
-
-/// Where the worker's script is, seen from the page.
-const WORKER: &str = "worker-start.js";
 
 /// Who hears what the worker tells.
 type Listener = Box<dyn Fn(Report)>;
@@ -40,6 +38,8 @@ pub struct Bridge {
     last_call: Cell<u32>,
     booted: Promise,
     settle_booted: (Function, Function),
+    /// What settles the promises of who waits for another cluster to be there.
+    boots: RefCell<Vec<(Function, Function)>>,
 }
 
 impl Bridge {
@@ -58,6 +58,7 @@ impl Bridge {
             last_call: Cell::default(),
             booted,
             settle_booted,
+            boots: RefCell::default(),
         });
         bridge.ears.replace(Some(bridge.ears()));
         bridge.hear();
@@ -114,12 +115,18 @@ impl Bridge {
         self.booted.clone()
     }
 
+    /// Resolves when the next cluster runs.
+    pub fn next_boot(&self) -> Promise {
+        Promise::new(&mut |resolve, reject| self.boots.borrow_mut().push((resolve, reject)))
+    }
+
     fn ears(self: &Rc<Self>) -> Ears {
         let bridge = self.clone();
         let on_message = Closure::new(move |event: MessageEvent| {
             let bytes = Uint8Array::new(&event.data()).to_vec();
-            let report = protocol::decode(&bytes);
-            bridge.take(report.unwrap_or_else(|error| Report::Failed(error.to_string())));
+            let reports: Result<Vec<Report>, _> = protocol::decode(&bytes);
+            let failed = |error: protocol::CodecError| vec![Report::Failed(error.to_string())];
+            reports.unwrap_or_else(failed).into_iter().for_each(|report| bridge.take(report));
         });
         let bridge = self.clone();
         let on_error = Closure::new(move |event: ErrorEvent| {
@@ -148,14 +155,35 @@ impl Bridge {
         }
     }
 
-    fn take(&self, report: Report) {
+    /// Tells the worker when the browser has drawn what has just been taken.
+    fn tell_when_drawn(self: &Rc<Self>) {
+        let bridge = self.clone();
+        let drawn = Closure::once_into_js(move || bridge.send(&Request::Drawn));
+        if let Some(window) = web_sys::window() {
+            // Where it fails, the worker waits a while and goes on.
+            let _ = window.request_animation_frame(drawn.unchecked_ref());
+        }
+    }
+
+    fn take(self: &Rc<Self>, report: Report) {
+        if matches!(report, Report::View(_)) {
+            self.tell_when_drawn();
+        }
         let (resolve, reject) = &self.settle_booted;
         match &report {
             Report::Answer { id, result } => return self.answer(*id, result.clone()),
-            Report::Booted { .. } => settle(resolve, &JsValue::UNDEFINED),
+            Report::Booted { .. } => {
+                settle(resolve, &JsValue::UNDEFINED);
+                for (resolve, _) in self.boots.take() {
+                    settle(&resolve, &JsValue::UNDEFINED);
+                }
+            }
             Report::Failed(error) => {
                 let error: JsValue = js_sys::Error::new(error).into();
                 settle(reject, &error);
+                for (_, reject) in self.boots.take() {
+                    settle(&reject, &error);
+                }
                 for waiting in self.calls.take().into_values() {
                     if let Waiting::Promise(_, reject) = waiting {
                         settle(&reject, &error);
@@ -193,10 +221,10 @@ impl PartialEq for Bridge {
     }
 }
 
+/// The worker that `boot.js` has started before this page's wasm was here, or another one.
 fn start_worker() -> Result<Worker, JsValue> {
-    let options = WorkerOptions::new();
-    options.set_type(WorkerType::Module);
-    Worker::new_with_options(&format!("{WORKER}?v={}", crate::dom::version()), &options)
+    let start = js_sys::Reflect::get(&js_sys::global(), &JsValue::from_str("naruWorker"))?;
+    start.dyn_into::<Function>()?.call0(&JsValue::UNDEFINED)?.dyn_into()
 }
 
 /// Settles a promise. The functions that do so never throw.
@@ -212,16 +240,11 @@ fn to_js(reply: &Reply) -> JsValue {
         Reply::Bytes(bytes) => Uint8Array::from(bytes.as_slice()).into(),
         Reply::Files(paths) => paths.iter().map(JsValue::from).collect::<js_sys::Array>().into(),
         // The page's own.
-        Reply::Changes(_) => JsValue::UNDEFINED,
-        Reply::Exec { stdout, stderr, code } => {
-            let object = js_sys::Object::new();
-            let fields =
-                [("stdout", stdout.into()), ("stderr", stderr.into()), ("code", (*code).into())];
-            for (name, value) in fields {
-                // A fresh object takes any property.
-                let _ = js_sys::Reflect::set(&object, &name.into(), &value);
-            }
-            object.into()
-        }
+        Reply::Changes(_) | Reply::View(_) | Reply::Draft(_) => JsValue::UNDEFINED,
+        Reply::Exec { stdout, stderr, code } => script::object([
+            ("stdout", stdout.into()),
+            ("stderr", stderr.into()),
+            ("code", (*code).into()),
+        ]),
     }
 }

@@ -12,11 +12,12 @@ extern "C" {
     #[derive(Clone, Debug)]
     pub type Editor;
 
-    /// Opens an editor inside an element.
+    /// Opens an editor inside an element: of manifests, or of other YAML.
     #[wasm_bindgen(js_name = openEditor, catch)]
     pub async fn open(
         host: &Element,
         label: &str,
+        manifests: bool,
         on_change: &Closure<dyn Fn(String)>,
         on_save: &Closure<dyn Fn()>,
         on_move: &Closure<dyn Fn()>,
@@ -37,4 +38,8 @@ extern "C" {
     /// Marks a line, counted from 1, with a message; 0 marks none.
     #[wasm_bindgen(method)]
     pub fn mark(this: &Editor, line: u32, message: &str);
+
+    /// Goes to a line, counted from 1.
+    #[wasm_bindgen(method, js_name = goTo)]
+    pub fn go_to(this: &Editor, line: u32);
 }

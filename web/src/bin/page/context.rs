@@ -1,7 +1,9 @@
 //! What every view may know and ask.
 
+use naru_cluster::view::Study;
 use naru_web::i18n::{Language, Texts};
 use naru_web::protocol::{Call, ObjectRef, Reply, Speed, Start, TableRef};
+use naru_web::query::Theme;
 use yew::prelude::*;
 
 /// What a person does.
@@ -19,12 +21,18 @@ pub enum Action {
     TakeUp(u32),
     /// Have a command typed into the terminal.
     Run(String),
+    /// Have a script's line typed into the terminal, without the keyboard's being taken there.
+    Type(String),
     /// Bytes typed into a terminal.
     Input(u32, Vec<u8>),
     /// A terminal has another size: columns and rows.
     Resize(u32, u16, u16),
     /// Open one more terminal.
     OpenTerminal,
+    /// Show one more terminal beside what lies in front.
+    SplitDesk,
+    /// Put away the last one beside it.
+    Unsplit,
     /// Show this terminal, or the editor.
     Desk(Desk),
     /// Break or mend something, in the words of `naru fault`.
@@ -33,6 +41,16 @@ pub enum Action {
     Stage(Stage),
     /// Show these objects.
     Table(TableRef),
+    /// Look into this, in its view.
+    Study(Study),
+    /// Let time go on until `kubectl wait` with these arguments has ended.
+    Until(String),
+    /// Give up what is waited for.
+    Cancel,
+    /// Give up what is found out by clusters of their own.
+    StopTrials,
+    /// What was waited for is over, in words.
+    Waited(String),
     /// Bring back the moment at which the step was begun.
     ResetStep,
     /// Start a cluster.
@@ -53,6 +71,8 @@ pub enum Action {
     Next,
     /// Start this lesson.
     Lesson(String),
+    /// Write a lesson, or put it away.
+    Author(bool),
     /// Start over with a new cluster.
     Restart,
     /// Forget what was done of this lesson.
@@ -88,6 +108,10 @@ pub enum Setting {
     LessonWidth(f64),
     /// The terminal's height in pixels.
     TerminalHeight(f64),
+    /// The width of one of the terminals beside what lies in front, in pixels.
+    BesideWidth(usize, f64),
+    /// A theme; the system's choice when `None`.
+    Theme(Option<Theme>),
 }
 
 /// A part of the page.
@@ -133,12 +157,26 @@ pub enum Stage {
     Packets,
     /// What nodes have, and what of it is taken.
     Resources,
+    /// The keys of etcd.
+    Registry,
+    /// Who may do what.
+    Rights,
+    /// The rules that lead packets to a service's pods.
+    Rules,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Stage; 5] =
-        [Stage::Picture, Stage::Objects, Stage::Flow, Stage::Packets, Stage::Resources];
+    pub const ALL: [Stage; 8] = [
+        Stage::Picture,
+        Stage::Objects,
+        Stage::Flow,
+        Stage::Packets,
+        Stage::Resources,
+        Stage::Registry,
+        Stage::Rights,
+        Stage::Rules,
+    ];
 
     /// By the name that lessons use.
     pub fn named(name: &str) -> Option<Stage> {
@@ -148,6 +186,9 @@ impl Stage {
             "time" => Some(Stage::Flow),
             "packets" => Some(Stage::Packets),
             "resources" => Some(Stage::Resources),
+            "registry" => Some(Stage::Registry),
+            "rights" => Some(Stage::Rights),
+            "rules" => Some(Stage::Rules),
             _ => None,
         }
     }

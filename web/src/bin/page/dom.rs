@@ -1,6 +1,7 @@
 //! What the page reads of the browser.
 
 use naru_web::query::{Query, Theme};
+use naru_web::script;
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, Element, HtmlElement, KeyboardEvent};
 use yew::Callback;
@@ -51,6 +52,16 @@ pub fn system_theme() -> Theme {
     if dark { Theme::Dark } else { Theme::Light }
 }
 
+/// Whether the page is dark now: by its own theme, or the system's.
+pub fn is_dark() -> bool {
+    let root = document().and_then(|document| document.document_element());
+    match root.and_then(|root| root.get_attribute("data-theme")).as_deref() {
+        Some("dark") => true,
+        Some("light") => false,
+        _ => system_theme() == Theme::Dark,
+    }
+}
+
 /// Sets an attribute of the document's element; `None` takes it away.
 pub fn set_root_attribute(name: &str, value: Option<&str>) {
     let Some(root) = document().and_then(|document| document.document_element()) else { return };
@@ -83,8 +94,8 @@ pub fn focus(id: &str) {
 }
 
 /// Takes the focus to the next part of the page (an element with `data-region`), or to the one
-/// before.
-pub fn focus_next_region(backwards: bool) {
+/// before. Where the page is part of another, that one is told after the last and before the first.
+pub fn focus_next_region(backwards: bool, embed: bool) {
     let Some(document) = document() else { return };
     let Ok(list) = document.query_selector_all("[data-region]") else { return };
     let regions: Vec<HtmlElement> = (0..list.length())
@@ -97,7 +108,12 @@ pub fn focus_next_region(backwards: bool) {
     let focused = document.active_element();
     let holds = |region: &HtmlElement| region.contains(focused.as_deref());
     let count = regions.len();
-    let next = match regions.iter().position(holds) {
+    let here = regions.iter().position(holds);
+    if embed && here == Some(if backwards { 0 } else { count - 1 }) {
+        tell("naru-leave", [("backwards", backwards.into())]);
+        return;
+    }
+    let next = match here {
         Some(here) if backwards => (here + count - 1) % count,
         Some(here) => (here + 1) % count,
         None => 0,
@@ -112,6 +128,16 @@ fn focus_into(region: &HtmlElement) {
     let first = region.query_selector("[data-first], .xterm-helper-textarea").ok().flatten();
     let target = first.and_then(|element: Element| element.dyn_into::<HtmlElement>().ok());
     let _ = target.as_ref().unwrap_or(region).focus();
+}
+
+/// Tells whoever has put the page into another one, and scripts of the page, of something that
+/// happened: see `boot.js`.
+pub fn tell<'a>(event: &str, detail: impl IntoIterator<Item = (&'a str, JsValue)>) {
+    let tell = js_sys::Reflect::get(&js_sys::global(), &JsValue::from_str("naruTell"));
+    if let Some(tell) = tell.ok().and_then(|it| it.dyn_into::<js_sys::Function>().ok()) {
+        // Who listens does not throw into the page.
+        let _ = tell.call2(&JsValue::UNDEFINED, &event.into(), &script::object(detail));
+    }
 }
 
 /// Tells the console of an error that no person can be shown.

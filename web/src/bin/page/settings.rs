@@ -1,11 +1,14 @@
 //! How a person likes the page.
 
+use crate::app::BESIDE_MAX;
 use crate::{dom, keep};
 use naru_web::i18n::Language;
 use naru_web::query::{Query, Theme};
 use serde::{Deserialize, Serialize};
 
 const NAME: &str = "settings";
+/// The widths of the terminals beside what lies in front at first, in pixels.
+const BESIDE_WIDTHS: [f64; BESIDE_MAX] = [420.0, 300.0, 300.0];
 
 /// How a person likes the page.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +21,8 @@ pub struct Settings {
     pub lesson_width: f64,
     /// The terminal's height in pixels.
     pub terminal_height: f64,
+    /// The widths of the terminals beside what lies in front, in pixels.
+    pub beside_widths: [f64; BESIDE_MAX],
     /// The terminal's text in pixels.
     pub terminal_text: u32,
     /// Whether the terminal speaks to screen readers.
@@ -34,6 +39,7 @@ struct Kept {
     theme: Option<String>,
     lesson_width: Option<f64>,
     terminal_height: Option<f64>,
+    beside_widths: Option<[f64; BESIDE_MAX]>,
     terminal_text: Option<u32>,
     screen_reader: bool,
     show_system: bool,
@@ -51,6 +57,7 @@ impl Settings {
             theme: query.theme.or_else(|| Theme::named(&kept.theme?)),
             lesson_width: kept.lesson_width.filter(|_| !query.embed).unwrap_or(width),
             terminal_height: kept.terminal_height.filter(|_| !query.embed).unwrap_or(height),
+            beside_widths: kept.beside_widths.unwrap_or(BESIDE_WIDTHS),
             terminal_text: kept.terminal_text.unwrap_or(13).clamp(8, 32),
             screen_reader: kept.screen_reader,
             show_system: kept.show_system,
@@ -72,6 +79,7 @@ impl Settings {
             theme: self.theme.map(|theme| theme.name().to_owned()),
             lesson_width: Some(self.lesson_width),
             terminal_height: Some(self.terminal_height),
+            beside_widths: Some(self.beside_widths),
             terminal_text: Some(self.terminal_text),
             screen_reader: self.screen_reader,
             show_system: self.show_system,

@@ -2,13 +2,14 @@
 
 use crate::lessons;
 use crate::pace::Pace;
-use naru_cluster::view::Inspection;
+use crate::trial::Trial;
+use naru_cluster::view::{Inspection, Study, StudyView};
 use naru_cluster::{Cluster, ExecResult, Input, JobId, Profile, Record, Session};
 use naru_lesson::Lesson;
 use naru_sim::Time;
 use naru_web::protocol::{
     self, Boot, Booted, Call, Mark, MarkKind, ObjectRef, Reply, Report, Request, Speed, Start,
-    TablePage, TableRef, TimeView,
+    StudyPage, TablePage, TableRef, TimeView,
 };
 use naru_web::store::is_only_clock;
 use serde::{Deserialize, Serialize};
@@ -23,16 +24,25 @@ const EVENTS_PER_LOOK: u64 = 16;
 const VIEW_MS: f64 = 16.0;
 /// Time between two views of which only the clock is new, in milliseconds.
 const CLOCK_MS: f64 = 100.0;
+/// Time until the next view when the page does not say that it has drawn the last, in milliseconds: a
+/// page that nobody sees draws nothing.
+const UNDRAWN_MS: f64 = 1_000.0;
 /// Time between two close looks at the inspected object and at the checks, in milliseconds.
 const LOOK_MS: f64 = 200.0;
 /// Virtual time that a command may take.
 const EXEC_LIMIT: Duration = Duration::from_secs(3600);
 /// Exit code of a command whose time was over, as `timeout` has it.
 const TIMED_OUT: i32 = 124;
+/// Exit code of a command that was given up, as a shell has it.
+const INTERRUPTED: i32 = 130;
+/// Virtual time between two times that the page is told what nodes use.
+const USAGE_APART: Duration = Duration::from_secs(1);
 /// Virtual time that may pass for a command typed while time stands still.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// Virtual time that a single call may let pass.
 const ADVANCE_LIMIT: Duration = Duration::from_secs(366 * 24 * 3600);
+/// What is said to who waits for a trial that was given up.
+const GIVEN_UP: &str = "given up";
 /// Calls that may wait for their turn.
 const CALLS_MAX: usize = 1000;
 /// The terminal's size until the page tells it.
@@ -42,6 +52,10 @@ const TERMINALS_MAX: usize = 8;
 /// Time between two times that the session is given out to be kept, in milliseconds: after an
 /// input, and when only time has passed.
 const KEEP_MS: (f64, f64) = (1_000.0, 10_000.0);
+/// The time after an input as long as there were not many.
+const KEEP_SOON_MS: f64 = 200.0;
+/// Inputs that are not many.
+const FEW_ENTRIES: usize = 2_000;
 /// Turns at most until the next change of the store that is worth a look.
 const STEP_TURNS_MAX: u64 = 200_000;
 /// Real time that one slice may take while a kept session is lived through again.
@@ -64,24 +78,39 @@ pub enum Next {
 pub struct Engine {
     session: Session,
     lesson: Option<(String, Lesson)>,
+    /// The lesson's file, where somebody writes it.
+    draft: Option<String>,
     pace: Pace,
     /// Calls in the order they came. Only the first is being worked on.
     calls: VecDeque<Work>,
+    /// Calls that are answered by clusters of their own, beside the others. Only the first is being
+    /// worked on.
+    trials: VecDeque<Tried>,
     inspected: Option<ObjectRef>,
     /// What was told of it, if anything was.
     inspection: Option<Option<Box<Inspection>>>,
     /// The objects to tell about, and what was told.
     table: Option<(TableRef, Option<TablePage>)>,
+    /// What else to tell about, and what was told.
+    study: Option<(Study, Option<StudyView>)>,
+    /// A call was done after which time stands still.
+    stops: bool,
     step: u32,
     /// When each step was begun.
     begun: BTreeMap<u32, Time>,
     hold: Option<Vec<bool>>,
     viewed_ms: f64,
+    /// The page has not drawn yet what was told last.
+    undrawn: bool,
+    /// So something was not told.
+    withheld: bool,
     looked_ms: f64,
     /// The store's revision at the last close look.
     looked_at: u64,
     /// Something may have changed since the inspected object and the checks were looked at.
     stirred: bool,
+    /// Something may have changed since the page was told of the whole.
+    untold: bool,
     /// A call waits for the schemas of OpenAPI.
     wants_schemas: bool,
     /// A kept session is lived through again: the percentage that was told.
@@ -95,9 +124,63 @@ pub struct Engine {
 
 /// A session as it is kept: what the core keeps, and for which lesson.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+pub struct Kept {
     lesson: Option<String>,
-    record: Record,
+    /// The lesson's file, where it is none of those that are built in.
+    draft: Option<String>,
+    /// When each step was begun, in microseconds.
+    begun: BTreeMap<u32, u64>,
+    /// What the core keeps.
+    pub record: Record,
+}
+
+impl Kept {
+    /// A session without a lesson.
+    pub fn plain(session: &Session) -> Kept {
+        Kept { lesson: None, draft: None, begun: BTreeMap::new(), record: session.record() }
+    }
+
+    /// Reads what [`Kept::written`] gave.
+    pub fn read(bytes: &[u8]) -> Result<Kept, String> {
+        protocol::decode(bytes).map_err(|error| error.to_string())
+    }
+
+    /// As bytes.
+    pub fn written(&self) -> Result<Vec<u8>, String> {
+        protocol::encode(self).map_err(|error| error.to_string())
+    }
+}
+
+/// A lesson's file.
+pub struct Fetched {
+    /// Its folder.
+    pub folder: &'static str,
+    /// Its text.
+    pub yaml: String,
+}
+
+impl Fetched {
+    fn read(self) -> Result<(String, Lesson), String> {
+        let lesson = Lesson::parse(&self.yaml);
+        let lesson = lesson.map_err(|error| format!("{}: {error}", self.folder))?;
+        Ok((self.folder.to_owned(), lesson))
+    }
+}
+
+/// The folder of the lesson for which a cluster is to be started.
+pub fn lesson_of(start: &Start) -> Result<Option<&'static str>, String> {
+    match start {
+        Start::Lesson(name) => lessons::folder(name.as_deref()).map(Some),
+        Start::Playground { .. } | Start::Draft(_) => Ok(None),
+        Start::Kept(bytes) => {
+            let kept = Kept::read(bytes)?;
+            // What is being written is kept whole.
+            if kept.draft.is_some() {
+                return Ok(None);
+            }
+            kept.lesson.map(|name| lessons::folder(Some(&name))).transpose()
+        }
+    }
 }
 
 /// A call that is waiting or being worked on.
@@ -108,8 +191,16 @@ struct Work {
     begun: Option<Begun>,
 }
 
+/// A call that is answered by a cluster of its own.
+struct Tried {
+    id: u32,
+    call: Call,
+    /// The cluster, once it was begun.
+    trial: Option<Box<Trial>>,
+}
+
 /// A call that is being worked on.
-struct Begun {
+pub struct Begun {
     /// When it is given up or done.
     until: Time,
     job: Option<JobId>,
@@ -118,47 +209,64 @@ struct Begun {
 }
 
 impl Engine {
-    /// Starts a cluster.
-    pub fn boot(boot: Boot, real_ms: f64) -> Result<(Engine, Report), String> {
+    /// Starts a cluster, for a lesson that was fetched if [`lesson_of`] says so.
+    pub fn boot(boot: Boot, lesson: Option<Fetched>, ms: f64) -> Result<(Engine, Report), String> {
         let error = |error: naru_cluster::BootError| error.to_string();
-        let mut commands = Vec::new();
-        let (lesson, session, resuming) = match boot.start {
-            Start::Lesson(slug) => {
-                let (slug, lesson) = lessons::find(slug.as_deref())?;
-                let session = Session::new(&lesson.profile, lesson.seed).map_err(error)?;
-                (Some((slug, lesson)), session, None)
+        let (mut commands, mut draft, mut begun) = (Vec::new(), None, BTreeMap::new());
+        let mut lesson = lesson.map(Fetched::read).transpose()?;
+        let (session, resuming) = match boot.start {
+            Start::Lesson(_) => {
+                let (_, lesson) = lesson.as_ref().ok_or("the lesson was not fetched")?;
+                (Session::new(&lesson.profile, lesson.seed).map_err(error)?, None)
             }
             Start::Playground { profile, seed, commands: lines } => {
                 commands = lines;
-                (None, Session::new(&profile, seed).map_err(error)?, None)
+                (Session::new(&profile, seed).map_err(error)?, None)
             }
             Start::Kept(bytes) => {
-                let kept: Kept = protocol::decode(&bytes).map_err(|error| error.to_string())?;
-                let lesson = kept.lesson.map(|slug| lessons::find(Some(&slug))).transpose()?;
-                (lesson, Session::resume(kept.record).map_err(error)?, Some(0))
+                let kept = Kept::read(&bytes)?;
+                if let Some(text) = &kept.draft {
+                    lesson = Some(lessons::draft(text)?);
+                }
+                let moment = |(step, micros)| (step, Time::from_micros(micros));
+                (draft, begun) = (kept.draft, kept.begun.into_iter().map(moment).collect());
+                (Session::resume(kept.record).map_err(error)?, Some(0))
+            }
+            Start::Draft(text) => {
+                let read = lessons::draft(&text)?;
+                let session = Session::new(&read.1.profile, read.1.seed).map_err(error)?;
+                (draft, lesson) = (Some(text), Some(read));
+                (session, None)
             }
         };
         let now = session.now();
         let mut engine = Engine {
-            pace: Pace::new(boot.speed, real_ms, now),
+            pace: Pace::new(boot.speed, ms, now),
             session,
             lesson,
+            draft,
             calls: VecDeque::new(),
+            trials: VecDeque::new(),
             inspected: None,
             inspection: None,
             table: None,
+            study: None,
+            stops: false,
             step: 0,
-            begun: BTreeMap::new(),
+            begun,
             hold: None,
             viewed_ms: f64::NEG_INFINITY,
+            undrawn: false,
+            withheld: false,
             looked_ms: f64::NEG_INFINITY,
             looked_at: 0,
             stirred: true,
+            untold: true,
             wants_schemas: false,
             resuming,
             time: None,
             marked: 0,
-            kept: (real_ms, 0, now),
+            kept: (ms, 0, now),
         };
         if engine.resuming.is_none() {
             engine.begin(&boot.locale);
@@ -184,10 +292,7 @@ impl Engine {
         for line in &setup {
             run(session, line);
         }
-        let (columns, rows) = TERMINAL_SIZE;
-        session.open_terminal(columns, rows);
-        // The prompt.
-        session.input(Input::Answer(0));
+        open_first_terminal(session);
     }
 
     fn type_lines(&mut self, lines: &[String]) {
@@ -209,10 +314,15 @@ impl Engine {
 
     /// Takes in what the page asks; the answers come with the next slices.
     pub fn take(&mut self, request: Request, real_ms: f64, reports: &mut Vec<Report>) {
+        if request == Request::Drawn {
+            self.undrawn = false;
+            self.stirred |= std::mem::take(&mut self.withheld);
+            return;
+        }
         self.stirred = true;
         match request {
-            // Done by who owns the engine.
-            Request::Boot(_) => {}
+            // Done by who owns the engine, and above.
+            Request::Boot(_) | Request::Drawn => {}
             Request::Input { terminal, bytes } => self.type_into(terminal, &bytes),
             Request::OpenTerminal if self.session.terminals().len() < TERMINALS_MAX => {
                 let (columns, rows) = TERMINAL_SIZE;
@@ -239,7 +349,11 @@ impl Engine {
                     self.session.input(Input::Locale(locale));
                 }
             }
-            Request::Call { id, call } if self.calls.len() < CALLS_MAX => {
+            Request::Call { id, call } if self.calls.len() + self.trials.len() < CALLS_MAX => {
+                if matches!(call, Call::Goal(_) | Call::Rehearse(_)) {
+                    self.trials.push_back(Tried { id, call, trial: None });
+                    return;
+                }
                 self.calls.push_back(Work { id, call, begun: None });
             }
             Request::Call { id, .. } => {
@@ -254,6 +368,18 @@ impl Engine {
             Request::Table(of) => {
                 self.table = of.map(|of| (of, None));
                 self.look_soon();
+            }
+            Request::Study(of) => {
+                self.study = of.map(|of| (of, None));
+                self.look_soon();
+            }
+            Request::Cancel => self.cancel(real_ms, reports),
+            Request::StopTrials => {
+                let given_up = |tried: Tried| Report::Answer {
+                    id: tried.id,
+                    result: Err(GIVEN_UP.to_owned()),
+                };
+                reports.extend(self.trials.drain(..).map(given_up));
             }
             Request::LessonStep(step) => {
                 self.step = step;
@@ -285,11 +411,27 @@ impl Engine {
                 if let Some(begun) = self.begun.get(&self.step).copied() {
                     let speed = self.pace.speed();
                     self.travel(begun, reports);
+                    // What was done then is not to come about again by itself: it is left as a
+                    // branch.
+                    self.session.input(Input::Answer(0));
                     self.pace = Pace::new(speed, real_ms, self.session.now());
                 }
             }
             _ => {}
         }
+    }
+
+    /// Gives up the command that is being run to its end, and stops there.
+    fn cancel(&mut self, real_ms: f64, reports: &mut Vec<Report>) {
+        let runs = |work: &mut Work| work.begun.as_ref()?.job;
+        let Some(job) = self.calls.front_mut().and_then(runs) else { return };
+        self.session.input(Input::Abandon(job.0));
+        if let Some(Work { id, .. }) = self.calls.pop_front() {
+            let (stdout, stderr) = Default::default();
+            let result = Ok(Reply::Exec { stdout, stderr, code: INTERRUPTED });
+            reports.push(Report::Answer { id, result });
+        }
+        self.pause(real_ms, reports);
     }
 
     fn look_soon(&mut self) {
@@ -394,8 +536,12 @@ impl Engine {
             } else {
                 self.work(reports);
                 self.pace.restart(clock(), self.session.now());
+                if std::mem::take(&mut self.stops) {
+                    self.pause(clock(), reports);
+                }
                 !self.calls.is_empty()
             };
+            busy |= self.try_on(reports);
         }
         let now = clock();
         self.stirred |= self.session.now() != before;
@@ -443,20 +589,48 @@ impl Engine {
         let due = self.session.next_due().unwrap_or(Time::MAX);
         match self.pace.wait_ms(now, due) {
             // What was stirred is to be told, and the clock to be seen going on.
-            Some(wait) if self.stirred => Next::In(wait.clamp(1.0, VIEW_MS)),
+            Some(wait) if self.stirred || self.untold => Next::In(wait.clamp(1.0, VIEW_MS)),
             Some(wait) => Next::In(wait.clamp(1.0, CLOCK_MS)),
             // What was stirred may still have to be told.
-            None if self.stirred => Next::In(LOOK_MS),
-            None if self.session.entries() > self.kept.1 => Next::In(KEEP_MS.0),
+            None if self.stirred || self.untold => Next::In(LOOK_MS),
+            None if self.session.entries() > self.kept.1 => Next::In(self.keep_apart_ms()),
             None => Next::OnRequest,
         }
+    }
+
+    /// Works on the first call that a cluster of its own answers. Tells whether there is more to do.
+    fn try_on(&mut self, reports: &mut Vec<Report>) -> bool {
+        let Some(tried) = self.trials.front_mut() else { return false };
+        let result = match &mut tried.trial {
+            Some(trial) => trial.go_on(EVENTS_PER_LOOK).map(Ok),
+            None => {
+                match begin_trial(&tried.call, self.lesson.as_ref().map(|(_, lesson)| lesson)) {
+                    Ok(trial) => {
+                        tried.trial = Some(Box::new(trial));
+                        None
+                    }
+                    Err(result) => Some(result),
+                }
+            }
+        };
+        if let Some(result) = result {
+            reports.push(Report::Answer { id: tried.id, result });
+            self.trials.pop_front();
+        }
+        !self.trials.is_empty()
     }
 
     /// Works on the first call.
     fn work(&mut self, reports: &mut Vec<Report>) {
         let Some(mut work) = self.calls.pop_front() else { return };
         match self.work_on(&mut work) {
-            Some(result) => reports.push(Report::Answer { id: work.id, result }),
+            Some(result) => {
+                if let (Call::Fault(words), Ok(_)) = (&work.call, &result) {
+                    let (micros, text) = (self.session.now().as_micros(), words.clone());
+                    reports.push(Report::Mark(Mark { micros, kind: MarkKind::Fault, text }));
+                }
+                reports.push(Report::Answer { id: work.id, result });
+            }
             None => self.calls.push_front(work),
         }
     }
@@ -474,12 +648,21 @@ impl Engine {
                 done.then_some(Ok(Reply::Done))
             }
             Call::Exec(line) => {
-                let begun = work.begun.get_or_insert_with(|| Begun {
-                    job: Some(session.start_script(line)),
-                    ..Begun::until(session.now() + EXEC_LIMIT)
-                });
+                let begun =
+                    work.begun.get_or_insert_with(|| Begun::script(session, line, EXEC_LIMIT));
                 exec(session, begun)
             }
+            Call::Until(wait) => {
+                let begun = work.begun.get_or_insert_with(|| {
+                    Begun::script(session, &format!("kubectl wait {wait}"), EXEC_LIMIT)
+                });
+                let result = exec(session, begun);
+                self.stops |= result.is_some();
+                result
+            }
+            Call::Draft(text) => Some(Ok(Reply::Draft(Box::new(lessons::read_draft(text))))),
+            // They are answered beside the others: see [`Engine::try_on`].
+            Call::Goal(_) | Call::Rehearse(_) => Some(Err(GIVEN_UP.to_owned())),
             Call::Peek(line) => {
                 let result = session.peek(line);
                 self.wants_schemas = result.is_none();
@@ -504,11 +687,17 @@ impl Engine {
         }
     }
 
+    /// How long a session is not given out again after it was.
+    fn keep_apart_ms(&self) -> f64 {
+        if self.session.entries() < FEW_ENTRIES { KEEP_SOON_MS } else { KEEP_MS.0 }
+    }
+
     /// The session, to be kept.
     fn keep(&self) -> Result<Vec<u8>, String> {
         let lesson = self.lesson.as_ref().map(|(slug, _)| slug.clone());
-        let kept = Kept { lesson, record: self.session.record() };
-        protocol::encode(&kept).map_err(|error| error.to_string())
+        let moment = |(step, at): (&u32, &Time)| (*step, at.as_micros());
+        let begun = self.begun.iter().map(moment).collect();
+        Kept { lesson, draft: self.draft.clone(), begun, record: self.session.record() }.written()
     }
 
     /// Tells what is new, each thing as often as a person can see it.
@@ -520,10 +709,15 @@ impl Engine {
             }
         }
         let since = now - self.viewed_ms;
-        if since >= VIEW_MS && (self.stirred || since >= CLOCK_MS) {
+        self.untold |= self.stirred;
+        let due = since >= VIEW_MS && (self.untold || since >= CLOCK_MS);
+        // A page that cannot keep up would else have ever more to draw.
+        if due && self.undrawn && since < UNDRAWN_MS {
+            self.withheld = true;
+        } else if due {
             let view = self.session.cluster().view();
             if since >= CLOCK_MS || !is_only_clock(&view) {
-                self.viewed_ms = now;
+                (self.viewed_ms, self.undrawn, self.untold) = (now, true, false);
                 reports.push(Report::View(view));
                 self.tell_time(reports);
             }
@@ -534,7 +728,7 @@ impl Engine {
             self.look_closely(reports);
         }
         let (kept_ms, entries, until) = self.kept;
-        let typed = self.session.entries() != entries && now - kept_ms >= KEEP_MS.0;
+        let typed = self.session.entries() != entries && now - kept_ms >= self.keep_apart_ms();
         let passed = self.session.end() != until && now - kept_ms >= KEEP_MS.1;
         if typed || passed {
             self.kept = (now, self.session.entries(), self.session.end());
@@ -625,6 +819,7 @@ impl Engine {
                 reports.push(Report::Table(Box::new(page)));
             }
         }
+        self.look_at_study(changed, reports);
         let Some((_, lesson)) = &self.lesson else { return };
         let hold = lesson.check(self.step as usize, self.session.cluster());
         if self.hold.as_ref() != Some(&hold) {
@@ -634,21 +829,73 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn look_at_study(&mut self, changed: bool, reports: &mut Vec<Report>) {
+        let now = self.session.now();
+        let Some((of, told)) = &mut self.study else { return };
+        let due = match told {
+            Some(StudyView::Usage(told)) => {
+                now.since(Time::from_micros(told.micros)) >= USAGE_APART
+                    || told.micros > now.as_micros()
+            }
+            Some(_) => changed,
+            None => true,
+        };
+        if !due {
+            return;
+        }
+        let view = self.session.cluster().study(of);
+        if told.as_ref() != Some(&view) {
+            *told = Some(view.clone());
+            reports.push(Report::Study(Box::new(StudyPage { of: of.clone(), view })));
+        }
+    }
+}
+
 impl Begun {
+    /// A script that was just started, and is given up after some seconds of virtual time.
+    pub fn script(session: &mut Session, line: &str, limit: Duration) -> Begun {
+        Begun { job: Some(session.start_script(line)), ..Begun::until(session.now() + limit) }
+    }
+
+    /// The script's number.
+    pub fn job(&self) -> Option<JobId> {
+        self.job
+    }
+
     fn until(until: Time) -> Begun {
         Begun { until, job: None, stdout: Vec::new(), stderr: Vec::new() }
     }
 }
 
+/// Opens the terminal that every session has.
+pub fn open_first_terminal(session: &mut Session) {
+    let (columns, rows) = TERMINAL_SIZE;
+    session.open_terminal(columns, rows);
+    // The prompt.
+    session.input(Input::Answer(0));
+}
+
+/// Starts the cluster that answers a call; the answer itself, where there is one without.
+fn begin_trial(call: &Call, lesson: Option<&Lesson>) -> Result<Trial, Result<Reply, String>> {
+    match call {
+        Call::Goal(step) => {
+            let lesson = lesson.ok_or(Err("there is no lesson".to_owned()))?;
+            Trial::goal(lesson, *step as usize).map_err(Err)
+        }
+        Call::Rehearse(text) => Trial::rehearsal(text).map_err(|page| Ok(Reply::Draft(page))),
+        _ => Err(Err(GIVEN_UP.to_owned())),
+    }
+}
+
 /// Runs a command to its end, at once.
 fn run(session: &mut Session, line: &str) {
-    let mut begun =
-        Begun { job: Some(session.start_script(line)), ..Begun::until(session.now() + EXEC_LIMIT) };
+    let mut begun = Begun::script(session, line, EXEC_LIMIT);
     while exec(session, &mut begun).is_none() {}
 }
 
 /// Goes on with a command for one event. Returns its result when it is done.
-fn exec(session: &mut Session, begun: &mut Begun) -> Option<Result<Reply, String>> {
+pub fn exec(session: &mut Session, begun: &mut Begun) -> Option<Result<Reply, String>> {
     let job = begun.job?;
     let output = session.poll(job);
     append(&mut begun.stdout, &output.stdout);

@@ -3,6 +3,7 @@
 //! Upstream: `pkg/apis/autoscaling/v1/conversion.go`, `pkg/apis/autoscaling/annotations.go`.
 
 use super::{DEFAULT_CPU_UTILIZATION, cpu_utilization};
+use crate::{decode, encode};
 use k8s_openapi::api::autoscaling::v2::{
     HPAScalingRules, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerCondition, MetricSpec,
     MetricStatus, MetricValueStatus, ResourceMetricStatus,
@@ -57,7 +58,7 @@ pub(super) fn to_v2(object: &v1::HorizontalPodAutoscaler) -> v2::HorizontalPodAu
         None => measured.map(|metric| vec![metric]),
     };
     let conditions: Option<Vec<HorizontalPodAutoscalerCondition>> =
-        annotation(CONDITIONS).and_then(|list| serde_json::from_value(list).ok());
+        annotation(CONDITIONS).and_then(from_json);
     let behavior = annotation(BEHAVIOR).and_then(|value| {
         let behavior: HorizontalPodAutoscalerBehavior = from_json(lower_keys(value))?;
         (behavior != HorizontalPodAutoscalerBehavior::default()).then_some(behavior)
@@ -260,7 +261,7 @@ fn metrics_to_v1<M: Serialize>(metrics: &[&M], sources: Sources) -> String {
     let texts: Vec<String> = metrics
         .iter()
         .map(|metric| {
-            let json = serde_json::to_value(metric).unwrap_or_default();
+            let json = encode::to_value(metric).unwrap_or_default();
             let mut fields = vec![format!("\"type\":{}", json.get("type").unwrap_or(&Value::Null))];
             for (source, of) in sources {
                 if let Some(json) = json.get(source) {
@@ -388,7 +389,7 @@ fn lower_keys(value: Value) -> Value {
 }
 
 fn condition_text(condition: &HorizontalPodAutoscalerCondition) -> String {
-    let json = serde_json::to_value(condition).unwrap_or_default();
+    let json = encode::to_value(condition).unwrap_or_default();
     let field = |name: &str| Some(format!("\"{name}\":{}", json.get(name)?));
     let names = ["type", "status", "lastTransitionTime", "reason", "message"];
     let fields: Vec<String> = names.into_iter().filter_map(field).collect();
@@ -396,7 +397,7 @@ fn condition_text(condition: &HorizontalPodAutoscalerCondition) -> String {
 }
 
 fn from_json<T: DeserializeOwned>(json: Value) -> Option<T> {
-    serde_json::from_value(json).ok()
+    decode::from_value(&json).ok()
 }
 
 #[cfg(test)]

@@ -52,6 +52,16 @@ impl Typed for Jobs {
 
     const FIELDS: &'static [&'static str] = &["status.successful"];
 
+    // As it was before there was a garbage collector.
+    const ORPHANS_DEPENDENTS: bool = true;
+
+    // Upstream: `deleteOptionWarnings` in `pkg/registry/batch/job/storage`.
+    const DELETION_WARNING: Option<&'static str> = Some(
+        "child pods are preserved by default when jobs are deleted; set \
+         propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress \
+         this warning",
+    );
+
     fn default(&self, object: &mut Job) {
         let spec = object.spec.get_or_insert_default();
         default_spec(spec);

@@ -105,7 +105,7 @@ fn with_directives(old: &PodTemplateSpec, new: &PodTemplateSpec) -> PodTemplateS
         match (&mut old.affinity, &new.affinity) {
             (Some(affinity), _) => affinity.node_affinity = node,
             (none @ None, Some(_)) => {
-                *none = Some(Affinity { node_affinity: node, ..Affinity::default() });
+                *none = Some(Affinity { node_affinity: node, ..Affinity::default() }.into());
             }
             (None, None) => {}
         }

@@ -7,6 +7,7 @@ use super::{required, security};
 use crate::{FieldError, Path, gofmt, names};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, ContainerResizePolicy, EphemeralContainer, PodSpec,
+    ResourceRequirements,
 };
 use std::collections::BTreeSet;
 
@@ -94,7 +95,7 @@ fn ephemeral(scope: &Scope<'_>, list: &Path<'_>, errors: &mut Errors) {
         let resources = container.resources.as_ref();
         let fields = [
             ("ports", some(container.ports.as_ref().map(Vec::len))),
-            ("resources", resources.is_some_and(|resources| *resources != Default::default())),
+            ("resources", resources.is_some_and(|it| **it != ResourceRequirements::default())),
             ("resizePolicy", some(container.resize_policy.as_ref().map(Vec::len))),
             ("restartPolicy", container.restart_policy.is_some()),
             ("livenessProbe", container.liveness_probe.is_some()),

@@ -54,7 +54,7 @@ impl Scope<'_> {
 /// Upstream: `ValidatePodCreate`.
 pub fn create(pod: &Pod) -> Errors {
     let none = PodSpec::default();
-    let spec = pod.spec.as_ref().unwrap_or(&none);
+    let spec = pod.spec.as_deref().unwrap_or(&none);
     let path = Path::new("spec");
     let mut errors = metadata_and_spec(pod);
     if spec.ephemeral_containers.as_ref().is_some_and(|all| !all.is_empty()) {
@@ -76,7 +76,7 @@ pub fn create(pod: &Pod) -> Errors {
 /// Upstream: `validatePodMetadataAndSpec`.
 pub fn metadata_and_spec(pod: &Pod) -> Errors {
     let none = PodSpec::default();
-    let spec = pod.spec.as_ref().unwrap_or(&none);
+    let spec = pod.spec.as_deref().unwrap_or(&none);
     let mut errors = Vec::new();
     let metadata = Path::new("metadata");
     let field = metadata.child("annotations");
@@ -95,7 +95,7 @@ pub fn metadata_and_spec(pod: &Pod) -> Errors {
 pub fn template(template: &PodTemplateSpec, path: &Path<'_>, errors: &mut Errors) {
     template_metadata(template, path, errors);
     let none = PodSpec::default();
-    let spec = template.spec.as_ref().unwrap_or(&none);
+    let spec = template.spec.as_deref().unwrap_or(&none);
     let spec_path = path.child("spec");
     pod_spec(spec, None, &spec_path, errors);
     let annotations = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref());
@@ -113,7 +113,7 @@ pub fn template_metadata(template: &PodTemplateSpec, path: &Path<'_>, errors: &m
     let field = path.child("annotations");
     errors.extend(labels::validate_annotations(meta.annotations.as_ref(), field));
     let none = PodSpec::default();
-    let spec = template.spec.as_ref().unwrap_or(&none);
+    let spec = template.spec.as_deref().unwrap_or(&none);
     annotations::validate(meta.annotations.as_ref(), spec, &field, errors);
 }
 

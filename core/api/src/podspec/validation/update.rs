@@ -18,7 +18,8 @@ pub fn update(new: &Pod, old: &Pod) -> Errors {
     let mut errors = metadata_and_spec(new);
     changed_annotations(new, old, &mut errors);
     let none = PodSpec::default();
-    let (spec, before) = (new.spec.as_ref().unwrap_or(&none), old.spec.as_ref().unwrap_or(&none));
+    let (spec, before) =
+        (new.spec.as_deref().unwrap_or(&none), old.spec.as_deref().unwrap_or(&none));
     let path = Path::new("spec");
     let (inits, had_inits) = (init_containers(spec), init_containers(before));
     let lists = [

@@ -140,7 +140,9 @@ fn empty_dir(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn host_path(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
-    let Some(HostPathVolumeSource { path: host, type_ }) = &volume.host_path else { return };
+    let Some(HostPathVolumeSource { path: host, type_ }) = volume.host_path.as_deref() else {
+        return;
+    };
     let field = path.child("path");
     if host.is_empty() {
         errors.push(FieldError::required(field, ""));
@@ -222,7 +224,9 @@ fn downward_api_file(file: &DownwardAPIVolumeFile, path: &Path<'_>, errors: &mut
 }
 
 fn projected(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
-    let Some(ProjectedVolumeSource { default_mode, sources }) = &volume.projected else { return };
+    let Some(ProjectedVolumeSource { default_mode, sources }) = volume.projected.as_deref() else {
+        return;
+    };
     mode(*default_mode, &path.child("defaultMode"), errors);
     let list = path.child("sources");
     let mut paths = BTreeSet::new();
@@ -335,7 +339,10 @@ fn trust_bundle(bundle: &ClusterTrustBundleProjection, path: &Path<'_>, errors: 
 }
 
 fn csi(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
-    let Some(CSIVolumeSource { driver, node_publish_secret_ref, .. }) = &volume.csi else { return };
+    let Some(CSIVolumeSource { driver, node_publish_secret_ref, .. }) = volume.csi.as_deref()
+    else {
+        return;
+    };
     let field = path.child("driver");
     const DRIVER_MAX: usize = 63;
     required(driver, &field, errors);
@@ -355,7 +362,9 @@ fn csi(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn ephemeral(volume: &Volume, path: &Path<'_>, errors: &mut Errors) {
-    let Some(EphemeralVolumeSource { volume_claim_template }) = &volume.ephemeral else { return };
+    let Some(EphemeralVolumeSource { volume_claim_template }) = volume.ephemeral.as_deref() else {
+        return;
+    };
     let path = path.child("volumeClaimTemplate");
     let Some(template) = volume_claim_template else {
         errors.push(FieldError::required(path, ""));

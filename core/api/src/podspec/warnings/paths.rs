@@ -27,7 +27,7 @@ pub(super) fn overlapping(volumes: &[Volume]) -> Vec<String> {
         if let Some(downward) = &volume.downward_api {
             told("DownwardAPI", fields(downward.items.as_deref(), ""));
         }
-        if let Some(ProjectedVolumeSource { sources, .. }) = &volume.projected {
+        if let Some(ProjectedVolumeSource { sources, .. }) = volume.projected.as_deref() {
             let sources = sources.as_deref().unwrap_or_default();
             let empty = sources.iter().filter(|it| **it == VolumeProjection::default()).count();
             told("Projected", sources.iter().flat_map(projection).collect());

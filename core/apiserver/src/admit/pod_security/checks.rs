@@ -36,19 +36,19 @@ impl<'a> Subject<'a> {
         let inits = spec.init_containers.iter().flatten();
         let plain = inits.chain(&spec.containers).map(|container| Container {
             name: &container.name,
-            security: container.security_context.as_ref(),
+            security: container.security_context.as_deref(),
             ports: container.ports.as_deref().unwrap_or_default(),
         });
         let ephemeral = spec.ephemeral_containers.iter().flatten().map(|container| Container {
             name: &container.name,
-            security: container.security_context.as_ref(),
+            security: container.security_context.as_deref(),
             ports: container.ports.as_deref().unwrap_or_default(),
         });
         Subject { meta, spec, containers: plain.chain(ephemeral).collect() }
     }
 
     fn security(&self) -> Option<&PodSecurityContext> {
-        self.spec.security_context.as_ref()
+        self.spec.security_context.as_deref()
     }
 
     /// The names of the containers whose security context is bad (`None`: it has none).

@@ -14,9 +14,9 @@ mod swagger;
 
 use crate::ApiServer;
 use crate::rest::exchange::Exchange;
-use crate::rest::http::{Head, HttpResponse, hex};
+use crate::rest::http::{Head, HttpResponse};
 use crate::rest::{discovery, encode, media, not_found};
-use naru_api::{ApiError, ApiService, Kind, KindRef, status::ApiResult};
+use naru_api::{ApiError, ApiService, Kind, KindRef, gofmt, status::ApiResult};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ impl Document {
     fn new(value: &Value) -> Self {
         // A value that was made here can be written.
         let text = serde_json::to_vec(value).unwrap_or_default();
-        let hash = hex(&Sha256::digest(&text)).to_uppercase();
+        let hash = gofmt::hex(&Sha256::digest(&text)).to_uppercase();
         Document { text, hash }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Upstream: `docker/buildx`, `util/progress/progressui/display.go` of `moby/buildkit`.
 
-use super::super::flags::Known;
 use super::super::{Ask, err, out};
 use super::{flags, later, needs};
 use crate::Cluster;
@@ -10,6 +9,7 @@ use crate::workstation::Workstation;
 use naru_node::ImageRef;
 use naru_node::docker::{Build, BuildState, Context, Vertex};
 use naru_shell::{Answer, normalize};
+use naru_tools::flags::Known;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;

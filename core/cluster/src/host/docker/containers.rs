@@ -1,12 +1,12 @@
 //! Containers: `docker ps`, `stop`, `rm`, `logs`, `exec` and their like.
 
-use super::super::flags::Known;
 use super::super::{Ask, err, out, table};
 use super::{ATTACH, flags, later, needs, nodes, refused, short, tabled};
 use crate::Cluster;
 use naru_node::docker::{DockerContainer, Standing};
 use naru_shell::{Answer, Next, Signal};
 use naru_sim::Time;
+use naru_tools::flags::Known;
 use std::time::Duration;
 
 /// What a container is given to end by itself.

@@ -1,11 +1,11 @@
 //! Images: `docker images`, `pull`, `push`, `tag`, `rmi`, `history`, `login`.
 
-use super::super::flags::Known;
 use super::super::{Ask, err, out, table};
 use super::{familiar, flags, later, needs, refused, short, tabled};
 use crate::Cluster;
 use naru_node::{Image, ImageRef, RegistryError};
 use naru_shell::{Answer, Next};
+use naru_tools::flags::Known;
 use std::time::Duration;
 
 /// Bytes a second of the learner's line, and of an image's layers once they are unpacked, for each
@@ -129,8 +129,9 @@ pub fn push(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
         return Answer { stdout, stderr, code: 1, ..Answer::default() };
     };
     if ask.state.is_empty() {
-        let sent =
-            found.layers.iter().filter(|layer| !cluster.disks.registry.has_layer(&layer.digest));
+        let registry = &cluster.disks.registry;
+        let is_new = |digest: &str| registry.repository_with(&name, &found, digest).is_none();
+        let sent = found.layers.iter().filter(|layer| is_new(&layer.digest));
         let bytes: u64 = sent.map(|layer| layer.bytes).sum();
         let time = Duration::from_micros(bytes / BYTES_PER_MICRO) + Duration::from_millis(1_800);
         return later(out(stdout), time, "pushed");
@@ -142,9 +143,11 @@ pub fn push(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
     }
     let mut lines = String::new();
     for layer in found.layers.iter().rev() {
-        let word = match cluster.disks.registry.has_layer(&layer.digest) {
-            true => "Layer already exists",
-            false => "Pushed",
+        let registry = &cluster.disks.registry;
+        let word = match registry.repository_with(&name, &found, &layer.digest) {
+            Some(path) if path == name.path => "Layer already exists".to_owned(),
+            Some(path) => format!("Mounted from {path}"),
+            None => "Pushed".to_owned(),
         };
         lines.push_str(&format!("{}: {word} \n", short(&layer.digest)));
     }

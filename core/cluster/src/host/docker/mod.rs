@@ -9,11 +9,11 @@ mod images;
 mod nodes;
 mod run;
 
-use super::flags::{Flags, Known};
 use super::{Ask, err, out};
 use crate::Cluster;
 use naru_node::docker::Docker;
 use naru_shell::{Answer, Next};
+use naru_tools::flags::{Flags, Known};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
 //! `docker run` and `docker create`.
 
-use super::super::flags::{Flags, Known};
 use super::super::{Ask, err, out};
 use super::{ATTACH, flags, images, needs};
 use crate::Cluster;
 use naru_api::quantity::Amount;
 use naru_node::docker::RunSpec;
 use naru_shell::Answer;
+use naru_tools::flags::{Flags, Known};
 
 const FLAGS: [Known; 27] = [
     ("detach", "d", false),

@@ -12,7 +12,8 @@ use std::net::{IpAddr, Ipv4Addr};
 pub(crate) const INSTALLED: [(&str, &str); 1] =
     [("/root/kindnet.yaml", include_str!("../../../../../assets/manifests/kindnet-install.yaml"))];
 
-const PKI: &str = "/etc/kubernetes/pki";
+/// Where the certificates are.
+pub const PKI: &str = "/etc/kubernetes/pki";
 
 /// The kubelet's configuration, as kubeadm writes it.
 pub const KUBELET_CONFIG: &str = "\
@@ -92,10 +93,7 @@ pub fn write_control_plane(
         files.push((format!("/etc/kubernetes/{file}"), text.into_bytes()));
     }
     if let Some(node) = cluster.nodes.get(machine) {
-        for (component, manifest) in node.static_manifests() {
-            let path = format!("/etc/kubernetes/manifests/{component}.yaml");
-            files.push((path, manifest.into_bytes()));
-        }
+        files.extend(node.control_plane_manifests());
     }
     files.extend(kubelet_files());
     write(cluster, machine, files)
@@ -152,6 +150,7 @@ fn certificates(
     let mut files = vec![
         file("ca.crt", pki.authority().certificate().to_pem()),
         file("ca.key", pki.authority().key().to_pem()),
+        file("sa.key", pki.service_account_key().to_pem()),
         file("sa.pub", pki.service_accounts().public().to_pem()),
     ];
     for (name, pair) in [("apiserver", serving), ("apiserver-kubelet-client", kubelet_client)] {
@@ -159,39 +158,46 @@ fn certificates(
         files.push(file(&format!("{name}.key"), pair.key.to_pem()));
     }
     files.extend(cluster.etcd_files(name, ip)?);
+    files.extend(cluster.front_proxy_files()?);
     Ok(files)
 }
 
-fn write(
+/// Writes files; keys and kubeconfigs so that only their owner reads them.
+pub fn write(
     cluster: &mut Cluster,
     machine: usize,
     files: Vec<(String, Vec<u8>)>,
 ) -> Result<(), String> {
-    let Some(fs) = cluster.nodes.get_mut(machine).and_then(|node| node.machine_mut()) else {
-        return Ok(());
-    };
-    for (path, bytes) in files {
-        let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder).to_owned();
-        let fs = fs.fs_mut();
-        fs.mkdir_all(&folder)
-            .and_then(|()| fs.write(&path, &bytes))
-            .map_err(|error| format!("{path}: {error}"))?;
-    }
-    Ok(())
+    let Some(node) = cluster.nodes.get_mut(machine) else { return Ok(()) };
+    let mut at = String::new();
+    let written = node.change_files(|fs| {
+        for (path, bytes) in files {
+            let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder).to_owned();
+            at.clone_from(&path);
+            fs.mkdir_all(&folder)?;
+            fs.write(&path, &bytes)?;
+            if path.ends_with(".key") || path.ends_with(".conf") {
+                fs.chmod(&path, 0o600)?;
+            }
+        }
+        Ok(())
+    });
+    written.map_err(|error| format!("{at}: {error}"))
 }
 
 /// Takes away everything in these folders, and these files.
 pub fn remove(cluster: &mut Cluster, machine: usize, folders: &[&str], files: &[String]) {
-    let Some(machine) = cluster.nodes.get_mut(machine).and_then(|node| node.machine_mut()) else {
-        return;
-    };
-    let fs = machine.fs_mut();
-    for folder in folders {
-        // What is not there need not go.
-        let _: Result<(), Errno> = fs.remove_all(folder);
-        let _: Result<(), Errno> = fs.mkdir_all(folder);
-    }
-    for file in files {
-        let _: Result<(), Errno> = fs.remove_all(file);
-    }
+    let Some(node) = cluster.nodes.get_mut(machine) else { return };
+    let removed = node.change_files(|fs| {
+        for folder in folders {
+            // What is not there need not go.
+            let _: Result<(), Errno> = fs.remove_all(folder);
+            let _: Result<(), Errno> = fs.mkdir_all(folder);
+        }
+        for file in files {
+            let _: Result<(), Errno> = fs.remove_all(file);
+        }
+        Ok(())
+    });
+    debug_assert!(removed.is_ok());
 }

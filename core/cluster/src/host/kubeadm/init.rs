@@ -397,7 +397,11 @@ fn upload(cluster: &mut Cluster, machine: usize, state: &State) -> Result<(), St
 fn addons(cluster: &mut Cluster, machine: usize, state: &State) -> Result<(), String> {
     let failed = |error: String| format!("error execution phase addon/kube-proxy: {error}");
     let proxy = profile::manifest("kube-proxy").unwrap_or_default();
-    let proxy = proxy.replace("10.244.0.0/16", &format!("{:?}", state.pods));
+    let pods = if state.pods.is_empty() { "\"\"" } else { state.pods.as_str() };
+    let server = format!("https://{}:{PORT}", state.ip);
+    let proxy = proxy.replace("10.244.0.0/16", pods).replace("https://control-plane:6443", &server);
+    // kubeadm leaves the mode to kube-proxy, which takes iptables then.
+    let proxy = proxy.replace("mode: iptables", "mode: \"\"");
     for document in yaml::documents(&proxy) {
         let json = document.map_err(|error| failed(error.to_string()))?;
         let text = |pointer| json.pointer(pointer).and_then(|v| v.as_str()).unwrap_or_default();

@@ -3,7 +3,6 @@
 //! Upstream: `cmd/kubeadm/app/cmd/join.go`, `cmd/phases/join`, `discovery/token/token.go`.
 
 use super::super::Ask;
-use super::super::flags::Flags;
 use super::{
     PORT, failed, failed_after, files, go_duration, more, parse, preflight, request, since, token,
 };
@@ -18,6 +17,7 @@ use naru_api::request::{Body, Op, Response};
 use naru_api::{ApiError, ApiService, Credentials, Kube, Object, UserInfo};
 use naru_pki::{Certificate, CertificateRequest, PrivateKey, Subject, Template, jws};
 use naru_shell::Answer;
+use naru_tools::flags::Flags;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;

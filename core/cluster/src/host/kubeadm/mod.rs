@@ -2,16 +2,17 @@
 //!
 //! Upstream: `cmd/kubeadm/app/cmd`.
 
+mod certs;
 pub(crate) mod files;
 mod init;
 mod join;
 mod preflight;
+mod renew;
 mod reset;
 mod token;
 
 pub(crate) use files::INSTALLED as INSTALLED_FILES;
 
-use super::flags::{Flags, Known};
 use super::{Ask, out};
 use crate::Cluster;
 use crate::agenda::Part;
@@ -21,6 +22,7 @@ use naru_api::status::ApiResult;
 use naru_api::{KindRef, Request, UserInfo};
 use naru_shell::{Answer, Next};
 use naru_sim::Time;
+use naru_tools::flags::{Flags, Known};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,7 @@ pub fn run(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
         ["init", ..] => init::run(cluster, machine, ask),
         ["join", ..] => join::run(cluster, machine, ask),
         ["reset", ..] => reset::run(cluster, machine, ask),
+        ["certs" | "certificates", ..] => certs::run(cluster, machine, ask),
         ["token", ..] => token::run(cluster, machine, ask),
         ["version", rest @ ..] => version(rest),
         ["config", "images", "list", ..] => out(images()),
@@ -66,6 +69,7 @@ Usage:
   kubeadm [command]
 
 Available Commands:
+  certs       Commands related to handling Kubernetes certificates
   config      Manage configuration for a kubeadm cluster persisted in a ConfigMap in the cluster
   help        Help about any command
   init        Run this command in order to set up the Kubernetes control plane
@@ -149,6 +153,23 @@ fn request(
 /// Whoever has `admin.conf`.
 fn admin() -> UserInfo {
     UserInfo::new("kubernetes-admin", &["kubeadm:cluster-admins", "system:authenticated"])
+}
+
+/// Columns at least ten wide, with three blanks between; the last one is not filled up.
+/// Upstream: `tabwriter.NewWriter(out, 10, 4, 3, ' ', 0)`.
+fn table(rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count() + 3).max().unwrap_or(0).max(10)
+    };
+    let line = |row: &Vec<String>| {
+        let Some((last, first)) = row.split_last() else { return "\n".to_owned() };
+        let cells = first.iter().enumerate();
+        let cells: String =
+            cells.map(|(column, cell)| format!("{cell:<0$}", width(column))).collect();
+        format!("{cells}{last}\n")
+    };
+    rows.iter().map(line).collect()
 }
 
 /// A duration as Go prints it: `1.500982s`.

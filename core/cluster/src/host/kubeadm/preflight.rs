@@ -2,8 +2,8 @@
 //!
 //! Upstream: `cmd/kubeadm/app/preflight/checks.go`.
 
-use super::super::flags::Flags;
 use crate::Cluster;
+use naru_tools::flags::Flags;
 
 /// One check that has failed: its name and what it says.
 type Failure = (String, String);
@@ -60,7 +60,7 @@ fn kubelet_port(cluster: &Cluster, machine: usize) -> Option<Failure> {
 }
 
 fn file_exists(cluster: &Cluster, machine: usize, path: &str) -> Option<Failure> {
-    let fs = cluster.nodes.get(machine)?.machine()?.fs();
+    let fs = cluster.nodes.get(machine)?.files();
     let name = format!("FileAvailable-{}", path.replace('/', "-"));
     fs.read(path).is_ok().then(|| (name, format!("{path} already exists")))
 }

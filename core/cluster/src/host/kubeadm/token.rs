@@ -2,9 +2,8 @@
 //!
 //! Upstream: `cmd/kubeadm/app/cmd/token.go`.
 
-use super::super::flags::Flags;
 use super::super::{Ask, out};
-use super::{NODE_GROUP, PORT, TOKEN_TTL, admin, failed, parse, request};
+use super::{NODE_GROUP, PORT, TOKEN_TTL, admin, failed, parse, request, table};
 use crate::Cluster;
 use k8s_openapi::api::core::v1::Secret;
 use naru_api::bootstraptoken::{self, BootstrapToken, ID_PATTERN, NAME_PREFIX, PATTERN};
@@ -13,6 +12,7 @@ use naru_api::time::{meta_time, rfc3339};
 use naru_api::{ApiError, Kube, Object, duration};
 use naru_shell::Answer;
 use naru_sim::Time;
+use naru_tools::flags::Flags;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ pub fn run(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
 }
 
 fn has_admin_conf(cluster: &Cluster, machine: usize) -> bool {
-    let machine = cluster.nodes.get(machine).and_then(|node| node.machine());
-    machine.is_some_and(|machine| machine.fs().read(ADMIN_CONF).is_ok())
+    let node = cluster.nodes.get(machine);
+    node.is_some_and(|node| node.files().read(ADMIN_CONF).is_ok())
 }
 
 fn list_of(text: Option<&str>, default: &[&str]) -> Vec<String> {
@@ -172,12 +172,12 @@ fn list(cluster: &mut Cluster, machine: usize) -> Answer {
     let tokens = items.iter().filter_map(|item| BootstrapToken::from_secret(item.get()?));
     let mut text = String::new();
     for (index, token) in tokens.enumerate() {
-        let mut rows = Vec::new();
+        let mut rows: Vec<Vec<String>> = Vec::new();
         if index == 0 {
             let header = ["TOKEN", "TTL", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
-            rows.push(header.map(str::to_owned));
+            rows.push(header.map(str::to_owned).into());
         }
-        rows.push(row(&token, now));
+        rows.push(row(&token, now).into());
         text.push_str(&table(&rows));
     }
     out(text)
@@ -197,22 +197,6 @@ fn row(token: &BootstrapToken, now: Time) -> [String; 6] {
         format!("{:<56}", or_none(token.description.clone())),
         or_none(token.groups.join(",")),
     ]
-}
-
-/// Columns at least ten wide, with three blanks between.
-fn table(rows: &[[String; 6]]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count() + 3).max().unwrap_or(0).max(10)
-    };
-    let line = |row: &[String; 6]| {
-        let (last, first) = row.split_last().map(|(a, b)| (a.clone(), b)).unwrap_or_default();
-        let cells = first.iter().enumerate();
-        let cells: String =
-            cells.map(|(column, cell)| format!("{cell:<0$}", width(column))).collect();
-        format!("{cells}{last}\n")
-    };
-    rows.iter().map(line).collect()
 }
 
 fn delete(cluster: &mut Cluster, machine: usize, ids: &[&str]) -> Answer {

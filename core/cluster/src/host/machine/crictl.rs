@@ -2,7 +2,6 @@
 //!
 //! Upstream: `kubernetes-sigs/cri-tools`, `cmd/crictl`.
 
-use super::super::flags::{Flags, Known};
 use super::super::table::human;
 use super::super::{Ask, err, out};
 use crate::Cluster;
@@ -10,6 +9,7 @@ use naru_node::Node;
 use naru_node::runtime::{Container, ContainerState, SandboxId};
 use naru_shell::Answer;
 use naru_sim::Time;
+use naru_tools::flags::{Flags, Known};
 use serde_json::json;
 
 const FLAGS: [Known; 12] = [

@@ -2,7 +2,6 @@
 //!
 //! Upstream: systemd; the kubelet's log is told from what it has written into the API's events.
 
-use super::super::flags::{Flags, Known};
 use super::super::{Ask, err, out};
 use crate::Cluster;
 use k8s_openapi::api::core::v1::Event;
@@ -10,6 +9,7 @@ use naru_api::time::{from_meta, meta_time};
 use naru_api::{Kube, duration};
 use naru_shell::Answer;
 use naru_sim::Time;
+use naru_tools::flags::{Flags, Known};
 
 const FLAGS: [Known; 12] = [
     ("unit", "u", true),

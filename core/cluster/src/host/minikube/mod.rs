@@ -7,10 +7,10 @@ mod power;
 mod service;
 mod tunnel;
 
-use super::flags::{Flags, Known};
 use super::{Ask, err, out, table};
 use crate::Cluster;
 use naru_shell::Answer;
+use naru_tools::flags::{Flags, Known};
 
 const VERSION: &str = "v1.36.0";
 const KUBERNETES: &str = "v1.33.1";

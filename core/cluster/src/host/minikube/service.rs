@@ -2,7 +2,6 @@
 //!
 //! Upstream: `cmd/minikube/cmd/service.go`, `pkg/minikube/service/service.go`.
 
-use super::super::flags::Flags;
 use super::super::{out, table};
 use super::{exit, not_running};
 use crate::Cluster;
@@ -10,6 +9,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::Kube;
 use naru_shell::Answer;
+use naru_tools::flags::Flags;
 
 const HEADER: [&str; 4] = ["NAMESPACE", "NAME", "TARGET PORT", "URL"];
 

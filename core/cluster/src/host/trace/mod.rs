@@ -13,6 +13,7 @@ use naru_shell::{Answer, Next};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Conversations told at most.
 const CONVERSATIONS_MAX: usize = 6;
@@ -77,17 +78,17 @@ fn told(cluster: &mut Cluster, found: &[Conversation], language: Language) -> An
 /// The packets of one connection, or a datagram and its answer.
 #[derive(Clone, Debug)]
 struct Conversation {
-    packets: Vec<Trace>,
+    packets: Vec<Arc<Trace>>,
 }
 
 /// What pods began, but for those of the cluster itself, and this terminal; with `nodes` the nodes'
 /// own programs too.
 fn conversations(cluster: &Cluster, after: TraceId, nodes: bool) -> Vec<Conversation> {
-    let mut flows: BTreeMap<FlowId, Vec<&Trace>> = BTreeMap::new();
+    let mut flows: BTreeMap<FlowId, Vec<Arc<Trace>>> = BTreeMap::new();
     for trace in cluster.net.traces_after(after) {
         flows.entry(trace.flow).or_default().push(trace);
     }
-    let wanted = |packets: &Vec<&Trace>| {
+    let wanted = |packets: &Vec<Arc<Trace>>| {
         let first = packets.first().and_then(|first| first.hops.first());
         let opens = packets.first().is_some_and(|first| match &first.content {
             Content::Tcp { flags, .. } => flags.syn && !flags.ack,
@@ -100,7 +101,7 @@ fn conversations(cluster: &Cluster, after: TraceId, nodes: bool) -> Vec<Conversa
             })
     };
     let found = flows.into_values().filter(wanted);
-    found.map(|packets| Conversation { packets: packets.into_iter().cloned().collect() }).collect()
+    found.map(|packets| Conversation { packets }).collect()
 }
 
 /// Who is behind an address.
@@ -173,7 +174,7 @@ impl Conversation {
         let there = language.pick("가는 길", "the way there");
         let _ = writeln!(text, "\n{there}: {}", way::said(first));
         text += &way::text(first, first, language);
-        let answers = |it: &&Trace| it.hops.first().map(|hop| hop.ns) != from;
+        let answers = |it: &&Arc<Trace>| it.hops.first().map(|hop| hop.ns) != from;
         if let Some(answer) = self.packets.iter().find(answers) {
             let back = language.pick("돌아오는 길", "the way back");
             let _ = writeln!(text, "\n{back}: {}", way::said(answer));

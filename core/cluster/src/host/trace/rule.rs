@@ -158,6 +158,12 @@ fn masquerading(parts: &Parts<'_>) -> Said {
             "kube-proxy's chain: looks for packets with the mark",
         ),
         ("KUBE-POSTROUTING", "MARK") => both("표시를 지웁니다", "the mark is taken off"),
+        (_, "KIND-MASQ-AGENT" | "FLANNEL-POSTRTG" | "cali-POSTROUTING" | "cali-nat-outgoing") => {
+            both(
+                "네트워크 플러그인의 체인입니다: 파드 네트워크 밖으로 나가는 패킷을 찾습니다",
+                "the network plugin's chain: looks for packets that leave the pods' network",
+            )
+        }
         (_, "MASQUERADE") => both(
             "출발지를 나가는 인터페이스의 주소로 바꿉니다 (SNAT)",
             "the source becomes the address of the interface that it leaves by (SNAT)",
@@ -185,6 +191,10 @@ fn refusal(parts: &Parts<'_>) -> Said {
         "DROP" if parts.comment.starts_with("NetworkPolicy ") => both(
             "이 파드를 고른 어느 NetworkPolicy도 허용하지 않습니다: 버립니다",
             "none of the NetworkPolicies that select this pod allows it: dropped",
+        ),
+        "FLANNEL-FWD" | "ACCEPT" if parts.comment == "flanneld forward" => both(
+            "네트워크 플러그인이 파드의 주소로 오가는 패킷을 통과시킵니다",
+            "the network plugin lets packets to and from pods' addresses through",
         ),
         "ACCEPT" if parts.chain == "KUBE-FORWARD" => both(
             "서비스로 오간 패킷이거나 이미 있는 연결입니다: 통과합니다",
@@ -221,6 +231,14 @@ mod tests {
             (
                 "-A KUBE-NODEPORTS -p tcp -m comment --comment default/web -m tcp --dport 30080 -j KUBE-EXT-A".to_owned(),
                 "the node port of service default/web",
+            ),
+            (
+                format!("-A POSTROUTING {} -j FLANNEL-POSTRTG", comment("flanneld masq")),
+                "the network plugin's chain: looks for packets that leave the pods' network",
+            ),
+            (
+                format!("-A FLANNEL-FWD -s 10.244.0.0/16 {} -j ACCEPT", comment("flanneld forward")),
+                "the network plugin lets packets to and from pods' addresses through",
             ),
             (
                 "-A KUBE-POSTROUTING -j MASQUERADE --random-fully".to_owned(),

@@ -129,6 +129,17 @@ impl Flight {
         Flight { deadline: now + timeout, timeout, kind }
     }
 
+    /// Whether a probe is one that can go the same way each time without being sent: over HTTP in
+    /// clear, to the pod itself.
+    pub fn may_be_alike(probe: &Probe) -> bool {
+        let to_pod = |get: &HTTPGetAction| {
+            let host = get.host.as_deref().unwrap_or_default();
+            let scheme = get.scheme.as_deref().unwrap_or("HTTP");
+            host.is_empty() && scheme.eq_ignore_ascii_case("HTTP")
+        };
+        probe.exec.is_none() && probe.http_get.as_ref().is_some_and(to_pod)
+    }
+
     /// When it is given up.
     pub fn deadline(&self) -> Time {
         match self.kind {
@@ -209,6 +220,7 @@ fn command(
 ) -> Result<Kind, Verdict> {
     let missing = || Verdict::Unknown("container not found".to_owned());
     let text = argv.join(" ");
+    world.runtime.show_neighbours(run);
     let container = world.runtime.container_mut(run).ok_or_else(missing)?;
     let started = container.exec(argv, false, false);
     match started {

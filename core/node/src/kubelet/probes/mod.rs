@@ -4,12 +4,14 @@
 
 mod flight;
 mod grpc;
+mod memory;
 
 use super::pod_workers::{NodeWorld, PodWorker};
 use super::record::ContainerRecord;
 use crate::runtime::{ContainerId, ContainerState, Runtime};
 pub use flight::{Flight, Verdict};
 use k8s_openapi::api::core::v1::{Container, Pod, Probe};
+use memory::{Memory, Rehearsing};
 use naru_api::Key;
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,9 +42,9 @@ impl ProbeKind {
 
     fn of(self, container: &Container) -> Option<&Probe> {
         match self {
-            ProbeKind::Startup => container.startup_probe.as_ref(),
-            ProbeKind::Liveness => container.liveness_probe.as_ref(),
-            ProbeKind::Readiness => container.readiness_probe.as_ref(),
+            ProbeKind::Startup => container.startup_probe.as_deref(),
+            ProbeKind::Liveness => container.liveness_probe.as_deref(),
+            ProbeKind::Readiness => container.readiness_probe.as_deref(),
         }
     }
 }
@@ -81,6 +83,9 @@ struct Watched {
     holds: Option<bool>,
     /// A liveness or startup probe that has failed rests until the container is started again.
     resting: bool,
+    rehearsing: Option<Box<Rehearsing>>,
+    /// How it went when it was last written down.
+    memory: Option<Box<Memory>>,
 }
 
 /// The probes of all containers of a node.
@@ -89,6 +94,13 @@ pub struct ProbeManager {
     probes: BTreeMap<ProbeId, Watched>,
     due: BTreeSet<(Time, ProbeId)>,
     in_flight: BTreeSet<ProbeId>,
+    rehearsing: BTreeSet<ProbeId>,
+    /// Probes that go alike each time and are not sent.
+    alike: BTreeSet<ProbeId>,
+    /// When the first of these is due that was not counted yet, or earlier.
+    alike_from: Option<Time>,
+    /// What was seen of the node when it was last looked whether they still do.
+    seen: (u64, u64),
 }
 
 impl ProbeManager {
@@ -136,6 +148,8 @@ impl ProbeManager {
                 failures: 0,
                 holds: None,
                 resting: false,
+                rehearsing: None,
+                memory: None,
             };
             self.due.insert((next_at, id));
             self.probes.insert(id, watched);
@@ -149,6 +163,8 @@ impl ProbeManager {
             if let Some(watched) = self.probes.remove(&id) {
                 self.due.remove(&(watched.next_at, id));
                 self.in_flight.remove(&id);
+                self.rehearsing.remove(&id);
+                self.alike.remove(&id);
             }
         }
     }
@@ -163,6 +179,7 @@ impl ProbeManager {
 
     /// Sends what is due and takes in what came back.
     pub fn advance(&mut self, world: &mut NodeWorld<'_>, now: Time) -> Vec<Finding> {
+        self.remember(world);
         while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, id));
             self.send(id, world, now);
@@ -181,14 +198,22 @@ impl ProbeManager {
 
     fn send(&mut self, id: ProbeId, world: &mut NodeWorld<'_>, now: Time) {
         let Some(watched) = self.probes.get_mut(&id) else { return };
-        let period = seconds(watched.probe.period_seconds, 10).max(Duration::from_secs(1));
-        watched.next_at = now + period;
+        watched.next_at = now + watched.period();
         self.due.insert((watched.next_at, id));
         if watched.resting || watched.flight.is_some() {
             return;
         }
+        if let Some(unfinished) = watched.rehearsing.take() {
+            unfinished.give_up(world.network);
+        }
+        let may_be_alike = watched.holds == Some(true) && Flight::may_be_alike(&watched.probe);
+        let prepared = may_be_alike.then(|| Rehearsing::prepare(world, id.run)).flatten();
         let flight = Flight::begin(&watched.probe, &watched.container, id.run, world, now);
         watched.flight = Some(flight);
+        if let Some(prepared) = prepared {
+            watched.rehearsing = Rehearsing::begin(world.network, prepared).map(Box::new);
+            self.rehearsing.insert(id);
+        }
         self.in_flight.insert(id);
     }
 }
@@ -252,6 +277,8 @@ mod tests {
             failures: 0,
             holds: None,
             resting: false,
+            rehearsing: None,
+            memory: None,
         }
     }
 

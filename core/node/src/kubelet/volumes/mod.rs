@@ -37,6 +37,8 @@ struct Ready {
     lasting: bool,
     /// Whether it can only be read.
     read_only: bool,
+    /// Whether it is in memory.
+    in_memory: bool,
     /// How many bytes may be in it before the pod is evicted, and how the pod says it.
     limit: Option<(i64, String)>,
     /// The disk that it is, as a node's status names it.
@@ -55,6 +57,7 @@ impl Ready {
             payload: None,
             lasting: false,
             read_only: false,
+            in_memory: false,
             limit: None,
             disk: None,
             claim: None,
@@ -108,6 +111,8 @@ pub enum SetUpError {
     Unprocessed(String),
     /// It is not attached to the node yet.
     NotAttached,
+    /// The node's own files are made first.
+    NoFilesYet,
 }
 
 /// What went wrong with one volume.
@@ -118,6 +123,8 @@ enum Trouble {
     Process(String),
     /// It is not attached to the node yet.
     NotAttached,
+    /// The node's own files are made first.
+    NoFilesYet,
 }
 
 impl Trouble {
@@ -157,6 +164,7 @@ impl PodVolumes {
                     self.ready.insert(volume.name.clone(), Box::new(ready));
                 }
                 Err(Trouble::Process(why)) => unprocessed.push((volume.name.clone(), why)),
+                Err(Trouble::NoFilesYet) => return Err(SetUpError::NoFilesYet),
                 Err(Trouble::NotAttached) => first = first.or(Some(SetUpError::NotAttached)),
                 Err(Trouble::Mount(step, why)) => {
                     let text = format!("{step} for volume \"{name}\" : {why}");
@@ -211,7 +219,8 @@ impl PodVolumes {
             let bytes = bytes.and_then(|(bytes, _)| u64::try_from(*bytes).ok());
             let tree = bytes.map_or_else(Tree::new, Tree::with_capacity);
             let id = runtime.volumes.add(open_to_all(tree));
-            return Ok(Ready { limit: limit.filter(|_| !in_memory), ..Ready::own(id) });
+            let limit = limit.filter(|_| !in_memory);
+            return Ok(Ready { limit, in_memory, ..Ready::own(id) });
         }
         if let Some(used) = claims::claim_of(volume, sources.pod) {
             let found = claims::find(&used, sources).map_err(Trouble::Process)?;
@@ -239,7 +248,9 @@ impl PodVolumes {
             Some(payload) => {
                 let payload = Arc::new(payload);
                 let id = runtime.volumes.add(payload.write(sources.now));
-                Ok(Ready { payload: Some(payload), read_only: true, ..Ready::own(id) })
+                // Upstream: all that may be secret is wrapped into an emptyDir in memory.
+                let in_memory = volume.config_map.is_none();
+                Ok(Ready { payload: Some(payload), read_only: true, in_memory, ..Ready::own(id) })
             }
             None => Err(Trouble::Process(format!(
                 "failed to get Plugin from volumeSpec for volume \"{name}\" err=no volume plugin \
@@ -248,24 +259,35 @@ impl PodVolumes {
         }
     }
 
-    /// Writes volumes anew whose objects have changed. What cannot be read stays as it is.
+    /// Writes volumes anew whose objects have changed. What cannot be read stays as it is. Tells
+    /// whether all could be read.
     pub fn refresh(
         &mut self,
         spec: &PodSpec,
         sources: &mut Sources<'_, '_>,
         runtime: &mut Runtime,
-    ) {
+    ) -> bool {
+        let mut whole = true;
         for volume in spec.volumes.iter().flatten() {
             let Some(ready) = self.ready.get_mut(&volume.name) else { continue };
             let Some(before) = &ready.payload else { continue };
-            if let Ok(Some(after)) = payload_of(volume, sources, &mut self.tokens)
-                && **before != after
-            {
-                let after = Arc::new(after);
-                runtime.volumes.set_tree(ready.id, after.write(sources.now));
-                ready.payload = Some(after);
+            match payload_of(volume, sources, &mut self.tokens) {
+                Ok(Some(after)) if **before != after => {
+                    let after = Arc::new(after);
+                    runtime.volumes.set_tree(ready.id, after.write(sources.now));
+                    ready.payload = Some(after);
+                }
+                Ok(_) => {}
+                Err(_) => whole = false,
             }
         }
+        whole
+    }
+
+    /// Whether nothing of them changes by time alone: no token is to be renewed, and no disk is
+    /// there that could have grown.
+    pub fn are_fresh(&self, now: Time) -> bool {
+        self.tokens.are_fresh(now) && self.ready.values().all(|ready| ready.disk.is_none())
     }
 
     /// Lets the file systems of disks that have grown follow them; gives the volumes' names.
@@ -288,6 +310,16 @@ impl PodVolumes {
             let over = i64::try_from(used).unwrap_or(i64::MAX) > *limit;
             over.then_some((name.as_str(), text.as_str()))
         })
+    }
+
+    /// The pod's own volumes and those of its claims: the name, what it holds, and the claim. What is
+    /// the node's is not told of.
+    pub fn trees<'a>(
+        &'a self,
+        volumes: &'a Volumes,
+    ) -> impl Iterator<Item = (&'a str, &'a Tree, Option<&'a str>)> {
+        let all = self.ready.iter().filter(|(_, it)| !it.lasting || it.claim.is_some());
+        all.filter_map(|(name, it)| Some((&**name, volumes.tree(it.id)?, it.claim.as_deref())))
     }
 
     /// The disks that are mounted, as a node's status names them.
@@ -326,7 +358,9 @@ impl PodVolumes {
             let inside = inside.trim_matches('/').to_owned();
             let read_only = mount.read_only == Some(true) || ready.read_only;
             let path = mount.mount_path.trim_end_matches('/').to_owned();
-            let plain = |volume| Mount { path: path.clone(), volume, sub_path, read_only };
+            let in_memory = ready.in_memory;
+            let plain =
+                |volume| Mount { path: path.clone(), volume, sub_path, read_only, in_memory };
             if inside.is_empty() {
                 mounts.push(plain(ready.id));
             } else if let Some((bytes, stat)) = volumes.file(ready.id, &inside) {

@@ -74,6 +74,9 @@ pub(super) fn inline(
 /// runtime makes what is not there.
 fn host_path(source: &HostPathVolumeSource, volumes: &mut Volumes) -> Result<Ready, Trouble> {
     let path = source.path.as_str();
+    if volumes.lacks(path) {
+        return Err(Trouble::NoFilesYet);
+    }
     let kind = source.type_.as_deref().unwrap_or_default();
     let there = |volumes: &mut Volumes| volumes.host_stat(path).map(|stat| stat.kind);
     let made = match (kind, there(volumes)) {
@@ -108,6 +111,9 @@ fn not_a(path: &str, what: &str) -> Trouble {
 
 /// Upstream: `NewMounter` in `pkg/volume/local/local.go`.
 fn local(path: &str, volumes: &mut Volumes) -> Result<Ready, Trouble> {
+    if volumes.lacks(path) {
+        return Err(Trouble::NoFilesYet);
+    }
     match volumes.host_path(path) {
         Some((id, file)) if file.is_empty() => Ok(Ready::lasting(id)),
         Some(_) => Err(Trouble::new_mounter(format!(

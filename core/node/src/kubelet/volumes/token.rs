@@ -32,6 +32,11 @@ struct Kept {
 }
 
 impl Tokens {
+    /// Whether none is to be renewed yet.
+    pub(super) fn are_fresh(&self, now: Time) -> bool {
+        self.kept.values().all(|kept| now < kept.renew_at)
+    }
+
     /// A token as a volume wants it: the TokenRequest that was granted, since the token itself is
     /// made when somebody reads it.
     pub(super) fn get(

@@ -2,6 +2,8 @@
 //! their languages to store and to read back. What is between client and server is the sandbox's
 //! own: a line of JSON each way.
 
+mod alive;
+mod asking;
 mod client;
 mod mongo_store;
 mod mongo_value;
@@ -12,6 +14,8 @@ mod psql;
 mod server;
 mod store;
 
+pub use alive::Alive;
+pub use asking::{Access, AskError, Asking};
 pub use mongosh::Mongosh;
 pub use mysql::Mysql;
 pub use psql::Psql;

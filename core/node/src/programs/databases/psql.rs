@@ -136,6 +136,7 @@ impl Flavor for PsqlFlavor {
         match words.as_slice() {
             ["\\q" | "exit" | "quit"] => Some(Own::End),
             ["\\c" | "\\connect", name, ..] => Some(Own::Ask(format!("use {name}"))),
+            ["\\du"] => Some(Own::Say(roles(&self.user))),
             ["\\conninfo"] => Some(Own::Say(format!(
                 "You are connected to database \"{}\" as user \"{}\" on host \"{}\" at port \"{}\".\n",
                 self.database, self.user, self.host, self.port
@@ -184,19 +185,13 @@ impl Flavor for PsqlFlavor {
                     .map(|name| vec![text("public"), name, text("table"), text(&self.user)])
                     .collect();
                 let titles = ["Schema", "Name", "Type", "Owner"].map(|it| (it.to_owned(), false));
-                (
-                    "           List of relations\n".to_owned() + &self.table(&titles, &rows),
-                    String::new(),
-                    false,
-                )
+                let table = self.table(&titles, &rows);
+                (titled("List of relations", &table), String::new(), false)
             }
-            Ok(Outcome::Rows { titles, rows }) if bare.starts_with("\\l") => {
-                let titles = titles.iter().map(|_| ("Name".to_owned(), false)).collect::<Vec<_>>();
-                (
-                    "List of databases\n".to_owned() + &self.table(&titles, rows),
-                    String::new(),
-                    false,
-                )
+            Ok(Outcome::Rows { rows, .. }) if bare.starts_with("\\l") => {
+                let names: Vec<String> =
+                    rows.iter().filter_map(|row| row.first()).map(Value::to_string).collect();
+                (databases(&names, &self.user), String::new(), false)
             }
             Ok(Outcome::Rows { titles, rows }) => {
                 let name = |title: &str| match title {
@@ -254,6 +249,84 @@ impl Flavor for PsqlFlavor {
         let sign = if begun { "-#" } else { "=#" };
         format!("{}{sign} ", self.database)
     }
+}
+
+/// A table under a title in its middle. Upstream: `print_aligned_text`.
+fn titled(title: &str, table: &str) -> String {
+    let width = table.lines().next().map_or(0, |line| line.chars().count());
+    let room = width.saturating_sub(title.chars().count()) / 2;
+    format!("{}{title}\n{table}", " ".repeat(room))
+}
+
+/// What `\l` shows. The templates say who may connect to them.
+fn databases(names: &[String], user: &str) -> String {
+    const TITLES: [&str; 9] = [
+        "Name",
+        "Owner",
+        "Encoding",
+        "Locale Provider",
+        "Collate",
+        "Ctype",
+        "Locale",
+        "ICU Rules",
+        "Access privileges",
+    ];
+    let connect = format!("=c/{user}");
+    let own = format!("{user}=CTc/{user}");
+    let mut rows: Vec<[String; 9]> = Vec::new();
+    for name in names {
+        let words = [name, user, "UTF8", "libc", "en_US.utf8", "en_US.utf8", "", "", ""];
+        let mut row = words.map(str::to_owned);
+        let template = name.starts_with("template");
+        if template {
+            row[8].clone_from(&connect);
+        }
+        rows.push(row);
+        if template {
+            let mut more = [const { String::new() }; 9];
+            more[8].clone_from(&own);
+            rows.push(more);
+        }
+    }
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        cells.chain(TITLES.get(at).map(|title| title.len())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
+    let centred = TITLES.iter().zip(&widths).map(|(title, width)| format!(" {title:^width$} "));
+    let mut table = centred.collect::<Vec<_>>().join("|") + "\n";
+    let rules = widths.iter().map(|width| "-".repeat(width + 2));
+    table.push_str(&(rules.collect::<Vec<_>>().join("+") + "\n"));
+    for row in &rows {
+        let mut cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!(" {cell:<width$} ")).collect();
+        if let Some(last) = cells.last_mut() {
+            // A cell that goes on in the next line says so.
+            let goes_on = row.last() == Some(&connect);
+            *last = match goes_on {
+                true => format!("{}+", last.strip_suffix(' ').unwrap_or(last)),
+                false => format!(" {}", last.trim()),
+            };
+        }
+        table.push_str(&(cells.join("|") + "\n"));
+    }
+    let count = names.len();
+    let noun = if count == 1 { "row" } else { "rows" };
+    titled("List of databases", &table) + &format!("({count} {noun})\n\n")
+}
+
+/// What `\du` shows.
+fn roles(user: &str) -> String {
+    let attributes = "Superuser, Create role, Create DB, Replication, Bypass RLS";
+    let width = user.chars().count().max("Role name".len());
+    let table = format!(
+        " {:^width$} | {:^58} \n-{}-+-{}-\n {user:<width$} | {attributes}\n\n",
+        "Role name",
+        "Attributes",
+        "-".repeat(width),
+        "-".repeat(58)
+    );
+    titled("List of roles", &table)
 }
 
 impl PsqlFlavor {

@@ -27,43 +27,8 @@ pub fn array<'a>(items: impl Iterator<Item = &'a str>) -> String {
     format!("*{}\r\n{}", items.len(), items.concat())
 }
 
-/// The answer to a command that is not known, or not so.
+/// The answer to a command that is not known.
 pub fn unknown(name: &str, args: &[&str]) -> String {
-    const KNOWN: &[&str] = &[
-        "append",
-        "decr",
-        "decrby",
-        "echo",
-        "exists",
-        "expire",
-        "get",
-        "hdel",
-        "hget",
-        "hgetall",
-        "hset",
-        "incr",
-        "incrby",
-        "keys",
-        "llen",
-        "lpop",
-        "lpush",
-        "lrange",
-        "mget",
-        "rpop",
-        "rpush",
-        "sadd",
-        "set",
-        "setnx",
-        "sismember",
-        "smembers",
-        "srem",
-        "strlen",
-        "ttl",
-        "type",
-    ];
-    if KNOWN.contains(&name) {
-        return format!("-ERR wrong number of arguments for '{name}' command\r\n");
-    }
     let args: String = args.iter().map(|arg| format!("'{arg}' ")).collect();
     format!("-ERR unknown command '{name}', with args beginning with: {args}\r\n")
 }
@@ -116,25 +81,29 @@ pub fn show(bytes: &[u8], from: usize, for_people: bool, indent: &str) -> Option
             Ok(length) => {
                 let data = String::from_utf8_lossy(bytes.get(after..after + length)?).into_owned();
                 bytes.get(after + length + 1)?;
-                let text = if for_people { format!("{data:?}\n") } else { format!("{data}\n") };
+                let text = if for_people { quoted(&data) + "\n" } else { format!("{data}\n") };
                 Some((text, after + length + 2))
             }
         },
         "*" => {
-            let count: usize = rest.parse().ok()?;
+            let Ok(count) = rest.parse::<usize>() else {
+                return Some((if for_people { "(nil)\n" } else { "\n" }.to_owned(), after));
+            };
+            let width = count.to_string().len();
             let mut text = String::new();
             let mut at = after;
             for number in 1..=count {
-                let (item, next) = show(bytes, at, for_people, &format!("{indent}   "))?;
+                let inner = format!("{indent}{}", " ".repeat(width + 2));
+                let (item, next) = show(bytes, at, for_people, &inner)?;
                 let prefix = if number > 1 { indent } else { "" };
                 match for_people {
-                    true => text.push_str(&format!("{prefix}{number}) {item}")),
+                    true => text.push_str(&format!("{prefix}{number:>width$}) {item}")),
                     false => text.push_str(&item),
                 }
                 at = next;
             }
-            if count == 0 && for_people {
-                text.push_str("(empty array)\n");
+            if count == 0 {
+                text.push_str(if for_people { "(empty array)\n" } else { "\n" });
             }
             Some((text, at))
         }
@@ -142,9 +111,41 @@ pub fn show(bytes: &[u8], from: usize, for_people: bool, indent: &str) -> Option
     }
 }
 
+/// A text as redis-cli shows it to people. Upstream: `sdscatrepr`.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'\\' | b'"' => out.extend(['\\', char::from(byte)]),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            b'\x07' => out.push_str("\\a"),
+            b'\x08' => out.push_str("\\b"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out + "\""
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_for_people() {
+        let table = [
+            ("$2\r\n\u{ac00}\r\n".replace("$2", "$3"), "\"\\xea\\xb0\\x80\""),
+            ("*0\r\n".to_owned(), "(empty array)"),
+            ("*-1\r\n".to_owned(), "(nil)"),
+            ("*2\r\n:1\r\n*1\r\n+a\r\n".to_owned(), "1) (integer) 1\n2) 1) a"),
+        ];
+        for (answer, expected) in table {
+            let (text, _) = show(answer.as_bytes(), 0, true, "").unwrap();
+            assert_eq!(text.trim_end(), expected);
+        }
+    }
 
     #[test]
     fn commands_come_in_pieces() {

@@ -28,6 +28,8 @@ Licensed to The Apache Software Foundation, http://www.apache.org/
 #[derive(Clone, Debug, Default)]
 pub struct Ab {
     wish: Option<Wish>,
+    /// The request, which is the same each time.
+    request: Vec<u8>,
     slots: Vec<Slot>,
     begun: u64,
     results: Vec<Sample>,
@@ -38,6 +40,8 @@ pub struct Ab {
     length: Option<u64>,
     server: String,
     started: Time,
+    /// When something last came.
+    moved: Time,
     told: u64,
 }
 
@@ -49,6 +53,17 @@ struct Wish {
     host: String,
     port: u16,
     path: String,
+}
+
+impl Wish {
+    fn request(&self) -> Request {
+        let mut request = Request::new("GET", &self.path);
+        request.headers.set("Host", format!("{}:{}", self.host, self.port));
+        request.headers.set("User-Agent", "ApacheBench/2.3");
+        request.headers.set("Accept", "*/*");
+        request.headers.set("Connection", "close");
+        request
+    }
 }
 
 /// When a connection stood and when the answer was there, after its start.
@@ -86,6 +101,7 @@ impl Program for Ab {
         let now = sys.now();
         let over = wish.limit.is_some_and(|limit| now.since(self.started) >= limit);
         let mut until: Option<Time> = wish.limit.map(|limit| self.started + limit);
+        let waiting = self.slots.len();
         for slot in std::mem::take(&mut self.slots) {
             match self.go_on(sys, slot, now) {
                 Ok(Some((slot, at))) => {
@@ -113,6 +129,9 @@ impl Program for Ab {
             });
             until = Some(now);
         }
+        if waiting > 0 && !over && now.since(self.moved) >= TIMEOUT {
+            return self.give_up(sys);
+        }
         if over || (self.slots.is_empty() && self.begun >= wish.requests) {
             let text = self.report(&wish, now.since(self.started));
             let _ = sys.write(1, text.as_bytes());
@@ -137,6 +156,8 @@ impl Ab {
         let few = wish.requests <= 150 || wish.limit.is_some();
         let _ = sys.write(1, format!("{text}{}", if few { "..." } else { "\n" }).as_bytes());
         self.started = sys.now();
+        self.moved = self.started;
+        self.request = wish.request().to_bytes();
         self.wish = Some(wish);
         Ok(())
     }
@@ -148,14 +169,15 @@ impl Ab {
         mut slot: Slot,
         now: Time,
     ) -> Result<Option<(Slot, Time)>, String> {
-        let deadline = slot.since + TIMEOUT;
         if let State::Dialing(dial) = &mut slot.state {
             match dial.poll(sys) {
                 Progress::Waits(at) => {
+                    let deadline = self.moved + TIMEOUT;
                     let at = at.unwrap_or(deadline).min(deadline);
                     return Ok(Some((slot, at)));
                 }
                 Progress::Done(Ok(socket)) => {
+                    self.moved = now;
                     slot.connected = now;
                     self.send(sys, socket);
                     slot.state = State::Talking(socket);
@@ -169,10 +191,12 @@ impl Ab {
                 sys.net().ok_or(Errno::NetUnreachable).and_then(|net| net.recv(socket, READ_MAX));
             match received {
                 Ok(bytes) if bytes.is_empty() => {
+                    self.moved = now;
                     slot.reader.close();
                     break;
                 }
                 Ok(bytes) => {
+                    self.moved = now;
                     slot.first.get_or_insert(now);
                     slot.seen += bytes.len() as u64;
                     slot.reader.push(&bytes);
@@ -198,8 +222,8 @@ impl Ab {
                 self.tell(sys);
                 Ok(None)
             }
-            Ok(None) if now < deadline => Ok(Some((slot, deadline))),
-            _ => {
+            Ok(None) => Ok(Some((slot, self.moved + TIMEOUT))),
+            Err(_) => {
                 self.end(sys, socket);
                 self.failed += 1;
                 Ok(None)
@@ -207,16 +231,22 @@ impl Ab {
         }
     }
 
+    /// Nothing has come for too long. Upstream: `apr_err`, whose exit code is APR's number cut to a
+    /// byte.
+    fn give_up(&self, sys: &mut dyn Sys) -> Step {
+        let why = "apr_pollset_poll: The timeout specified has expired (70007)\n";
+        let _ = sys.write(2, why.as_bytes());
+        let done = self.results.len() as u64 + self.failed;
+        if done > 0 {
+            let _ = sys.write(1, format!("Total of {done} requests completed\n").as_bytes());
+        }
+        Step::Exit(70_007 % 256)
+    }
+
     fn send(&self, sys: &mut dyn Sys, socket: SocketId) {
-        let Some(wish) = &self.wish else { return };
-        let mut request = Request::new("GET", &wish.path);
-        request.headers.set("Host", format!("{}:{}", wish.host, wish.port));
-        request.headers.set("User-Agent", "ApacheBench/2.3");
-        request.headers.set("Accept", "*/*");
-        request.headers.set("Connection", "close");
         if let Some(net) = sys.net() {
             // A connection that breaks now has no answer either.
-            let _ = net.send(socket, &request.to_bytes());
+            let _ = net.send(socket, &self.request);
         }
     }
 

@@ -33,13 +33,63 @@ struct Query {
     server: IpAddr,
     port: u16,
     short: bool,
-    answer_only: bool,
+    shown: Shown,
     timeout: Duration,
     tries: u32,
     tried: u32,
     id: u16,
     socket: Option<SocketId>,
     sent_at: Time,
+}
+
+/// Which parts of the answer are printed: `+comments`, `+noanswer`, ….
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    cmd: bool,
+    comments: bool,
+    question: bool,
+    answer: bool,
+    authority: bool,
+    additional: bool,
+    stats: bool,
+}
+
+impl Shown {
+    const ALL: Shown = Shown {
+        cmd: true,
+        comments: true,
+        question: true,
+        answer: true,
+        authority: true,
+        additional: true,
+        stats: true,
+    };
+
+    /// Takes an option: a part's name, with `no` before it or without.
+    fn set(&mut self, option: &str) {
+        let (name, on) = match option.strip_prefix("no") {
+            Some(name) => (name, false),
+            None => (option, true),
+        };
+        match name {
+            "all" => {
+                let Shown { cmd, .. } = *self;
+                let [comments, question, answer, authority, additional, stats] = [on; 6];
+                // `+noall` leaves `+cmd`, of which nothing is left without comments.
+                let cmd = cmd && on;
+                *self = Shown { cmd, comments, question, answer, authority, additional, stats };
+            }
+            "cmd" => self.cmd = on,
+            "comments" => self.comments = on,
+            "question" => self.question = on,
+            "answer" => self.answer = on,
+            "authority" => self.authority = on,
+            "additional" => self.additional = on,
+            "stats" => self.stats = on,
+            // The others change nothing here.
+            _ => {}
+        }
+    }
 }
 
 impl Dig {
@@ -55,7 +105,7 @@ impl Dig {
             server: usual.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             port: 53,
             short: false,
-            answer_only: false,
+            shown: Shown::ALL,
             timeout: Duration::from_secs(5),
             tries: 3,
             tried: 0,
@@ -76,14 +126,13 @@ impl Dig {
                 match option {
                     "short" => query.short = true,
                     "search" => search = true,
-                    "noall" => query.answer_only = true,
                     "time" | "timeout" => {
                         query.timeout =
                             Duration::from_secs(value.parse().unwrap_or(5).clamp(1, 300));
                     }
                     "tries" => query.tries = value.parse().unwrap_or(3).max(1),
                     "retry" => query.tries = value.parse::<u32>().unwrap_or(2).saturating_add(1),
-                    _ => {}
+                    option => query.shown.set(option),
                 }
             } else if arg == "-x" {
                 let ip = rest.next().and_then(|ip| ip.parse().ok());
@@ -103,9 +152,7 @@ impl Dig {
                     self.out.error(format!("Invalid option: {arg}"));
                     return Err(1);
                 }
-            } else if let Some(kind) = RecordType::of_name(&arg.to_ascii_uppercase())
-                && name.is_some()
-            {
+            } else if let Some(kind) = RecordType::of_name(&arg.to_ascii_uppercase()) {
                 query.kind = kind;
             } else if !arg.eq_ignore_ascii_case("IN") {
                 name = Some(arg.clone());
@@ -215,7 +262,7 @@ impl Query {
     }
 
     fn head(&self, out: &mut Out) {
-        if !self.short && !self.answer_only {
+        if !self.short && self.shown.cmd {
             out.line(format!("\n; <<>> DiG {VERSION} <<>> {}", self.typed));
             out.line(";; global options: +cmd");
         }
@@ -228,33 +275,46 @@ impl Query {
             }
             return;
         }
-        if self.answer_only {
-            message.answers.iter().for_each(|record| out.line(record_text(record)));
-            return;
-        }
         self.head(out);
-        out.line(";; Got answer:");
-        self.header(message, out);
-        if message.edns_size.is_some() {
-            out.line("\n;; OPT PSEUDOSECTION:");
-            out.line(format!("; EDNS: version: 0, flags:; udp: {EDNS_SIZE}"));
-        } else {
-            out.line("");
+        let comments = self.shown.comments;
+        if comments {
+            out.line(";; Got answer:");
+            self.header(message, out);
+            if message.edns_size.is_some() {
+                out.line("\n;; OPT PSEUDOSECTION:");
+                out.line(format!("; EDNS: version: 0, flags:; udp: {EDNS_SIZE}"));
+            } else {
+                out.line("");
+            }
         }
-        out.line(";; QUESTION SECTION:");
-        for question in &message.questions {
-            out.line(question_text(&question.name, question.kind));
+        if self.shown.question {
+            if comments {
+                out.line(";; QUESTION SECTION:");
+            }
+            for question in &message.questions {
+                out.line(question_text(&question.name, question.kind));
+            }
         }
-        for (title, records) in [
-            ("ANSWER", &message.answers),
-            ("AUTHORITY", &message.authorities),
-            ("ADDITIONAL", &message.additionals),
+        for (title, shown, records) in [
+            ("ANSWER", self.shown.answer, &message.answers),
+            ("AUTHORITY", self.shown.authority, &message.authorities),
+            ("ADDITIONAL", self.shown.additional, &message.additionals),
         ] {
-            if !records.is_empty() {
-                out.line(format!("\n;; {title} SECTION:"));
+            if shown && !records.is_empty() {
+                if comments {
+                    out.line(format!("\n;; {title} SECTION:"));
+                }
                 records.iter().for_each(|record| out.line(record_text(record)));
             }
         }
+        if self.shown.stats {
+            self.statistics(sys, length, out);
+        } else if comments {
+            out.line("");
+        }
+    }
+
+    fn statistics(&self, sys: &dyn Sys, length: usize, out: &mut Out) {
         let (server, port) = (self.server, self.port);
         out.line(format!("\n;; Query time: {} msec", sys.now().since(self.sent_at).as_millis()));
         out.line(format!(";; SERVER: {server}#{port}({server}) (UDP)"));

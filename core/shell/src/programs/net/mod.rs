@@ -2,6 +2,7 @@
 
 pub mod ab;
 pub mod admin;
+mod ask;
 mod connect;
 pub mod curl;
 pub mod dig;

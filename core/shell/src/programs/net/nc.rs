@@ -1,4 +1,5 @@
-//! `nc`, in the words of Busybox.
+//! `nc`, in the words of Busybox. Its own ends the half of a connection on which nothing more will
+//! be sent; OpenBSD's, which others have, does so if it is told to (`-N`).
 
 use super::connect::{Attempt, Connecting};
 use super::resolver::Resolver;
@@ -15,10 +16,20 @@ enum Stage {
     Resolve(Resolver),
     Connect(Connecting),
     Listen(SocketId),
-    Talk { socket: SocketId, unsent: Vec<u8>, input_ended: bool },
+    Talk {
+        socket: SocketId,
+        unsent: Vec<u8>,
+        input_ended: bool,
+    },
+    /// Datagrams: to whom, once that is known.
+    Datagrams {
+        socket: SocketId,
+        peer: Option<SocketAddr>,
+        input_ended: bool,
+    },
 }
 
-/// `nc [-v] [-z] [-w seconds] host port`, `nc -l [-p] port`
+/// `nc [-u] [-v] [-z] [-w seconds] host port`, `nc -l [-u] [-p] port`
 #[derive(Clone, Debug, Default)]
 pub struct Nc {
     out: Out,
@@ -28,18 +39,27 @@ pub struct Nc {
     port: u16,
     only_looks: bool,
     verbose: bool,
+    datagrams: bool,
+    half_closes: bool,
     wait: Option<Duration>,
     deadline: Option<Time>,
     code: Option<i32>,
 }
 
 impl Nc {
+    /// Busybox' own.
+    pub fn busybox() -> Self {
+        Nc { half_closes: true, ..Nc::default() }
+    }
+
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), String> {
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
         let options = parse_options(&args, "vzw:lp:nui:kNq:", &[])
             .map_err(|message| message.replace("invalid option -- ", "unrecognized option: "))?;
         self.verbose = options.has('v');
         self.only_looks = options.has('z');
+        self.datagrams = options.has('u');
+        self.half_closes |= options.has('N');
         self.wait = options.value('w').and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let port = |text: &str| text.parse::<u16>().map_err(|_| format!("bad port '{text}'"));
         if options.has('l') {
@@ -47,6 +67,11 @@ impl Nc {
             self.port = port(text.ok_or("no port to listen at")?)?;
             let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), self.port);
             let net = sys.net().ok_or(Errno::NetUnreachable.to_string())?;
+            if self.datagrams {
+                let socket = net.udp_bind(at).map_err(|errno| format!("bind: {errno}"))?;
+                self.stage = Some(Stage::Datagrams { socket, peer: None, input_ended: false });
+                return Ok(());
+            }
             let listener = net.tcp_listen(at).map_err(|errno| format!("bind: {errno}"))?;
             self.stage = Some(Stage::Listen(listener));
             return Ok(());
@@ -73,6 +98,15 @@ impl Nc {
                         return Ok(Progress::Waits(until));
                     }
                     Progress::Done(Err(_)) => return Err(format!("bad address '{}'", self.host)),
+                    Progress::Done(Ok(addresses)) if self.datagrams => {
+                        let to = addresses.first().map(|ip| SocketAddr::new(*ip, self.port));
+                        let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+                        let net = sys.net().ok_or(Errno::NetUnreachable.to_string())?;
+                        let socket = net.udp_bind(at).map_err(|errno| format!("bind: {errno}"))?;
+                        self.deadline = None;
+                        let input_ended = false;
+                        self.stage = Some(Stage::Datagrams { socket, peer: to, input_ended });
+                    }
                     Progress::Done(Ok(addresses)) => {
                         self.stage = Some(Stage::Connect(Connecting::new(addresses, self.port)));
                     }
@@ -123,6 +157,13 @@ impl Nc {
                         Err(errno) => return Err(format!("accept: {errno}")),
                     }
                 }
+                Stage::Datagrams { socket, mut peer, mut input_ended } => {
+                    if !self.datagrams(sys, socket, &mut peer, &mut input_ended) {
+                        return Ok(Progress::Done(()));
+                    }
+                    self.stage = Some(Stage::Datagrams { socket, peer, input_ended });
+                    return Ok(Progress::Waits(None));
+                }
                 Stage::Talk { socket, mut unsent, mut input_ended } => {
                     let waits = self.talk(sys, socket, &mut unsent, &mut input_ended)?;
                     if !waits {
@@ -159,6 +200,9 @@ impl Nc {
                 Err(errno) => return Err(format!("write: {errno}")),
             }
         }
+        if *input_ended && unsent.is_empty() && self.half_closes {
+            net.shutdown(socket);
+        }
         loop {
             match net.recv(socket, 1 << 14) {
                 Ok(bytes) if bytes.is_empty() => {
@@ -173,6 +217,46 @@ impl Nc {
                 return Ok(true);
             }
         }
+    }
+
+    /// Sends each piece of input as a datagram, and prints what comes; `false` at the end.
+    fn datagrams(
+        &mut self,
+        sys: &mut dyn Sys,
+        socket: SocketId,
+        peer: &mut Option<SocketAddr>,
+        input_ended: &mut bool,
+    ) -> bool {
+        const DATAGRAM_MAX: usize = 1_024;
+        loop {
+            let Some(net) = sys.net() else { return false };
+            match net.udp_recv(socket) {
+                Ok((bytes, from)) => {
+                    peer.get_or_insert(from);
+                    self.out.put(bytes);
+                    self.deadline = self.deadline.and(self.wait.map(|wait| sys.now() + wait));
+                }
+                Err(Errno::Again) => break,
+                Err(_) => return false,
+            }
+        }
+        while let (Some(to), false) = (*peer, *input_ended) {
+            match sys.read(0, DATAGRAM_MAX) {
+                Ok(bytes) if bytes.is_empty() => {
+                    *input_ended = true;
+                    self.deadline = self.wait.map(|wait| sys.now() + wait);
+                }
+                Ok(bytes) => {
+                    let Some(net) = sys.net() else { return false };
+                    if net.udp_send(socket, to, &bytes).is_err() {
+                        return false;
+                    }
+                }
+                Err(Errno::Again) => break,
+                Err(_) => *input_ended = true,
+            }
+        }
+        true
     }
 }
 
@@ -194,7 +278,10 @@ impl Program for Nc {
             result = self.start(sys).map(|()| Progress::Waits(None));
         }
         if result.is_ok() {
-            result = if self.deadline.is_some_and(|deadline| sys.now() >= deadline) {
+            let over = self.deadline.is_some_and(|deadline| sys.now() >= deadline);
+            result = if over && matches!(self.stage, Some(Stage::Datagrams { .. })) {
+                Ok(Progress::Done(()))
+            } else if over {
                 Err("timed out".to_string())
             } else {
                 self.advance(sys)

@@ -215,11 +215,15 @@ impl Run {
 
     fn open_socket(&mut self, sys: &mut dyn Sys, flavor: Flavor, out: &mut Out) -> Result<(), i32> {
         let Some(to) = self.to else { return Err(2) };
+        let hint = match sys.uid() {
+            0 => "",
+            _ => "\nping: => missing cap_net_raw+p capability or setuid?",
+        };
         let opened = sys.net().ok_or(Errno::NetUnreachable).and_then(|net| net.ping_open());
         let socket = opened.map_err(|errno| {
             out.error(match flavor {
-                Flavor::Iputils => format!("ping: socket: {errno}"),
-                Flavor::Busybox => format!("ping: permission denied (are you root?): {errno}"),
+                Flavor::Iputils => format!("ping: socktype: SOCK_RAW\nping: socket: {errno}{hint}"),
+                Flavor::Busybox => "ping: permission denied (are you root?)".to_owned(),
             });
             flavor.pick(2, 1)
         })?;

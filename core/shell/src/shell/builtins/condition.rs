@@ -31,7 +31,13 @@ pub fn evaluate(expander: &mut Expander<'_>, condition: &Test) -> Result<bool, S
                         crate::programs::regex::compile(&pattern, true, false).map_err(|_| {
                             Stop::Error(format!("invalid regular expression `{pattern}'"))
                         })?;
-                    Ok(regex.is_match(&left))
+                    let found = regex.captures(&left);
+                    let holds = found.is_some();
+                    let groups = found.iter().flat_map(|found| {
+                        found.iter().map(|group| group.map_or("", |group| group.as_str()))
+                    });
+                    expander.set_rematch(groups.map(str::to_owned).collect());
+                    Ok(holds)
                 }
                 "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" => {
                     let right = expander.single(right)?;

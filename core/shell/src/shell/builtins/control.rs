@@ -26,10 +26,14 @@ fn status_argument(shell: &mut Shell, name: &str, args: &[String]) -> i32 {
 
 /// `exit [n]`
 pub fn exit(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> Option<i32> {
-    let code = status_argument(shell, "exit", args);
     if shell.has_terminal() {
         shell.print(2, "exit\n");
     }
+    let warned = std::mem::take(&mut shell.warned);
+    if !shell.may_leave(sys, warned) {
+        return Some(1);
+    }
+    let code = status_argument(shell, "exit", args);
     shell.state.status = code;
     shell.leave(sys, code);
     None
@@ -137,20 +141,34 @@ pub fn trap(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> i32 {
         [dashes, rest @ ..] if dashes == "--" => rest,
         args => args,
     };
-    let Some((action, mut signals)) = args.split_first() else {
-        let lines: Vec<String> = shell
-            .state
-            .traps
-            .iter()
+    let shown = match args {
+        [print, names @ ..] if print == "-p" => Some(names),
+        [] => Some(args),
+        _ => None,
+    };
+    if let Some(names) = shown {
+        let mut traps: Vec<(&String, &String)> = shell.state.traps.iter().collect();
+        traps.retain(|(name, _)| {
+            names.is_empty() || names.iter().any(|other| parse_condition(other) == Some(name))
+        });
+        // By number: `EXIT` is 0, and what is no signal comes last.
+        let number = |name: &str| match name {
+            "EXIT" => 0,
+            name => Signal::parse(name).map_or(i32::MAX, Signal::number),
+        };
+        traps.sort_by_key(|(name, _)| number(name));
+        let lines: Vec<String> = traps
+            .into_iter()
             .map(|(name, action)| {
-                let bash = shell.state.flavor == Flavor::Bash && name != "EXIT";
+                let bash = shell.state.flavor == Flavor::Bash && name != "EXIT" && name != "ERR";
                 let prefix = if bash { "SIG" } else { "" };
                 format!("trap -- '{}' {prefix}{name}\n", action.replace('\'', "'\\''"))
             })
             .collect();
         shell.print(1, lines.concat());
         return 0;
-    };
+    }
+    let Some((action, mut signals)) = args.split_first() else { return 0 };
     let resets = action == "-" || (signals.is_empty() && parse_condition(action).is_some());
     if action != "-" && resets {
         signals = args;
@@ -180,6 +198,9 @@ pub fn trap(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> i32 {
 }
 
 fn parse_condition(text: &str) -> Option<&'static str> {
+    if text == "ERR" {
+        return Some("ERR");
+    }
     if text == "EXIT" || text == "0" {
         return Some("EXIT");
     }

@@ -12,6 +12,7 @@ use super::Shell;
 use super::state::{Flavor, State};
 use crate::{DEFAULT_PATH, Sys, join};
 
+pub(super) use variables::declared;
 pub(crate) use words::quote;
 pub(super) use words::{find_file_in_path, find_program};
 
@@ -30,7 +31,8 @@ const COMMON: [&str; 29] = [
 ];
 
 /// Those of bash alone.
-const BASH: [&str; 7] = ["builtin", "declare", "typeset", "shopt", "dirs", "logout", "disown"];
+const BASH: [&str; 9] =
+    ["builtin", "declare", "typeset", "shopt", "dirs", "logout", "disown", "mapfile", "readarray"];
 
 /// Whether the name is a special builtin.
 pub(super) fn is_special(name: &str) -> bool {
@@ -64,7 +66,7 @@ pub(super) fn declares(name: &str) -> bool {
 pub(super) fn run(shell: &mut Shell, sys: &mut dyn Sys, words: &[String]) -> Option<i32> {
     let (name, args) = words.split_first()?;
     match name.as_str() {
-        ":" | "true" | "times" | "hash" | "bg" | "disown" | "ulimit" => Some(0),
+        ":" | "true" | "times" | "hash" | "ulimit" => Some(0),
         "false" => Some(1),
         "echo" => {
             let bytes = crate::programs::echo::text(args, shell.state.flavor != Flavor::Dash);
@@ -97,6 +99,7 @@ pub(super) fn run(shell: &mut Shell, sys: &mut dyn Sys, words: &[String]) -> Opt
         "getopts" => Some(variables::getopts(shell, args)),
         "let" => Some(variables::calculate(shell, args)),
         "read" => read::start(shell, sys, args),
+        "mapfile" | "readarray" => read::lines(shell, args),
         "set" => Some(options::set(shell, args)),
         "shopt" => Some(options::shopt(shell, args)),
         "alias" => Some(words::alias(shell, args)),
@@ -119,6 +122,8 @@ pub(super) fn run(shell: &mut Shell, sys: &mut dyn Sys, words: &[String]) -> Opt
         "wait" => jobs::wait(shell, sys, args),
         "jobs" => Some(jobs::list(shell, sys, args)),
         "fg" => jobs::foreground(shell, sys, args),
+        "bg" => Some(jobs::background(shell, sys, args)),
+        "disown" => Some(jobs::disown(shell, args)),
         "kill" => Some(jobs::kill(shell, sys, args)),
         // `exec` is run before it comes here.
         _ => Some(0),

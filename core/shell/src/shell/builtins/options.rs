@@ -5,9 +5,10 @@ use crate::shell::state::Flavor;
 use std::sync::Arc;
 
 /// Long names of options, in the order of `set -o`.
-const LONG: [(&str, char); 9] = [
+const LONG: [(&str, char); 10] = [
     ("allexport", 'a'),
     ("errexit", 'e'),
+    ("histexpand", 'H'),
     ("noclobber", 'C'),
     ("noexec", 'n'),
     ("noglob", 'f'),
@@ -35,7 +36,8 @@ impl Shell {
             'P' => &mut options.pipefail,
             'v' => &mut options.verbose,
             'x' => &mut options.xtrace,
-            'm' | 'b' | 'h' | 'B' | 'E' | 'H' | 'T' => return Ok(()),
+            'H' => &mut options.histexpand,
+            'm' | 'b' | 'h' | 'B' | 'E' | 'T' => return Ok(()),
             _ => return Err(()),
         };
         *option = on;
@@ -77,6 +79,7 @@ impl Shell {
             'C' => options.noclobber,
             'n' => options.noexec,
             'f' => options.noglob,
+            'H' => options.histexpand,
             'u' => options.nounset,
             'P' => options.pipefail,
             'v' => options.verbose,
@@ -93,7 +96,9 @@ pub fn set(shell: &mut Shell, args: &[String]) -> i32 {
             .variables
             .iter()
             .filter_map(|(name, variable)| {
-                Some(format!("{name}={}\n", super::quote(variable.value.as_ref()?)))
+                let value = variable.value.as_ref()?;
+                let shown = value.written().or_else(|| value.text().map(super::quote))?;
+                Some(format!("{name}={shown}\n"))
             })
             .collect();
         shell.print(1, lines.concat());

@@ -1,5 +1,6 @@
 //! `read`
 
+use crate::shell::array::Element;
 use crate::shell::machine::Frame;
 use crate::shell::state::Flavor;
 use crate::shell::{Flow, Shell};
@@ -11,6 +12,10 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct ReadRun {
     names: Vec<String>,
+    /// `-a`: the array that gets all fields.
+    array: Option<String>,
+    /// `mapfile`: all lines are read, and `array` gets them.
+    lines: Option<Lines>,
     raw: bool,
     delimiter: u8,
     count: Option<usize>,
@@ -22,18 +27,60 @@ pub struct ReadRun {
     protected: Vec<bool>,
 }
 
+/// What `mapfile` does with lines.
+#[derive(Clone, Copy, Debug)]
+struct Lines {
+    /// `-t`: without their ends.
+    trims: bool,
+    /// `-n`: so many at most; 0: all.
+    most: usize,
+}
+
+impl ReadRun {
+    fn new() -> Self {
+        ReadRun {
+            names: Vec::new(),
+            array: None,
+            lines: None,
+            raw: false,
+            delimiter: b'\n',
+            count: None,
+            deadline: None,
+            bytes: Vec::new(),
+            escaped: false,
+            protected: Vec::new(),
+        }
+    }
+}
+
+/// `mapfile [-t] [-n count] [array]`
+pub fn lines(shell: &mut Shell, args: &[String]) -> Option<i32> {
+    let mut lines = Lines { trims: false, most: 0 };
+    let mut array = "MAPFILE".to_owned();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "-t" => lines.trims = true,
+            "-n" => lines.most = rest.next().and_then(|count| count.parse().ok()).unwrap_or(0),
+            arg if arg.starts_with('-') && arg.len() > 1 => {
+                shell.complain(&format!("mapfile: {arg}: invalid option"));
+                return Some(2);
+            }
+            arg if crate::shell::parse::is_name(arg) => arg.clone_into(&mut array),
+            arg => {
+                shell.complain(&format!("mapfile: `{arg}': not a valid identifier"));
+                return Some(1);
+            }
+        }
+    }
+    let run = ReadRun { array: Some(array), lines: Some(lines), raw: true, ..ReadRun::new() };
+    shell.push(Frame::Read(Box::new(run)));
+    None
+}
+
 /// `read [-r] [-p prompt] [-d delimiter] [-n count] [-t seconds] [names…]`
 pub fn start(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> Option<i32> {
-    let mut run = ReadRun {
-        names: Vec::new(),
-        raw: false,
-        delimiter: b'\n',
-        count: None,
-        deadline: None,
-        bytes: Vec::new(),
-        escaped: false,
-        protected: Vec::new(),
-    };
+    let mut run = ReadRun::new();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let flags = match arg.strip_prefix('-') {
@@ -56,6 +103,7 @@ pub fn start(shell: &mut Shell, sys: &mut dyn Sys, args: &[String]) -> Option<i3
                 attached
             };
             match flag {
+                'a' if shell.state.flavor == Flavor::Bash => run.array = Some(value),
                 'p' => {
                     let fd = shell.state.fd(0);
                     if fd.is_some_and(|fd| sys.is_tty(fd)) {
@@ -134,7 +182,18 @@ impl Shell {
                 run.escaped = true;
                 continue;
             }
-            if byte == run.delimiter {
+            let ends = match run.lines {
+                None => byte == run.delimiter,
+                Some(lines) => {
+                    let read = || run.bytes.iter().filter(|byte| **byte == b'\n').count();
+                    lines.most > 0 && byte == b'\n' && read() + 1 >= lines.most
+                }
+            };
+            if ends {
+                if run.lines.is_some() {
+                    run.bytes.push(byte);
+                    run.protected.push(false);
+                }
                 return self.end_read(sys, *run, 0);
             }
             if run.bytes.len() < super::super::parse::SCRIPT_BYTES_MAX {
@@ -145,6 +204,30 @@ impl Shell {
     }
 
     fn end_read(&mut self, sys: &mut dyn Sys, run: ReadRun, status: i32) -> Flow {
+        if let Some(array) = &run.array {
+            let texts = match run.lines {
+                Some(lines) => {
+                    let text = String::from_utf8_lossy(&run.bytes);
+                    let ends: &[char] = if lines.trims { &['\n'] } else { &[] };
+                    text.split_inclusive('\n')
+                        .map(|line| line.strip_suffix(ends).unwrap_or(line).to_owned())
+                        .collect()
+                }
+                None => {
+                    let separators = self.state.get("IFS").unwrap_or(" \t\n").as_bytes();
+                    split(&run.bytes, &run.protected, separators, usize::MAX)
+                }
+            };
+            let element = |text| Element { subscript: None, text };
+            let set = self.state.set_array(array, texts.into_iter().map(element).collect(), false);
+            self.state.status = if run.lines.is_some() { 0 } else { status };
+            if let Err(message) = set {
+                self.complain(&message);
+                self.state.status = 1;
+            }
+            self.check_errexit(sys);
+            return Flow::Go;
+        }
         let separators = self.state.get("IFS").unwrap_or(" \t\n").to_string();
         let (names, fields) = if run.names.is_empty() {
             (vec!["REPLY".to_string()], vec![String::from_utf8_lossy(&run.bytes).into_owned()])

@@ -3,8 +3,9 @@
 use crate::Sys;
 use crate::shell::Shell;
 use crate::shell::arith;
+use crate::shell::array::Value;
 use crate::shell::parse::is_name;
-use crate::shell::state::Flavor;
+use crate::shell::state::{Flavor, Variable};
 use std::sync::Arc;
 
 /// Sets `name=value` or names a variable; gives the name. `Err` was said.
@@ -25,6 +26,14 @@ fn assign(shell: &mut Shell, command: &str, arg: &str) -> Result<String, ()> {
         shell.complain(&message);
         return Err(());
     }
+    if let Some(at) = shell.given_arrays.iter().position(|array| array.name == name) {
+        let array = shell.given_arrays.remove(at);
+        if let Err(message) = shell.state.set_array(name, array.elements, append) {
+            shell.complain(&message);
+            return Err(());
+        }
+        return Ok(name.to_string());
+    }
     if let Some(value) = value {
         let before = if append { shell.state.text(name).to_string() } else { String::new() };
         if let Err(message) = shell.state.set(name, format!("{before}{value}")) {
@@ -32,7 +41,7 @@ fn assign(shell: &mut Shell, command: &str, arg: &str) -> Result<String, ()> {
             return Err(());
         }
     }
-    shell.state.variables.entry(name.to_string()).or_default();
+    shell.state.variables_mut().entry(name.to_string()).or_default();
     Ok(name.to_string())
 }
 
@@ -50,25 +59,21 @@ fn mark(
     shell: &mut Shell,
     args: &[String],
     command: &str,
-    set: impl Fn(&mut crate::shell::state::Variable, bool),
-    is_set: impl Fn(&crate::shell::state::Variable) -> bool,
+    set: impl Fn(&mut Variable, bool),
+    is_set: impl Fn(&Variable) -> bool,
 ) -> i32 {
     let names: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
     let on = !args.iter().any(|arg| arg == "-n");
     if names.is_empty() {
-        let flag = if command == "export" { "x" } else { "r" };
         let lines: Vec<String> = shell
             .state
             .variables
             .iter()
             .filter(|(_, variable)| is_set(variable))
             .map(|(name, variable)| {
-                let value = variable.value.as_ref();
+                let value = variable.text();
                 match shell.state.flavor {
-                    Flavor::Bash => {
-                        let value = value.map(|value| format!("=\"{}\"", escape(value)));
-                        format!("declare -{flag} {name}{}\n", value.unwrap_or_default())
-                    }
+                    Flavor::Bash => declaration(name, variable),
                     _ => {
                         let value =
                             value.map(|value| format!("='{}'", value.replace('\'', "'\\''")));
@@ -84,7 +89,7 @@ fn mark(
     for arg in names {
         match assign(shell, command, arg) {
             Ok(name) => {
-                if let Some(variable) = shell.state.variables.get_mut(&name) {
+                if let Some(variable) = shell.state.variables_mut().get_mut(&name) {
                     set(variable, on);
                 }
             }
@@ -92,6 +97,56 @@ fn mark(
         }
     }
     status
+}
+
+/// The line by which bash would declare the variable anew.
+fn declaration(name: &str, variable: &Variable) -> String {
+    let mut flags = String::new();
+    match &variable.value {
+        Some(Value::Indexed(_)) => flags.push('a'),
+        Some(Value::Keyed(_)) => flags.push('A'),
+        _ => {}
+    }
+    if variable.readonly {
+        flags.push('r');
+    }
+    if variable.exported {
+        flags.push('x');
+    }
+    if flags.is_empty() {
+        flags.push('-');
+    }
+    let array = variable.value.as_ref().and_then(Value::written);
+    let value = array.or_else(|| variable.text().map(declared));
+    let value = value.map(|value| format!("={value}")).unwrap_or_default();
+    format!("declare -{flags} {name}{value}\n")
+}
+
+/// A text as `declare -p` quotes it.
+pub fn declared(text: &str) -> String {
+    if text.chars().any(char::is_control) {
+        return ansi_quoted(text);
+    }
+    format!("\"{}\"", escape(text))
+}
+
+/// `$'…'`
+fn ansi_quoted(text: &str) -> String {
+    let mut quoted = String::from("$'");
+    for c in text.chars() {
+        match c {
+            '\'' => quoted.push_str("\\'"),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            '\u{1b}' => quoted.push_str("\\E"),
+            c if c.is_control() => quoted.push_str(&format!("\\{:03o}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
 }
 
 fn escape(text: &str) -> String {
@@ -105,9 +160,10 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// `local [name[=value]…]`
+/// `local [-aA…] [name[=value]…]`
 pub fn local(shell: &mut Shell, args: &[String]) -> i32 {
     let mut status = 0;
+    let flags: String = args.iter().filter(|arg| arg.starts_with('-')).cloned().collect();
     for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
         let name = arg.split('=').next().unwrap_or_default().trim_end_matches('+');
         if is_name(name) && !shell.make_local(name) {
@@ -118,23 +174,53 @@ pub fn local(shell: &mut Shell, args: &[String]) -> i32 {
             shell.complain(message);
             return 1;
         }
-        if assign(shell, "local", arg).is_err() {
+        if make_array(shell, "local", name, &flags).is_err() || assign(shell, "local", arg).is_err()
+        {
             status = 1;
         }
     }
     status
 }
 
-/// `declare [-xrp…] [name[=value]…]`
+/// `declare -p` and its like without names: what has all these flags.
+fn list(shell: &mut Shell, flags: &str) {
+    let has = |variable: &Variable| {
+        flags.chars().all(|flag| match flag {
+            'a' => matches!(variable.value, Some(Value::Indexed(_))),
+            'A' => matches!(variable.value, Some(Value::Keyed(_))),
+            'r' => variable.readonly,
+            'x' => variable.exported,
+            'f' | 'F' => false,
+            _ => true,
+        })
+    };
+    let shown = shell.state.variables.iter().filter(|(_, variable)| has(variable));
+    let lines: String = shown.map(|(name, variable)| declaration(name, variable)).collect();
+    shell.print(1, lines);
+}
+
+/// Makes the variable an array where `-a` or `-A` says so. `Err` was said.
+fn make_array(shell: &mut Shell, command: &str, name: &str, flags: &str) -> Result<(), ()> {
+    if shell.state.flavor != Flavor::Bash || !is_name(name) || !flags.contains(['a', 'A']) {
+        return Ok(());
+    }
+    shell.state.make_array(name, flags.contains('A')).map_err(|message| {
+        shell.complain(&format!("{command}: {message}"));
+    })
+}
+
+/// `declare [-aAxrp…] [name[=value]…]`
 pub fn declare(shell: &mut Shell, args: &[String]) -> i32 {
     let flags: String = args.iter().filter(|arg| arg.starts_with('-')).cloned().collect();
     let mut status = 0;
+    if args.iter().all(|arg| arg.starts_with('-')) {
+        list(shell, &flags);
+    }
     for arg in args.iter().filter(|arg| !arg.starts_with('-')) {
         let name = arg.split('=').next().unwrap_or_default().trim_end_matches('+');
         if flags.contains('p') {
-            let value = shell.state.get(name).map(|value| format!("=\"{}\"", escape(value)));
-            match value {
-                Some(value) => shell.print(1, format!("declare -- {name}{value}\n")),
+            match shell.state.variables.get(name) {
+                Some(variable) => shell.print(1, declaration(name, variable)),
                 None => {
                     shell.complain(&format!("declare: {name}: not found"));
                     status = 1;
@@ -145,9 +231,10 @@ pub fn declare(shell: &mut Shell, args: &[String]) -> i32 {
         if is_name(name) && !flags.contains('g') {
             shell.make_local(name);
         }
-        match assign(shell, "declare", arg) {
+        let made = make_array(shell, "declare", name, &flags);
+        match made.and_then(|()| assign(shell, "declare", arg)) {
             Ok(name) => {
-                if let Some(variable) = shell.state.variables.get_mut(&name) {
+                if let Some(variable) = shell.state.variables_mut().get_mut(&name) {
                     variable.exported |= flags.contains('x');
                     variable.readonly |= flags.contains('r');
                 }
@@ -169,18 +256,40 @@ pub fn unset(shell: &mut Shell, args: &[String]) -> i32 {
             name if functions => {
                 shell.state.functions.remove(name);
             }
+            name if name.ends_with(']') && shell.state.flavor == Flavor::Bash => {
+                if let Err(message) = unset_element(shell, name) {
+                    shell.complain(&format!("unset: {message}"));
+                    status = 1;
+                }
+            }
             name if shell.state.variables.get(name).is_some_and(|v| v.readonly) => {
                 shell.complain(&format!("unset: {name}: cannot unset: readonly variable"));
                 status = 1;
             }
             name => {
-                if shell.state.variables.remove(name).is_none() {
+                if shell.state.variables_mut().remove(name).is_none() {
                     shell.state.functions.remove(name);
                 }
             }
         }
     }
     status
+}
+
+/// `unset name[subscript]`. `Err` is the message.
+fn unset_element(shell: &mut Shell, arg: &str) -> Result<(), String> {
+    let (name, brackets) = arg.split_at(arg.find('[').unwrap_or(arg.len()));
+    let Some((subscript, "")) = arith::subscript_at(brackets) else {
+        return Err(format!("`{arg}': not a valid identifier"));
+    };
+    match subscript {
+        "@" | "*" => {
+            shell.state.writable(name)?;
+            shell.state.variables_mut().remove(name);
+            Ok(())
+        }
+        subscript => shell.state.unset_element(name, subscript),
+    }
 }
 
 /// `shift [n]`
@@ -280,7 +389,7 @@ pub fn getopts(shell: &mut Shell, args: &[String]) -> i32 {
         match value {
             // These are the script's own variables; a read-only one keeps its value.
             Some(value) => drop(shell.state.set(name, value)),
-            None => drop(shell.state.variables.remove(name)),
+            None => drop(shell.state.variables_mut().remove(name)),
         }
     }
     i32::from(ends)

@@ -2,7 +2,9 @@
 
 use super::editor::EditorView;
 use super::icon::{Icon, icon};
+use super::splitter::Splitter;
 use super::terminal::{Screens, TerminalView};
+use crate::app::BESIDE_MAX;
 use crate::context::{Action, Desk, Page, Setting, use_page};
 use naru_web::i18n::fill;
 use naru_web::protocol::Speed;
@@ -11,10 +13,16 @@ use yew::prelude::*;
 
 /// Terminals open at most.
 const TERMINALS_MAX: u32 = 8;
+/// The lines before the terminals beside what lies in front, by their names in the stylesheet.
+const SPLITS: [&str; BESIDE_MAX] = ["split-beside at-0", "split-beside at-1", "split-beside at-2"];
 
 #[derive(Clone, PartialEq, Properties)]
 pub struct DeskPanelProps {
     pub desk: Desk,
+    /// The terminals beside what lies in front, from left to right.
+    pub beside: Vec<u32>,
+    /// Their widths in pixels.
+    pub beside_widths: [f64; BESIDE_MAX],
     pub screens: Screens,
     pub paused: bool,
     /// The present is looked at, and not the past.
@@ -50,23 +58,43 @@ pub fn DeskPanel(props: &DeskPanelProps) -> Html {
                 { tools(props, &page) }
             </div>
             <p class="unseen" id="terminal-hint">{ texts.terminal_hint }</p>
-            { for (0..props.screens.count()).map(|number| html! {
-                <TerminalView
-                    key={number}
-                    {number}
-                    screens={props.screens.clone()}
-                    text={props.text}
-                    screen_reader={props.screen_reader}
-                    theme={props.theme}
-                    hidden={props.desk != Desk::Terminal(number)}
-                />
-            }) }
-            if with_editor {
-                <EditorView
-                    hidden={props.desk != Desk::Editor}
-                    theme={props.theme.unwrap_or_else(crate::dom::system_theme)}
-                />
-            }
+            <div class="desk-body">
+                { for (0..props.screens.count()).map(|number| {
+                    let beside = props.beside.iter().position(|it| *it == number);
+                    html! {
+                        <TerminalView
+                            key={number}
+                            {number}
+                            screens={props.screens.clone()}
+                            text={props.text}
+                            screen_reader={props.screen_reader}
+                            theme={props.theme}
+                            hidden={props.desk != Desk::Terminal(number) && beside.is_none()}
+                            beside={beside.and_then(|place| {
+                                Some((place, *props.beside_widths.get(place)?))
+                            })}
+                        />
+                    }
+                }) }
+                if with_editor {
+                    <EditorView
+                        hidden={props.desk != Desk::Editor}
+                        theme={props.theme.unwrap_or_else(crate::dom::system_theme)}
+                    />
+                }
+                { for (0..props.beside.len()).zip(props.beside_widths).map(|(place, size)| html! {
+                    <Splitter
+                        key={format!("split-{place}")}
+                        class={SPLITS.get(place).copied().unwrap_or_default()}
+                        label={texts.split_pane}
+                        reversed={true}
+                        {size}
+                        least={160.0}
+                        most={1600.0}
+                        onresize={page.act.reform(move |size| Action::Set(Setting::BesideWidth(place, size)))}
+                    />
+                }) }
+            </div>
         </section>
     }
 }
@@ -82,6 +110,13 @@ fn tabs(props: &DeskPanelProps, page: &Page) -> Html {
                 onclick={page.on(Action::Desk(desk))}
             >
                 { icon(picture) }<span>{ label }</span>
+            </button>
+        }
+    };
+    let split = |action: Action, label: &'static str, picture: Icon| {
+        html! {
+            <button class="tool wide-only" aria-label={label} title={label} onclick={page.on(action)}>
+                { icon(picture) }
             </button>
         }
     };
@@ -106,6 +141,12 @@ fn tabs(props: &DeskPanelProps, page: &Page) -> Html {
                 >
                     { icon(Icon::Plus) }
                 </button>
+            }
+            if props.beside.len() < BESIDE_MAX {
+                { split(Action::SplitDesk, texts.split_beside, Icon::Split) }
+            }
+            if !props.beside.is_empty() {
+                { split(Action::Unsplit, texts.split_close, Icon::Unsplit) }
             }
         </>
     }

@@ -1,12 +1,15 @@
 //! The object looked at: what state it is in and why, its YAML, how it changed, and what kubectl
 //! says of it.
 
+use super::charts::Charts;
+use super::condition_lines::ConditionLines;
 use super::icon::{Icon, icon};
 use crate::context::{Action, Answer, Details, Page, use_page};
 use naru_cluster::view::{
-    ConditionView, DecisionView, EventView, Inspection, LineView, OwnerView, RevisionView,
+    ConditionView, DecisionView, EventView, Inspection, LineView, OwnerView, RevisionView, Study,
     WorkloadView,
 };
+use naru_web::chronicle::Chronicle;
 use naru_web::clock;
 use naru_web::i18n::fill;
 use naru_web::protocol::{Call, ObjectRef, Reply};
@@ -25,7 +28,12 @@ pub struct DetailsPanelProps {
     pub store: Rc<Store>,
     /// Grows with the cluster's time, now and then: what is told as of now is asked for anew.
     pub seconds: u64,
+    /// What was seen of the object over time.
+    pub chronicle: Rc<Chronicle>,
 }
+
+/// The length of [`DetailsPanelProps::seconds`], in microseconds.
+pub const SECONDS: u64 = 2_000_000;
 
 /// The panel of details.
 #[component]
@@ -95,7 +103,7 @@ fn ObjectDetails(props: &DetailsPanelProps) -> Html {
         (_, Details::Describe) => spoken("describe", selected, props.seconds),
         (_, Details::Logs) => spoken("logs", selected, props.seconds),
         (None, _) => Html::default(),
-        (Some(inspection), Details::Overview) => overview(inspection, &props.store, &page),
+        (Some(inspection), Details::Overview) => overview(inspection, props, &page),
         (Some(inspection), Details::Yaml) => html! { <Yaml text={inspection.yaml.clone()} /> },
         (Some(inspection), Details::History) => html! {
             <Changes revisions={Rc::new(inspection.revisions.clone())} />
@@ -112,8 +120,8 @@ fn ObjectDetails(props: &DetailsPanelProps) -> Html {
                 if props.gone {
                     <p class="gone-notice" role="status">{ texts.object_gone }</p>
                 }
-                if selected.kind == "Pod" && !props.gone {
-                    { pod_tools(selected, &page) }
+                if !props.gone {
+                    { object_tools(selected, &page) }
                 }
             </div>
             { body }
@@ -121,30 +129,68 @@ fn ObjectDetails(props: &DetailsPanelProps) -> Html {
     }
 }
 
-/// What one can do to a pod.
-fn pod_tools(pod: &ObjectRef, page: &Page) -> Html {
+/// What one can do to an object.
+fn object_tools(object: &ObjectRef, page: &Page) -> Html {
     let texts = page.texts();
-    let shell = format!("kubectl exec -it {} -n {} -- sh", pod.name, pod.namespace);
-    let crash = format!("crash pod/{} -n {}", pod.name, pod.namespace);
-    html! {
-        <div class="object-tools">
-            <button class="tool" title={shell.clone()} onclick={page.on(Action::Run(shell))}>
-                { icon(Icon::Prompt) }{ texts.open_shell }
+    let fault = |words: String, label: String| {
+        html! {
+            <button class="tool" title={format!("naru fault {words}")} onclick={page.on(Action::Fault(words))}>
+                { icon(Icon::Bolt) }{ label }
             </button>
-            <button class="tool" title={format!("naru fault {crash}")} onclick={page.on(Action::Fault(crash))}>
-                { icon(Icon::Bolt) }{ texts.fault_crash }
-            </button>
-        </div>
-    }
+        }
+    };
+    let ObjectRef { name, namespace, .. } = object;
+    let tools = match object.kind.as_str() {
+        "Pod" => {
+            let shell = format!("kubectl exec -it {name} -n {namespace} -- sh");
+            html! {
+                <>
+                    <button class="tool" title={shell.clone()} onclick={page.on(Action::Run(shell))}>
+                        { icon(Icon::Prompt) }{ texts.open_shell }
+                    </button>
+                    { fault(format!("crash pod/{name} -n {namespace}"), texts.fault_crash.to_owned()) }
+                    { fault(format!("fill pod/{name} -n {namespace}"), texts.fault_fill.to_owned()) }
+                </>
+            }
+        }
+        "Node" => html! {
+            <>
+                { fault(format!("stop node/{name}"), fill(texts.fault_stop, &[name])) }
+                { fault(format!("cut {name}"), fill(texts.fault_cut, &[name])) }
+                { fault(format!("fill node/{name}"), texts.fault_fill.to_owned()) }
+            </>
+        },
+        "Service" => {
+            let (namespace, name) = (namespace.clone(), name.clone());
+            let rules = Study::Chains { namespace, name, node: String::new() };
+            html! {
+                <button class="tool" data-testid="to-rules" onclick={page.on(Action::Study(rules))}>
+                    { icon(Icon::Chain) }{ texts.rules_of_service }
+                </button>
+            }
+        }
+        _ => return Html::default(),
+    };
+    html! { <div class="object-tools">{ tools }</div> }
 }
 
-fn overview(inspection: &Inspection, store: &Store, page: &Page) -> Html {
+fn overview(inspection: &Inspection, props: &DetailsPanelProps, page: &Page) -> Html {
     let texts = page.texts();
+    let chronicle = &props.chronicle;
+    let (start, now) = (chronicle.start().unwrap_or(0), props.seconds * SECONDS);
+    let now = now.max(start + 1);
     html! {
         <>
+            if !chronicle.charts.is_empty() {
+                <Charts charts={Rc::new(chronicle.charts.clone())} {start} {now} />
+            }
             if !inspection.conditions.is_empty() {
                 <h4>{ texts.conditions }</h4>
                 { conditions(&inspection.conditions) }
+                if !chronicle.conditions.is_empty() {
+                    <h4>{ texts.conditions_over_time }</h4>
+                    <ConditionLines lines={Rc::new(chronicle.conditions.clone())} {start} {now} />
+                }
             }
             if !inspection.owners.is_empty() {
                 <h4>{ texts.owner }</h4>
@@ -152,7 +198,7 @@ fn overview(inspection: &Inspection, store: &Store, page: &Page) -> Html {
             }
             if inspection.kind == "Deployment" {
                 <h4>{ texts.rollout }</h4>
-                { rollout(inspection, store, page) }
+                { rollout(inspection, &props.store, page) }
             }
             if let Some(found) = &inspection.decision {
                 <h4>{ texts.decision }</h4>
@@ -459,13 +505,13 @@ fn Events(props: &EventsProps) -> Html {
 }
 
 #[derive(Clone, PartialEq, Properties)]
-struct YamlProps {
-    text: String,
+pub struct YamlProps {
+    pub text: String,
 }
 
 /// YAML with its keys set apart.
 #[component]
-fn Yaml(props: &YamlProps) -> Html {
+pub fn Yaml(props: &YamlProps) -> Html {
     let page = use_page();
     html! {
         <div class="yaml">

@@ -132,7 +132,7 @@ impl Component for EditorView {
         let link = ctx.link().clone();
         let closures = self.closures.clone();
         wasm_bindgen_futures::spawn_local(async move {
-            match codemirror::open(&host, label, &on_change, &on_save, &on_move).await {
+            match codemirror::open(&host, label, true, &on_change, &on_save, &on_move).await {
                 Ok(editor) => link.send_message(Msg::Opened(editor.unchecked_into())),
                 Err(error) => dom::log_error(&error),
             }
@@ -349,7 +349,8 @@ impl EditorView {
 }
 
 /// A callback as a closure.
-trait IntoFn<T> {
+pub trait IntoFn<T> {
+    /// The closure.
     fn into_fn(self) -> Box<dyn Fn(T)>;
 }
 

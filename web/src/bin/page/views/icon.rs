@@ -67,6 +67,22 @@ pub enum Icon {
     Smaller,
     /// Larger letters.
     Larger,
+    /// Until something has come about.
+    Flag,
+    /// Keys of the store.
+    Key,
+    /// Who may do what.
+    Shield,
+    /// Chains of rules.
+    Chain,
+    /// Two beside one another.
+    Split,
+    /// One of them goes.
+    Unsplit,
+    /// What it is to become.
+    Target,
+    /// Take it home.
+    Download,
 }
 
 impl Icon {
@@ -109,6 +125,22 @@ impl Icon {
             Icon::ZoomOut => "M11 5a6 6 0 1 1 0 12 6 6 0 0 1 0-12M15.5 15.500L20 20M8.5 11h5",
             Icon::Smaller => "M7.5 17l4-9 4 9M9 14h5M18 8.500h3.5",
             Icon::Larger => "M4 19L10 5l6 14M6 14.500h8M18 8.500h4M20 6.500v4",
+            Icon::Flag => "M6 21V4M6 5h11l-2.5 4L17 13H6",
+            Icon::Key => {
+                "M8 11a4 4 0 1 1 0 8 4 4 0 0 1 0-8M11 12.500L19 4.500M16 7.500l2.500 2.500"
+            }
+            Icon::Shield => {
+                "M12 3.500l7 2.500v5c0 4.500-3 8-7 9.500-4-1.500-7-5-7-9.500V6zM9 11.500l2.200 2.200L15.500 9.500"
+            }
+            Icon::Chain => {
+                "M3.500 8h7v8h-7zM14.500 4h6v5h-6zM14.500 15h6v5h-6zM10.500 11l4-4M10.500 13l4 4"
+            }
+            Icon::Split => "M4 5h16v14H4zM12 5v14",
+            Icon::Unsplit => "M4 5h16v14H4zM12 5v14M14.500 10l4 4M18.500 10l-4 4",
+            Icon::Download => "M12 4v10.500M8 11l4 4 4-4M5 18v2h14v-2",
+            Icon::Target => {
+                "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8M12 12h.1"
+            }
             Icon::Fit => "M5 9V5h4M15 5h4v4M19 15v4h-4M9 19H5v-4",
         }
     }

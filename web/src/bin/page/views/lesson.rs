@@ -4,9 +4,12 @@ use super::icon::{Icon, icon};
 use super::playground::Playground;
 use crate::context::{Action, Page, Stage, use_page};
 use crate::progress::Progress;
+use naru_web::glossary::{self, Word};
 use naru_web::i18n::fill;
 use naru_web::markdown;
-use naru_web::protocol::{Booted, LessonHead, LessonPage, LookPage, ObjectRef, QuizPage, StepPage};
+use naru_web::protocol::{
+    Booted, LessonHead, LessonPage, LookPage, ObjectRef, QuizPage, StepPage, TermPage,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use yew::prelude::*;
@@ -20,6 +23,8 @@ pub struct LessonPanelProps {
     pub open: usize,
     /// Which of its checks hold.
     pub hold: Vec<bool>,
+    /// Words that are explained where they are first used.
+    pub terms: Rc<Vec<TermPage>>,
 }
 
 /// The lesson's part of the page.
@@ -96,6 +101,10 @@ fn Course(props: &CourseProps) -> Html {
                 <b>{ texts.playground }</b>
                 <span>{ texts.playground_hint }</span>
             </button>
+            <button class="course-play" onclick={choose(Action::Author(true), props, &page)}>
+                <b>{ texts.write_lesson }</b>
+                <span>{ texts.write_lesson_hint }</span>
+            </button>
             { for parts.into_iter().map(|(part, lessons)| html! {
                 <section>
                     <h3>{ fill(texts.part, &[&part.to_string()]) }</h3>
@@ -161,6 +170,21 @@ fn Opened(props: &OpenedProps) -> Html {
     let texts = page.texts();
     let OpenedProps { lesson, panel } = props;
     let finished = panel.progress.of(&lesson.slug);
+    let words = use_memo(
+        (lesson.clone(), panel.terms.clone(), page.language),
+        |(lesson, terms, language)| {
+            let said = |text| language.of(text).to_owned();
+            let words: Vec<Word> = terms
+                .iter()
+                .map(|it| Word { name: said(&it.name), meaning: said(&it.text) })
+                .collect();
+            let texts: Vec<&str> = lesson.steps.iter().map(|it| language.of(&it.text)).collect();
+            let of_step = |uses: Vec<usize>| -> Rc<Vec<Word>> {
+                Rc::new(uses.into_iter().filter_map(|it| words.get(it).cloned()).collect())
+            };
+            glossary::first_uses(&texts, &words).into_iter().map(of_step).collect::<Vec<_>>()
+        },
+    );
     let (all, done) = (lesson.steps.len(), finished.len());
     let steps = lesson.steps.iter().enumerate().map(|(i, step)| {
         html! {
@@ -172,6 +196,7 @@ fn Opened(props: &OpenedProps) -> Html {
                 done={finished.contains(&i)}
                 last={i + 1 == all}
                 hold={if i == panel.open { panel.hold.clone() } else { Vec::new() }}
+                words={words.get(i).cloned().unwrap_or_default()}
             />
         }
     });
@@ -252,6 +277,7 @@ struct StepProps {
     done: bool,
     last: bool,
     hold: Vec<bool>,
+    words: Rc<Vec<Word>>,
 }
 
 #[component]
@@ -277,7 +303,7 @@ fn Step(props: &StepProps) -> Html {
                 </button>
             </h3>
             if *open {
-                <StepBody step={step.clone()} done={*done} last={props.last} hold={props.hold.clone()} />
+                <StepBody step={step.clone()} done={*done} last={props.last} hold={props.hold.clone()} words={props.words.clone()} />
             }
         </li>
     }
@@ -289,6 +315,7 @@ struct StepBodyProps {
     done: bool,
     last: bool,
     hold: Vec<bool>,
+    words: Rc<Vec<Word>>,
 }
 
 #[component]
@@ -299,7 +326,7 @@ fn StepBody(props: &StepBodyProps) -> Html {
     let can_go_on = !props.last && (props.done || step.checks.is_empty());
     html! {
         <div class="step-body">
-            <div class="prose">{ markdown::render(page.language.of(&step.text)) }</div>
+            <div class="prose">{ markdown::render_with(page.language.of(&step.text), &props.words) }</div>
             { for step.commands.iter().map(|command| html! { <Command command={command.clone()} /> }) }
             if let Some(look) = &step.look { { look_at(look, &page) } }
             { checks(step, &props.hold, &page) }
@@ -353,6 +380,9 @@ fn stage_name(stage: Stage, texts: &'static naru_web::i18n::Texts) -> &'static s
         Stage::Flow => texts.stage_flow,
         Stage::Packets => texts.packets,
         Stage::Resources => texts.stage_resources,
+        Stage::Registry => texts.stage_registry,
+        Stage::Rights => texts.stage_rights,
+        Stage::Rules => texts.stage_rules,
     }
 }
 

@@ -1,8 +1,12 @@
 //! What is drawn: one file for each part of the page.
 
+mod author;
+mod charts;
+mod condition_lines;
 mod desk;
 mod details;
 mod editor;
+mod faults;
 mod flow;
 mod header;
 mod icon;
@@ -11,18 +15,25 @@ mod menu;
 mod objects;
 mod packets;
 mod playground;
+mod registry;
 mod resources;
+mod rights;
+mod rules;
 mod splitter;
 mod stage;
 mod tab_bar;
 mod terminal;
 mod timeline;
 mod topology;
+mod until;
 
+pub use author::AuthorView;
 pub use desk::DeskPanel;
-pub use details::DetailsPanel;
+pub use details::{DetailsPanel, SECONDS};
 pub use header::Header;
 pub use lesson::LessonPanel;
+pub use registry::ROOT as REGISTRY_ROOT;
+pub use rules::first_service;
 pub use splitter::Splitter;
 pub use stage::StagePanel;
 pub use tab_bar::TabBar;

@@ -5,6 +5,7 @@ use naru_cluster::view::{NodeView, PodView};
 use naru_web::i18n::fill;
 use naru_web::protocol::ObjectRef;
 use naru_web::store::Store;
+use naru_web::usage::Usage;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -15,6 +16,7 @@ const NODES_SHOWN: usize = 60;
 pub struct ResourcesViewProps {
     pub store: Rc<Store>,
     pub selected: Option<ObjectRef>,
+    pub usage: Rc<Usage>,
 }
 
 /// A card for each node.
@@ -51,6 +53,9 @@ fn card(node: &NodeView, props: &ResourcesViewProps, page: &Page) -> Html {
     let cpu = |millis: u64| format!("{millis}m");
     let plain = |number: u64| number.to_string();
     let room = &node.allocatable;
+    let used = props.usage.nodes.get(&node.name);
+    let cpu_used = used.map(|used| used.cpu_millis.round() as u64);
+    let memory_used = used.map(|used| used.memory_bytes);
     html! {
         <section class="resource-card" key={node.uid.clone()}>
             <h3>
@@ -59,8 +64,11 @@ fn card(node: &NodeView, props: &ResourcesViewProps, page: &Page) -> Html {
                 </button>
             </h3>
             { bar("CPU", room.cpu_millis, &pods, |pod| (pod.requests.cpu_millis, pod.limits.cpu_millis), cpu, props, page) }
+            { use_bar("CPU", room.cpu_millis, cpu_used, cpu, page) }
             { bar(texts.memory, room.memory_bytes, &pods, |pod| (pod.requests.memory_bytes, pod.limits.memory_bytes), mib, props, page) }
+            { use_bar(texts.memory, room.memory_bytes, memory_used, mib, page) }
             { bar(texts.pod, room.pods, &pods, |_| (1, 0), plain, props, page) }
+            { busiest(&pods, props, page) }
         </section>
     }
 }
@@ -109,4 +117,74 @@ fn bar(
             }
         </div>
     }
+}
+
+/// How much is really used, below what was asked for.
+fn use_bar(
+    title: &str,
+    room: u64,
+    used: Option<u64>,
+    text: impl Fn(u64) -> String,
+    page: &Page,
+) -> Html {
+    let texts = page.texts();
+    let Some(used) = used else {
+        return html! { <p class="resource-note">{ texts.usage_waits }</p> };
+    };
+    let share = 100.0 * used as f64 / room.max(1) as f64;
+    let label = fill(texts.used_of, &[&text(used), &format!("{share:.0}")]);
+    html! {
+        <div class="resource-use" data-testid="use">
+            <div class="use-bar" role="img" aria-label={format!("{title}: {label}")}>
+                <span style={format!("width: {:.2}%", share.min(100.0))} />
+            </div>
+            <p class="resource-note">{ label }</p>
+        </div>
+    }
+}
+
+/// Pods told of as those that use most.
+const BUSIEST: usize = 4;
+
+/// The pods that use most, each with what it asked for.
+fn busiest(pods: &[&PodView], props: &ResourcesViewProps, page: &Page) -> Html {
+    let texts = page.texts();
+    let of = |pod: &&&PodView| props.usage.pods.get(&pod.uid).copied();
+    let mut used: Vec<_> = pods.iter().filter_map(|pod| Some((*pod, of(&pod)?))).collect();
+    used.sort_by(|(_, a), (_, b)| b.cpu_millis.total_cmp(&a.cpu_millis));
+    if used.is_empty() {
+        return Html::default();
+    }
+    html! {
+        <table class="busiest">
+            <caption>{ texts.busiest }</caption>
+            <thead>
+                <tr><th scope="col">{ texts.pod }</th><th scope="col">{ "CPU" }</th><th scope="col">{ texts.memory }</th></tr>
+            </thead>
+            <tbody>
+                { for used.into_iter().take(BUSIEST).map(|(pod, used)| {
+                    let object = ObjectRef {
+                        kind: "Pod".to_owned(),
+                        namespace: pod.namespace.clone(),
+                        name: pod.name.clone(),
+                    };
+                    let mib = |bytes: u64| bytes / (1024 * 1024);
+                    html! {
+                        <tr key={pod.uid.clone()}>
+                            <th scope="row">
+                                <button class="link" onclick={page.on(Action::Select(Some(object)))}>{ &pod.name }</button>
+                            </th>
+                            <td>{ format!("{:.0}m", used.cpu_millis) }<span>{ asked(pod.requests.cpu_millis, "m") }</span></td>
+                            <td>{ format!("{}Mi", mib(used.memory_bytes)) }<span>{ asked(mib(pod.requests.memory_bytes), "Mi") }</span></td>
+                        </tr>
+                    }
+                }) }
+            </tbody>
+        </table>
+    }
+}
+
+/// ` / 100m`, or nothing where nothing was asked for.
+fn asked(amount: u64, unit: &str) -> String {
+    if amount == 0 { String::new() } else { format!(" / {amount}{unit}") }
 }

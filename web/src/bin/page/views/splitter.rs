@@ -18,6 +18,9 @@ pub struct SplitterProps {
     /// It lies, and the part that it changes is below it.
     #[prop_or_default]
     pub horizontal: bool,
+    /// The part that it changes is on its right.
+    #[prop_or_default]
+    pub reversed: bool,
     pub onresize: Callback<f64>,
 }
 
@@ -26,13 +29,14 @@ pub struct SplitterProps {
 pub fn Splitter(props: &SplitterProps) -> Html {
     // Where the pointer took hold, and the size at that moment.
     let hold = use_mut_ref(|| None::<(f64, f64)>);
-    let SplitterProps { horizontal, size, least, most, .. } = *props;
+    let SplitterProps { horizontal, reversed, size, least, most, .. } = *props;
+    let sign = if reversed { -1.0 } else { 1.0 };
     let set = {
         let onresize = props.onresize.clone();
         move |size: f64| onresize.emit(size.clamp(least, most))
     };
     let at = move |event: &PointerEvent| {
-        if horizontal { -f64::from(event.client_y()) } else { f64::from(event.client_x()) }
+        if horizontal { -f64::from(event.client_y()) } else { sign * f64::from(event.client_x()) }
     };
     let onpointerdown = {
         let hold = hold.clone();
@@ -57,8 +61,8 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     let onpointerup = Callback::from(move |_: PointerEvent| *hold.borrow_mut() = None);
     let onkeydown = Callback::from(move |event: KeyboardEvent| {
         let by = match event.key().as_str() {
-            "ArrowLeft" | "ArrowDown" => -KEY_STEP,
-            "ArrowRight" | "ArrowUp" => KEY_STEP,
+            "ArrowLeft" | "ArrowDown" => -sign * KEY_STEP,
+            "ArrowRight" | "ArrowUp" => sign * KEY_STEP,
             _ => return,
         };
         event.prevent_default();

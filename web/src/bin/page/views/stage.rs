@@ -4,14 +4,19 @@ use super::flow::FlowView;
 use super::icon::{Icon, icon};
 use super::objects::ObjectsView;
 use super::packets::PacketList;
+use super::registry::RegistryView;
 use super::resources::ResourcesView;
+use super::rights::RightsView;
+use super::rules::RulesView;
 use super::topology::Topology;
 use crate::context::{Action, Setting, Stage, use_page};
 use crate::dom;
 use crate::traffic::Traffic;
+use naru_cluster::view::Study;
 use naru_web::i18n::Texts;
-use naru_web::protocol::{ObjectRef, TablePage, TableRef};
+use naru_web::protocol::{ObjectRef, StudyPage, TablePage, TableRef};
 use naru_web::store::Store;
+use naru_web::usage::Usage;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -29,8 +34,14 @@ pub struct StagePanelProps {
     pub details_open: bool,
     pub table_of: TableRef,
     pub table: Option<Rc<TablePage>>,
+    /// What the rules are of.
+    pub rules_of: Study,
+    pub study: Option<Rc<StudyPage>>,
+    pub usage: Rc<Usage>,
     /// The object that the lesson speaks of.
     pub pointed: Option<ObjectRef>,
+    /// The lesson's step that leads to something.
+    pub step: Option<u32>,
 }
 
 /// The name and the picture of a view.
@@ -41,6 +52,9 @@ fn face(stage: Stage, texts: &'static Texts) -> (&'static str, Icon) {
         Stage::Flow => (texts.stage_flow, Icon::Flow),
         Stage::Packets => (texts.packets, Icon::Letter),
         Stage::Resources => (texts.stage_resources, Icon::Bars),
+        Stage::Registry => (texts.stage_registry, Icon::Key),
+        Stage::Rights => (texts.stage_rights, Icon::Shield),
+        Stage::Rules => (texts.stage_rules, Icon::Chain),
     }
 }
 
@@ -52,6 +66,9 @@ fn id_of(stage: Stage) -> &'static str {
         Stage::Flow => "stage-flow",
         Stage::Packets => "stage-packets",
         Stage::Resources => "stage-resources",
+        Stage::Registry => "stage-registry",
+        Stage::Rights => "stage-rights",
+        Stage::Rules => "stage-rules",
     }
 }
 
@@ -104,6 +121,7 @@ fn view(props: &StagePanelProps) -> Html {
                 pointed={props.pointed.clone()}
                 revision={props.revision}
                 show_system={props.show_system}
+                step={props.step}
             />
         },
         Stage::Objects => html! {
@@ -118,7 +136,20 @@ fn view(props: &StagePanelProps) -> Html {
             <PacketList store={props.store.clone()} trip={props.traffic.trip.clone()} />
         },
         Stage::Resources => html! {
-            <ResourcesView store={props.store.clone()} selected={props.selected.clone()} />
+            <ResourcesView
+                store={props.store.clone()}
+                selected={props.selected.clone()}
+                usage={props.usage.clone()}
+            />
+        },
+        Stage::Registry => html! { <RegistryView study={props.study.clone()} /> },
+        Stage::Rights => html! { <RightsView study={props.study.clone()} /> },
+        Stage::Rules => html! {
+            <RulesView
+                store={props.store.clone()}
+                of={props.rules_of.clone()}
+                study={props.study.clone()}
+            />
         },
     }
 }

@@ -7,6 +7,8 @@ use yew::prelude::*;
 #[derive(Clone, PartialEq, Properties)]
 pub struct TabBarProps {
     pub pane: Pane,
+    /// Those that are there.
+    pub panes: Vec<Pane>,
 }
 
 /// The bar.
@@ -29,5 +31,8 @@ pub fn TabBar(props: &TabBarProps) -> Html {
             </button>
         }
     };
-    html! { <nav class="tab-bar">{ for Pane::ALL.into_iter().map(tab) }</nav> }
+    if props.panes.len() < 2 {
+        return Html::default();
+    }
+    html! { <nav class="tab-bar">{ for props.panes.iter().copied().map(tab) }</nav> }
 }

@@ -18,7 +18,48 @@ use yew::prelude::*;
 const NAMES_MAX: usize = 5_000;
 
 /// The objects that are known by a name.
-type Names = Rc<RefCell<BTreeMap<String, ObjectRef>>>;
+#[derive(Clone, Default)]
+struct Names {
+    inner: Rc<RefCell<KnownNames>>,
+}
+
+#[derive(Default)]
+struct KnownNames {
+    store: Rc<Store>,
+    /// Made of the store when somebody asks: what it holds changes with every picture, and is asked
+    /// for only while a pointer moves over a terminal.
+    by_name: Option<BTreeMap<String, ObjectRef>>,
+}
+
+impl Names {
+    fn set(&self, store: &Rc<Store>) {
+        self.inner.replace(KnownNames { store: store.clone(), by_name: None });
+    }
+
+    fn get(&self, name: &str) -> Option<ObjectRef> {
+        let KnownNames { store, by_name } = &mut *self.inner.borrow_mut();
+        by_name.get_or_insert_with(|| names_of(store)).get(name).cloned()
+    }
+}
+
+fn names_of(store: &Store) -> BTreeMap<String, ObjectRef> {
+    let mut names = BTreeMap::new();
+    let mut put = |kind: &str, namespace: &str, name: &str| {
+        if names.len() < NAMES_MAX {
+            let object = ObjectRef {
+                kind: kind.to_owned(),
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            };
+            names.insert(name.to_owned(), object);
+        }
+    };
+    store.nodes.values().for_each(|it| put("Node", "", &it.name));
+    store.services.values().for_each(|it| put("Service", &it.namespace, &it.name));
+    store.workloads.values().for_each(|it| put(&it.kind, &it.namespace, &it.name));
+    store.pods.values().for_each(|it| put("Pod", &it.namespace, &it.name));
+    names
+}
 
 /// The way to every terminal.
 #[derive(Clone, Default)]
@@ -81,23 +122,8 @@ impl Screens {
     }
 
     /// Whoever is known by name can be clicked at in what a terminal shows.
-    pub fn set_names(&self, store: &Store) {
-        let mut names = BTreeMap::new();
-        let mut put = |kind: &str, namespace: &str, name: &str| {
-            if names.len() < NAMES_MAX {
-                let object = ObjectRef {
-                    kind: kind.to_owned(),
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                };
-                names.insert(name.to_owned(), object);
-            }
-        };
-        store.nodes.values().for_each(|it| put("Node", "", &it.name));
-        store.services.values().for_each(|it| put("Service", &it.namespace, &it.name));
-        store.workloads.values().for_each(|it| put(&it.kind, &it.namespace, &it.name));
-        store.pods.values().for_each(|it| put("Pod", &it.namespace, &it.name));
-        self.names.replace(names);
+    pub fn set_names(&self, store: &Rc<Store>) {
+        self.names.set(store);
     }
 }
 
@@ -168,10 +194,9 @@ impl Screen {
         });
         let known = names.clone();
         let is_name =
-            Closure::<dyn Fn(String) -> bool>::new(move |word| known.borrow().contains_key(&word));
+            Closure::<dyn Fn(String) -> bool>::new(move |word: String| known.get(&word).is_some());
         let on_name = Closure::<dyn Fn(String)>::new(move |word: String| {
-            let object = names.borrow().get(&word).cloned();
-            act.emit(Action::Select(object));
+            act.emit(Action::Select(names.get(&word)));
         });
         match xterm::open(&host, &on_data, &on_resize, &is_name, &on_name).await {
             Ok(terminal) => self.attach(terminal.unchecked_into()),
@@ -194,6 +219,8 @@ pub struct TerminalViewProps {
     pub screen_reader: bool,
     pub theme: Option<Theme>,
     pub hidden: bool,
+    /// It stands beside what lies in front: at which place from there, and how many pixels wide.
+    pub beside: Option<(usize, f64)>,
 }
 
 /// A terminal.
@@ -231,7 +258,12 @@ pub fn TerminalView(props: &TerminalViewProps) -> Html {
     }
     html! {
         <div
-            class={classes!("terminal-host", props.hidden.then_some("put-away"))}
+            class={classes!(
+                "terminal-host",
+                props.hidden.then_some("put-away"),
+                props.beside.map(|(place, _)| format!("beside at-{place}")),
+            )}
+            style={props.beside.map(|(_, width)| format!("width: {width}px"))}
             ref={host}
             aria-describedby="terminal-hint"
         />

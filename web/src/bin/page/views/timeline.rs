@@ -1,7 +1,9 @@
 //! The line of time: stop, go, step, go back, and break things.
 
+use super::faults::Faults;
 use super::icon::{Icon, icon};
 use super::menu::Menu;
+use super::until::Until;
 use crate::context::{Action, Page, use_page};
 use naru_cluster::view::ClockView;
 use naru_web::clock;
@@ -14,9 +16,6 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
-/// Nodes that the palette of faults offers at most.
-const NODES_OFFERED: usize = 8;
-
 #[derive(Clone, PartialEq, Properties)]
 pub struct TimelineBarProps {
     pub clock: ClockView,
@@ -26,6 +25,10 @@ pub struct TimelineBarProps {
     pub ready: bool,
     pub timeline: Rc<Timeline>,
     pub store: Rc<Store>,
+    /// The condition that is waited for.
+    pub waits: Option<String>,
+    /// What came of the last one.
+    pub waited: Option<String>,
 }
 
 /// The line and what lies beside it.
@@ -45,7 +48,10 @@ pub fn TimelineBar(props: &TimelineBarProps) -> Html {
             { clock_face(props, texts) }
             <div class="timeline-tools">
                 { branches(props, &page) }
-                if props.ready { { faults(props, &page) } }
+                if props.ready {
+                    <Until store={props.store.clone()} waits={props.waits.clone()} waited={props.waited.clone()} />
+                    <Faults store={props.store.clone()} broken={props.timeline.view.faults.clone()} />
+                }
             </div>
         </section>
     }
@@ -199,48 +205,5 @@ fn branches(props: &TimelineBarProps, page: &Page) -> Html {
                 </Menu>
             }
         </>
-    }
-}
-
-/// The palette of faults: what is broken now and can be mended, and what can be broken.
-fn faults(props: &TimelineBarProps, page: &Page) -> Html {
-    let texts = page.texts();
-    let broken = &props.timeline.view.faults;
-    let item = |words: String, label: String, class: &'static str| {
-        html! {
-            <li>
-                <button role="menuitem" {class} onclick={page.on(Action::Fault(words.clone()))}>
-                    <b>{ label }</b>
-                    <span><code>{ format!("naru fault {words}") }</code></span>
-                </button>
-            </li>
-        }
-    };
-    let is_broken = |words: &str| broken.iter().any(|(it, _)| it == words);
-    let mut nodes: Vec<&str> = props.store.nodes.values().map(|it| it.name.as_str()).collect();
-    nodes.sort_unstable();
-    let breaks = nodes.iter().take(NODES_OFFERED).flat_map(|node| {
-        [
-            (format!("stop node/{node}"), fill(texts.fault_stop, &[node])),
-            (format!("cut {node}"), fill(texts.fault_cut, &[node])),
-        ]
-    });
-    let programs = ["kube-scheduler", "kube-controller-manager", "kube-apiserver"];
-    let programs =
-        programs.map(|name| (format!("stop {name}"), fill(texts.fault_program, &[name])));
-    let offered = breaks.chain(programs).filter(|(words, _)| !is_broken(words));
-    let count = (!broken.is_empty()).then(|| AttrValue::from(broken.len().to_string()));
-    html! {
-        <Menu
-            class={classes!("faults", (!broken.is_empty()).then_some("broken"))}
-            label={texts.faults}
-            picture={Icon::Bolt}
-            text={count}
-        >
-            { for broken.iter().map(|(words, cure)| {
-                item(cure.clone(), fill(texts.fault_mend, &[words]), "mend")
-            }) }
-            { for offered.map(|(words, label)| item(words, label, "break")) }
-        </Menu>
     }
 }

@@ -38,7 +38,7 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             return 2;
         }
     };
-    let (root, now) = (sys.uid() == 0, sys.now());
+    let (root, now) = (sys.caps().has(crate::Cap::NetAdmin), sys.now());
     let Some((network, ns)) = sys.net().filter(|_| root).and_then(|net| net.administer()) else {
         out.error(format!(
             "{VERSION}: Operation failed: sorry, you must be root or get CAP_NET_ADMIN capability \

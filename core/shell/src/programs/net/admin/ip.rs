@@ -2,8 +2,9 @@
 //!
 //! Upstream: `ip/ipaddress.c`, `ip/iproute.c` of iproute2 6.1; `networking/libiproute` of Busybox.
 
-use crate::Sys;
+use super::ip_change;
 use crate::programs::tool::Out;
+use crate::{Cap, Sys};
 use naru_network::{InterfaceInfo, InterfaceKind, IpNet, Network, NsId, Route, Tunnel};
 use std::net::IpAddr;
 
@@ -56,10 +57,27 @@ fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out, flavor: Flavor) -> i32
         out.error(USAGE);
         return 255;
     };
+    let may = sys.caps().has(Cap::NetAdmin);
     let Some((network, ns)) = sys.net().and_then(|net| net.administer()) else {
         out.error("Cannot open netlink socket: Operation not permitted");
         return 1;
     };
+    if ip_change::is_change(rest) {
+        let objects = ["address", "link", "route", "neighbour"];
+        let known = objects.into_iter().find(|known| is_short(known, object));
+        let object = known.unwrap_or(object);
+        let changed = match may {
+            true => ip_change::change(network, ns, object, rest),
+            false => Err(refused(object, flavor)),
+        };
+        return match changed {
+            Ok(()) => 0,
+            Err((message, code)) => {
+                out.error(message);
+                code
+            }
+        };
+    }
     let look = Look { network, ns, flavor, family, brief };
     let rest = match rest.split_first() {
         Some((first, more)) if is_short("show", first) || is_short("list", first) => more,
@@ -81,6 +99,15 @@ fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out, flavor: Flavor) -> i32
             out.error(message);
             code
         }
+    }
+}
+
+/// What is said to who may not change anything.
+fn refused(object: &str, flavor: Flavor) -> (String, i32) {
+    match (flavor, object) {
+        (Flavor::Iproute, _) => ("RTNETLINK answers: Operation not permitted".to_owned(), 2),
+        (Flavor::Busybox, "link") => ("ip: SIOCSIFFLAGS: Operation not permitted".to_owned(), 1),
+        (Flavor::Busybox, _) => ("ip: RTNETLINK answers: Operation not permitted".to_owned(), 2),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod conntrack;
 pub mod ip;
+mod ip_change;
 pub mod iptables;
 pub mod ss;
 pub mod tcpdump;

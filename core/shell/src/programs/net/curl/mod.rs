@@ -24,6 +24,8 @@ use std::time::Duration;
 const VERSION: &str = "7.88.1";
 /// Redirections followed, unless `--max-redirs` says otherwise.
 const REDIRECTS_MAX: usize = 50;
+/// What is said of a URL that names no file, where one is asked for.
+const NO_NAME: &str = "Remote file name has no length!";
 /// Most bytes of a request's body.
 const BODY_BYTES_MAX: usize = 8 << 20;
 
@@ -167,7 +169,10 @@ impl Curl {
     /// Prints why a transfer failed.
     fn report(&mut self, failed: &Failure) {
         if !self.options.silent || self.options.show_error {
-            self.out.error(format!("curl: ({}) {}", failed.code, failed.message));
+            match failed.message.as_str() {
+                NO_NAME => self.out.error(format!("curl: {NO_NAME}")),
+                message => self.out.error(format!("curl: ({}) {message}", failed.code)),
+            }
             if failed.code == 60 {
                 self.out.error(tls::MORE_DETAILS);
             }
@@ -193,6 +198,10 @@ impl Curl {
             return failure(3, "URL using bad/illegal format or missing URL");
         };
         self.check_scheme(&url)?;
+        if let Some(entry) = self.options.resolves.iter().find(|entry| entry.split(':').count() < 3)
+        {
+            return failure(49, format!("Couldn't parse CURLOPT_RESOLVE entry '{entry}'"));
+        }
         let mut body = self.options.data.clone().unwrap_or_default();
         if self.options.get && !body.is_empty() {
             let mark = if url.target.contains('?') { '&' } else { '?' };
@@ -252,7 +261,7 @@ impl Curl {
     }
 
     fn open_output(
-        &self,
+        &mut self,
         sys: &mut dyn Sys,
         url: &Url,
         number: usize,
@@ -262,7 +271,8 @@ impl Curl {
             Some(name) => name.clone(),
             None if self.options.remote_names => {
                 if url.file_name().is_empty() {
-                    return failure(23, "Remote file name has no length!");
+                    // Without the code.
+                    return failure(23, NO_NAME);
                 }
                 url.file_name().to_string()
             }
@@ -270,7 +280,12 @@ impl Curl {
         };
         match sys.open(&name, OpenMode::Write) {
             Ok(fd) => Ok(Some(fd)),
-            Err(errno) => failure(23, format!("Failed to open the file {name}: {errno}")),
+            Err(errno) => {
+                if !self.options.silent {
+                    self.out.error(format!("Warning: Failed to open the file {name}: {errno}"));
+                }
+                failure(23, "Failure writing output to destination")
+            }
         }
     }
 
@@ -702,16 +717,21 @@ impl Curl {
             return false;
         }
         let made = self.options.retries.saturating_sub(transfer.retries_left).min(9);
-        transfer.retries_left -= 1;
         let wait = self.options.retry_delay.unwrap_or(Duration::from_secs(1 << made));
-        if !self.options.silent || self.options.show_error {
-            let problem = if failed.code == 28 { "timeout" } else { "error" };
+        if !self.options.silent {
+            let problem = match failed.code {
+                7 => "connection refused",
+                22 => "HTTP error",
+                _ => "timeout",
+            };
+            let (seconds, left) = (wait.as_secs(), transfer.retries_left);
             self.out.error(format!(
-                "Warning: Problem: {problem}. Will retry in {} seconds. {} retries left.",
-                wait.as_secs(),
-                transfer.retries_left
+                "Warning: Problem: {problem}. Will retry in {seconds} second{}. {left} retr{} left.",
+                if seconds == 1 { "" } else { "s" },
+                if left == 1 { "y" } else { "ies" },
             ));
         }
+        transfer.retries_left -= 1;
         self.paused_until = Some(sys.now() + wait);
         transfer.stage = self.look_up(&transfer.url);
         transfer.response = None;

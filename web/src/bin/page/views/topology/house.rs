@@ -16,12 +16,12 @@ pub fn Houses(props: &PartProps) -> Html {
     let PartProps { store, scene, traffic, selected, .. } = props;
     html! {
         <g class="houses">
-            { for scene.houses.iter().filter_map(|plan| {
-                let node = store.nodes.get(&plan.uid)?;
+            { for scene.houses.iter().map(|plan| {
+                let Some(node) = store.nodes.get(&plan.uid) else { return yard(plan) };
                 let busy = traffic.pulses.iter().any(|pulse| {
                     matches!(&pulse.place, Place::Node(name) if *name == node.name)
                 });
-                Some(html! {
+                html! {
                     <House
                         key={plan.uid.as_str()}
                         plan={plan.clone()}
@@ -29,8 +29,23 @@ pub fn Houses(props: &PartProps) -> Html {
                         selected={selected.clone()}
                         {busy}
                     />
-                })
+                }
             }) }
+        </g>
+    }
+}
+
+/// What pods stand in that have something else in common than their node.
+fn yard(plan: &Plan) -> Html {
+    let Rect { x, y, w, h } = plan.rect;
+    let title = if plan.title.is_empty() { "–" } else { plan.title.as_str() };
+    html! {
+        <g class="yard" key={plan.uid.as_str()} data-testid="yard" data-name={plan.title.clone()}>
+            <rect x={(x + 4.0).to_string()} y={(y + 10.0).to_string()} width={(w - 8.0).to_string()} height={(h - 10.0).to_string()} rx="12" />
+            <text class="name" x={(x + 18.0).to_string()} y={(y + 34.0).to_string()}>
+                { fit(title, w - 70.0, 13.0) }
+            </text>
+            <text class="note" x={(x + w - 18.0).to_string()} y={(y + 34.0).to_string()}>{ plan.count }</text>
         </g>
     }
 }

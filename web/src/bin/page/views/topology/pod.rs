@@ -2,24 +2,18 @@
 
 use super::marks::{mark, name};
 use super::{PartProps, chooser, fit};
-use crate::context::{Action, use_page};
+use crate::context::use_page;
 use naru_cluster::view::PodView;
 use naru_web::protocol::ObjectRef;
-use naru_web::scene::{Rect, Scene};
-use naru_web::store::{Look, Store};
-use std::collections::BTreeMap;
+use naru_web::scene::Rect;
+use naru_web::store::Look;
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
-use web_sys::SvgGraphicsElement;
 use yew::prelude::*;
 
 /// All pods.
 #[component]
 pub fn Pods(props: &PartProps) -> Html {
     let PartProps { store, scene, .. } = props;
-    if scene.dense {
-        return html! { <Tiles ..props.clone() /> };
-    }
     html! {
         <g class="pods">
             { for scene.pods.iter().filter_map(|(uid, rect)| {
@@ -40,58 +34,6 @@ pub fn Pods(props: &PartProps) -> Html {
     }
 }
 
-/// Very many pods: one shape for all that look alike. Each can be clicked at; by keyboard they are
-/// reached in the tables.
-#[component]
-fn Tiles(props: &PartProps) -> Html {
-    let page = use_page();
-    let PartProps { store, scene, .. } = props;
-    let mut shapes: BTreeMap<(Look, bool), String> = BTreeMap::new();
-    for (uid, rect) in &scene.pods {
-        let Some(pod) = store.pods.get(uid) else { continue };
-        let back = !props.wanted.is_empty() && !has(pod, &props.wanted);
-        let shape = shapes.entry((Look::of(pod), back)).or_default();
-        let Rect { x, y, w, h } = rect;
-        shape.push_str(&format!("M{x:.0} {y:.0}h{w:.0}v{h:.0}h-{w:.0}z"));
-    }
-    let onclick = {
-        let (store, scene, act) = (store.clone(), scene.clone(), page.act.clone());
-        Callback::from(move |event: MouseEvent| {
-            if let Some(object) = pod_at(&event, &store, &scene) {
-                act.emit(Action::Select(Some(object)));
-            }
-        })
-    };
-    html! {
-        <g class="tiles" data-testid="tiles" {onclick}>
-            { for shapes.into_iter().map(|((look, back), d)| html! {
-                <path class={classes!("tile", "look", look.class(), back.then_some("back"))} {d}>
-                    <title>{ name(look, page.texts()) }</title>
-                </path>
-            }) }
-        </g>
-    }
-}
-
-/// The pod whose tile was clicked at.
-fn pod_at(event: &MouseEvent, store: &Store, scene: &Scene) -> Option<ObjectRef> {
-    let target = event.target()?.dyn_into::<SvgGraphicsElement>().ok()?;
-    let svg = target.owner_svg_element()?;
-    let frame = svg.get_bounding_client_rect();
-    let factor = scene.width / frame.width();
-    let x = (f64::from(event.client_x()) - frame.x()) * factor;
-    let y = (f64::from(event.client_y()) - frame.y()) * factor;
-    let inside =
-        |rect: &Rect| rect.x <= x && x <= rect.right() && rect.y <= y && y <= rect.bottom();
-    let (uid, _) = scene.pods.iter().find(|(_, rect)| inside(rect))?;
-    let pod = store.pods.get(uid)?;
-    Some(ObjectRef {
-        kind: "Pod".to_owned(),
-        namespace: pod.namespace.clone(),
-        name: pod.name.clone(),
-    })
-}
-
 #[derive(Clone, PartialEq, Properties)]
 struct PodProps {
     pod: Rc<PodView>,
@@ -106,7 +48,7 @@ struct PodProps {
 }
 
 /// Whether a pod has to do with what is searched for: its name, a label, an address, an image.
-fn has(pod: &PodView, wanted: &str) -> bool {
+pub fn has(pod: &PodView, wanted: &str) -> bool {
     let label = |(key, value): (&String, &String)| format!("{key}={value}").contains(wanted);
     pod.name.contains(wanted)
         || pod.status.contains(wanted)
@@ -150,6 +92,7 @@ fn Pod(props: &PodProps) -> Html {
             aria-label={format!("{label}{wait}")}
             data-testid="pod"
             data-name={pod.name.clone()}
+            data-namespace={pod.namespace.clone()}
             data-status={pod.status.clone()}
             {onclick}
             {onkeydown}

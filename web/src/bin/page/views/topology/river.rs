@@ -17,6 +17,7 @@ pub fn River(props: &PartProps) -> Html {
         <g class="river">
             { water(scene) }
             { moorings(scene) }
+            if let Some(rect) = scene.outside { <Outside {rect} /> }
             { for scene.services.iter().filter_map(|(uid, rect)| {
                 let service = store.services.get(uid)?;
                 Some(html! {
@@ -76,7 +77,7 @@ fn moorings(scene: &Scene) -> Html {
     let pier = scene.pier.bottom() + 9.0;
     html! {
         <g>
-            { for scene.houses.iter().map(|plan| {
+            { for scene.houses.iter().filter(|plan| plan.is_node()).map(|plan| {
                 let ridge = plan.rect.top_middle();
                 html! {
                     <line
@@ -150,6 +151,29 @@ fn PlainChip(props: &PlainChipProps) -> Html {
         </g>
     }
 }
+
+#[derive(Clone, PartialEq, Properties)]
+struct OutsideProps {
+    rect: Rect,
+}
+
+/// The world outside of the cluster.
+#[component]
+fn Outside(props: &OutsideProps) -> Html {
+    let page = use_page();
+    let Rect { x, y, w, h } = props.rect;
+    html! {
+        <g class="chip outside" style={format!("transform: translate({x}px, {y}px)")} data-testid="outside">
+            <rect width={w.to_string()} height={h.to_string()} rx="6" />
+            <path class="sign" d={GLOBE} />
+            <text class="name" x="42" y="27">{ page.texts().outside }</text>
+        </g>
+    }
+}
+
+/// A globe.
+const GLOBE: &str =
+    "M22 11a11 11 0 1 1 0 22 11 11 0 0 1 0-22M11 22h22M22 11c-7 6-7 16 0 22M22 11c7 6 7 16 0 22";
 
 /// A post with a sign: where to go.
 const SIGNPOST: &str = "M20 12v22M12 14h16l4 4-4 4H12z";

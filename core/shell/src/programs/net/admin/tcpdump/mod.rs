@@ -11,9 +11,10 @@ use crate::programs::tool::{Out, finish, parse_options};
 use crate::serve::clock;
 use crate::{Program, Signal, Step, Sys};
 use filter::Filter;
-use naru_network::TraceId;
+use naru_network::{Trace, TraceId};
 use naru_sim::Time;
 use passing::Passing;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it looks for new packets.
@@ -88,7 +89,7 @@ fn start(sys: &mut dyn Sys, out: &mut Out) -> Result<Capture, i32> {
         1
     })?;
     let now = sys.now();
-    let root = sys.uid() == 0;
+    let root = sys.caps().has(crate::Cap::NetRaw);
     let Some((network, ns)) = sys.net().and_then(|net| net.administer()) else { return Err(1) };
     let interfaces = network.interfaces(ns);
     if options.has('D') {
@@ -156,7 +157,8 @@ impl Capture {
         let Some((network, ns)) = sys.net().and_then(|net| net.administer()) else { return };
         let mut seen: Vec<Passing<'_>> = Vec::new();
         let mut floor = network.last_trace();
-        for trace in network.traces_after(self.floor) {
+        let traces: Vec<Arc<Trace>> = network.traces_after(self.floor).collect();
+        for trace in &traces {
             let travels = trace.outcome == naru_network::Outcome::Travelling;
             if travels || trace.hops.last().is_some_and(|hop| hop.at >= until) {
                 floor = floor.min(TraceId(trace.id.0.saturating_sub(1)));

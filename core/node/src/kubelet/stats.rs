@@ -1,0 +1,350 @@
+//! What a node, its pods and their containers use: `/stats/summary`.
+//!
+//! What is not simulated is left out, as upstream leaves out what its runtime does not tell: the
+//! network's counters, and what waits for memory and processors. Processor time a second is the
+//! average since the start, and not that of the last ten seconds.
+//!
+//! Upstream: `kubelet/pkg/apis/stats/v1alpha1/types.go` (whose fields these are, in order),
+//! `pkg/kubelet/server/stats/summary.go`, `pkg/kubelet/stats/cri_stats_provider.go`.
+
+use super::Kubelet;
+use super::resource_metrics::{self, SYSTEM_BYTES, SYSTEM_CPU, Usage};
+use crate::runtime::{Container, Runtime};
+use naru_api::time::{meta_time, rfc3339};
+use naru_shell::Tree;
+use naru_sim::Time;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Bytes of a page of memory.
+const PAGE_BYTES: u64 = 4 << 10;
+/// Bytes of disk for each file that there may be, as ext4 is made.
+const INODE_BYTES: u64 = 16 << 10;
+/// How many processes a node may have: `kernel.pid_max`.
+const PIDS_MAX: i64 = 4_194_304;
+
+/// The answer.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    node: NodeStats,
+    pods: Vec<PodStats>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeStats {
+    node_name: String,
+    system_containers: Vec<ContainerStats>,
+    start_time: String,
+    cpu: CpuStats,
+    memory: MemoryStats,
+    fs: FsStats,
+    runtime: RuntimeStats,
+    rlimit: RlimitStats,
+    swap: SwapStats,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RuntimeStats {
+    image_fs: FsStats,
+    container_fs: FsStats,
+}
+
+#[derive(Serialize)]
+struct RlimitStats {
+    time: String,
+    maxpid: i64,
+    curproc: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PodStats {
+    pod_ref: PodReference,
+    start_time: String,
+    containers: Vec<ContainerStats>,
+    cpu: CpuStats,
+    memory: MemoryStats,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volume: Vec<VolumeStats>,
+    #[serde(rename = "ephemeral-storage")]
+    ephemeral_storage: FsStats,
+    #[serde(rename = "process_stats")]
+    process_stats: ProcessStats,
+    swap: SwapStats,
+}
+
+#[derive(Serialize)]
+struct PodReference {
+    name: String,
+    namespace: String,
+    uid: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContainerStats {
+    name: String,
+    start_time: String,
+    cpu: CpuStats,
+    memory: MemoryStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rootfs: Option<FsStats>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<FsStats>,
+    swap: SwapStats,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CpuStats {
+    time: String,
+    usage_nano_cores: u64,
+    usage_core_nano_seconds: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MemoryStats {
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available_bytes: Option<u64>,
+    usage_bytes: u64,
+    working_set_bytes: u64,
+    rss_bytes: u64,
+    page_faults: u64,
+    major_page_faults: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct VolumeStats {
+    #[serde(flatten)]
+    fs: FsStats,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pvc_ref: Option<ClaimReference>,
+}
+
+#[derive(Serialize)]
+struct ClaimReference {
+    name: String,
+    namespace: String,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FsStats {
+    time: String,
+    available_bytes: u64,
+    capacity_bytes: u64,
+    used_bytes: u64,
+    inodes_free: u64,
+    inodes: u64,
+    inodes_used: u64,
+}
+
+#[derive(Serialize)]
+struct ProcessStats {
+    process_count: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SwapStats {
+    time: String,
+    swap_usage_bytes: u64,
+}
+
+/// What stands on a disk: bytes and files.
+#[derive(Clone, Copy, Default)]
+struct Stored {
+    bytes: u64,
+    files: u64,
+}
+
+impl Stored {
+    fn of(tree: &Tree) -> Self {
+        Stored { bytes: tree.bytes_used(), files: tree.files_count() }
+    }
+
+    fn and(self, other: Stored) -> Self {
+        Stored { bytes: self.bytes + other.bytes, files: self.files + other.files }
+    }
+}
+
+/// What the node and its pods use.
+pub(super) fn summary(kubelet: &Kubelet, runtime: &Runtime, now: Time) -> Summary {
+    let look = Look::new(kubelet, runtime, now);
+    let usages = resource_metrics::usages(kubelet, runtime);
+    let pods = usages.chunk_by(|a, b| a.uid == b.uid);
+    Summary { node: look.node(&usages), pods: pods.filter_map(|pod| look.pod(pod)).collect() }
+}
+
+/// One look at a node.
+struct Look<'a> {
+    kubelet: &'a Kubelet,
+    runtime: &'a Runtime,
+    now: Time,
+    /// What stands on the node's own disk, which images and containers share with volumes.
+    images: Stored,
+    disk: Stored,
+}
+
+impl<'a> Look<'a> {
+    fn new(kubelet: &'a Kubelet, runtime: &'a Runtime, now: Time) -> Self {
+        let images = runtime.images.list();
+        let files = u64::try_from(images.len()).unwrap_or(0);
+        let images = Stored { bytes: images.iter().map(|(_, bytes)| bytes).sum(), files };
+        let host = Stored::of(runtime.volumes.host_files().root());
+        let running = runtime.containers().map(|(_, it)| Stored::of(it.fs().root()));
+        let disk = running.fold(host.and(images), Stored::and);
+        Look { kubelet, runtime, now, images, disk }
+    }
+
+    fn time(&self) -> String {
+        rfc3339(Some(&meta_time(self.now)))
+    }
+
+    fn cpu(&self, used: Duration, since: Time) -> CpuStats {
+        let nanos = u64::try_from(used.as_nanos()).unwrap_or(u64::MAX);
+        let seconds = self.now.since(since).as_secs_f64();
+        let rate = if seconds > 0.0 { (nanos as f64 / seconds) as u64 } else { 0 };
+        CpuStats { time: self.time(), usage_nano_cores: rate, usage_core_nano_seconds: nanos }
+    }
+
+    fn memory(&self, bytes: u64, limit: Option<u64>) -> MemoryStats {
+        MemoryStats {
+            time: self.time(),
+            available_bytes: limit.map(|limit| limit.saturating_sub(bytes)),
+            usage_bytes: bytes,
+            working_set_bytes: bytes,
+            rss_bytes: bytes,
+            page_faults: bytes / PAGE_BYTES,
+            major_page_faults: 0,
+        }
+    }
+
+    /// Of what shares the node's disk with everything else there.
+    fn fs(&self, used: Stored) -> FsStats {
+        let capacity = self.kubelet.config().disk_bytes;
+        let inodes = capacity / INODE_BYTES;
+        FsStats {
+            time: self.time(),
+            available_bytes: capacity.saturating_sub(self.disk.bytes),
+            capacity_bytes: capacity,
+            used_bytes: used.bytes,
+            inodes_free: inodes.saturating_sub(self.disk.files),
+            inodes,
+            inodes_used: used.files,
+        }
+    }
+
+    fn swap(&self) -> SwapStats {
+        SwapStats { time: self.time(), swap_usage_bytes: 0 }
+    }
+
+    fn node(&self, usages: &[Usage<'_>]) -> NodeStats {
+        let (cpu, memory) = resource_metrics::node(self.runtime, usages, self.now);
+        let start = Time::ZERO;
+        let system = SYSTEM_CPU.mul_f64(self.now.since(start).as_secs_f64());
+        let container = |name: &str, cpu, memory, limit| ContainerStats {
+            name: name.to_owned(),
+            start_time: rfc3339(Some(&meta_time(start))),
+            cpu: self.cpu(cpu, start),
+            memory: self.memory(memory, limit),
+            rootfs: None,
+            logs: None,
+            swap: self.swap(),
+        };
+        let all = self.kubelet.config().memory_bytes;
+        let of_pods = (cpu.saturating_sub(system), memory.saturating_sub(SYSTEM_BYTES));
+        let running = usages.iter().filter_map(|usage| self.runtime.container(usage.id));
+        NodeStats {
+            node_name: self.kubelet.node_name().to_owned(),
+            system_containers: vec![
+                container("kubelet", system, SYSTEM_BYTES, None),
+                container("pods", of_pods.0, of_pods.1, Some(all)),
+            ],
+            start_time: rfc3339(Some(&meta_time(start))),
+            cpu: self.cpu(cpu, start),
+            memory: self.memory(memory, Some(all)),
+            fs: self.fs(self.disk),
+            runtime: RuntimeStats {
+                image_fs: self.fs(self.images),
+                container_fs: self.fs(self.images),
+            },
+            rlimit: RlimitStats {
+                time: self.time(),
+                maxpid: PIDS_MAX,
+                curproc: running.map(processes).sum(),
+            },
+            swap: self.swap(),
+        }
+    }
+
+    fn pod(&self, usages: &[Usage<'_>]) -> Option<PodStats> {
+        let first = usages.first()?;
+        let worker = self.kubelet.workers().find(|worker| worker.object.uid() == first.uid)?;
+        let running: Vec<(&Usage<'_>, &Container)> = usages
+            .iter()
+            .filter_map(|usage| Some((usage, self.runtime.container(usage.id)?)))
+            .collect();
+        let volumes: Vec<(&str, &Tree, Option<&str>)> =
+            worker.volumes.trees(&self.runtime.volumes).collect();
+        let own = volumes.iter().filter(|(_, _, claim)| claim.is_none());
+        let stored = running.iter().fold(Stored::default(), |sum, (_, container)| {
+            sum.and(Stored::of(container.fs().root())).and(logs(container))
+        });
+        let stored = own.fold(stored, |sum, (_, tree, _)| sum.and(Stored::of(tree)));
+        Some(PodStats {
+            pod_ref: PodReference {
+                name: first.pod.to_owned(),
+                namespace: first.namespace.to_owned(),
+                uid: first.uid.to_owned(),
+            },
+            start_time: rfc3339(Some(&meta_time(worker.first_seen))),
+            containers: running.iter().map(|(usage, it)| self.container(usage, it)).collect(),
+            cpu: self.cpu(usages.iter().map(|usage| usage.cpu).sum(), worker.first_seen),
+            memory: self.memory(usages.iter().map(|usage| usage.memory).sum(), None),
+            volume: volumes
+                .iter()
+                .map(|(name, tree, claim)| VolumeStats {
+                    fs: self.fs(Stored::of(tree)),
+                    name: (*name).to_owned(),
+                    pvc_ref: claim.map(|claim| ClaimReference {
+                        name: claim.to_owned(),
+                        namespace: first.namespace.to_owned(),
+                    }),
+                })
+                .collect(),
+            ephemeral_storage: self.fs(stored),
+            process_stats: ProcessStats {
+                process_count: running.iter().map(|(_, container)| processes(container)).sum(),
+            },
+            swap: self.swap(),
+        })
+    }
+
+    fn container(&self, usage: &Usage<'_>, container: &Container) -> ContainerStats {
+        ContainerStats {
+            name: usage.name.to_owned(),
+            start_time: rfc3339(Some(&meta_time(usage.started))),
+            cpu: self.cpu(usage.cpu, usage.started),
+            memory: self.memory(usage.memory, container.config.memory_limit),
+            rootfs: Some(self.fs(Stored::of(container.fs().root()))),
+            logs: Some(self.fs(logs(container))),
+            swap: self.swap(),
+        }
+    }
+}
+
+fn logs(container: &Container) -> Stored {
+    let lines = container.log.from(0).map(|line| line.text.len() as u64);
+    Stored { bytes: lines.sum(), files: 1 }
+}
+
+fn processes(container: &Container) -> u64 {
+    container.processes() as u64
+}
