@@ -8,7 +8,10 @@ import { startHalves } from "./halves.js";
 const REST_AFTER = 300;
 
 let arrive;
-const page = new Promise((resolve) => { arrive = resolve; });
+let fail;
+const page = new Promise((resolve, reject) => { arrive = resolve; fail = reject; });
+// Who waits for `naru.ready` is told; who does not is not bothered twice.
+page.catch(() => {});
 let keep;
 const kept = new Promise((resolve) => { keep = resolve; });
 const call = (method) => async (...values) => (await page)[method](...values);
@@ -96,56 +99,20 @@ const policy = globalThis.trustedTypes?.createPolicy("naru", {
 });
 const trusted = (url) => policy?.createScriptURL(url.href) ?? url;
 
-// Widgets on one page share what was compiled: each file is loaded and compiled by the first that needs
-// it, and handed to its own worker by every one. Frames of one origin see each other through the page
-// around them, whatever its origin is; but not those in shadow trees, as of <naru-sandbox>.
-window.naruModules = new Map();
-/** How often it is looked whether the frame is still there that compiles, in milliseconds. */
-const LOOK_MS = 250;
+// Widgets on one page share what was compiled: each hands it to its own worker too.
+const compiled = embed ? (await import("./beside.js")).compiled : undefined;
 
 function workerStart() {
   const url = versioned("worker-start.js");
-  if (embed) url.searchParams.set("given", "1");
+  if (compiled) url.searchParams.set("given", "1");
   return url;
-}
-
-function* otherModules() {
-  for (let i = 0; i < parent.length; i += 1) {
-    try {
-      if (parent[i] !== window && parent[i].naruModules) yield [parent[i], parent[i].naruModules];
-    } catch {
-      // Of another origin.
-    }
-  }
-}
-
-/** A file of wasm, compiled here or by another widget. */
-async function compiled(url, options) {
-  const own = window.naruModules.get(url.href);
-  if (own) return own;
-  for (const [frame, modules] of otherModules()) {
-    const found = modules.get(url.href);
-    if (!found) continue;
-    // A frame that is taken out of its page settles no promise any more.
-    let look;
-    const gone = new Promise((resolve) => { look = setInterval(() => frame.closed && resolve(), LOOK_MS); });
-    const module = await Promise.race([found, gone]).catch(() => undefined).finally(() => clearInterval(look));
-    if (module) return keepCompiled(url, Promise.resolve(module));
-  }
-  return keepCompiled(url, WebAssembly.compileStreaming(fetch(url, options)));
-}
-
-function keepCompiled(url, module) {
-  window.naruModules.set(url.href, module);
-  module.catch(() => window.naruModules.delete(url.href));
-  return module;
 }
 
 // The worker is started before the page's own wasm is here, which takes it over by `naruWorker`: so
 // the two are loaded at the same time. A later call, when a worker has failed, starts another.
 function startWorker() {
   const worker = new Worker(trusted(workerStart()), { type: "module" });
-  worker.addEventListener("message", (event) => {
+  if (compiled) worker.addEventListener("message", (event) => {
     const of = event.data?.naruWants;
     if (!of) return;
     event.stopImmediatePropagation();
@@ -162,9 +129,17 @@ window.naruWorker = () => {
 };
 const glue = import(new URL(module, document.baseURI));
 const [first, rest] = [new URL(wasm, document.baseURI), versioned("page_rest.wasm")];
-// A widget begins with what the trials of the split do not know; and a document that waits for a file
-// does not get it from the service worker.
-const { loadRest } = await startHalves(glue, first, rest, embed ? compiled : undefined, embed);
+/** Whether the network is gone: the browser knows, or the service worker has met it (see sw.js). */
+const offline = !navigator.onLine || "kept" in document.documentElement.dataset;
+// A widget begins with what the trials of the split do not know. And a document that waits for a file does
+// not get it from the service worker, without which there is none when the network is gone.
+const ahead = embed || offline;
+const { loadRest } = await startHalves(glue, first, rest, compiled, ahead).catch((error) => {
+  fail(error);
+  // Nothing else is there to say it.
+  document.getElementById("broken")?.removeAttribute("hidden");
+  throw error;
+});
 const it = await glue;
 arrive(it);
 // What the first picture does not need, once that is there: before somebody can ask for it.

@@ -5,6 +5,8 @@
 const CACHE = "naru-1";
 /** Lists what is loaded late or never, but wanted when the network is gone. */
 const LATE = "offline.json";
+/** What a page that was kept is marked with: see boot.js. */
+const MARK = "data-kept";
 /** May not be there. */
 const MAY_LACK = "_rest.wasm";
 
@@ -60,9 +62,16 @@ async function answer(request) {
     // An address with other words (`?lesson=…`) is still the same page.
     const ignoreSearch = request.mode === "navigate";
     const kept = await cache.match(request, { ignoreSearch });
-    if (kept) return kept;
-    throw error;
+    if (!kept) throw error;
+    return ignoreSearch ? marked(kept) : kept;
   }
+}
+
+/** A page that was kept, which is told so: it knows by that that the network is gone. */
+async function marked(kept) {
+  const { status, statusText, headers } = kept;
+  const text = await kept.text();
+  return new Response(text.replace("<html", `<html ${MARK}`), { status, statusText, headers });
 }
 
 function isOurs(url) {

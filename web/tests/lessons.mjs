@@ -2,8 +2,9 @@
 // minutes, so it is not part of `cargo xtask test`: with the page served at NARU_URL,
 // `node web/tests/lessons.mjs`. What lessons say is checked headless by `naru lesson check`.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { idle, openBrowser, openPage, photograph, showsOther, shownText } from "./page.mjs";
+import { test } from "./patient.mjs";
 
 const LESSONS = [
   "0102-containers-and-images", "0201-pod-yaml", "0301-liveness-http", "0401-service", "0501-empty-dir",

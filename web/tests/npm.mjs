@@ -6,12 +6,13 @@ import { spawnSync } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import "./documents.mjs";
 import { serve } from "./files.mjs";
 import { openBrowser, photograph } from "./page.mjs";
+import { test } from "./patient.mjs";
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const DIST = process.env.NARU_DIST ?? path("../../dist");
@@ -19,7 +20,7 @@ const EXAMPLES = path("../../docs/examples");
 /** Everything of the package but its lessons and what has a hash in its name. */
 const FILES = [
   "LICENSE", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "bin/naru-site.mjs", "documents.js", "element.d.ts", "host.js",
-  "index.d.ts", "index.js", "package.json", "site/boot.js", "site/codemirror.js", "site/embed.html", "site/halves.js", "site/index.html", "site/naru-sandbox.js",
+  "index.d.ts", "index.js", "package.json", "site/beside.js", "site/boot.js", "site/codemirror.js", "site/embed.html", "site/halves.js", "site/index.html", "site/naru-sandbox.js",
   "site/offline.json", "site/openapi.json", "site/page_rest.wasm", "site/sw.js", "site/worker-start.js", "site/worker.js", "site/worker_bg.wasm",
   "site/worker_rest.wasm", "site/xterm.js",
 ];

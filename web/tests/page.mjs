@@ -1,5 +1,6 @@
 // What the browser tests share: a browser, a page, and the ways a person has.
 import { mkdir } from "node:fs/promises";
+import { createServer, get } from "node:http";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -25,7 +26,7 @@ export async function openBrowser() {
  * Opens the page in a fresh profile and waits until its cluster runs. `complaints` fills with what
  * the page complains about: errors, and breaches of the Content-Security-Policy.
  */
-export async function openPage(browser, { path = "", viewport = DESKTOP, theme = "light", ...more } = {}) {
+export async function openPage(browser, { path = "", url = URL_OF_PAGE, viewport = DESKTOP, theme = "light", ...more } = {}) {
   const context = await browser.newContext({ viewport, colorScheme: theme, locale: "ko-KR", ...more });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -34,9 +35,28 @@ export async function openPage(browser, { path = "", viewport = DESKTOP, theme =
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
   });
-  await page.goto(new URL(path, URL_OF_PAGE).href);
+  await page.goto(new URL(path, url).href);
   if (await page.evaluate(() => "naru" in window)) await page.evaluate(() => window.naru.ready);
   return { page, complaints, close: () => context.close() };
+}
+
+/** The page at another address, which can be closed: what a network is that goes away. */
+export async function openGate() {
+  const gate = createServer((request, answer) => {
+    const { pathname, search } = new URL(request.url, URL_OF_PAGE);
+    const onward = get(new URL(`.${pathname}${search}`, URL_OF_PAGE), { headers: request.headers }, (from) => {
+      // What the browser itself keeps would hide that it is gone.
+      answer.writeHead(from.statusCode, { ...from.headers, "cache-control": "no-store" });
+      from.pipe(answer);
+    });
+    onward.on("error", () => answer.destroy());
+  });
+  await new Promise((resolve) => gate.listen(0, "127.0.0.1", resolve));
+  const close = () => new Promise((resolve) => {
+    gate.close(resolve);
+    gate.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${gate.address().port}/`, close };
 }
 
 /** Runs a command by `window.naru.exec`. */

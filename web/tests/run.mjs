@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DESKTOP, PHONE, URL_OF_PAGE, clock, clockReaches, exec, frames, idle, openBrowser, openPage, photograph, pod, sees, showsOther, shownText, type, until } from "./page.mjs";
+import { test } from "./patient.mjs";
 import "./schema.mjs";
 import "./views.mjs";
 

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { after, before, describe, test } from "node:test";
-import { DESKTOP, PHONE, clock, exec, openBrowser, openPage, photograph, pod, sees, type, until } from "./page.mjs";
+import { after, before, describe } from "node:test";
+import { DESKTOP, PHONE, clock, exec, openBrowser, openGate, openPage, photograph, pod, sees, type, until } from "./page.mjs";
+import { test } from "./patient.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -682,12 +683,17 @@ describe("for everybody", { concurrency: 1 }, () => {
   }
 
   test("the page opens without a network after the first visit", async () => {
-    const { page, close } = await openPage(browser, { path: "?profile=kind" });
+    // The browser can be told that it is offline, but its service workers do not hear of that.
+    const network = await openGate();
+    const { page, complaints, close } = await openPage(browser, { url: network.url, path: "?profile=kind" });
     await page.evaluate(() => window.naru.kept);
-    await page.context().setOffline(true);
+    await network.close();
     await page.goto(page.url());
     await page.evaluate(() => window.naru.ready);
     assert.match((await exec(page, "kubectl get nodes")).stdout, /worker2/);
+    // It knows what it is, and asks for nothing that it cannot get.
+    assert.ok(await page.evaluate(() => "kept" in document.documentElement.dataset));
+    assert.deepEqual(complaints, []);
     await close();
   });
 

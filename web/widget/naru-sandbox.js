@@ -9,7 +9,8 @@
 // its own styles and its own worker, so several on one page cannot disturb each other, nor the page
 // them; and a worker may be started there, which a page of another origin may not. The two sides
 // speak by a MessageChannel whose port is handed to that frame and origin only. What stands around the
-// frame is in a shadow tree: neither the page's styles nor this element's leave their side.
+// frame is in a shadow tree: neither the page's styles nor this element's leave their side. Frames of one
+// site are introduced to one another, so that what they load is compiled once (see beside.js).
 
 import { textsOf } from "./texts.js";
 
@@ -61,6 +62,30 @@ function styles() {
   return sheet;
 }
 
+/** How frames begin what they say of those beside them. */
+const BESIDE = "naru-beside";
+/** The frames that have asked for those beside them: their windows and origins, by number. */
+const frames = new Map();
+let introductions = 0;
+
+/** Gives a frame that has begun a channel to each one of its site that was there before. */
+function introduce(window, home) {
+  forget(window);
+  const before = [...frames].filter(([, other]) => other.home.href === home.href);
+  const channels = before.map(() => new MessageChannel());
+  before.forEach(([, other], at) => other.window.postMessage({ [BESIDE]: {} }, home.origin, [channels[at].port1]));
+  const ports = channels.map(({ port2 }) => port2);
+  window.postMessage({ [BESIDE]: { before: before.map(([number]) => number) } }, home.origin, ports);
+  frames.set(introductions += 1, { window, home });
+}
+
+/** Tells the others that a frame is gone, or begins anew. */
+function forget(window) {
+  const [number] = [...frames].find(([, it]) => it.window === window) ?? [];
+  if (!frames.delete(number)) return;
+  for (const { window, home } of frames.values()) window.postMessage({ [BESIDE]: { gone: number } }, home.origin);
+}
+
 /** A promise, and what settles it. */
 function deferred() {
   const it = {};
@@ -77,6 +102,8 @@ export class NaruSandbox extends HTMLElement {
 
   #root;
   #frame;
+  /** The frame's window, which it has lost once it is taken out of the page. */
+  #window;
   #port;
   #observer;
   #calls = new Map();
@@ -114,6 +141,9 @@ export class NaruSandbox extends HTMLElement {
     // An element that is moved is taken out and put in again, and its frame loads anew either way.
     this.#observer?.disconnect();
     this.#port?.close();
+    removeEventListener("message", this.#meets);
+    forget(this.#window);
+    this.#window = undefined;
     this.#frame?.remove();
     this.#frame = this.#port = undefined;
     this.#fail(new Error("the sandbox was taken out of the page"));
@@ -139,6 +169,7 @@ export class NaruSandbox extends HTMLElement {
     frame.title = this.#title();
     frame.allow = "clipboard-read; clipboard-write";
     this.#frame = frame;
+    addEventListener("message", this.#meets);
     const texts = this.#texts();
     const skip = this.#button(texts.skip, () => this.#edge("end").focus());
     skip.className = "skip";
@@ -355,6 +386,13 @@ export class NaruSandbox extends HTMLElement {
       if (ready === this.#ready) this.#tell("naru-error", { message: error.message });
     }
   }
+
+  /** The frame asks for those beside it. */
+  #meets = ({ source, origin, data }) => {
+    if (data !== BESIDE || source !== this.#frame.contentWindow || origin !== this.#home().origin) return;
+    this.#window = source;
+    introduce(source, this.#home());
+  };
 
   #connect() {
     const { port1, port2 } = new MessageChannel();
