@@ -38,7 +38,9 @@ self.postMessage = (...message) => {
 const { startHalves } = await import(beside("halves.js"));
 const glue = import(beside("worker.js"));
 const [first, rest] = [beside("worker_bg.wasm"), beside("worker_rest.wasm")];
-const wasm = await startHalves(glue, first, rest, handsOn ? compile : undefined);
+// A widget has both from the start: what it begins with (a lesson, a manifest) needs the rest, and to wait
+// for that in the middle of a call would be to load it apart from the other widgets.
+const wasm = await startHalves(glue, first, rest, handsOn ? compile : undefined, handsOn);
 ({ loadRest } = wasm);
 /** For who measures: bytes of the wasm's memory. */
 self.naruMemory = () => wasm.first.memory.buffer.byteLength;

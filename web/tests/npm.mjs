@@ -116,6 +116,29 @@ describe("the npm package", { concurrency: 1, timeout: 600_000 }, () => {
     await server.close();
   });
 
+  test("five that start at once are one download", async () => {
+    const five = ["kind", "minikube", "gke"].map((profile) => `profile="${profile}"`)
+      .concat('lesson="0101-first-pod"', 'profile="kind" commands="kubectl create deployment web --image=nginx"');
+    const { page, server } = await openPlain(five.map((it) => `<naru-sandbox ${it} start="load" height="300"></naru-sandbox>`).join("\n"));
+    const nodes = await page.evaluate(() => Promise.all([...document.querySelectorAll("naru-sandbox")].map(async (it) => {
+      await it.ready;
+      return (await it.exec("kubectl get nodes --no-headers | wc -l")).stdout.trim();
+    })));
+    assert.deepEqual(nodes, ["3", "1", "3", "3", "3"]);
+    const wasm = server.requests.filter((it) => it.endsWith(".wasm")).sort();
+    assert.deepEqual(wasm, [...new Set(wasm)], "none is asked for twice");
+    // One that was the first is gone, and a new one comes.
+    await page.evaluate(async () => {
+      const [first] = document.querySelectorAll("naru-sandbox");
+      first.remove();
+      document.querySelector("main").append(first);
+      await first.ready;
+    });
+    assert.deepEqual(server.requests.filter((it) => it.endsWith(".wasm")).sort(), wasm);
+    await page.context().close();
+    await server.close();
+  });
+
   test("styles stay on their side, the keyboard gets in and out, and a screen reader is told a name", async () => {
     const { page, server } = await openPlain(`<style>iframe { border: 9px solid red !important; } * { color: red; }</style>
       <button id="before">before</button>

@@ -28,7 +28,7 @@ pub fn run(project: &Project, test: bool) -> Result<()> {
 }
 
 /// Packs the site that was built, and uses the package as others would.
-fn try_out(project: &Project, browser: &Browser) -> Result<()> {
+pub fn try_out(project: &Project, browser: &Browser) -> Result<()> {
     run_in_the_open(
         Command::new("node")
             .args(["--test", "--test-force-exit"])

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::Result;
 use crate::build;
 use crate::command::{run_in_the_open, stdout_of};
+use crate::npm;
 use crate::project::Project;
 use crate::serve::Server;
 use crate::setup::{self, Browser, WasmTools};
@@ -102,11 +103,7 @@ fn run_in_browser(
         }
         run_in_the_open(&mut tests)
     });
-    skip(
-        rows,
-        "npm package",
-        "three sandboxes on one page do not share all yet: cargo xtask npm --test",
-    );
+    stage(rows, "npm package", || npm::try_out(project, browser));
 }
 
 /// The tests that are compiled to wasm.
