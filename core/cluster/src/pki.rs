@@ -63,6 +63,12 @@ impl ClusterPki {
         &self.service_accounts
     }
 
+    /// By whom the certificates of clients may be signed, as kube-apiserver says when it asks for one: names
+    /// in DER of `--client-ca-file` and `--requestheader-client-ca-file`.
+    pub fn client_authorities(&self) -> Vec<Vec<u8>> {
+        ["kubernetes", "front-proxy-ca"].map(|name| Subject::new(name, &[]).to_der()).to_vec()
+    }
+
     /// A client certificate, as `admin.conf` has one.
     pub fn client(&self, subject: Subject, now: Time) -> Result<KeyPair, PkiError> {
         let usages = &[ExtendedUsage::ClientAuth];

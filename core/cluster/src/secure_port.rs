@@ -76,7 +76,7 @@ impl SecurePort {
         let config = ServerConfig {
             identities: vec![Identity { chain: vec![certificate], key }],
             protocols: vec!["http/1.1".to_owned()],
-            asks_clients: true,
+            asks_clients: Some(pki.client_authorities()),
         };
         Ok(SecurePort {
             namespace,

@@ -3,6 +3,7 @@
 use crate::PkiError;
 use std::collections::BTreeSet;
 use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::der::Encode;
 use x509_cert::der::asn1::{Any, ObjectIdentifier, PrintableStringRef, SetOfVec, Utf8StringRef};
 use x509_cert::name::{Name, RelativeDistinguishedName};
 
@@ -25,6 +26,11 @@ impl Subject {
             common_name: common_name.to_owned(),
             organizations: organizations.iter().map(|name| (*name).to_owned()).collect(),
         }
+    }
+
+    /// As certificates have it, in DER; nothing for a name that cannot be written so.
+    pub fn to_der(&self) -> Vec<u8> {
+        self.write().ok().and_then(|name| name.to_der().ok()).unwrap_or_default()
     }
 
     pub(crate) fn read(name: &Name) -> Self {

@@ -73,8 +73,13 @@ impl Output {
         }
     }
 
+    /// Whether everything is written.
+    pub fn is_flushed(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// Writes what is taken; whether that was all.
-    fn flush(&mut self, sys: &mut dyn Sys) -> bool {
+    pub fn flush(&mut self, sys: &mut dyn Sys) -> bool {
         while let Some((fd, bytes)) = self.parts.front_mut() {
             match sys.write(*fd, bytes) {
                 Ok(taken) if taken >= bytes.len() => drop(self.parts.pop_front()),

@@ -109,7 +109,7 @@ impl Proxy {
         Arc::new(ServerConfig {
             identities: self.fake.clone().into_iter().chain(own).collect(),
             protocols: vec!["http/1.1".to_owned()],
-            asks_clients: false,
+            asks_clients: None,
         })
     }
 

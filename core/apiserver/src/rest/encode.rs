@@ -3,12 +3,13 @@
 //! Upstream: `apiserver/pkg/endpoints/handlers/response.go`, `responsewriters/writers.go`.
 
 use crate::rest::http::{Head, HttpResponse};
+use crate::rest::go_types::Ordered;
 use crate::rest::media::{Conversion, Encoding, Form};
 use naru_api::request::{ObjectList, Row, Table};
 use naru_api::{
     ApiError, Cell, ColumnType, Kind, Object, Response, StrategyRef, status::ApiResult, yaml,
 };
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What of its object a table's row carries: `includeObject`.
@@ -86,154 +87,6 @@ pub(crate) fn is_untyped(response: &Response, conversion: Option<&Conversion>) -
 
 fn is_custom(kind: &Kind) -> bool {
     matches!(kind.strategy, StrategyRef::Custom(_))
-}
-
-/// An object or a list whose outermost fields and whose metadata stand in the order in which Go's
-/// types have them. What is within `spec` and `status` stands in that of the alphabet.
-pub(crate) struct Ordered<'a>(pub &'a Value);
-
-impl Serialize for Ordered<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        InOrder(self.0, Part::Object).serialize(serializer)
-    }
-}
-
-/// Which of Go's types a value has.
-#[derive(Clone, Copy)]
-enum Part {
-    Object,
-    Objects,
-    Columns,
-    Column,
-    Rows,
-    Row,
-    Resources,
-    Resource,
-    Meta,
-    Managers,
-    Manager,
-    Owners,
-    Owner,
-    Details,
-    Causes,
-    Cause,
-    Other,
-}
-
-impl Part {
-    /// The order of the fields; others come after them.
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            Part::Object => &[
-                "kind",
-                "apiVersion",
-                "metadata",
-                "spec",
-                "status",
-                "message",
-                "reason",
-                "details",
-                "code",
-                // Of discovery.
-                "name",
-                "groupVersion",
-                "versions",
-                "preferredVersion",
-                "columnDefinitions",
-            ],
-            // Upstream: `ObjectMeta`, and `ListMeta` among it.
-            Part::Meta => &[
-                "name",
-                "generateName",
-                "namespace",
-                "uid",
-                "resourceVersion",
-                "continue",
-                "remainingItemCount",
-                "generation",
-                "creationTimestamp",
-                "deletionTimestamp",
-                "deletionGracePeriodSeconds",
-                "labels",
-                "annotations",
-                "ownerReferences",
-                "finalizers",
-                "managedFields",
-            ],
-            Part::Manager => &["manager", "operation", "apiVersion", "time", "fieldsType"],
-            Part::Owner => &["apiVersion", "kind", "name", "uid", "controller"],
-            Part::Details => &["name", "group", "kind", "uid", "causes"],
-            Part::Cause => &["reason", "message", "field"],
-            Part::Column => &["name", "type", "format", "description", "priority"],
-            Part::Row => &["cells", "conditions", "object"],
-            Part::Resource => &[
-                "name",
-                "singularName",
-                "namespaced",
-                "group",
-                "version",
-                "kind",
-                "verbs",
-                "shortNames",
-                "categories",
-                "storageVersionHash",
-            ],
-            _ => &[],
-        }
-    }
-
-    /// What a field is, or an element of a list.
-    fn field(self, name: &str) -> Part {
-        match (self, name) {
-            (Part::Object, "metadata") => Part::Meta,
-            (Part::Object, "items" | "groups") => Part::Objects,
-            (Part::Object, "columnDefinitions") => Part::Columns,
-            (Part::Object, "rows") => Part::Rows,
-            (Part::Object, "resources") => Part::Resources,
-            (Part::Object, "details") => Part::Details,
-            (Part::Row, "object") => Part::Object,
-            (Part::Meta, "managedFields") => Part::Managers,
-            (Part::Meta, "ownerReferences") => Part::Owners,
-            (Part::Details, "causes") => Part::Causes,
-            _ => Part::Other,
-        }
-    }
-
-    fn element(self) -> Part {
-        match self {
-            Part::Objects => Part::Object,
-            Part::Columns => Part::Column,
-            Part::Resources => Part::Resource,
-            Part::Rows => Part::Row,
-            Part::Managers => Part::Manager,
-            Part::Owners => Part::Owner,
-            Part::Causes => Part::Cause,
-            _ => Part::Other,
-        }
-    }
-}
-
-struct InOrder<'a>(&'a Value, Part);
-
-impl Serialize for InOrder<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let InOrder(value, part) = *self;
-        match (value, part) {
-            (_, Part::Other) => value.serialize(serializer),
-            (Value::Array(items), _) => {
-                serializer.collect_seq(items.iter().map(|item| InOrder(item, part.element())))
-            }
-            (Value::Object(map), _) => {
-                let fields = part.fields();
-                let first = fields.iter().filter_map(|name| map.get_key_value(*name));
-                let rest = map.iter().filter(|(name, _)| !fields.contains(&name.as_str()));
-                serializer.collect_map(
-                    first.chain(rest).map(|(name, value)| (name, InOrder(value, part.field(name)))),
-                )
-            }
-            _ => value.serialize(serializer),
-        }
-    }
 }
 
 /// What the API server answered, in the form that was asked for.

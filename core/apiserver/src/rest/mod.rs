@@ -13,6 +13,7 @@ mod credentials;
 mod discovery;
 pub(crate) mod encode;
 pub(crate) mod exchange;
+mod go_types;
 mod health;
 mod http;
 mod info;

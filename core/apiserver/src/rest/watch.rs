@@ -2,7 +2,8 @@
 //!
 //! Upstream: `apiserver/pkg/endpoints/handlers/watch.go`, `response.go`.
 
-use crate::rest::encode::{self, IncludeObject, Ordered};
+use crate::rest::encode::{self, IncludeObject};
+use crate::rest::go_types::Ordered;
 use crate::rest::media::Conversion;
 use crate::{ApiServer, table};
 use naru_api::{ApiService, Object, WatchEvent, WatchEventType, WatchId, status::ApiResult};

@@ -131,7 +131,7 @@ fn secured(host: &str, now: Time, rng: &Rng) -> Result<Secured, String> {
     let config = ServerConfig {
         identities: vec![Identity { chain, key }],
         protocols: vec!["http/1.1".to_owned()],
-        asks_clients: true,
+        asks_clients: Some(Vec::new()),
     };
     Ok(Secured { config: Arc::new(config), told_in_clear: TOLD_IN_CLEAR, rng })
 }

@@ -47,8 +47,9 @@ pub struct ServerConfig {
     pub identities: Vec<Identity>,
     /// The protocols that it speaks.
     pub protocols: Vec<String>,
-    /// Whether clients are asked for a certificate. Who signed it is for the application to judge.
-    pub asks_clients: bool,
+    /// Whether clients are asked for a certificate, and by whom it may be signed: names in DER. Who did
+    /// sign it is for the application to judge.
+    pub asks_clients: Option<Vec<Vec<u8>>>,
 }
 
 /// How far a connection is.
@@ -100,7 +101,10 @@ pub struct Connection {
     /// What the application said before it could be sent.
     early: Vec<u8>,
     peer: Vec<Certificate>,
-    asked: bool,
+    /// By whom the certificate may be signed that the server asked for.
+    asked: Option<Vec<Vec<u8>>>,
+    /// Bytes of the handshake that came, and that were said.
+    handshake_bytes: (usize, usize),
     server_name: String,
     protocol: Option<String>,
     verified: Result<(), VerifyError>,
@@ -139,7 +143,8 @@ impl Connection {
             plain: Vec::new(),
             early: Vec::new(),
             peer: Vec::new(),
-            asked: false,
+            asked: None,
+            handshake_bytes: (0, 0),
             server_name: String::new(),
             protocol: None,
             verified: Ok(()),
@@ -169,7 +174,18 @@ impl Connection {
 
     /// Whether the server asked for a certificate.
     pub fn asked_for_certificate(&self) -> bool {
-        self.asked
+        self.asked.is_some()
+    }
+
+    /// By whom the certificate may be signed that the server asked for: names in DER; any, where there are
+    /// none.
+    pub fn acceptable_authorities(&self) -> &[Vec<u8>] {
+        self.asked.as_deref().unwrap_or_default()
+    }
+
+    /// Bytes of the handshake: those that came, and those that were said.
+    pub fn handshake_bytes(&self) -> (usize, usize) {
+        self.handshake_bytes
     }
 
     /// The host that the client wants; "" when it gave an address.
@@ -181,6 +197,9 @@ impl Connection {
     pub fn receive(&mut self, bytes: &[u8], now: Time) {
         if matches!(self.state, State::Failed(_)) {
             return;
+        }
+        if self.state == State::Handshake {
+            self.handshake_bytes.0 += bytes.len();
         }
         self.wire.extend_from_slice(bytes);
         if let Err(error) = self.read_records(now) {
@@ -268,7 +287,9 @@ impl Connection {
     fn say(&mut self, message: &Message) {
         let bytes = message.encode();
         self.transcript.update(&bytes);
+        let before = self.output.len();
         message::put_records(&mut self.output, Content::Handshake, &bytes);
+        self.handshake_bytes.1 += self.output.len() - before;
     }
 
     /// `before` is the digest of what was said before this message.
@@ -285,7 +306,9 @@ impl Connection {
                 self.protocol = protocol;
                 self.expect = Expect::Certificate;
             }
-            (Expect::Certificate, Message::CertificateRequest) => self.asked = true,
+            (Expect::Certificate, Message::CertificateRequest { authorities }) => {
+                self.asked = Some(authorities);
+            }
             (Expect::Certificate, Message::Certificate(chain)) => self.take_chain(&chain, now)?,
             (Expect::CertificateVerify, Message::CertificateVerify(signature)) => {
                 self.check_signature(&signature, before)?;
@@ -319,12 +342,13 @@ impl Connection {
         let (random, protocol) = (self.random, self.protocol.clone());
         self.say(&Message::ServerHello { random });
         self.say(&Message::EncryptedExtensions { protocol });
-        if config.asks_clients {
-            self.say(&Message::CertificateRequest);
+        if let Some(authorities) = config.asks_clients.clone() {
+            self.say(&Message::CertificateRequest { authorities });
         }
         self.show(Some(identity));
         self.say_finished();
-        self.expect = if config.asks_clients { Expect::Certificate } else { Expect::Finished };
+        self.expect =
+            if config.asks_clients.is_some() { Expect::Certificate } else { Expect::Finished };
         Ok(())
     }
 
@@ -375,7 +399,7 @@ impl Connection {
         self.expect = Expect::Nothing;
         if let Role::Client(config) = &self.role {
             let identity = config.identity.clone();
-            if self.asked {
+            if self.asked.is_some() {
                 self.show(identity.as_ref());
             }
             self.say_finished();
@@ -473,7 +497,7 @@ mod tests {
         let server = ServerConfig {
             identities: vec![identity(&ca, &names, ExtendedUsage::ServerAuth, &mut rng)],
             protocols: vec!["http/1.1".to_owned()],
-            asks_clients: true,
+            asks_clients: Some(Vec::new()),
         };
         let client_identity = identity(&ca, &[], ExtendedUsage::ClientAuth, &mut rng);
         let roots = Arc::from([ca.certificate().clone()]);

@@ -64,10 +64,21 @@ pub fn take_record(bytes: &mut Vec<u8>) -> Result<Option<(Content, Vec<u8>)>, Tl
 /// A message of the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    ClientHello { random: [u8; 32], server_name: String, protocols: Vec<String> },
-    ServerHello { random: [u8; 32] },
-    EncryptedExtensions { protocol: Option<String> },
-    CertificateRequest,
+    ClientHello {
+        random: [u8; 32],
+        server_name: String,
+        protocols: Vec<String>,
+    },
+    ServerHello {
+        random: [u8; 32],
+    },
+    EncryptedExtensions {
+        protocol: Option<String>,
+    },
+    /// The names, in DER, of who may have signed what is asked for; any where there are none.
+    CertificateRequest {
+        authorities: Vec<Vec<u8>>,
+    },
     Certificate(Vec<Vec<u8>>),
     CertificateVerify(Vec<u8>),
     Finished([u8; 32]),
@@ -76,6 +87,7 @@ pub enum Message {
 const SERVER_NAME: usize = 0;
 const PROTOCOLS: usize = 16;
 const VERSIONS: usize = 43;
+const AUTHORITIES: usize = 47;
 /// TLS_AES_128_GCM_SHA256
 const CIPHER: [u8; 2] = [0x13, 0x01];
 /// ecdsa_secp256r1_sha256
@@ -99,9 +111,14 @@ impl Message {
                 (8, sized(&list.unwrap_or_default(), 2))
             }
             // No context, and the one scheme there is.
-            Message::CertificateRequest => {
-                let schemes = extension(13, &sized(&SCHEME, 2));
-                (13, [vec![0], sized(&schemes, 2)].concat())
+            Message::CertificateRequest { authorities } => {
+                let mut extensions = extension(13, &sized(&SCHEME, 2));
+                if !authorities.is_empty() {
+                    let list: Vec<u8> =
+                        authorities.iter().flat_map(|name| sized(name, 2)).collect();
+                    extensions.extend(extension(AUTHORITIES, &sized(&list, 2)));
+                }
+                (13, [vec![0], sized(&extensions, 2)].concat())
             }
             Message::Certificate(chain) => {
                 let entry = |der: &Vec<u8>| [sized(der, 3), vec![0, 0]].concat();
@@ -225,7 +242,20 @@ fn decode(kind: u8, mut body: Reader<'_>) -> Option<Message> {
             }
             Message::EncryptedExtensions { protocol }
         }
-        13 => Message::CertificateRequest,
+        13 => {
+            body.sized(1)?;
+            let mut extensions = Reader(body.sized(2)?);
+            let mut authorities = Vec::new();
+            while let Some((kind, content)) = extensions.extension() {
+                if kind == AUTHORITIES {
+                    let mut list = Reader(Reader(content).sized(2)?);
+                    while !list.0.is_empty() {
+                        authorities.push(list.sized(2)?.to_vec());
+                    }
+                }
+            }
+            Message::CertificateRequest { authorities }
+        }
         11 => {
             body.sized(1)?;
             let mut list = Reader(body.sized(3)?);
@@ -301,7 +331,8 @@ mod tests {
             Message::ServerHello { random: [9; 32] },
             Message::EncryptedExtensions { protocol: Some("http/1.1".to_owned()) },
             Message::EncryptedExtensions { protocol: None },
-            Message::CertificateRequest,
+            Message::CertificateRequest { authorities: vec![] },
+            Message::CertificateRequest { authorities: vec![vec![48, 0], vec![48, 1, 2]] },
             Message::Certificate(vec![vec![1, 2, 3], vec![4]]),
             Message::Certificate(vec![]),
             Message::CertificateVerify(vec![5; 70]),

@@ -65,7 +65,7 @@ impl Secured {
             identities.push(identity(pair).ok_or(at)?);
         }
         let protocols = vec!["http/1.1".to_owned()];
-        let config = Arc::new(ServerConfig { identities, protocols, asks_clients: false });
+        let config = Arc::new(ServerConfig { identities, protocols, asks_clients: None });
         Ok(Secured { config, told_in_clear, rng })
     }
 }

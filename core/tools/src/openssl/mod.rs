@@ -9,6 +9,7 @@ mod keys;
 mod names;
 mod options;
 mod req;
+mod s_client;
 mod small;
 mod text;
 mod verify;
@@ -16,13 +17,36 @@ mod x509;
 
 use crate::batch::{Batch, Output, Work};
 use naru_pki::{Certificate, CertificateRequest, PrivateKey, pem};
-use naru_shell::{Program, Sys};
+use naru_shell::{Program, Step, Sys};
 
 const VERSION: &str = "OpenSSL 3.0.16 11 Feb 2025 (Library: OpenSSL 3.0.16 11 Feb 2025)";
 
+/// The program. One command talks with others; all else is computed at once.
+#[derive(Clone, Debug)]
+enum Openssl {
+    New,
+    Batch(Batch),
+    SClient(Box<s_client::SClient>),
+}
+
 /// The program.
 pub fn program() -> Box<dyn Program> {
-    Box::new(Batch::new(Work::at_once(reads, run)))
+    Box::new(Openssl::New)
+}
+
+impl Program for Openssl {
+    fn resume(&mut self, sys: &mut dyn Sys) -> Step {
+        loop {
+            match self {
+                Openssl::New if sys.args().get(1).is_some_and(|it| it == "s_client") => {
+                    *self = Openssl::SClient(Box::default());
+                }
+                Openssl::New => *self = Openssl::Batch(Batch::new(Work::at_once(reads, run))),
+                Openssl::Batch(batch) => return batch.resume(sys),
+                Openssl::SClient(client) => return client.resume(sys),
+            }
+        }
+    }
 }
 
 /// What a command gives: what it printed, or what it printed before it failed.
@@ -74,7 +98,7 @@ fn help() -> Output {
     output.error("help:\n\nStandard commands");
     let names = [
         "base64", "dgst", "ec", "ecparam", "enc", "genpkey", "genrsa", "help", "pkey", "rand",
-        "req", "rsa", "verify", "version", "x509",
+        "req", "rsa", "s_client", "verify", "version", "x509",
     ];
     for row in names.chunks(4) {
         output.error(row.iter().map(|name| format!("{name:<18}")).collect::<String>());

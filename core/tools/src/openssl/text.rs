@@ -73,7 +73,7 @@ fn serial(bytes: &[u8]) -> String {
     format!("        Serial Number:\n            {}\n", digits.join(":"))
 }
 
-fn algorithm(oid: &ObjectIdentifier) -> String {
+pub fn algorithm(oid: &ObjectIdentifier) -> String {
     let number = oid.to_string();
     match number.as_str() {
         "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
@@ -151,7 +151,7 @@ fn curve(blanks: &str) -> String {
 }
 
 /// The bits of a number without zeros before it.
-fn bits(number: &[u8]) -> usize {
+pub fn bits(number: &[u8]) -> usize {
     let first = number.first().copied().unwrap_or(0);
     number.len() * 8 - first.leading_zeros() as usize
 }

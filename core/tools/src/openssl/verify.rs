@@ -87,7 +87,7 @@ fn judge(
 }
 
 /// Whether `issuer` signed it. What it may be used for is not asked.
-fn signed(certificate: &Certificate, issuer: &Certificate, now: u64) -> bool {
+pub fn signed(certificate: &Certificate, issuer: &Certificate, now: u64) -> bool {
     match certificate.verify(issuer, now, ExtendedUsage::ServerAuth) {
         Ok(()) | Err(PkiError::Expired(_)) => true,
         Err(PkiError::Usage) => certificate.verify(issuer, now, ExtendedUsage::ClientAuth).is_ok(),
