@@ -5,6 +5,7 @@
 //!
 //! Upstream: `pkg/controller/volume/attachdetach`, `pkg/volume/csi/csi_attacher.go`.
 
+use crate::util::{is_out_of_service, is_ready};
 use k8s_openapi::api::core::v1::{
     AttachedVolume, Node, PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, Pod,
 };
@@ -112,8 +113,9 @@ impl Controller for AttachDetachController {
         }
         if let Some(node) = object.get::<Node>() {
             let in_use = |node: &Node| node.status.as_ref()?.volumes_in_use.clone();
-            let before = old.and_then(Object::get::<Node>).and_then(in_use);
-            let same = before == in_use(node) && event.kind == WatchEventType::Modified;
+            let state = |node: &Node| (in_use(node), is_ready(node), is_out_of_service(node));
+            let before = old.and_then(Object::get::<Node>).map(state);
+            let same = before == Some(state(node)) && event.kind == WatchEventType::Modified;
             return if same { Vec::new() } else { vec![wake()] };
         }
         let attachment = object.kind() == VolumeAttachment::kind();
@@ -318,11 +320,13 @@ impl AttachDetachController {
             }
             let Some(disk) = disk_of(&attachment, context.cache) else { continue };
             let since = *self.unwanted.entry(name.clone()).or_insert(now);
-            let until = since + UNMOUNT_MAX;
             seen.insert(name.clone());
-            if is_in_use(&disk, context.cache) && now < until {
-                next = earlier(next, Some(until));
-                continue;
+            if is_in_use(&disk, context.cache) {
+                let until = forced_from(&disk.node, since, context.cache);
+                if until.is_none_or(|until| now < until) {
+                    next = earlier(next, until);
+                    continue;
+                }
             }
             mark_attached(&disk, false, context)?;
             match context.client.delete::<VolumeAttachment>("", &name, DeleteOptions::default()) {
@@ -416,6 +420,15 @@ fn disk_of(attachment: &VolumeAttachment, cache: &Cache) -> Option<Wanted> {
 
 fn same_disk(attachment: &VolumeAttachment, wanted: &Wanted, cache: &Cache) -> bool {
     disk_of(attachment, cache).is_some_and(|disk| disk.handle == wanted.handle)
+}
+
+/// From when on a disk is taken from a node that says that it uses it; never from a healthy one.
+fn forced_from(node: &str, since: Time, cache: &Cache) -> Option<Time> {
+    let node = cache.get::<Node>(&Key::new("", node));
+    if node.is_some_and(is_out_of_service) {
+        return Some(since);
+    }
+    (!node.is_some_and(is_ready)).then_some(since + UNMOUNT_MAX)
 }
 
 /// Whether the node says that it uses the disk.

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use naru_api::request::{DeleteOptions, Patch, Propagation};
 use naru_api::service::Attention;
 use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType, scheme};
-use naru_client::{Action, Cache, Client, Context, Controller, Error, Reconcile, Watch};
+use naru_client::{Action, Cache, Client, Context, Controller, Error, EventType, Reconcile, Watch};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +63,13 @@ struct Node {
     owners: Vec<Owner>,
     dependents: BTreeSet<String>,
     deletion: Deletion,
+}
+
+impl Node {
+    /// Whether what is in this namespace cannot name it as an owner.
+    fn is_elsewhere(&self, namespace: &str) -> bool {
+        self.kind.namespaced && self.key.namespace != namespace
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +232,11 @@ impl GarbageCollector {
             }
         }
         let (kind, key) = (object.kind(), object.key());
+        // Who has named it before it was seen may have meant another place.
+        let meant = before.is_none_or(|node| node.seen || (node.kind == kind && node.key == key));
+        if !meant {
+            concerned.extend(dependents.iter().cloned());
+        }
         self.graph.insert(uid, Node { kind, key, seen: true, owners, dependents, deletion });
         concerned
     }
@@ -241,13 +253,19 @@ impl GarbageCollector {
         concerned
     }
 
-    /// Notes that `dependent` names this owner. An owner that was never seen is looked for.
+    /// Notes that `dependent` names this owner. An owner that was never seen is looked for, and so
+    /// is one that is known as something else than what it is called.
+    ///
+    /// Upstream: `addDependentToOwners`.
     fn link(&mut self, owner: &OwnerReference, namespace: &str, dependent: &str) -> Option<String> {
+        let kind = scheme::by_kind(&self.kinds, &owner.api_version, &owner.kind);
         if let Some(node) = self.graph.get_mut(&owner.uid) {
             node.dependents.insert(dependent.to_owned());
-            return None;
+            let called = node.key.name == owner.name && kind.is_none_or(|kind| kind == node.kind);
+            let meant = called && !node.is_elsewhere(namespace);
+            return (!meant).then(|| dependent.to_owned());
         }
-        let Some(kind) = scheme::by_kind(&self.kinds, &owner.api_version, &owner.kind) else {
+        let Some(kind) = kind else {
             let known = |one: &Stranger| one.owner.uid == owner.uid && one.dependent == dependent;
             if !self.strangers.iter().any(known) {
                 self.strangers.push(Stranger {
@@ -306,12 +324,14 @@ impl GarbageCollector {
         if references.is_empty() || latest.meta().deletion_timestamp.is_some() {
             return Ok(());
         }
+        self.tell_misplaced(context, latest);
         let (mut solid, mut waiting) = (Vec::new(), false);
         for reference in &references {
             match owner_state(&mut context.client, reference, latest.namespace())? {
                 OwnerState::Solid => solid.push(reference),
                 OwnerState::Waiting => waiting = true,
                 OwnerState::Gone => {}
+                OwnerState::Impossible => return Ok(()),
             }
         }
         if solid.len() == references.len() {
@@ -328,6 +348,25 @@ impl GarbageCollector {
             propagation_of(latest.meta())
         };
         delete(&mut context.client, latest, propagation)
+    }
+
+    /// Says of which owners it is known that they are in another namespace.
+    ///
+    /// Upstream: `reportInvalidNamespaceOwnerRef`.
+    fn tell_misplaced(&self, context: &mut Context<'_>, latest: &Object) {
+        let namespace = latest.namespace();
+        for owner in latest.meta().owner_references.iter().flatten() {
+            let known = self.graph.get(&owner.uid);
+            if !known.is_some_and(|node| node.seen && node.is_elsewhere(namespace)) {
+                continue;
+            }
+            let OwnerReference { api_version, kind, name, uid, .. } = owner;
+            let text = format!(
+                "ownerRef [{api_version}/{kind}, namespace: {namespace}, name: {name}, uid: {uid}] \
+                 does not exist in namespace \"{namespace}\""
+            );
+            context.event(latest, EventType::Warning, "OwnerRefInvalidNamespace", &text);
+        }
     }
 
     /// Two objects that own each other would wait for each other for ever.
@@ -397,6 +436,8 @@ enum OwnerState {
     Waiting,
     /// It is not there.
     Gone,
+    /// It would be in a namespace, and the dependent is in none: nobody can tell.
+    Impossible,
 }
 
 fn owner_state(
@@ -409,6 +450,9 @@ fn owner_state(
         let text = format!("no kind {:?} in version {:?}", owner.kind, owner.api_version);
         return Err(Error::Other(text));
     };
+    if kind.namespaced && namespace.is_empty() {
+        return Ok(OwnerState::Impossible);
+    }
     let namespace = if kind.namespaced { namespace } else { "" };
     let found = live(client, &kind, &Key::new(namespace, owner.name.clone()), &owner.uid)?;
     Ok(match found {

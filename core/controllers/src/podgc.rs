@@ -2,10 +2,9 @@
 //!
 //! Upstream: `pkg/controller/podgc/gc_controller.go`.
 
-use crate::util::key_of;
+use crate::util::{is_out_of_service, is_ready, key_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use naru_api::request::{DeleteOptions, Patch};
-use naru_api::scheduling::taints;
 use naru_api::time::{from_meta, meta_time, rfc3339};
 use naru_api::{Key, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, Reconcile, Watch};
@@ -18,8 +17,6 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(20);
 /// How long a node must be gone. Upstream: `quarantineTime`.
 const QUARANTINE: Duration = Duration::from_secs(40);
-/// Set by administrators. Upstream: `TaintNodeOutOfService`.
-const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// Ended pods that are kept. Upstream: `--terminated-pod-gc-threshold`.
 const TERMINATED_MAX: usize = 12_500;
 
@@ -113,16 +110,9 @@ impl PodGc {
         if self.terminated <= TERMINATED_MAX {
             return Ok(());
         }
-        let mut ended: Vec<&Pod> =
-            context.cache.list::<Pod>("").filter(|pod| pods::is_terminal(pod)).collect();
-        // Those that a kubelet has evicted go first.
-        ended.sort_by_key(|pod| {
-            let reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
-            let created = pod.metadata.creation_timestamp.as_ref().map(from_meta);
-            (reason != Some("Evicted"), created, pod.metadata.name.clone())
-        });
-        let surplus = ended.len().saturating_sub(TERMINATED_MAX);
-        for pod in ended.into_iter().take(surplus) {
+        let cache = context.cache;
+        let ended = cache.list::<Pod>("").filter(|pod| pods::is_terminal(pod)).collect();
+        for pod in surplus(ended, TERMINATED_MAX) {
             delete(context, pod, None)?;
         }
         Ok(())
@@ -148,14 +138,17 @@ impl PodGc {
     }
 }
 
-/// Whether an administrator has said that the node is shut down and will not come back soon.
-fn is_out_of_service(node: &Node) -> bool {
-    taints(node).iter().any(|taint| taint.key == OUT_OF_SERVICE)
-}
-
-fn is_ready(node: &Node) -> bool {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.filter(|condition| condition.type_ == "Ready").any(|ready| ready.status == "True")
+/// The oldest of these pods, if more than `kept`. Those that a kubelet has evicted go first.
+///
+/// Upstream: `byEvictionAndCreationTimestamp`.
+fn surplus(mut ended: Vec<&Pod>, kept: usize) -> impl Iterator<Item = &Pod> {
+    ended.sort_by_key(|pod| {
+        let reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
+        let created = pod.metadata.creation_timestamp.as_ref().map(from_meta);
+        (reason != Some("Evicted"), created, pod.metadata.name.clone())
+    });
+    let surplus = ended.len().saturating_sub(kept);
+    ended.into_iter().take(surplus)
 }
 
 /// Pods that are deleted and whose node is out of service have nobody to end them.
@@ -207,5 +200,35 @@ fn delete(context: &mut Context<'_>, pod: &Pod, why: Option<&str>) -> Result<(),
     match context.client.delete::<Pod>(&key.namespace, &key.name, options) {
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_evicted_and_the_oldest_go() {
+        let pod = |name: &str, second: u64, reason: Option<&str>| {
+            let created = rfc3339(Some(&meta_time(Time::ZERO + Duration::from_secs(second))));
+            serde_json::from_value::<Pod>(json!({
+                "metadata": {"name": name, "creationTimestamp": created},
+                "status": {"phase": "Failed", "reason": reason},
+            }))
+            .unwrap()
+        };
+        let pods = [
+            pod("young", 30, None),
+            pod("evicted", 40, Some("Evicted")),
+            pod("twin-b", 10, None),
+            pod("twin-a", 10, None),
+        ];
+        for (kept, expected) in
+            [(4, ""), (3, "evicted"), (2, "evicted twin-a"), (0, "evicted twin-a twin-b young")]
+        {
+            let gone = surplus(pods.iter().collect(), kept);
+            let names: Vec<&str> = gone.filter_map(|pod| pod.metadata.name.as_deref()).collect();
+            assert_eq!(names.join(" "), expected);
+        }
     }
 }

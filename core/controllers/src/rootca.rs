@@ -83,16 +83,14 @@ impl Reconcile for RootCaPublisher {
         let wanted = self.wanted(&config_map);
         let written = match cache.get::<ConfigMap>(&config_map) {
             None => context.client.create(wanted),
-            Some(there)
-                if there.data == wanted.data
-                    && there.metadata.annotations == wanted.metadata.annotations =>
-            {
+            Some(there) if there.data == wanted.data && is_described(there) => {
                 return Ok(Action::await_change());
             }
             Some(there) => {
                 let mut changed = there.clone();
                 changed.data = wanted.data;
-                changed.metadata.annotations = wanted.metadata.annotations;
+                let annotations = changed.metadata.annotations.get_or_insert_default();
+                annotations.extend(wanted.metadata.annotations.unwrap_or_default());
                 context.client.update(changed)
             }
         };
@@ -103,4 +101,10 @@ impl Reconcile for RootCaPublisher {
         }
         Ok(Action::await_change())
     }
+}
+
+/// Whether it says what it is for. Upstream leaves other words than its own alone.
+fn is_described(config_map: &ConfigMap) -> bool {
+    let annotations = config_map.metadata.annotations.as_ref();
+    annotations.and_then(|all| all.get(DESCRIPTION)).is_some_and(|text| !text.is_empty())
 }

@@ -1,8 +1,9 @@
 //! Small things that most controllers need.
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use naru_api::labels::Selector;
+use naru_api::scheduling::taints;
 use naru_api::{Key, Kube, pods};
 use naru_client::{Action, Cache, Error};
 use naru_sim::Time;
@@ -26,6 +27,20 @@ pub fn key_of<K: Kube>(object: &K) -> Key {
 /// The keys of the objects of a namespace that pass a test.
 pub fn keys_of<K: Kube>(cache: &Cache, namespace: &str, test: impl Fn(&K) -> bool) -> Vec<Key> {
     cache.list::<K>(namespace).filter(|object| test(object)).map(key_of).collect()
+}
+
+/// Set by administrators. Upstream: `TaintNodeOutOfService`.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+
+/// Whether an administrator has said that the node is shut down and will not come back soon.
+pub fn is_out_of_service(node: &Node) -> bool {
+    taints(node).iter().any(|taint| taint.key == OUT_OF_SERVICE)
+}
+
+/// Whether a node is Ready. Upstream: `IsNodeReady`.
+pub fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.filter(|condition| condition.type_ == "Ready").any(|ready| ready.status == "True")
 }
 
 /// A pod becomes available by the mere passing of time: when to look again.

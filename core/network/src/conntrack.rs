@@ -225,6 +225,11 @@ impl Entry {
         }
     }
 
+    /// Whether both sides have said all, or one has broken it off.
+    fn is_over(&self) -> bool {
+        matches!(self.tcp, Some(TcpState::TimeWait | TcpState::Close))
+    }
+
     fn timeout(&self) -> Duration {
         match (self.tcp, self.original.protocol) {
             (Some(state), _) => state.timeout(),
@@ -277,6 +282,8 @@ pub(crate) struct Conntrack {
     repeated: VecDeque<(Time, u16, Arc<Entry>)>,
     /// Expired entries are swept out when the table has grown to this.
     sweep_at: usize,
+    /// When a crowded table is swept again: at this moment, or after so many connections.
+    crowded_until: (Time, u64),
 }
 
 impl Conntrack {
@@ -368,7 +375,7 @@ impl Conntrack {
     fn find(&mut self, tuple: &Tuple, packet: &Packet, now: Time) -> Option<(EntryId, Direction)> {
         let (id, direction) = *self.index.get(tuple)?;
         let entry = self.get(id)?;
-        let ended = matches!(entry.tcp, Some(TcpState::TimeWait | TcpState::Close));
+        let ended = entry.is_over();
         let opens = matches!(&packet.payload, Payload::Tcp(s) if s.flags.syn && !s.flags.ack);
         if entry.expires <= now || (ended && opens && direction == Direction::Original) {
             self.remove(id);
@@ -388,8 +395,8 @@ impl Conntrack {
         if !matches!(packet.tracked, Tracked::New(_)) {
             return true;
         }
-        self.sweep(now);
         self.forget_repeated(now);
+        self.sweep(now);
         if self.len() + self.repeated.len() >= limits::CONNTRACK_MAX {
             return false;
         }
@@ -406,13 +413,33 @@ impl Conntrack {
         found.is_some_and(|entry| entry.expires > now)
     }
 
+    /// Forgets what is expired. All entries are looked at, so this is done now and then only.
     fn sweep(&mut self, now: Time) {
         const SWEEP_AT_MIN: usize = 1_024;
+        if self.len() + self.repeated.len() >= limits::CONNTRACK_CROWDED {
+            return self.sweep_crowded(now);
+        }
         if self.len() < self.sweep_at.max(SWEEP_AT_MIN) {
             return;
         }
         self.remove_if(|entry| entry.expires <= now);
-        self.sweep_at = (self.len() * 2).min(limits::CONNTRACK_MAX);
+        self.sweep_at = self.len() * 2;
+    }
+
+    /// Where there is hardly room, connections that are over go too.
+    ///
+    /// Linux: `gc_worker_can_early_drop` in `nf_conntrack_core.c`, whose worker comes round now and
+    /// then.
+    fn sweep_crowded(&mut self, now: Time) {
+        const INTERVAL: Duration = Duration::from_secs(1);
+        const CONNECTIONS: u64 = (limits::CONNTRACK_MAX / 64) as u64;
+        let (moment, number) = self.crowded_until;
+        if now < moment && self.last < number {
+            return;
+        }
+        self.remove_if(|entry| entry.expires <= now || entry.is_over());
+        self.repeated.retain(|(_, _, entry)| !entry.is_over());
+        self.crowded_until = (now + INTERVAL, self.last + CONNECTIONS);
     }
 
     fn remove(&mut self, id: EntryId) {
@@ -472,4 +499,42 @@ fn first(tuple: Tuple, packet: &Packet) -> Tracked {
         Payload::Udp(_) | Payload::EchoRequest { .. } | Payload::Wrapped { .. } => None,
     };
     Tracked::New(Box::new(Entry::new(tuple, tcp)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: usize, state: TcpState, expires: Time) -> Entry {
+        let (host, port) = ((number >> 16) as u8, number as u16);
+        let src = SocketAddr::from(([10, 0, 0, host], port));
+        let dst = SocketAddr::from(([10, 0, 1, 1], 80));
+        let tuple = Tuple { protocol: Protocol::Tcp, src, dst };
+        Entry { expires, ..Entry::new(tuple, Some(state)) }
+    }
+
+    #[test]
+    fn what_is_over_makes_room_where_there_is_hardly_any() {
+        let later = Time::ZERO + Duration::from_secs(60);
+        let state = |number: usize| match number % 2 {
+            0 => TcpState::TimeWait,
+            _ => TcpState::Established,
+        };
+        let mut table = Conntrack::default();
+        let crowded = limits::CONNTRACK_CROWDED;
+        for number in 0..crowded - 1 {
+            table.insert(entry(number, state(number), later));
+            table.sweep(Time::ZERO);
+        }
+        assert_eq!(table.len(), crowded - 1);
+        table.insert(entry(crowded, TcpState::Established, later));
+        table.sweep(Time::ZERO);
+        assert!(table.len() < crowded * 51 / 100, "{}", table.len());
+        // Connections that stand are left alone.
+        for number in crowded + 1..crowded * 2 {
+            table.insert(entry(number, TcpState::Established, later));
+            table.sweep(Time::ZERO);
+        }
+        assert!(table.len() > limits::CONNTRACK_MAX, "{}", table.len());
+    }
 }

@@ -19,8 +19,12 @@ pub const DATAGRAM_MAX: usize = 65_507;
 pub const DATAGRAMS_WAITING_MAX: usize = 256;
 /// Peers of a datagram socket whose flow is remembered.
 pub const DATAGRAM_FLOWS_MAX: usize = 64;
-/// Connections tracked in one namespace. Linux: `net.netfilter.nf_conntrack_max`.
-pub const CONNTRACK_MAX: usize = 65_536;
+/// Connections tracked in one namespace. Linux: `net.netfilter.nf_conntrack_max`, which kube-proxy
+/// sets to no less than this (`getConntrackMax` in `cmd/kube-proxy/app/server_linux.go`).
+pub const CONNTRACK_MAX: usize = 131_072;
+/// From so many on, connections that are over are forgotten before their time.
+/// Linux: `nf_conntrack_max95`.
+pub const CONNTRACK_CROWDED: usize = CONNTRACK_MAX / 100 * 95;
 /// Ports tried before a translation gives up.
 pub const NAT_PORT_TRIES_MAX: u32 = 128;
 /// Rules of one namespace, all tables together.

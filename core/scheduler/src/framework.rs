@@ -6,6 +6,7 @@
 
 use crate::nodes::{NodeInfo, Nodes, PodInfo};
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::storage::v1::VolumeAttachment;
 use naru_api::{ApiError, Object};
 use naru_client::{Cache, Client};
 use std::borrow::Cow;
@@ -85,6 +86,8 @@ pub enum ClusterEvent<'a> {
         /// Before.
         old: Option<&'a Object>,
     },
+    /// A disk is no longer attached to a node.
+    AttachmentRemoved(&'a VolumeAttachment),
 }
 
 /// A plugin of the scheduler. Plugins keep nothing between decisions.

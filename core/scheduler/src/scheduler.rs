@@ -15,7 +15,9 @@ use k8s_openapi::api::core::v1::{
     ReplicationController, Service,
 };
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::storage::v1::{CSIDriver, CSINode, CSIStorageCapacity, StorageClass};
+use k8s_openapi::api::storage::v1::{
+    CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment,
+};
 use naru_api::request::{DeleteOptions, Patch};
 use naru_api::time::{meta_time, rfc3339};
 use naru_api::{Key, KindRef, Kube, Object, WatchEvent, WatchEventType, pods};
@@ -367,6 +369,7 @@ impl Controller for Scheduler {
             Watch::all::<CSINode>(),
             Watch::all::<CSIDriver>(),
             Watch::all::<CSIStorageCapacity>(),
+            Watch::all::<VolumeAttachment>(),
             // For the default spreading, and for terms that select namespaces.
             Watch::all::<Service>(),
             Watch::all::<ReplicationController>(),
@@ -390,6 +393,11 @@ impl Controller for Scheduler {
             self.see_node(event, old);
         } else if is_storage(&kind) {
             self.queue.react(ClusterEvent::Storage { object: &event.object, old }, event.cause);
+        } else if let Some(attachment) = event.object.get::<VolumeAttachment>() {
+            if event.kind != WatchEventType::Deleted {
+                return Vec::new();
+            }
+            self.queue.react(ClusterEvent::AttachmentRemoved(attachment), event.cause);
         } else {
             return Vec::new();
         }

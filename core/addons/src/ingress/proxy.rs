@@ -231,10 +231,10 @@ impl Proxy {
         let endpoints = &location.endpoints;
         let count = endpoints.len().max(1);
         let at = |place: usize| endpoints.get(place % count).cloned().unwrap_or_default();
-        if let Some(name) = &location.cookie {
+        if let Some(cookie) = &location.cookie {
             let sent = incoming.request.headers.get("cookie").unwrap_or_default();
             let mut pairs = sent.split(';').filter_map(|pair| pair.trim().split_once('='));
-            if let Some((_, value)) = pairs.find(|(own, _)| own == name) {
+            if let Some((_, value)) = pairs.find(|(own, _)| *own == cookie.name) {
                 return (at(place_of(value)), None);
             }
             let now = sys.now().unix_micros();
@@ -280,9 +280,8 @@ impl Proxy {
         for name in ["Connection", "Date", "Transfer-Encoding", "Server"] {
             response.headers.remove(name);
         }
-        if let (Some(name), Some(value)) = (&flight.location.cookie, &flight.cookie) {
-            let secure = if flight.tls { "; Secure" } else { "" };
-            response.headers.add("Set-Cookie", format!("{name}={value}; Path=/{secure}; HttpOnly"));
+        if let (Some(cookie), Some(value)) = (&flight.location.cookie, &flight.cookie) {
+            response.headers.add("Set-Cookie", cookie.header(value, flight.tls, sys.now()));
         }
         let took = sys.now().since(flight.started);
         let address = flight.tried.join(", ");

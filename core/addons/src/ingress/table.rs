@@ -8,6 +8,8 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 use naru_client::Cache;
 use naru_network::IpNet;
 use naru_network::http::Headers;
+use naru_shell::serve::clock;
+use naru_sim::Time;
 use regex_lite::Regex;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +20,9 @@ const PREFIX: &str = "nginx.ingress.kubernetes.io/";
 const BODY_MAX: u64 = 1 << 20;
 /// The name under which the cookie of session affinity goes.
 const COOKIE: &str = "INGRESSCOOKIE";
+
+/// nginx looks for an expression at the start of the path, in small or capital letters.
+const REGEX_START: &str = "(?i)^";
 
 /// What the proxy answers by.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +69,7 @@ pub struct Location {
     /// What stands in the place of the path.
     pub rewrite: Option<String>,
     /// The cookie by which a client stays with an endpoint.
-    pub cookie: Option<String>,
+    pub cookie: Option<Affinity>,
     /// `ssl-redirect`, on unless it is said otherwise.
     pub redirects: bool,
     /// `force-ssl-redirect`
@@ -79,6 +84,61 @@ pub struct Location {
     pub allowed: Vec<IpNet>,
     /// Another backend, for some of the requests: `canary`.
     pub canary: Option<Canary>,
+}
+
+/// The cookie of session affinity.
+///
+/// Upstream: `internal/ingress/annotations/sessionaffinity/main.go`.
+#[derive(Clone, Debug)]
+pub struct Affinity {
+    /// `session-cookie-name`
+    pub name: String,
+    /// In seconds: `session-cookie-expires`
+    pub expires: Option<i64>,
+    /// In seconds: `session-cookie-max-age`
+    pub max_age: Option<i64>,
+    /// `session-cookie-domain`
+    pub domain: Option<String>,
+    /// `session-cookie-path`, or the location's.
+    pub path: String,
+    /// `session-cookie-secure`: though the request is not.
+    pub secure: bool,
+    /// `session-cookie-samesite`
+    pub same_site: Option<String>,
+}
+
+impl Affinity {
+    /// What `Set-Cookie` says. Upstream: `set_cookie` in `rootfs/etc/nginx/lua/balancer/sticky.lua`,
+    /// and `bake` of lua-resty-cookie, which has the order.
+    pub fn header(&self, value: &str, tls: bool, now: Time) -> String {
+        let mut text = format!("{}={value}", self.name);
+        if let Some(seconds) = self.expires {
+            text.push_str(&format!("; Expires={}", cookie_time(now, seconds)));
+        }
+        if let Some(seconds) = self.max_age {
+            text.push_str(&format!("; Max-Age={seconds}"));
+        }
+        if let Some(domain) = &self.domain {
+            text.push_str(&format!("; Domain={domain}"));
+        }
+        text.push_str(&format!("; Path={}", self.path));
+        text.push_str(if self.secure || tls { "; Secure" } else { "" });
+        text.push_str("; HttpOnly");
+        if let Some(how) = &self.same_site {
+            text.push_str(&format!("; SameSite={how}"));
+        }
+        text
+    }
+}
+
+/// nginx's `ngx_http_cookie_time`: years until 2037 have two digits.
+fn cookie_time(now: Time, seconds: i64) -> String {
+    let at = now.unix_micros().saturating_add(seconds.saturating_mul(1_000_000));
+    let pattern = match clock::format_unix(at, "%Y").as_str() > "2037" {
+        true => "%a, %d-%b-%Y %H:%M:%S GMT",
+        false => "%a, %d-%b-%y %H:%M:%S GMT",
+    };
+    clock::format_unix(at, pattern)
 }
 
 /// A backend that takes some of the requests of another.
@@ -137,6 +197,14 @@ impl Path {
             }
             Path::Start(own) => path.starts_with(own.as_str()),
             Path::Regex(own) => own.is_match(path),
+        }
+    }
+
+    /// As the Ingress has it. Upstream: `location_path`.
+    fn text(&self) -> &str {
+        match self {
+            Path::Exact(own) | Path::Prefix(own) | Path::Start(own) => own,
+            Path::Regex(own) => own.as_str().strip_prefix(REGEX_START).unwrap_or(own.as_str()),
         }
     }
 
@@ -284,7 +352,7 @@ impl Reader<'_> {
     /// `None` for an expression that cannot be read: nginx is not given it.
     fn path(&self, text: &str, kind: &str) -> Option<Path> {
         if self.is_on("use-regex") || self.annotation("rewrite-target").is_some() {
-            let pattern = format!("(?i)^{text}");
+            let pattern = format!("{REGEX_START}{text}");
             return Regex::new(&pattern).ok().map(Path::Regex);
         }
         Some(match kind {
@@ -300,8 +368,7 @@ impl Reader<'_> {
         let number = port.and_then(|port| port.number);
         let name = port.and_then(|port| port.name.as_deref());
         let shown = number.map_or_else(|| name.unwrap_or_default().to_owned(), |n| n.to_string());
-        let cookie = (self.annotation("affinity") == Some("cookie"))
-            .then(|| self.annotation("session-cookie-name").unwrap_or(COOKIE).to_owned());
+        let cookie = (self.annotation("affinity") == Some("cookie")).then(|| self.affinity(&path));
         Some(Location {
             path,
             upstream: format!("{}-{}-{shown}", self.namespace, service.name),
@@ -316,6 +383,22 @@ impl Reader<'_> {
             allowed: self.allowed(),
             canary: None,
         })
+    }
+
+    fn affinity(&self, path: &Path) -> Affinity {
+        let cookie = |name: &str| self.annotation(&format!("session-cookie-{name}"));
+        let said = |name: &str| cookie(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let seconds = |name: &str| cookie(name).and_then(|text| text.parse().ok());
+        let known = |how: &String| ["Strict", "Lax", "None"].contains(&how.as_str());
+        Affinity {
+            name: said("name").unwrap_or_else(|| COOKIE.to_owned()),
+            expires: seconds("expires"),
+            max_age: seconds("max-age"),
+            domain: said("domain"),
+            path: said("path").unwrap_or_else(|| path.text().to_owned()),
+            secure: self.is_on("session-cookie-secure"),
+            same_site: said("samesite").filter(known),
+        }
     }
 
     fn elsewhere(&self) -> Option<(u16, String)> {

@@ -12,6 +12,7 @@ use crate::mapper::kind_for;
 use crate::printers::Teller;
 use crate::process::Outcome;
 use naru_api::KindRef;
+use naru_api::gofmt::quote;
 use serde_json::{Value, json};
 
 /// `kubectl certificate`
@@ -45,6 +46,9 @@ static DENY: Command = Command {
     run: |cx| decide(cx, "Denied", "KubectlDeny", "denied", "deny"),
     ..Command::EMPTY
 };
+
+/// What a request has one of at most.
+const DECISIONS: [&str; 2] = ["Approved", "Denied"];
 
 const FORCE: &[Flag] = &[Flag::switch("force", "Update the CSR even if it is already decided.")];
 
@@ -94,6 +98,14 @@ fn approve_or_deny(
         *conditions = json!([]);
     }
     let conditions = conditions.as_array_mut().into_iter().next();
+    let types = conditions.iter().flat_map(|all| all.iter()).map(|one| &one["type"]);
+    let mut decisions = types.filter_map(Value::as_str).filter(|it| DECISIONS.contains(it));
+    if let Some(other) = decisions.find(|it| condition["type"] != *it) {
+        let shown = quote(name);
+        return Err(Failure::Message(format!(
+            "certificate signing request {shown} is already {other}"
+        )));
+    }
     let there = conditions
         .as_ref()
         .is_some_and(|all| all.iter().any(|one| one["type"] == condition["type"]));

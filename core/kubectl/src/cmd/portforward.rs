@@ -85,7 +85,10 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     let addresses = addresses(cx)?;
     let listeners = listen(cx, &ports, &addresses)?;
     let (namespace, pod) = (pod.namespace().to_owned(), pod.name().to_owned());
-    cx.start(Forwarding { namespace, pod, listeners, open: Vec::new() })
+    let mut sandbox = [0; 32];
+    cx.sys.rng().fork("portforward").fill(&mut sandbox);
+    let sandbox = naru_api::gofmt::hex(&sandbox);
+    cx.start(Forwarding { namespace, pod, sandbox, listeners, open: Vec::new() })
 }
 
 fn pod_of(cx: &mut Context<'_>, object: &Object) -> Result<Object> {
@@ -336,19 +339,20 @@ struct Connection {
 struct Forwarding {
     namespace: String,
     pod: String,
+    /// What the container runtime calls the pod: its server is spoken with, and nobody else.
+    sandbox: String,
     listeners: Vec<Listener>,
     open: Vec<Connection>,
 }
 
 impl Task for Forwarding {
     fn poll(mut self: Box<Self>, cx: &mut Context<'_>) -> Outcome {
-        self.accept(cx)?;
+        let mut lost = self.accept(cx)?;
         let mut open = std::mem::take(&mut self.open);
-        let mut lost = None;
         open.retain_mut(|connection| match carry(cx, connection) {
             Ok(more) => more,
             Err(why) => {
-                lost = Some((connection.local, connection.remote, why));
+                lost.get_or_insert((connection.local, connection.remote, why));
                 false
             }
         });
@@ -374,25 +378,40 @@ impl Task for Forwarding {
     }
 }
 
+/// A connection that failed: its local and its remote port, and why.
+type Lost = (u16, u16, String);
+
 impl Forwarding {
-    fn accept(&mut self, cx: &mut Context<'_>) -> Result<()> {
+    fn accept(&mut self, cx: &mut Context<'_>) -> Result<Option<Lost>> {
         for listener in &self.listeners {
             while self.open.len() < CONNECTIONS_MAX {
                 let Ok((socket, _)) = net(cx)?.accept(listener.socket) else { break };
-                cx.line(&format!("Handling connection for {}", listener.local));
-                let connect = Connect::PortForward { port: listener.remote };
-                let stream = cx.connect(&self.namespace, &self.pod, "", connect)?;
-                self.open.push(Connection {
-                    socket,
-                    stream,
-                    local: listener.local,
-                    remote: listener.remote,
-                    pending: Vec::new(),
-                    client_done: false,
-                });
+                let Listener { local, remote, .. } = *listener;
+                cx.line(&format!("Handling connection for {local}"));
+                let connect = Connect::PortForward { port: remote };
+                let stream = match cx.connect(&self.namespace, &self.pod, "", connect) {
+                    Err(Failure::Api(error)) if error.is_not_found() => {
+                        net(cx)?.close(socket);
+                        return Ok(Some((local, remote, self.forgotten(remote))));
+                    }
+                    stream => stream?,
+                };
+                let (pending, client_done) = (Vec::new(), false);
+                self.open.push(Connection { socket, stream, local, remote, pending, client_done });
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Upstream asks the API server once, at the start. Later the container runtime knows the pod,
+    /// or does not: `portForward` in containerd's `internal/cri/server/sandbox_portforward_linux.go`.
+    fn forgotten(&self, port: u16) -> String {
+        let sandbox = &self.sandbox;
+        let shown = quote(sandbox);
+        format!(
+            "error forwarding port {port} to pod {sandbox}, uid : failed to find sandbox {shown} in \
+             store: not found"
+        )
     }
 }
 

@@ -43,15 +43,6 @@ const DAEMONS: &[(&str, u64, &[&str])] = &[
         ],
     ),
     ("kindnetd", 10, &["main.go:109] connected to apiserver"]),
-    (
-        "flanneld",
-        14,
-        &[
-            "kube.go:149] Waiting 10m0s for node controller to sync",
-            "kube.go:490] Starting kube subnet manager",
-            "main.go:411] Running backend.",
-        ],
-    ),
     ("calico-node", 40, &["main.go:42] naru/calico-node: felix and BIRD in one program"]),
     ("calico-kube-controllers", 20, &["main.go:101] Ensuring Calico datastore is initialized"]),
     ("gce-pd-csi-driver", 12, &["main.go:103] Driver vendor version v1.17.4-gke.0"]),

@@ -7,6 +7,7 @@ mod cassandra;
 mod daemon;
 mod databases;
 mod files_server;
+mod flanneld;
 mod fortune;
 mod grpc_health;
 mod haproxy;
@@ -53,6 +54,7 @@ impl ProgramTable for NodePrograms {
             "memcached" => Box::new(memcached::Memcached::default()),
             "mongo" | "mongosh" => Box::new(databases::Mongosh::default()),
             "mongod" => Box::new(databases::SqlServer::new(databases::Dialect::Mongo)),
+            "flanneld" => Box::new(flanneld::Flanneld::default()),
             "mysql" => Box::new(databases::Mysql::default()),
             "mysqladmin" | "pg_isready" => Box::new(databases::Alive::default()),
             "mysqld" => Box::new(databases::SqlServer::new(databases::Dialect::Mysql)),

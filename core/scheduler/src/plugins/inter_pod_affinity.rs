@@ -59,7 +59,9 @@ impl Plugin for InterPodAffinity {
                 wants.required_anti.iter().any(|term| term.may_select(gone))
                     || theirs.iter().any(|term| term.may_select(pod))
             }
-            ClusterEvent::NodeRemoved(_) | ClusterEvent::Storage { .. } => false,
+            ClusterEvent::NodeRemoved(_)
+            | ClusterEvent::Storage { .. }
+            | ClusterEvent::AttachmentRemoved(_) => false,
         }
     }
 }

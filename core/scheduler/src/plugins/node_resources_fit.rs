@@ -36,7 +36,8 @@ impl Plugin for NodeResourcesFit {
             }
             ClusterEvent::NodeRemoved(_)
             | ClusterEvent::PodAssigned(_)
-            | ClusterEvent::Storage { .. } => false,
+            | ClusterEvent::Storage { .. }
+            | ClusterEvent::AttachmentRemoved(_) => false,
         }
     }
 }

@@ -6,11 +6,13 @@ use crate::framework::{ClusterEvent, Filter, FilterPlugin, Plugin, Prepared, Rej
 use crate::nodes::{NodeInfo, PodInfo};
 use crate::plugins::is_claim_of;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
-use k8s_openapi::api::storage::v1::{CSINode, StorageClass};
+use k8s_openapi::api::storage::v1::{
+    CSINode, StorageClass, VolumeAttachment, VolumeAttachmentSpec,
+};
 use naru_api::volumes::{claim_class, pod_claims, volume_name};
 use naru_api::{Key, csi_translation};
 use naru_client::Cache;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const REASON: &str = "node(s) exceed max volume count";
 
@@ -30,11 +32,21 @@ impl Plugin for NodeVolumeLimits {
                 object.get::<CSINode>().is_some() || is_claim_of(pod, object)
             }
             ClusterEvent::PodRemoved(gone) => {
-                pod_claims(gone).next().is_some() && pod_claims(pod).next().is_some()
+                pod_claims(gone).next().is_some() || inline(gone).next().is_some()
+            }
+            ClusterEvent::AttachmentRemoved(gone) => {
+                pod_claims(pod).next().is_some()
+                    || inline(pod).any(|(driver, _)| driver == gone.spec.attacher)
             }
             _ => false,
         }
     }
+}
+
+/// The disks that a pod names itself.
+fn inline(pod: &Pod) -> impl Iterator<Item = (String, String)> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(csi_translation::of_inline)
 }
 
 impl FilterPlugin for NodeVolumeLimits {
@@ -43,7 +55,8 @@ impl FilterPlugin for NodeVolumeLimits {
         if volumes.is_empty() || view.cache.is_empty::<CSINode>() {
             return Ok(Prepared::skip());
         }
-        Ok(Prepared::with(Room { volumes, cache: view.cache }))
+        let attached = attached(view.cache);
+        Ok(Prepared::with(Room { volumes, attached, cache: view.cache }))
     }
 }
 
@@ -52,6 +65,8 @@ type Attachable = BTreeSet<(String, String)>;
 
 struct Room<'a> {
     volumes: Attachable,
+    /// By node.
+    attached: BTreeMap<&'a str, Attachable>,
     cache: &'a Cache,
 }
 
@@ -75,7 +90,10 @@ impl Filter for Room<'_> {
                 continue;
             }
             let there = there.get_or_insert_with(|| {
-                node.pods.iter().flat_map(|pod| attachable(pod, self.cache)).collect()
+                let of_pods = node.pods.iter().flat_map(|pod| attachable(pod, self.cache));
+                // A pod may be gone whose disk is not.
+                let attached = self.attached.get(&*node.name).into_iter().flatten();
+                of_pods.chain(attached.cloned()).collect()
             });
             let mut all = of_driver(there);
             let before = all.len();
@@ -86,6 +104,23 @@ impl Filter for Room<'_> {
         }
         Ok(())
     }
+}
+
+/// The volumes that are attached, by node. Like upstream it knows only those that have an object
+/// and are a CSI driver's own: `getNodeVolumeAttachmentInfo`.
+fn attached(cache: &Cache) -> BTreeMap<&str, Attachable> {
+    let mut all = BTreeMap::<&str, Attachable>::new();
+    for attachment in cache.list::<VolumeAttachment>("") {
+        let VolumeAttachmentSpec { attacher, node_name, source } = &attachment.spec;
+        let name = source.persistent_volume_name.as_deref().unwrap_or_default();
+        let volume = cache.get::<PersistentVolume>(&Key::new("", name));
+        let csi = volume.and_then(|volume| volume.spec.as_ref()?.csi.as_ref());
+        if let Some(csi) = csi {
+            let volume = (attacher.clone(), csi.volume_handle.clone());
+            all.entry(node_name).or_default().insert(volume);
+        }
+    }
+    all
 }
 
 /// The volumes of a pod that a CSI driver has to attach; one that is not made yet counts by its
@@ -104,7 +139,6 @@ fn attachable(pod: &PodInfo, cache: &Cache) -> Attachable {
             }
         }
     }
-    let inline = pod.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    volumes.extend(inline.filter_map(csi_translation::of_inline));
+    volumes.extend(inline(&pod.pod));
     volumes
 }

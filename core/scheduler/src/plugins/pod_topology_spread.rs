@@ -56,7 +56,7 @@ impl Plugin for PodTopologySpread {
             }
             ClusterEvent::PodAssigned(other) | ClusterEvent::PodRemoved(other) => counts(other),
             ClusterEvent::PodUpdated { old, new } => counts(old) != counts(new),
-            ClusterEvent::Storage { .. } => false,
+            ClusterEvent::Storage { .. } | ClusterEvent::AttachmentRemoved(_) => false,
         }
     }
 }

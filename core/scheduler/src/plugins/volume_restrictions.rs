@@ -9,7 +9,6 @@ use crate::plugins::is_claim_of;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Volume};
 use naru_api::Key;
 use naru_api::volumes::{claim_modes, pod_claims};
-use std::collections::BTreeMap;
 
 const REASON_DISK: &str = "node(s) had no available disk";
 const REASON_ONE_POD: &str = "node has pod using PersistentVolumeClaim with the same name and \
@@ -65,8 +64,17 @@ impl FilterPlugin for VolumeRestrictions {
     }
 }
 
-/// A disk, and whether the pod only reads from it.
-type Disks = BTreeMap<String, bool>;
+/// A disk that a pod names itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Disk {
+    name: String,
+    /// Where it is looked for, if it may be the same only where these overlap.
+    monitors: Vec<String>,
+    /// The pod only reads from it.
+    reads: bool,
+}
+
+type Disks = Vec<Disk>;
 
 struct Free<'a> {
     disks: Disks,
@@ -109,24 +117,38 @@ fn disks(pod: &Pod) -> Disks {
     volumes.filter_map(disk).collect()
 }
 
-fn disk(volume: &Volume) -> Option<(String, bool)> {
+fn disk(volume: &Volume) -> Option<Disk> {
+    let at = |name: String, read_only: Option<bool>| Disk {
+        name,
+        monitors: Vec::new(),
+        reads: read_only == Some(true),
+    };
     if let Some(disk) = &volume.gce_persistent_disk {
-        return Some((format!("gce/{}", disk.pd_name), disk.read_only == Some(true)));
+        return Some(at(format!("gce/{}", disk.pd_name), disk.read_only));
     }
     if let Some(disk) = &volume.aws_elastic_block_store {
-        return Some((format!("aws/{}", disk.volume_id), false));
+        return Some(at(format!("aws/{}", disk.volume_id), None));
     }
     if let Some(disk) = &volume.iscsi {
-        return Some((format!("iscsi/{}/{}", disk.iqn, disk.lun), disk.read_only == Some(true)));
+        return Some(at(format!("iscsi/{}", disk.iqn), disk.read_only));
     }
     let disk = volume.rbd.as_ref()?;
     let pool = disk.pool.as_deref().unwrap_or_default();
-    Some((format!("rbd/{pool}/{}", disk.image), disk.read_only == Some(true)))
+    let monitors = disk.monitors.clone();
+    Some(Disk { monitors, ..at(format!("rbd/{pool}/{}", disk.image), disk.read_only) })
 }
 
-/// Two may share a disk if both only read.
+impl Disk {
+    /// Two may share a disk if both only read.
+    fn conflicts(&self, other: &Disk) -> bool {
+        let overlap = self.monitors.is_empty()
+            || self.monitors.iter().any(|monitor| other.monitors.contains(monitor));
+        self.name == other.name && overlap && !(self.reads && other.reads)
+    }
+}
+
 fn conflict(one: &Disks, other: &Disks) -> bool {
-    one.iter().any(|(disk, reads)| other.get(disk).is_some_and(|other| !(*reads && *other)))
+    one.iter().any(|disk| other.iter().any(|other| disk.conflicts(other)))
 }
 
 #[cfg(test)]
@@ -148,11 +170,19 @@ mod tests {
             })
         };
         let aws = serde_json::json!({"name": "v", "awsElasticBlockStore": {"volumeID": "vol"}});
+        let iscsi = |lun: i32| {
+            let disk = serde_json::json!({"targetPortal": "p", "iqn": "iqn", "lun": lun});
+            serde_json::json!({"name": "v", "iscsi": disk})
+        };
+        let rbd = |monitors: &[&str]| serde_json::json!({"name": "v", "rbd": {"monitors": monitors, "image": "one"}});
         let cases = [
             (gce(true), gce(true), false),
             (gce(true), gce(false), true),
             (aws.clone(), aws.clone(), true),
             (aws, gce(false), false),
+            (iscsi(0), iscsi(1), true),
+            (rbd(&["a", "b"]), rbd(&["b", "c"]), true),
+            (rbd(&["a", "b"]), rbd(&["c"]), false),
         ];
         for (one, other, expected) in cases {
             assert_eq!(conflict(&disks(&pod(one)), &disks(&pod(other))), expected);

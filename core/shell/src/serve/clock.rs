@@ -24,7 +24,12 @@ pub const KLOG: &str = "%m%d %H:%M:%S.%6f";
 
 /// The moment in this format; "" for a moment past the year 9999.
 pub fn format(time: Time, pattern: &str) -> String {
-    Timestamp::from_microsecond(time.unix_micros())
+    format_unix(time.unix_micros(), pattern)
+}
+
+/// The moment so many microseconds after the start of 1970, in this format; "" where there is none.
+pub fn format_unix(micros: i64, pattern: &str) -> String {
+    Timestamp::from_microsecond(micros)
         .ok()
         .and_then(|moment| strtime::format(pattern, &moment.to_zoned(TimeZone::UTC)).ok())
         .unwrap_or_default()

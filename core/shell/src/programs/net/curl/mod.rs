@@ -1,5 +1,6 @@
 //! `curl`, in the words of curl 7.88.1.
 
+mod cookies;
 mod meter;
 mod options;
 mod tls;
@@ -12,6 +13,7 @@ use crate::programs::base64;
 use crate::programs::tool::{Out, finish};
 use crate::serve::Stream;
 use crate::{Errno, Fd, OpenMode, Program, SocketId, Step, Sys};
+use cookies::{Jar, Place};
 use meter::Figures;
 use naru_network::dns::RecordType;
 use naru_network::http::{HttpError, Request, Response, ResponseReader};
@@ -82,6 +84,8 @@ pub struct Curl {
     out: Out,
     options: Options,
     urls: VecDeque<String>,
+    /// With `-b FILE` or `-c`.
+    jar: Option<Jar>,
     transfer: Option<Box<Transfer>>,
     meter: bool,
     meter_at: Option<Time>,
@@ -123,7 +127,77 @@ impl Curl {
             return Some(failed.code);
         }
         self.urls = self.options.urls.clone().into();
+        self.read_cookies(sys);
         None
+    }
+
+    fn read_cookies(&mut self, sys: &mut dyn Sys) {
+        let files = self.options.cookie_files.clone();
+        if files.is_empty() && self.options.cookie_jar.is_none() {
+            return;
+        }
+        let (mut jar, now) = (Jar::default(), unix_seconds(sys));
+        for file in files.iter().filter(|file| !file.is_empty()) {
+            let path = sys.absolute(file);
+            match sys.fs().read(&path) {
+                Ok(bytes) => jar.read(&String::from_utf8_lossy(&bytes), now),
+                Err(_) => self.note(format!("WARNING: failed to open cookie file \"{file}\"")),
+            }
+        }
+        self.jar = Some(jar);
+    }
+
+    /// `-c`
+    fn write_cookies(&mut self, sys: &mut dyn Sys) {
+        let (Some(jar), Some(name)) = (&self.jar, self.options.cookie_jar.clone()) else { return };
+        let text = jar.file(unix_seconds(sys));
+        if name == "-" {
+            return self.out.put(text);
+        }
+        match sys.open(&name, OpenMode::Write) {
+            Ok(fd) => {
+                self.out.put_to(fd, text);
+                self.out.flush(sys);
+                sys.close(fd);
+            }
+            Err(_) => self.note(format!(
+                "WARNING: failed to save cookies in {name}: failed writing received data to \
+                 disk/application"
+            )),
+        }
+    }
+
+    /// What an answer's headers set, and what `-v` shows of them.
+    fn take_head(&mut self, sys: &dyn Sys, transfer: &Transfer, head: &[u8]) {
+        let host = self.cookie_host(transfer);
+        for line in String::from_utf8_lossy(head).lines() {
+            let cookie =
+                line.split_once(':').filter(|(it, _)| it.eq_ignore_ascii_case("set-cookie"));
+            if let (Some(jar), Some((_, header))) = (&mut self.jar, cookie) {
+                let said = jar.set(header, place(&host, transfer), unix_seconds(sys));
+                said.into_iter().for_each(|said| self.note(said));
+            }
+            if self.options.verbose {
+                self.out.error(format!("< {line}"));
+            }
+        }
+    }
+
+    /// A header `Host` counts for cookies too.
+    fn cookie_host(&self, transfer: &Transfer) -> String {
+        let mut headers = self.options.headers.iter().filter_map(|it| it.split_once(':'));
+        let own = headers.find(|(name, _)| name.trim().eq_ignore_ascii_case("host"));
+        let own = own.and_then(|(_, host)| host.trim().split(':').next());
+        own.unwrap_or(&transfer.url.host).to_string()
+    }
+
+    fn cookies(&self, sys: &dyn Sys, transfer: &Transfer) -> String {
+        let host = self.cookie_host(transfer);
+        let kept = self.jar.as_ref().map(|jar| jar.sent(place(&host, transfer), unix_seconds(sys)));
+        let said = self.options.cookies.join(";");
+        let all = [kept.unwrap_or_default(), said];
+        let all: Vec<&str> = all.iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+        all.join("; ")
     }
 
     /// Joins what the `-d` options say.
@@ -189,6 +263,7 @@ impl Curl {
 
     fn next_transfer(&mut self, sys: &mut dyn Sys) -> Result<(), Failure> {
         let Some(text) = self.urls.pop_front() else {
+            self.write_cookies(sys);
             self.done = true;
             return Ok(());
         };
@@ -370,7 +445,7 @@ impl Curl {
                             }
                             transfer.secured = sys.now();
                             self.note_handshake(tls, transfer);
-                            self.ask(transfer, stream);
+                            self.ask(sys, transfer, stream);
                         }
                     }
                 }
@@ -447,14 +522,14 @@ impl Curl {
             let stream = self.secure(sys, transfer, socket)?;
             transfer.stage = Stage::Secure(stream);
         } else {
-            self.ask(transfer, Stream::plain(socket));
+            self.ask(sys, transfer, Stream::plain(socket));
         }
         Ok(())
     }
 
     /// Begins to send the request.
-    fn ask(&mut self, transfer: &mut Transfer, stream: Stream) {
-        let request = self.request(transfer);
+    fn ask(&mut self, sys: &dyn Sys, transfer: &mut Transfer, stream: Stream) {
+        let request = self.request(sys, transfer);
         let unsent = request.to_bytes();
         if self.options.verbose {
             if self.user(transfer).is_some() {
@@ -479,7 +554,7 @@ impl Curl {
         self.options.user.clone().or(in_url)
     }
 
-    fn request(&self, transfer: &Transfer) -> Request {
+    fn request(&self, sys: &dyn Sys, transfer: &Transfer) -> Request {
         let mut request = Request::new(&transfer.method, &transfer.url.target);
         let headers = &mut request.headers;
         headers.add("Host", transfer.url.authority());
@@ -489,6 +564,10 @@ impl Curl {
         let agent = self.options.agent.clone().unwrap_or_else(|| format!("curl/{VERSION}"));
         headers.add("User-Agent", agent);
         headers.add("Accept", if self.options.json { "application/json" } else { "*/*" });
+        let cookies = self.cookies(sys, transfer);
+        if !cookies.is_empty() {
+            headers.add("Cookie", cookies);
+        }
         let posts = self.options.data.is_some() && !self.options.get;
         if posts && transfer.method != "GET" {
             headers.add("Content-Length", transfer.body.len().to_string());
@@ -573,7 +652,7 @@ impl Curl {
         match taken {
             Ok(Some(response)) => {
                 let close = ended || !response.keep_alive();
-                self.show(transfer, &response)?;
+                self.show(sys, transfer, &response)?;
                 transfer.response = Some(response);
                 if let (Stage::Exchange { stream, .. }, Some(net)) =
                     (&mut transfer.stage, sys.net())
@@ -590,7 +669,7 @@ impl Curl {
             }
             Ok(None) => {
                 if let Some(partial) = partial {
-                    self.show(transfer, &partial)?;
+                    self.show(sys, transfer, &partial)?;
                     transfer.response = Some(partial);
                 }
                 Ok(Progress::Done(true))
@@ -605,7 +684,7 @@ impl Curl {
             }
             Err(HttpError::Truncated) => {
                 if let Some(partial) = partial {
-                    self.show(transfer, &partial)?;
+                    self.show(sys, transfer, &partial)?;
                     transfer.response = Some(partial);
                 }
                 let expected = transfer.response.as_ref().and_then(expected_bytes);
@@ -621,7 +700,12 @@ impl Curl {
     }
 
     /// Prints of the response what is new.
-    fn show(&mut self, transfer: &mut Transfer, response: &Response) -> Result<(), Failure> {
+    fn show(
+        &mut self,
+        sys: &dyn Sys,
+        transfer: &mut Transfer,
+        response: &Response,
+    ) -> Result<(), Failure> {
         if !transfer.head_shown {
             transfer.head_shown = true;
             let mut head = response.head_to_bytes();
@@ -634,11 +718,7 @@ impl Curl {
                     .collect();
                 head = kept.concat().into_bytes();
             }
-            if self.options.verbose {
-                for line in String::from_utf8_lossy(&head).lines() {
-                    self.out.error(format!("< {line}"));
-                }
-            }
+            self.take_head(sys, transfer, &head);
             if self.options.include || self.options.head {
                 self.give(transfer, &head);
             }
@@ -799,6 +879,16 @@ impl Curl {
             self.meter_at = Some(sys.now() + Duration::from_secs(1));
         }
     }
+}
+
+fn unix_seconds(sys: &dyn Sys) -> i64 {
+    sys.now().unix_micros() / 1_000_000
+}
+
+fn place<'a>(host: &'a str, transfer: &'a Transfer) -> Place<'a> {
+    let path = transfer.url.target.split('?').next().unwrap_or_default();
+    let local = matches!(host, "localhost" | "127.0.0.1" | "::1");
+    Place { host, path, secure: transfer.url.scheme == "https" || local }
 }
 
 fn expected_bytes(response: &Response) -> Option<u64> {

@@ -65,6 +65,12 @@ pub struct Options {
     pub only_v4: bool,
     /// `-6`
     pub only_v6: bool,
+    /// `-b NAME=VALUE`
+    pub cookies: Vec<String>,
+    /// `-b FILE`
+    pub cookie_files: Vec<String>,
+    /// `-c`
+    pub cookie_jar: Option<String>,
     /// `-k`
     pub insecure: bool,
     /// `--cacert`
@@ -90,7 +96,7 @@ pub struct DataPart {
 
 /// Long names, and the short ones that they mean; short names of options that have none are
 /// capital letters of other alphabets, so that one table does.
-const LONG: [(&str, char); 51] = [
+const LONG: [(&str, char); 52] = [
     ("output", 'o'),
     ("remote-name", 'O'),
     ("request", 'X'),
@@ -133,6 +139,7 @@ const LONG: [(&str, char); 51] = [
     ("ipv4", '4'),
     ("ipv6", '6'),
     ("cookie", 'b'),
+    ("cookie-jar", 'c'),
     ("referer", 'e'),
     ("no-progress-meter", 'ν'),
     ("progress-bar", '#'),
@@ -145,7 +152,7 @@ const LONG: [(&str, char); 51] = [
 ];
 
 fn takes_value(flag: char) -> bool {
-    "oXHdαβγδmεwAuζηθιλπρEμbe".contains(flag)
+    "oXHdαβγδmεwAuζηθιλπρEμbce".contains(flag)
 }
 
 /// Reads the arguments. `Err` is the message, without `curl: `.
@@ -247,7 +254,12 @@ fn apply(options: &mut Options, flag: char, value: String, arg: &str) -> Result<
         'h' => options.help = true,
         '4' => options.only_v4 = true,
         '6' => options.only_v6 = true,
-        'b' => options.headers.push(format!("Cookie: {value}")),
+        'b' => match value.strip_prefix('@') {
+            Some(file) => options.cookie_files.push(file.to_string()),
+            None if value.contains('=') => options.cookies.push(value),
+            None => options.cookie_files.push(value),
+        },
+        'c' => options.cookie_jar = Some(value),
         'e' => options.headers.push(format!("Referer: {value}")),
         'ν' => {
             // No progress meter, but errors are shown: `-sS`.
