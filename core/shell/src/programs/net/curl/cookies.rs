@@ -172,7 +172,7 @@ impl Cookie {
             true => from.host == domain,
             false => is_below(from.host, domain),
         });
-        (own && !(wide && !is_ip)).then_some(())?;
+        (own && (is_ip || !wide)).then_some(())?;
         self.domain = domain.to_string();
         self.tail = !is_ip;
         Some(())
