@@ -15,7 +15,7 @@ use crate::NodeConfig;
 use crate::runtime::{ContainerId, Runtime};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use naru_api::request::DeleteOptions;
+use naru_api::request::{DeleteOptions, Patch};
 use naru_api::time::{from_meta, meta_time};
 use naru_api::{ApiService, Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{
@@ -24,6 +24,7 @@ use naru_client::{
 };
 use naru_network::{Network, NsId};
 use naru_sim::Time;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -492,14 +493,30 @@ impl Kubelet {
         Some(key)
     }
 
-    /// The pods that wait for a disk, when other disks are attached than before.
+    /// The pods that wait for a disk, when other disks are attached or told to be in use.
     fn map_attached(&self, node: &Node, old: Option<&Node>) -> Vec<Key> {
-        let attached = |node: &Node| node.status.as_ref()?.volumes_attached.clone();
-        if old.and_then(attached) == attached(node) {
+        let disks = |node: &Node| {
+            let status = node.status.as_ref()?;
+            Some((status.volumes_attached.clone(), status.volumes_in_use.clone()))
+        };
+        if old.and_then(disks) == disks(node) {
             return Vec::new();
         }
         let waiting = self.workers.values().filter(|worker| worker.waits_for_disk);
         waiting.map(|worker| worker.key.clone()).collect()
+    }
+
+    /// Tells that disks are in use which pods wait for. Upstream waits for the next report of the
+    /// node's status; here too nothing is mounted before it is told.
+    fn tell_disks(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        let in_use = self.volumes_in_use();
+        if in_use.iter().all(|disk| self.in_use_reported.contains(disk)) {
+            return Ok(());
+        }
+        let patch = Patch::Merge(json!({"status": {"volumesInUse": in_use}}));
+        context.client.patch::<Node>("", &self.config.name, "status", patch)?;
+        self.in_use_reported = in_use;
+        Ok(())
     }
 
     /// The disks that pods use here or are about to.
@@ -682,6 +699,9 @@ impl Kubelet {
         }
         if let Some(worker) = self.workers.get_mut(id) {
             worker.calm = Calm::of(worker, world.runtime);
+            if worker.waits_for_disk {
+                self.tell_disks(context)?;
+            }
         }
         Ok(match next {
             Some(at) => Action::requeue_after(at.since(context.now)),

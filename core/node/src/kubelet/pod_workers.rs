@@ -234,9 +234,7 @@ impl PodWorker {
 
     /// The disks that it uses or is about to, as a node's status names them.
     pub fn disks_in_use(&self) -> Vec<String> {
-        let wanted = self.waits_for_disk.then_some(&self.object).and_then(Object::get::<Pod>);
-        let own = wanted.iter().flat_map(|pod| volumes::inline_disks(pod));
-        own.chain(self.volumes.disks()).collect()
+        self.volumes.disks().collect()
     }
 
     /// Something changed that a sync should look at.

@@ -8,8 +8,6 @@ mod payload;
 mod sources;
 mod token;
 
-pub use sources::inline_disks;
-
 use crate::NodeConfig;
 use crate::disks::Disks;
 use crate::runtime::{Mount, PutFile, Runtime, VolumeId, Volumes};
@@ -77,6 +75,8 @@ type Files = Vec<PutFile>;
 #[derive(Clone, Debug, Default)]
 pub struct PodVolumes {
     ready: BTreeMap<String, Box<Ready>>,
+    /// Disks that are waited for, as a node's status names them.
+    awaited: BTreeSet<String>,
     /// Copies of parts of volumes that do not follow them.
     copies: Vec<VolumeId>,
     /// Persistent volumes that this pod alone may use.
@@ -121,8 +121,8 @@ enum Trouble {
     Mount(&'static str, String),
     /// It is not known what to mount.
     Process(String),
-    /// It is not attached to the node yet.
-    NotAttached,
+    /// The disk of this name is not attached to the node yet, or not told to be in use there.
+    NotAttached(String),
     /// The node's own files are made first.
     NoFilesYet,
 }
@@ -151,6 +151,7 @@ impl PodVolumes {
     ) -> Result<(), SetUpError> {
         let mut unprocessed = Vec::new();
         let mut first = None;
+        self.awaited.clear();
         for volume in spec.volumes.iter().flatten() {
             if self.ready.contains_key(&volume.name) {
                 continue;
@@ -165,7 +166,10 @@ impl PodVolumes {
                 }
                 Err(Trouble::Process(why)) => unprocessed.push((volume.name.clone(), why)),
                 Err(Trouble::NoFilesYet) => return Err(SetUpError::NoFilesYet),
-                Err(Trouble::NotAttached) => first = first.or(Some(SetUpError::NotAttached)),
+                Err(Trouble::NotAttached(disk)) => {
+                    self.awaited.insert(disk);
+                    first = first.or(Some(SetUpError::NotAttached));
+                }
                 Err(Trouble::Mount(step, why)) => {
                     let text = format!("{step} for volume \"{name}\" : {why}");
                     first = Some(SetUpError::Failed(text));
@@ -322,9 +326,10 @@ impl PodVolumes {
         all.filter_map(|(name, it)| Some((&**name, volumes.tree(it.id)?, it.claim.as_deref())))
     }
 
-    /// The disks that are mounted, as a node's status names them.
+    /// The disks that are mounted or waited for, as a node's status names them.
     pub fn disks(&self) -> impl Iterator<Item = String> {
-        self.ready.values().filter_map(|ready| ready.disk.clone())
+        let mounted = self.ready.values().filter_map(|ready| ready.disk.clone());
+        mounted.chain(self.awaited.iter().cloned())
     }
 
     /// Whether any of them has a limit that is watched.
@@ -390,6 +395,7 @@ impl PodVolumes {
                 runtime.volumes.remove(ready.id);
             }
         }
+        self.awaited.clear();
         for copy in std::mem::take(&mut self.copies) {
             runtime.volumes.remove(copy);
         }

@@ -7,7 +7,7 @@ use super::{Ready, Sources, Trouble};
 use crate::csi_drivers;
 use crate::disks::DiskId;
 use crate::runtime::{Runtime, Volumes};
-use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Node, Pod, Volume};
+use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Node, Volume};
 use naru_api::csi_translation;
 use naru_shell::FileType;
 
@@ -206,8 +206,9 @@ fn csi(
     sources: &mut Sources<'_, '_>,
     runtime: &mut Runtime,
 ) -> Result<Ready, Trouble> {
-    if csi_drivers::attaches(driver) && !is_attached(driver, handle, sources.node) {
-        return Err(Trouble::NotAttached);
+    let name = csi_translation::unique_name(driver, handle);
+    if csi_drivers::attaches(driver) && !is_at_hand(&name, sources.node) {
+        return Err(Trouble::NotAttached(name));
     }
     if !csi_drivers::registered(runtime).any(|known| known.name == driver) {
         return Err(Trouble::device(format!(
@@ -219,10 +220,7 @@ fn csi(
     let disk = DiskId::new(driver, handle);
     sources.disks.make(&disk, u64::MAX).map_err(Trouble::device)?;
     match runtime.volumes.disk(&disk, sources.disks) {
-        Some(id) => {
-            let disk = Some(csi_translation::unique_name(driver, handle));
-            Ok(Ready { disk, ..Ready::lasting(id) })
-        }
+        Some(id) => Ok(Ready { disk: Some(name), ..Ready::lasting(id) }),
         None => Err(Trouble::device(format!(
             "rpc error: code = NotFound desc = volume {handle} not found"
         ))),
@@ -241,17 +239,11 @@ fn ephemeral_csi(driver: &str, runtime: &mut Runtime) -> Result<Ready, Trouble> 
     )))
 }
 
-/// The disks that a pod names itself, as a node's status names them.
-pub fn inline_disks(pod: &Pod) -> impl Iterator<Item = String> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let disks = volumes.filter_map(csi_translation::of_inline);
-    disks.map(|(driver, handle)| csi_translation::unique_name(&driver, &handle))
-}
-
-fn is_attached(driver: &str, handle: &str, node: Option<&Node>) -> bool {
-    let name = csi_translation::unique_name(driver, handle);
-    let status = node.and_then(|node| node.status.as_ref());
-    let mut attached =
-        status.into_iter().flat_map(|status| status.volumes_attached.iter().flatten());
-    attached.any(|volume| volume.name == name)
+/// Whether the disk is attached, and told to be in use so that nobody detaches it.
+///
+/// Upstream: `GenerateVerifyControllerAttachedVolumeFunc`.
+fn is_at_hand(name: &str, node: Option<&Node>) -> bool {
+    let Some(status) = node.and_then(|node| node.status.as_ref()) else { return false };
+    let told = status.volumes_in_use.iter().flatten().any(|used| used == name);
+    told && status.volumes_attached.iter().flatten().any(|volume| volume.name == name)
 }

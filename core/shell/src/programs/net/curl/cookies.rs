@@ -12,9 +12,9 @@ use std::net::IpAddr;
 const COOKIES_MAX: usize = 1_000;
 /// Before the domain of a cookie that scripts of pages do not see.
 const HTTP_ONLY: &str = "#HttpOnly_";
-/// How servers write the moment at which a cookie is over.
+/// How servers write the moment at which a cookie is over. A year of two digits is no early one.
 const DATES: [&str; 3] =
-    ["%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT"];
+    ["%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT", "%a, %d-%b-%Y %H:%M:%S GMT"];
 
 /// Where a request goes, as cookies look at it.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +172,7 @@ impl Cookie {
             true => from.host == domain,
             false => is_below(from.host, domain),
         });
-        (own && !(wide && !is_ip)).then_some(())?;
+        (own && (is_ip || !wide)).then_some(())?;
         self.domain = domain.to_string();
         self.tail = !is_ip;
         Some(())
