@@ -692,7 +692,8 @@ impl Kubelet {
     /// Why this node does not run a pod that is bound to it.
     fn refusal(&self, pod: &Pod, context: &Context<'_>) -> Option<(String, String)> {
         let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()))?;
-        sysctl::refusal(pod)
+        self.eviction_refusal(pod, context.now)
+            .or_else(|| sysctl::refusal(pod))
             .or_else(|| predicate::refusal(pod, node, self.taken.asked(), self.taken.pods))
     }
 
@@ -808,7 +809,8 @@ fn check_deadline(
     if worker.is_terminal() {
         return;
     }
-    worker.failed = Some(Failure { reason: "DeadlineExceeded", message: MESSAGE.to_owned() });
+    let (reason, message) = ("DeadlineExceeded", MESSAGE.to_owned());
+    worker.failed = Some(Failure { reason, message, disrupted: false });
     context.event(&worker.object, EventType::Normal, "DeadlineExceeded", MESSAGE);
     worker.begin_termination(context, world);
 }

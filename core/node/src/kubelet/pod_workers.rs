@@ -11,7 +11,7 @@ use super::predicate::{self, Asked};
 use super::probes::Flight;
 use super::record::{ContainerRecord, Seen};
 use super::resize::ResizePending;
-use super::termination::Termination;
+use super::termination::Ending;
 use super::volumes::{self, PodVolumes, SetUpError};
 use super::{node_status, pod_files};
 use crate::runtime::{ContainerId, HostPort, Runtime, SandboxConfig, SandboxId};
@@ -95,6 +95,8 @@ pub struct Failure {
     pub reason: &'static str,
     /// More, for people.
     pub message: String,
+    /// Whether the node ended the pod for the sake of others.
+    pub disrupted: bool,
 }
 
 /// One pod on this node.
@@ -150,7 +152,8 @@ pub struct PodWorker {
     pub(super) sync_failed: bool,
     pub(super) sync_at: Option<Time>,
     wake_by: Option<Time>,
-    pub(super) termination: Option<Termination>,
+    /// It is to end, whatever it has done.
+    pub(super) terminating: bool,
     /// Every container has stopped for good.
     pub(super) terminated: bool,
     /// How it was when nothing was left to be done, if that is so.
@@ -195,7 +198,7 @@ impl PodWorker {
             sync_failed: false,
             sync_at: Some(now),
             wake_by: None,
-            termination: None,
+            terminating: false,
             terminated: false,
             calm: None,
             read: None,
@@ -214,7 +217,7 @@ impl PodWorker {
 
     /// Whether the pod is on its way to its end, so that what stopped stays so.
     pub fn is_terminal(&self) -> bool {
-        self.termination.is_some() || self.terminated
+        self.terminating || self.terminated
     }
 
     /// The machine was switched off: every container has to be started again. What volumes hold
@@ -254,16 +257,20 @@ impl PodWorker {
         if self.terminated {
             return None;
         }
-        if let Some(end) = self.termination {
-            let killing = (!end.killed).then_some(end.kill_at);
-            return [killing, self.hooks_at].into_iter().flatten().min();
+        let endings = self.next_ending();
+        if self.terminating {
+            return [endings, self.hooks_at].into_iter().flatten().min();
         }
         let hold = self.hold.as_ref().map(|(until, _)| *until);
         let sync = self.sync_at.filter(|_| hold.is_none());
-        let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
         let dues =
-            [hold, sync, kills, self.wake_by, self.refresh_at, self.hooks_at, self.limits_at];
+            [hold, sync, endings, self.wake_by, self.refresh_at, self.hooks_at, self.limits_at];
         dues.into_iter().flatten().min()
+    }
+
+    /// When a container that is to end is told so, or killed.
+    fn next_ending(&self) -> Option<Time> {
+        self.containers.iter().filter_map(|record| record.ending.and_then(Ending::due)).min()
     }
 
     /// Whether it stands still until something happens or long enough that others should know
@@ -289,8 +296,7 @@ impl PodWorker {
     /// nothing else.
     pub(super) fn is_only_to_refresh(&self, now: Time) -> bool {
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
-        let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
-        let others = [kills, self.wake_by, self.hooks_at, self.limits_at];
+        let others = [self.next_ending(), self.wake_by, self.hooks_at, self.limits_at];
         is_due(self.refresh_at) && !others.into_iter().any(is_due) && self.volumes.are_fresh(now)
     }
 
@@ -310,11 +316,11 @@ impl PodWorker {
             return;
         }
         self.go_on_pre_stop(context, world);
-        if self.termination.is_some() {
+        if self.terminating {
             self.go_on_terminating(world, now);
             return;
         }
-        self.kill_overdue(world, now);
+        self.go_on_ending(world, now);
         self.refresh_volumes(spec, context, world);
         while let Some((until, hold)) = self.hold.take() {
             if until > now {
@@ -343,7 +349,7 @@ impl PodWorker {
             let seen = record.look(runtime);
             if seen == Seen::Ended && record.seen != Seen::Ended {
                 changed = true;
-                record.kill_at = None;
+                record.ending = None;
             }
             record.seen = seen;
         }
@@ -446,9 +452,10 @@ impl PodWorker {
         let object = self.object.clone();
         let Some(pod) = object.get::<Pod>() else { return };
         let read = Read::now(&object, self.ip, context.client.api());
+        let node = context.cache.get::<Node>(&Key::new("", world.config.name.as_str()));
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let (client, config, disks) = (&mut context.client, world.config, &mut *world.disks);
-        let mut sources = volumes::Sources { pod, pod_ip, config, node: None, client, disks, now };
+        let mut sources = volumes::Sources { pod, pod_ip, config, node, client, disks, now };
         let whole = self.volumes.refresh(spec, &mut sources, world.runtime);
         self.read = read.filter(|_| whole);
         let grown = self.volumes.expand(&mut sources);
@@ -569,11 +576,7 @@ impl PodWorker {
             Err(why) => {
                 self.to_start.clear();
                 self.sync_failed = true;
-                let message = format!(
-                    "Failed to create pod sandbox: failed to generate sandbox config for pod \
-                     \"{}\": {why}",
-                    self.key
-                );
+                let message = format!("Failed to create pod sandbox: {why}");
                 context.event(&self.object, EventType::Warning, "FailedCreatePodSandBox", &message);
                 return;
             }
