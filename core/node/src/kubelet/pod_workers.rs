@@ -26,6 +26,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+const SANDBOX_CHANGED: &str = "Pod sandbox changed, it will be killed and re-created.";
 /// What a sandbox takes: namespaces, the pause container, the network plugin.
 const SANDBOX_TIME: Duration = Duration::from_millis(350);
 /// How long until the kubelet notices by itself that containers changed. Upstream: the PLEG's
@@ -114,8 +115,14 @@ pub struct PodWorker {
     pub sandbox: Option<SandboxId>,
     /// Whether the sandbox has no network any more.
     pub sandbox_stopped: bool,
-    /// Whether there was another sandbox before.
+    /// Whether there was another sandbox before, of which nothing was told yet.
     sandbox_changed: bool,
+    /// The sandbox before it, which is known as long as its containers may be asked for.
+    last_sandbox: Option<SandboxId>,
+    /// How many sandboxes there were before.
+    attempt: u32,
+    /// The sandbox has ended, and its containers do so too.
+    pub(super) leaving: bool,
     /// Its address.
     pub ip: Option<Ipv4Addr>,
     /// Whether every init container is done.
@@ -177,6 +184,9 @@ impl PodWorker {
             sandbox: None,
             sandbox_stopped: false,
             sandbox_changed: false,
+            last_sandbox: None,
+            attempt: 0,
+            leaving: false,
             ip: None,
             initialized,
             first_seen: now,
@@ -221,18 +231,71 @@ impl PodWorker {
     }
 
     /// The machine was switched off: every container has to be started again. What volumes hold
-    /// is on the disk.
-    pub fn reboot(&mut self) {
-        self.sandbox_changed = self.sandbox.take().is_some();
-        (self.sandbox_stopped, self.ip) = (false, None);
+    /// is on the disk. Gives a sandbox that nobody needs to know any more.
+    pub fn reboot(&mut self) -> Option<SandboxId> {
+        self.sandbox_changed |= self.sandbox.is_some();
+        let gone = self.part_with_sandbox();
+        self.sandbox_stopped = false;
         (self.hold, self.hooks_at, self.written) = (None, None, None);
         self.hooks.clear();
         self.to_start.clear();
         for record in &mut self.containers {
             record.reboot();
         }
-        self.initialized = !self.containers.iter().any(|record| record.init);
         self.sync_at = Some(Time::ZERO);
+        gone
+    }
+
+    /// Its sandboxes.
+    pub fn sandboxes(&self) -> impl Iterator<Item = SandboxId> {
+        self.sandbox.into_iter().chain(self.last_sandbox)
+    }
+
+    /// The sandbox is the one before from now on. Gives the one that was it until now.
+    fn part_with_sandbox(&mut self) -> Option<SandboxId> {
+        let old = self.sandbox.take()?;
+        (self.leaving, self.ip) = (false, None);
+        self.attempt += 1;
+        self.initialized = !self.containers.iter().any(|record| record.init);
+        self.last_sandbox.replace(old)
+    }
+
+    /// Ends the containers of a sandbox that has ended, before all begins anew in another one. Tells
+    /// whether there is such a sandbox.
+    ///
+    /// Upstream: `PodSandboxChanged` in `pkg/kubelet/kuberuntime/util`, `SyncPod` in
+    /// `pkg/kubelet/kuberuntime/kuberuntime_manager.go`.
+    fn leave_sandbox(
+        &mut self,
+        spec: &PodSpec,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> bool {
+        let Some(old) = self.sandbox else { return false };
+        if world.runtime.sandbox(old).is_some_and(|sandbox| sandbox.ready) {
+            return false;
+        }
+        if !std::mem::replace(&mut self.leaving, true) {
+            self.hold = None;
+            self.to_start.clear();
+            if spec.restart_policy.as_deref() != Some("Never") {
+                context.event(&self.object, EventType::Normal, "SandboxChanged", SANDBOX_CHANGED);
+            }
+            self.stop_containers(context, world);
+        }
+        self.go_on_ending(world, context.now);
+        if self.containers.iter().any(|record| record.is_running(world.runtime)) {
+            return true;
+        }
+        world.runtime.stop_sandbox(world.network, old);
+        for record in self.containers.iter_mut().filter(|record| record.init && !record.sidecar) {
+            record.begin_anew();
+        }
+        if let Some(older) = self.part_with_sandbox() {
+            world.runtime.remove_sandbox(world.network, older);
+        }
+        self.poke(context.now);
+        false
     }
 
     /// The disks that it uses or is about to, as a node's status names them.
@@ -320,6 +383,9 @@ impl PodWorker {
             self.go_on_terminating(world, now);
             return;
         }
+        if self.leave_sandbox(spec, context, world) {
+            return;
+        }
         self.go_on_ending(world, now);
         self.refresh_volumes(spec, context, world);
         while let Some((until, hold)) = self.hold.take() {
@@ -387,8 +453,7 @@ impl PodWorker {
         self.to_start.extend(wanted);
         if self.sandbox.is_none() {
             if std::mem::take(&mut self.sandbox_changed) {
-                let message = "Pod sandbox changed, it will be killed and re-created.";
-                context.event(&self.object, EventType::Normal, "SandboxChanged", message);
+                context.event(&self.object, EventType::Normal, "SandboxChanged", SANDBOX_CHANGED);
             }
             self.hold(context.now + SANDBOX_TIME, Hold::Sandbox);
         }
@@ -588,6 +653,8 @@ impl PodWorker {
             host_network: spec.host_network == Some(true),
             host_ipc: spec.host_ipc == Some(true),
             ports: host_ports(spec),
+            attempt: self.attempt,
+            made: context.now,
         };
         match world.runtime.run_sandbox(world.network, config) {
             Ok(id) => {

@@ -119,6 +119,14 @@ impl ContainerRecord {
         !self.init && !self.ephemeral
     }
 
+    /// It begins anew, in another sandbox.
+    pub fn begin_anew(&mut self) {
+        let Some(last) = self.id.take() else { return };
+        self.previous = Some(last);
+        self.restarts = self.restarts.saturating_add(1);
+        self.seen = Seen::Nothing;
+    }
+
     /// Its run is gone without an end that anybody saw.
     pub fn reboot(&mut self) {
         if self.ephemeral {

@@ -156,8 +156,8 @@ impl PodWorker {
         }
     }
 
-    /// Whether something goes before a container's end: its hook, and in a pod that ends, before a
-    /// sidecar, the containers that the pod is for and the sidecar that was started after it.
+    /// Whether something goes before a container's end: its hook and, where all of the pod's end, before
+    /// a sidecar, the containers that the pod is for and the sidecar that was started after it.
     ///
     /// Upstream: `pkg/kubelet/kuberuntime/kuberuntime_termination_order.go`.
     fn must_wait(&self, index: usize, runtime: &Runtime) -> bool {
@@ -168,7 +168,8 @@ impl PodWorker {
         let main = self.containers.iter().filter(|other| other.is_main());
         let later = self.containers.iter().skip(index + 1).find(|other| other.sidecar);
         let ends_before = |other: &ContainerRecord| other.is_running(runtime);
-        self.terminating && record.sidecar && main.chain(later).any(ends_before)
+        let in_order = self.terminating || self.leaving;
+        in_order && record.sidecar && main.chain(later).any(ends_before)
     }
 
     fn grace(&self) -> Duration {
@@ -189,8 +190,14 @@ impl PodWorker {
         self.hold = None;
         self.to_start.clear();
         self.sync_at = None;
-        let grace = self.grace();
         self.terminating = true;
+        self.stop_containers(context, world);
+        self.go_on_terminating(world, now);
+    }
+
+    /// Begins the end of all containers that run. Upstream: `killContainersWithSyncResult`.
+    pub(super) fn stop_containers(&mut self, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
+        let grace = self.grace();
         for index in 0..self.containers.len() {
             let Some(record) = self.containers.get(index) else { continue };
             if !record.is_running(world.runtime) {
@@ -198,9 +205,8 @@ impl PodWorker {
             }
             let text = format!("Stopping container {}", record.name);
             self.event(index, context, EventType::Normal, "Killing", &text);
-            self.begin_ending(index, grace, world, now);
+            self.begin_ending(index, grace, world, context.now);
         }
-        self.go_on_terminating(world, now);
     }
 
     /// A pod that is being deleted may be given less time by a second deletion.
@@ -238,9 +244,10 @@ impl PodWorker {
 
     /// Gives back everything on the node, whatever runs.
     pub fn remove(&mut self, world: &mut NodeWorld<'_>) {
-        if let Some(sandbox) = self.sandbox.take() {
+        for sandbox in self.sandboxes() {
             world.runtime.remove_sandbox(world.network, sandbox);
         }
+        self.sandbox = None;
         self.volumes.tear_down(&self.uid, world.runtime);
         self.terminated = true;
     }
