@@ -7,7 +7,7 @@ use crate::kubelet::{Kubelet, NodeWorld, config_file};
 use crate::machine::Machine;
 use crate::plugins::NetworkPlugins;
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
-use crate::runtime::{Container, ContainerId, Runtime};
+use crate::runtime::{Container, ContainerId, Runtime, SandboxId};
 use crate::streams::{self, Streams};
 use crate::{Disks, NodeConfig};
 use ipnet::IpNet;
@@ -471,9 +471,16 @@ impl Node {
         }
         self.streams = Streams::default();
         self.pulling_until = Time::ZERO;
-        if let Some(kubelet) = self.kubelet.controller_mut() {
-            kubelet.reboot();
+        let gone = self.kubelet.controller_mut().map(Kubelet::reboot).unwrap_or_default();
+        for sandbox in gone {
+            self.runtime.remove_sandbox(env.net, sandbox);
         }
+    }
+
+    /// Ends a pod's sandbox behind the kubelet's back.
+    pub fn stop_pod(&mut self, network: &mut Network, sandbox: SandboxId, now: Time) {
+        self.runtime.stop_pod(network, sandbox, now);
+        self.note_ended();
     }
 
     /// Whether its kubelet runs.

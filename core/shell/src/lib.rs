@@ -21,7 +21,7 @@ pub use kernel::{
 };
 pub use outside::{Answer, Link, Next, Outside, Question, Questions, SessionOutput, SessionSpec};
 pub use programs::net::secure::system_roots;
-pub use programs::net::{Connecting, Progress, ResolveError, Resolver};
+pub use programs::net::{Connecting, Progress, ResolveError, Resolver, Url};
 pub use programs::{install_programs, standard_program_names, standard_programs};
 pub use sys::{
     Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,

@@ -18,6 +18,7 @@ use naru_api::time::{meta_time, micro_time};
 use naru_api::{Object, time};
 use naru_sim::{Rng, Time};
 use series::{Known, SeriesCache, Verdict};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Whether an event tells of trouble.
@@ -61,6 +62,8 @@ pub struct EventRecorder {
     series: SeriesCache,
     /// What the next event is about besides.
     related: Option<ObjectReference>,
+    /// What the next event has for annotations.
+    annotations: BTreeMap<String, String>,
     /// When the last event was written, in nanoseconds of the calendar.
     last_nanos: i64,
 }
@@ -75,6 +78,7 @@ impl EventRecorder {
             correlator: Correlator::default(),
             series: SeriesCache::default(),
             related: None,
+            annotations: BTreeMap::new(),
             last_nanos: 0,
         }
     }
@@ -83,6 +87,12 @@ impl EventRecorder {
     /// `client-go/tools/events`.
     pub fn relate(&mut self, related: ObjectReference) {
         self.related = Some(related);
+    }
+
+    /// The next event has these annotations. Upstream: `AnnotatedEventf` in
+    /// `client-go/tools/record`.
+    pub fn annotate(&mut self, annotations: BTreeMap<String, String>) {
+        self.annotations = annotations;
     }
 
     /// Writes an event about an object, or counts up the one that says the same.
@@ -189,10 +199,12 @@ impl EventRecorder {
         let nanos = nanos.max(self.last_nanos + 1);
         self.last_nanos = nanos;
         let name = format!("{}.{nanos:x}", about.name.as_deref().unwrap_or_default());
+        let annotations = std::mem::take(&mut self.annotations);
         let mut event = Event {
             metadata: ObjectMeta {
                 name: Some(name),
                 namespace: Some(namespace),
+                annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
                 ..ObjectMeta::default()
             },
             involved_object: about,

@@ -483,6 +483,8 @@ impl Docker {
             host_network: false,
             host_ipc: false,
             ports: Vec::new(),
+            attempt: 0,
+            made: now,
         };
         let trouble = |message: String| Trouble { message, lines: it.lines };
         let sandbox = self.runtime.run_sandbox(network, sandbox).map_err(trouble)?;

@@ -317,6 +317,8 @@ impl Docker {
             host_network: false,
             host_ipc: false,
             ports: Vec::new(),
+            attempt: 0,
+            made: now,
         };
         let sandbox = self.runtime.run_sandbox(network, sandbox)?;
         let ip = self.runtime.sandbox(sandbox).map(|sandbox| sandbox.ip);

@@ -5,9 +5,11 @@
 
 use super::expansion::expand;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, EnvVarSource, ObjectFieldSelector, Pod, ResourceFieldSelector, Secret,
-    Service,
+    ConfigMap, Container, EnvVarSource, Node, ObjectFieldSelector, Pod, ResourceFieldSelector,
+    Secret, Service,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use naru_api::Key;
 use naru_api::quantity::Amount;
 use naru_client::{Cache, Client};
 use std::collections::BTreeMap;
@@ -70,7 +72,9 @@ fn from_source(
         return field_value(sources.pod, field, sources.pod_ip, sources.host_ip).map(Some);
     }
     if let Some(resource) = &source.resource_field_ref {
-        return resource_value(container, sources.pod, resource).map(Some);
+        let name = sources.pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+        let node = sources.cache.get::<Node>(&Key::new("", name.unwrap_or_default()));
+        return resource_value(container, sources.pod, resource, node).map(Some);
     }
     let (kind, name, key, optional, data) = if let Some(source) = &source.config_map_key_ref {
         let data = config_map(sources, &source.name, source.optional)?;
@@ -177,6 +181,7 @@ pub fn resource_value(
     own: &Container,
     pod: &Pod,
     selector: &ResourceFieldSelector,
+    node: Option<&Node>,
 ) -> Result<String, String> {
     let name = selector.container_name.as_deref().unwrap_or(&own.name);
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
@@ -193,11 +198,21 @@ pub fn resource_value(
         Some(("requests", resource)) => (resources.requests, resource),
         _ => return Err(format!("unsupported container resource : {path}")),
     };
-    let text = |q: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| q.0.clone();
-    let given = list.unwrap_or_default().get(resource).map(text).unwrap_or_else(|| "0".to_owned());
-    let divisor = selector.divisor.as_ref().map(text).unwrap_or_else(|| "1".to_owned());
+    let list = list.unwrap_or_default();
+    let is_zero = |quantity: &&Quantity| Amount::of(quantity).is_zero();
+    let given = list.get(resource).filter(|quantity| !is_zero(quantity));
+    // What is not limited may take all that the node has.
+    // Upstream: `MergeContainerResourceLimits` in `pkg/api/v1/resource/helpers.go`.
+    let free = path.starts_with("limits.") && FREE_WITHOUT_LIMIT.contains(&resource);
+    let allocatable = || node?.status.as_ref()?.allocatable.as_ref()?.get(resource);
+    let given = given.or_else(|| allocatable().filter(|_| free));
+    let given = given.map_or_else(|| "0".to_owned(), |quantity| quantity.0.clone());
+    let divisor = selector.divisor.as_ref().map_or("1", |quantity| quantity.0.as_str()).to_owned();
     quotient(&given, &divisor).ok_or_else(|| format!("unsupported container resource : {path}"))
 }
+
+/// Resources of which a container may take as much as there is where no limit is said.
+const FREE_WITHOUT_LIMIT: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// The quotient, rounded up. A divisor of 0 stands for 1.
 fn quotient(value: &str, divisor: &str) -> Option<String> {

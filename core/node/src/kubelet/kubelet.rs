@@ -12,7 +12,7 @@ use super::probes::{Finding, ProbeManager};
 use super::resize::Room;
 use super::{lease, mirror, node_status, resize, static_pods, status, sysctl};
 use crate::NodeConfig;
-use crate::runtime::{ContainerId, Runtime};
+use crate::runtime::{ContainerId, Runtime, SandboxId};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::{DeleteOptions, Patch};
@@ -245,20 +245,24 @@ impl Kubelet {
         })
     }
 
-    /// The machine was switched off: nothing of what ran is left.
-    pub fn reboot(&mut self) {
+    /// The machine was switched off: nothing of what ran is left. Gives the sandboxes that nobody
+    /// needs to know any more.
+    pub fn reboot(&mut self) -> Vec<SandboxId> {
         self.probes = ProbeManager::default();
         self.resting = None;
         self.findings.clear();
         self.lease = None;
         self.reported = None;
+        let ended = self.workers.values().filter(|worker| worker.is_terminal());
+        let mut gone: Vec<SandboxId> = ended.flat_map(|worker| worker.sandboxes()).collect();
         self.workers.retain(|_, worker| !worker.is_terminal());
         self.taken = Taken::default();
         for worker in self.workers.values_mut() {
-            worker.reboot();
+            gone.extend(worker.reboot());
             self.taken.add(worker.asked);
             worker.counts = true;
         }
+        gone
     }
 
     // ---- the node itself ----
@@ -712,7 +716,8 @@ impl Kubelet {
     /// Why this node does not run a pod that is bound to it.
     fn refusal(&self, pod: &Pod, context: &Context<'_>) -> Option<(String, String)> {
         let node = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()))?;
-        sysctl::refusal(pod)
+        self.eviction_refusal(pod, context.now)
+            .or_else(|| sysctl::refusal(pod))
             .or_else(|| predicate::refusal(pod, node, self.taken.asked(), self.taken.pods))
     }
 
@@ -828,7 +833,8 @@ fn check_deadline(
     if worker.is_terminal() {
         return;
     }
-    worker.failed = Some(Failure { reason: "DeadlineExceeded", message: MESSAGE.to_owned() });
+    let (reason, message) = ("DeadlineExceeded", MESSAGE.to_owned());
+    worker.failed = Some(Failure { reason, message, disrupted: false });
     context.event(&worker.object, EventType::Normal, "DeadlineExceeded", MESSAGE);
     worker.begin_termination(context, world);
 }

@@ -228,7 +228,7 @@ impl PodWorker {
             }
         }
         record.seen = Seen::Nothing;
-        record.kill_at = None;
+        record.ending = None;
         let spec = self.object.get::<Pod>().and_then(|pod| pod.spec.as_ref());
         if let Some(container) = spec.and_then(|spec| record.spec(spec)) {
             record.allocated = container.resources.clone();

@@ -3,16 +3,19 @@
 //! Upstream: `synchronize` in `pkg/kubelet/eviction/eviction_manager.go`, and `helpers.go`.
 
 use super::Kubelet;
-use super::pod_workers::{Failure, NodeWorld, PodWorker};
+use super::eviction::REASON;
+use super::pod_workers::{NodeWorld, PodWorker};
 use super::resource_metrics;
 use crate::runtime::Runtime;
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
-use naru_api::Key;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Taint};
 use naru_api::quantity::Amount;
 use naru_api::resources::{Side, amounts, of_container, of_pod};
+use naru_api::scheduling::{tolerates, tolerations};
+use naru_api::{Key, qos};
 use naru_client::{Context, EventType};
 use naru_sim::Time;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,7 +25,7 @@ const THRESHOLD_BYTES: u64 = 100 << 20;
 /// `evictionPressureTransitionPeriod`.
 const TRANSITION: Duration = Duration::from_secs(300);
 /// Pods from this priority on are critical. Upstream: `SystemCriticalPriority`.
-const CRITICAL: i32 = 2_000_000_000;
+pub(super) const CRITICAL: i32 = 2_000_000_000;
 
 /// Whether a node is short of memory, and whom it ends for that.
 #[derive(Clone, Debug, Default)]
@@ -66,13 +69,28 @@ impl Kubelet {
             .collect();
         workers.sort_by_cached_key(|worker| rank(worker, world.runtime));
         let Some(worker) = workers.into_iter().next() else { return };
-        let message = message(worker, world.runtime, available);
-        context.event(&worker.object, EventType::Warning, "Evicted", &message);
-        worker.failed = Some(Failure { reason: "Evicted", message });
-        worker.begin_termination(context, world);
-        worker.hurry(context.now);
+        let offenders = offenders(worker, world.runtime);
+        context.recorder.annotate(annotations(&offenders));
+        worker.evict(message(&offenders, available), true, context, world);
         let key = worker.key.clone();
         self.pressure.evicting.push(key);
+    }
+}
+
+impl Kubelet {
+    /// Why a pod may not come while the node is short of memory. Upstream: `Admit`.
+    pub(super) fn eviction_refusal(&self, pod: &Pod, now: Time) -> Option<(String, String)> {
+        let spec = pod.spec.as_ref().filter(|_| self.pressure.holds(now))?;
+        let taint = Taint {
+            key: "node.kubernetes.io/memory-pressure".to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Taint::default()
+        };
+        let is_taken = spec.priority.is_some_and(|priority| priority >= CRITICAL)
+            || qos::class(spec) != "BestEffort"
+            || tolerations(spec).iter().any(|toleration| tolerates(toleration, &taint));
+        let message = "The node had condition: [MemoryPressure]. ";
+        (!is_taken).then(|| (REASON.to_owned(), message.to_owned()))
     }
 }
 
@@ -104,27 +122,52 @@ fn usage(worker: &PodWorker, container: &str, runtime: &Runtime) -> u64 {
     container.filter(|container| container.is_running()).map_or(0, |c| c.memory_bytes())
 }
 
-/// Upstream: `evictionMessage`.
-fn message(worker: &PodWorker, runtime: &Runtime, available: u64) -> String {
-    let text =
-        |bytes: u64| Amount::from_bytes(i64::try_from(bytes).unwrap_or(i64::MAX)).to_string();
-    let mut message = format!(
-        "The node was low on resource: memory. Threshold quantity: {}, available: {}Ki. ",
-        text(THRESHOLD_BYTES),
-        available >> 10
-    );
-    for container in spec(worker).iter().flat_map(|spec| &spec.containers) {
-        let used = usage(worker, &container.name, runtime);
+/// A container that uses more than it asked for.
+struct Offender {
+    name: String,
+    used: String,
+    request: String,
+}
+
+fn offenders(worker: &PodWorker, runtime: &Runtime) -> Vec<Offender> {
+    let offender = |container: &Container| {
+        let used = i64::try_from(usage(worker, &container.name, runtime)).unwrap_or(i64::MAX);
         let requests = amounts(of_container(container, Side::Requests));
         let request = requests.get("memory").copied().unwrap_or(Amount::ZERO);
-        if i64::try_from(used).unwrap_or(i64::MAX) > request.value() {
-            let (name, used) = (&container.name, text(used));
-            let _ = write!(
-                message,
-                "Container {name} was using {used}, request is {request}, has larger consumption \
-                 of memory. "
-            );
-        }
+        (used > request.value()).then(|| Offender {
+            name: container.name.clone(),
+            used: Amount::from_bytes(used).to_string(),
+            request: request.to_string(),
+        })
+    };
+    spec(worker).iter().flat_map(|spec| &spec.containers).filter_map(offender).collect()
+}
+
+/// Upstream: `evictionMessage`.
+fn message(offenders: &[Offender], available: u64) -> String {
+    let threshold = Amount::from_bytes(i64::try_from(THRESHOLD_BYTES).unwrap_or(i64::MAX));
+    let mut message = format!(
+        "The node was low on resource: memory. Threshold quantity: {threshold}, available: {}Ki. ",
+        available >> 10
+    );
+    for Offender { name, used, request } in offenders {
+        let _ = write!(
+            message,
+            "Container {name} was using {used}, request is {request}, has larger consumption of \
+             memory. "
+        );
     }
     message
+}
+
+/// What the event says of it for programs. Upstream: `evictionMessage`.
+fn annotations(offenders: &[Offender]) -> BTreeMap<String, String> {
+    let joined =
+        |part: fn(&Offender) -> &str| offenders.iter().map(part).collect::<Vec<&str>>().join(",");
+    let pairs = [
+        ("offending_containers", joined(|offender| &offender.name)),
+        ("offending_containers_usage", joined(|offender| &offender.used)),
+        ("starved_resource", "memory".to_owned()),
+    ];
+    pairs.map(|(key, value)| (key.to_owned(), value)).into()
 }

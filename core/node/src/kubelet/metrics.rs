@@ -22,7 +22,7 @@ pub(super) fn text(kubelet: &Kubelet, runtime: &Runtime) -> String {
         }
     }
     head(&mut text, "kubelet_running_pods", "Number of pods that have a running pod sandbox");
-    let _ = writeln!(text, "kubelet_running_pods {}", runtime.sandboxes().count());
+    let _ = writeln!(text, "kubelet_running_pods {}", runtime.sandboxes_ready());
     text
 }
 

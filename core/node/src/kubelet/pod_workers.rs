@@ -11,7 +11,7 @@ use super::predicate::{self, Asked};
 use super::probes::Flight;
 use super::record::{ContainerRecord, Seen};
 use super::resize::ResizePending;
-use super::termination::Termination;
+use super::termination::Ending;
 use super::volumes::{self, PodVolumes, SetUpError};
 use super::{node_status, pod_files};
 use crate::runtime::{ContainerId, HostPort, Runtime, SandboxConfig, SandboxId};
@@ -26,6 +26,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+const SANDBOX_CHANGED: &str = "Pod sandbox changed, it will be killed and re-created.";
 /// What a sandbox takes: namespaces, the pause container, the network plugin.
 const SANDBOX_TIME: Duration = Duration::from_millis(350);
 /// How long until the kubelet notices by itself that containers changed. Upstream: the PLEG's
@@ -95,6 +96,8 @@ pub struct Failure {
     pub reason: &'static str,
     /// More, for people.
     pub message: String,
+    /// Whether the node ended the pod for the sake of others.
+    pub disrupted: bool,
 }
 
 /// One pod on this node.
@@ -112,8 +115,14 @@ pub struct PodWorker {
     pub sandbox: Option<SandboxId>,
     /// Whether the sandbox has no network any more.
     pub sandbox_stopped: bool,
-    /// Whether there was another sandbox before.
+    /// Whether there was another sandbox before, of which nothing was told yet.
     sandbox_changed: bool,
+    /// The sandbox before it, which is known as long as its containers may be asked for.
+    last_sandbox: Option<SandboxId>,
+    /// How many sandboxes there were before.
+    attempt: u32,
+    /// The sandbox has ended, and its containers do so too.
+    pub(super) leaving: bool,
     /// Its address.
     pub ip: Option<Ipv4Addr>,
     /// Whether every init container is done.
@@ -150,7 +159,8 @@ pub struct PodWorker {
     pub(super) sync_failed: bool,
     pub(super) sync_at: Option<Time>,
     wake_by: Option<Time>,
-    pub(super) termination: Option<Termination>,
+    /// It is to end, whatever it has done.
+    pub(super) terminating: bool,
     /// Every container has stopped for good.
     pub(super) terminated: bool,
     /// How it was when nothing was left to be done, if that is so.
@@ -174,6 +184,9 @@ impl PodWorker {
             sandbox: None,
             sandbox_stopped: false,
             sandbox_changed: false,
+            last_sandbox: None,
+            attempt: 0,
+            leaving: false,
             ip: None,
             initialized,
             first_seen: now,
@@ -195,7 +208,7 @@ impl PodWorker {
             sync_failed: false,
             sync_at: Some(now),
             wake_by: None,
-            termination: None,
+            terminating: false,
             terminated: false,
             calm: None,
             read: None,
@@ -214,22 +227,75 @@ impl PodWorker {
 
     /// Whether the pod is on its way to its end, so that what stopped stays so.
     pub fn is_terminal(&self) -> bool {
-        self.termination.is_some() || self.terminated
+        self.terminating || self.terminated
     }
 
     /// The machine was switched off: every container has to be started again. What volumes hold
-    /// is on the disk.
-    pub fn reboot(&mut self) {
-        self.sandbox_changed = self.sandbox.take().is_some();
-        (self.sandbox_stopped, self.ip) = (false, None);
+    /// is on the disk. Gives a sandbox that nobody needs to know any more.
+    pub fn reboot(&mut self) -> Option<SandboxId> {
+        self.sandbox_changed |= self.sandbox.is_some();
+        let gone = self.part_with_sandbox();
+        self.sandbox_stopped = false;
         (self.hold, self.hooks_at, self.written) = (None, None, None);
         self.hooks.clear();
         self.to_start.clear();
         for record in &mut self.containers {
             record.reboot();
         }
-        self.initialized = !self.containers.iter().any(|record| record.init);
         self.sync_at = Some(Time::ZERO);
+        gone
+    }
+
+    /// Its sandboxes.
+    pub fn sandboxes(&self) -> impl Iterator<Item = SandboxId> {
+        self.sandbox.into_iter().chain(self.last_sandbox)
+    }
+
+    /// The sandbox is the one before from now on. Gives the one that was it until now.
+    fn part_with_sandbox(&mut self) -> Option<SandboxId> {
+        let old = self.sandbox.take()?;
+        (self.leaving, self.ip) = (false, None);
+        self.attempt += 1;
+        self.initialized = !self.containers.iter().any(|record| record.init);
+        self.last_sandbox.replace(old)
+    }
+
+    /// Ends the containers of a sandbox that has ended, before all begins anew in another one. Tells
+    /// whether there is such a sandbox.
+    ///
+    /// Upstream: `PodSandboxChanged` in `pkg/kubelet/kuberuntime/util`, `SyncPod` in
+    /// `pkg/kubelet/kuberuntime/kuberuntime_manager.go`.
+    fn leave_sandbox(
+        &mut self,
+        spec: &PodSpec,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) -> bool {
+        let Some(old) = self.sandbox else { return false };
+        if world.runtime.sandbox(old).is_some_and(|sandbox| sandbox.ready) {
+            return false;
+        }
+        if !std::mem::replace(&mut self.leaving, true) {
+            self.hold = None;
+            self.to_start.clear();
+            if spec.restart_policy.as_deref() != Some("Never") {
+                context.event(&self.object, EventType::Normal, "SandboxChanged", SANDBOX_CHANGED);
+            }
+            self.stop_containers(context, world);
+        }
+        self.go_on_ending(world, context.now);
+        if self.containers.iter().any(|record| record.is_running(world.runtime)) {
+            return true;
+        }
+        world.runtime.stop_sandbox(world.network, old);
+        for record in self.containers.iter_mut().filter(|record| record.init && !record.sidecar) {
+            record.begin_anew();
+        }
+        if let Some(older) = self.part_with_sandbox() {
+            world.runtime.remove_sandbox(world.network, older);
+        }
+        self.poke(context.now);
+        false
     }
 
     /// The disks that it uses or is about to, as a node's status names them.
@@ -252,16 +318,20 @@ impl PodWorker {
         if self.terminated {
             return None;
         }
-        if let Some(end) = self.termination {
-            let killing = (!end.killed).then_some(end.kill_at);
-            return [killing, self.hooks_at].into_iter().flatten().min();
+        let endings = self.next_ending();
+        if self.terminating {
+            return [endings, self.hooks_at].into_iter().flatten().min();
         }
         let hold = self.hold.as_ref().map(|(until, _)| *until);
         let sync = self.sync_at.filter(|_| hold.is_none());
-        let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
         let dues =
-            [hold, sync, kills, self.wake_by, self.refresh_at, self.hooks_at, self.limits_at];
+            [hold, sync, endings, self.wake_by, self.refresh_at, self.hooks_at, self.limits_at];
         dues.into_iter().flatten().min()
+    }
+
+    /// When a container that is to end is told so, or killed.
+    fn next_ending(&self) -> Option<Time> {
+        self.containers.iter().filter_map(|record| record.ending.and_then(Ending::due)).min()
     }
 
     /// Whether it stands still until something happens or long enough that others should know
@@ -287,8 +357,7 @@ impl PodWorker {
     /// nothing else.
     pub(super) fn is_only_to_refresh(&self, now: Time) -> bool {
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
-        let kills = self.containers.iter().filter_map(|record| record.kill_at).min();
-        let others = [kills, self.wake_by, self.hooks_at, self.limits_at];
+        let others = [self.next_ending(), self.wake_by, self.hooks_at, self.limits_at];
         is_due(self.refresh_at) && !others.into_iter().any(is_due) && self.volumes.are_fresh(now)
     }
 
@@ -308,11 +377,14 @@ impl PodWorker {
             return;
         }
         self.go_on_pre_stop(context, world);
-        if self.termination.is_some() {
+        if self.terminating {
             self.go_on_terminating(world, now);
             return;
         }
-        self.kill_overdue(world, now);
+        if self.leave_sandbox(spec, context, world) {
+            return;
+        }
+        self.go_on_ending(world, now);
         self.refresh_volumes(spec, context, world);
         while let Some((until, hold)) = self.hold.take() {
             if until > now {
@@ -341,7 +413,7 @@ impl PodWorker {
             let seen = record.look(runtime);
             if seen == Seen::Ended && record.seen != Seen::Ended {
                 changed = true;
-                record.kill_at = None;
+                record.ending = None;
             }
             record.seen = seen;
         }
@@ -379,8 +451,7 @@ impl PodWorker {
         self.to_start.extend(wanted);
         if self.sandbox.is_none() {
             if std::mem::take(&mut self.sandbox_changed) {
-                let message = "Pod sandbox changed, it will be killed and re-created.";
-                context.event(&self.object, EventType::Normal, "SandboxChanged", message);
+                context.event(&self.object, EventType::Normal, "SandboxChanged", SANDBOX_CHANGED);
             }
             self.hold(context.now + SANDBOX_TIME, Hold::Sandbox);
         }
@@ -444,9 +515,10 @@ impl PodWorker {
         let object = self.object.clone();
         let Some(pod) = object.get::<Pod>() else { return };
         let read = Read::now(&object, self.ip, context.client.api());
+        let node = context.cache.get::<Node>(&Key::new("", world.config.name.as_str()));
         let pod_ip = self.ip.map(|ip| ip.to_string()).unwrap_or_default();
         let (client, config, disks) = (&mut context.client, world.config, &mut *world.disks);
-        let mut sources = volumes::Sources { pod, pod_ip, config, node: None, client, disks, now };
+        let mut sources = volumes::Sources { pod, pod_ip, config, node, client, disks, now };
         let whole = self.volumes.refresh(spec, &mut sources, world.runtime);
         self.read = read.filter(|_| whole);
         let grown = self.volumes.expand(&mut sources);
@@ -567,11 +639,7 @@ impl PodWorker {
             Err(why) => {
                 self.to_start.clear();
                 self.sync_failed = true;
-                let message = format!(
-                    "Failed to create pod sandbox: failed to generate sandbox config for pod \
-                     \"{}\": {why}",
-                    self.key
-                );
+                let message = format!("Failed to create pod sandbox: {why}");
                 context.event(&self.object, EventType::Warning, "FailedCreatePodSandBox", &message);
                 return;
             }
@@ -583,6 +651,8 @@ impl PodWorker {
             host_network: spec.host_network == Some(true),
             host_ipc: spec.host_ipc == Some(true),
             ports: host_ports(spec),
+            attempt: self.attempt,
+            made: context.now,
         };
         match world.runtime.run_sandbox(world.network, config) {
             Ok(id) => {

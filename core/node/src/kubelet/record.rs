@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::ephemeral;
+use super::termination::Ending;
 use crate::runtime::{ContainerId, ContainerState, Runtime};
 use k8s_openapi::Shared;
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec, ResourceRequirements};
@@ -52,8 +53,8 @@ pub struct ContainerRecord {
     pub started: bool,
     /// The resources that it was given.
     pub allocated: Option<Shared<ResourceRequirements>>,
-    /// When it is killed if it does not end by itself.
-    pub kill_at: Option<Time>,
+    /// How far its end is, if it is to end.
+    pub ending: Option<Ending>,
     /// How it was when the worker looked last.
     pub seen: Seen,
 }
@@ -97,14 +98,14 @@ impl ContainerRecord {
             ready: container.readiness_probe.is_none(),
             started: container.startup_probe.is_none(),
             allocated: None,
-            kill_at: None,
+            ending: None,
             seen: Seen::Nothing,
         }
     }
 
     /// Whether it runs, as far as the worker has noticed, and is not about to end.
     pub fn is_running_once(&self) -> bool {
-        self.seen == Seen::Running && self.kill_at.is_none()
+        self.seen == Seen::Running && self.ending.is_none()
     }
 
     /// A record for a container that is added to a pod that runs.
@@ -118,6 +119,14 @@ impl ContainerRecord {
         !self.init && !self.ephemeral
     }
 
+    /// It begins anew, in another sandbox.
+    pub fn begin_anew(&mut self) {
+        let Some(last) = self.id.take() else { return };
+        self.previous = Some(last);
+        self.restarts = self.restarts.saturating_add(1);
+        self.seen = Seen::Nothing;
+    }
+
     /// Its run is gone without an end that anybody saw.
     pub fn reboot(&mut self) {
         if self.ephemeral {
@@ -127,7 +136,7 @@ impl ContainerRecord {
             self.restarts = self.restarts.saturating_add(1);
         }
         self.previous = None;
-        (self.waiting, self.shown, self.kill_at) = (None, None, None);
+        (self.waiting, self.shown, self.ending) = (None, None, None);
         self.seen = Seen::Nothing;
     }
 

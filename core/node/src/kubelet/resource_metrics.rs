@@ -59,7 +59,7 @@ pub(super) fn node(runtime: &Runtime, usages: &[Usage<'_>], now: Time) -> (Durat
     let system = SYSTEM_CPU.mul_f64(up);
     let watched = usages.iter().map(|usage| now.since(usage.started).as_secs_f64());
     let watching = CONTAINER_CPU.mul_f64(watched.sum());
-    let sandboxes = runtime.sandboxes().count() as u64;
+    let sandboxes = runtime.sandboxes_ready();
     let system_bytes = SYSTEM_BYTES + runtime.memory_filled();
     let memory = usages.iter().fold(system_bytes, |sum, usage| sum.saturating_add(usage.memory));
     (runtime.cpu_used() + system + watching, memory + sandboxes * SANDBOX_BYTES)
@@ -67,7 +67,7 @@ pub(super) fn node(runtime: &Runtime, usages: &[Usage<'_>], now: Time) -> (Durat
 
 /// Memory that is used on a node.
 pub fn memory_used(runtime: &Runtime) -> u64 {
-    let sandboxes = runtime.sandboxes().count() as u64;
+    let sandboxes = runtime.sandboxes_ready();
     runtime.memory_used() + runtime.memory_filled() + SYSTEM_BYTES + sandboxes * SANDBOX_BYTES
 }
 

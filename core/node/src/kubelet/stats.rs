@@ -8,6 +8,7 @@
 //! `pkg/kubelet/server/stats/summary.go`, `pkg/kubelet/stats/cri_stats_provider.go`.
 
 use super::Kubelet;
+use super::pod_workers::PodWorker;
 use super::resource_metrics::{self, SYSTEM_BYTES, SYSTEM_CPU, Usage};
 use crate::runtime::{Container, Runtime};
 use naru_api::time::{meta_time, rfc3339};
@@ -169,6 +170,12 @@ impl Stored {
         Stored { bytes: tree.bytes_used(), files: tree.files_count() }
     }
 
+    /// What a container has written over its image.
+    fn written(container: &Container) -> Self {
+        let (bytes, files) = container.written();
+        Stored { bytes, files }
+    }
+
     fn and(self, other: Stored) -> Self {
         Stored { bytes: self.bytes + other.bytes, files: self.files + other.files }
     }
@@ -293,11 +300,7 @@ impl<'a> Look<'a> {
             .collect();
         let volumes: Vec<(&str, &Tree, Option<&str>)> =
             worker.volumes.trees(&self.runtime.volumes).collect();
-        let own = volumes.iter().filter(|(_, _, claim)| claim.is_none());
-        let stored = running.iter().fold(Stored::default(), |sum, (_, container)| {
-            sum.and(Stored::of(container.fs().root())).and(logs(container))
-        });
-        let stored = own.fold(stored, |sum, (_, tree, _)| sum.and(Stored::of(tree)));
+        let stored = ephemeral_storage(worker, self.runtime);
         Some(PodStats {
             pod_ref: PodReference {
                 name: first.pod.to_owned(),
@@ -333,16 +336,38 @@ impl<'a> Look<'a> {
             start_time: rfc3339(Some(&meta_time(usage.started))),
             cpu: self.cpu(usage.cpu, usage.started),
             memory: self.memory(usage.memory, container.config.memory_limit),
-            rootfs: Some(self.fs(Stored::of(container.fs().root()))),
+            rootfs: Some(self.fs(Stored::written(container))),
             logs: Some(self.fs(logs(container))),
             swap: self.swap(),
         }
     }
 }
 
+/// What a pod takes of the node's disk: what its containers write, and volumes that end with it.
+///
+/// Upstream: `calcEphemeralStorage` in `pkg/kubelet/stats/helper.go`.
+fn ephemeral_storage(worker: &PodWorker, runtime: &Runtime) -> Stored {
+    let running = worker.containers.iter().filter_map(|record| runtime.container(record.id?));
+    let running = running.filter(|container| container.is_running());
+    let stored = running.fold(Stored::default(), |sum, container| {
+        sum.and(Stored::written(container)).and(logs(container))
+    });
+    let volumes = worker.volumes.ephemeral_trees(&runtime.volumes);
+    volumes.fold(stored, |sum, tree| sum.and(Stored::of(tree)))
+}
+
+/// Bytes that a pod takes of the node's disk.
+pub(super) fn ephemeral_bytes(worker: &PodWorker, runtime: &Runtime) -> u64 {
+    ephemeral_storage(worker, runtime).bytes
+}
+
+/// Bytes that a container takes of the node's disk.
+pub(super) fn container_bytes(container: &Container) -> u64 {
+    Stored::written(container).and(logs(container)).bytes
+}
+
 fn logs(container: &Container) -> Stored {
-    let lines = container.log.from(0).map(|line| line.text.len() as u64);
-    Stored { bytes: lines.sum(), files: 1 }
+    Stored { bytes: container.log.bytes_on_disk(), files: 1 }
 }
 
 fn processes(container: &Container) -> u64 {

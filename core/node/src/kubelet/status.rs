@@ -80,7 +80,10 @@ fn before(worker: &PodWorker, pod: &Pod) -> PodStatus {
             let own = written.conditions.iter().flatten();
             let others = seen.conditions.iter().flatten();
             let others = others.filter(|c| !OWN.contains(&c.type_.as_str()));
-            let own = own.filter(|c| OWN.contains(&c.type_.as_str()));
+            let disrupted = seen.conditions.iter().flatten().any(|c| c.type_ == DISRUPTED);
+            let own = own.filter(|c| {
+                OWN.contains(&c.type_.as_str()) || (c.type_ == DISRUPTED && !disrupted)
+            });
             (Some(others.chain(own).cloned().collect()), &written.start_time)
         }
     };
@@ -296,6 +299,9 @@ const OWN: [&str; 6] = [
     "PodScheduled",
 ];
 
+/// Says that a pod is ended for the sake of others; the kubelet is not the only one to say so.
+const DISRUPTED: &str = "DisruptionTarget";
+
 /// The conditions in upstream's order; those that are not the kubelet's come first and stay.
 fn conditions(
     worker: &PodWorker,
@@ -310,6 +316,12 @@ fn conditions(
     let others = before.iter().filter(|condition| !OWN.contains(&condition.type_.as_str()));
     let mut all: Vec<PodCondition> = Vec::with_capacity(others.clone().count() + OWN.len());
     all.extend(others.cloned());
+    let disrupted = worker.failed.as_ref().filter(|why| why.disrupted);
+    if let Some(why) = disrupted.filter(|_| all.iter().all(|it| it.type_ != DISRUPTED)) {
+        let (reason, message) = (Some("TerminationByKubelet"), why.message.clone());
+        let disrupted = Condition { reason, message, ..Condition::of(DISRUPTED, true) };
+        all.push(disrupted.written(before, now));
+    }
     if let Some(why) = &worker.resize_pending {
         let message = why.message.clone();
         let reason = Some(why.reason);

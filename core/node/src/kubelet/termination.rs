@@ -6,6 +6,7 @@
 use super::kuberuntime_container::container_of;
 use super::pod_workers::{NodeWorld, PodWorker};
 use super::probes::{Finding, ProbeKind};
+use super::record::ContainerRecord;
 use crate::runtime::{ContainerId, ContainerState, Runtime};
 use k8s_openapi::api::core::v1::Pod;
 use naru_client::{Context, EventType};
@@ -19,11 +20,38 @@ const GRACE_SECONDS: i64 = 30;
 /// What an evicted pod's containers are given. Upstream: `immediateEvictionGracePeriodSeconds`.
 const HURRY: Duration = Duration::from_secs(1);
 
-/// The end of a pod.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Termination {
-    pub kill_at: Time,
-    pub killed: bool,
+/// What every container has for its end once it was told to, however little is left. Upstream:
+/// `minimumGracePeriodInSeconds`.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// How far the end of a container is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The hook before it runs, or others end first: until then at the latest.
+    Waits(Time),
+    /// It was told to end, and is killed then.
+    Told(Time),
+    /// It was killed.
+    Killed,
+}
+
+impl Ending {
+    /// When it goes on without anything happening.
+    pub fn due(self) -> Option<Time> {
+        match self {
+            Ending::Waits(until) | Ending::Told(until) => Some(until),
+            Ending::Killed => None,
+        }
+    }
+
+    /// The same with no more than this from now on.
+    fn shortened(self, grace: Duration, now: Time) -> Ending {
+        match self {
+            Ending::Waits(until) => Ending::Waits(until.min(now + grace)),
+            Ending::Told(until) => Ending::Told(until.min(now + grace.max(LEAST))),
+            Ending::Killed => Ending::Killed,
+        }
+    }
 }
 
 impl PodWorker {
@@ -36,8 +64,8 @@ impl PodWorker {
     ) {
         let found = self.containers.iter().position(|record| record.id == Some(finding.run));
         let Some(index) = found else { return };
-        if let Some(trouble) = &finding.trouble {
-            self.event(index, context, EventType::Warning, "Unhealthy", trouble);
+        if let Some((reason, trouble)) = &finding.trouble {
+            self.event(index, context, EventType::Warning, reason, trouble);
         }
         let Some(record) = self.containers.get_mut(index) else { return };
         let name = record.name.clone();
@@ -82,21 +110,66 @@ impl PodWorker {
         let now = context.now;
         self.event(index, context, EventType::Normal, "Killing", message);
         let grace = grace.unwrap_or_else(|| self.grace());
-        let Some(record) = self.containers.get_mut(index) else { return };
-        let Some(id) = record.id else { return };
-        record.kill_at = Some(now + grace);
-        self.end_container(index, id, world, now);
+        self.begin_ending(index, grace, world, now);
+        self.go_on_ending(world, now);
     }
 
-    pub(super) fn kill_overdue(&mut self, world: &mut NodeWorld<'_>, now: Time) {
-        for record in &mut self.containers {
-            if record.kill_at.is_some_and(|at| at <= now) {
-                record.kill_at = None;
-                if let Some(id) = record.id {
-                    world.runtime.signal(id, now, Signal::Kill);
+    /// A container is to end within this time, the hook before its end included.
+    fn begin_ending(
+        &mut self,
+        index: usize,
+        grace: Duration,
+        world: &mut NodeWorld<'_>,
+        now: Time,
+    ) {
+        let Some(record) = self.containers.get_mut(index) else { return };
+        record.ending = Some(Ending::Waits(now + grace));
+        if !grace.is_zero() {
+            self.begin_pre_stop(index, world, now);
+        }
+    }
+
+    /// Tells those containers to end whose turn it is, and kills those that have had their time.
+    ///
+    /// Upstream: `killContainer`; it counts the time that is over in whole seconds.
+    pub(super) fn go_on_ending(&mut self, world: &mut NodeWorld<'_>, now: Time) {
+        for index in 0..self.containers.len() {
+            let Some(record) = self.containers.get(index) else { continue };
+            let (Some(ending), Some(id)) = (record.ending, record.id) else { continue };
+            let next = match ending {
+                _ if !record.is_running(world.runtime) => None,
+                Ending::Waits(until) if until <= now || !self.must_wait(index, world.runtime) => {
+                    stop(world.runtime, id, now);
+                    let left = until.since(now).as_micros().div_ceil(1_000_000);
+                    let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
+                    Some(Ending::Told(now + left.max(LEAST)))
                 }
+                Ending::Told(until) if until <= now => {
+                    world.runtime.signal(id, now, Signal::Kill);
+                    Some(Ending::Killed)
+                }
+                same => Some(same),
+            };
+            if let Some(record) = self.containers.get_mut(index) {
+                record.ending = next;
             }
         }
+    }
+
+    /// Whether something goes before a container's end: its hook and, where all of the pod's end, before
+    /// a sidecar, the containers that the pod is for and the sidecar that was started after it.
+    ///
+    /// Upstream: `pkg/kubelet/kuberuntime/kuberuntime_termination_order.go`.
+    fn must_wait(&self, index: usize, runtime: &Runtime) -> bool {
+        let Some(record) = self.containers.get(index) else { return false };
+        if self.has_pre_stop(record.id) {
+            return true;
+        }
+        let main = self.containers.iter().filter(|other| other.is_main());
+        let later = self.containers.iter().skip(index + 1).find(|other| other.sidecar);
+        let ends_before = |other: &ContainerRecord| other.is_running(runtime);
+        let in_order = self.terminating || self.leaving;
+        in_order && record.sidecar && main.chain(later).any(ends_before)
     }
 
     fn grace(&self) -> Duration {
@@ -107,62 +180,54 @@ impl PodWorker {
         Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
-    /// Ends the pod: every container gets its signal now and, if it must, its end after the grace
-    /// period.
+    /// Ends the pod: every container gets its signal when it is its turn and, if it must, its end after
+    /// the grace period.
     pub fn begin_termination(&mut self, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
-        if self.terminated || self.termination.is_some() {
+        if self.is_terminal() {
             return;
         }
         let now = context.now;
         self.hold = None;
         self.to_start.clear();
         self.sync_at = None;
+        self.terminating = true;
+        self.stop_containers(context, world);
+        self.go_on_terminating(world, now);
+    }
+
+    /// Begins the end of all containers that run. Upstream: `killContainersWithSyncResult`.
+    pub(super) fn stop_containers(&mut self, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
         let grace = self.grace();
-        self.termination = Some(Termination { kill_at: now + grace, killed: false });
         for index in 0..self.containers.len() {
             let Some(record) = self.containers.get(index) else { continue };
             if !record.is_running(world.runtime) {
                 continue;
             }
-            let (id, text) = (record.id, format!("Stopping container {}", record.name));
+            let text = format!("Stopping container {}", record.name);
             self.event(index, context, EventType::Normal, "Killing", &text);
-            if let Some(id) = id {
-                self.end_container(index, id, world, now);
-            }
+            self.begin_ending(index, grace, world, context.now);
         }
-        self.go_on_terminating(world, now);
     }
 
     /// A pod that is being deleted may be given less time by a second deletion.
     pub fn shorten_grace(&mut self, now: Time) {
-        let grace = self.grace();
-        if let Some(end) = &mut self.termination {
-            end.kill_at = end.kill_at.min(now + grace);
-        }
+        self.give_no_more_than(self.grace(), now);
     }
 
     /// The node needs back what it uses: its containers get no more than a second.
     pub(super) fn hurry(&mut self, now: Time) {
-        if let Some(end) = &mut self.termination {
-            end.kill_at = end.kill_at.min(now + HURRY);
+        self.give_no_more_than(HURRY, now);
+    }
+
+    fn give_no_more_than(&mut self, grace: Duration, now: Time) {
+        for record in self.containers.iter_mut().filter(|_| self.terminating) {
+            record.ending = record.ending.map(|ending| ending.shortened(grace, now));
         }
     }
 
     pub(super) fn go_on_terminating(&mut self, world: &mut NodeWorld<'_>, now: Time) {
-        let Some(end) = &mut self.termination else { return };
-        let running: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|record| record.is_running(world.runtime))
-            .filter_map(|record| record.id)
-            .collect();
-        if !running.is_empty() {
-            if end.kill_at <= now && !end.killed {
-                end.killed = true;
-                for id in running {
-                    world.runtime.signal(id, now, Signal::Kill);
-                }
-            }
+        self.go_on_ending(world, now);
+        if self.containers.iter().any(|record| record.is_running(world.runtime)) {
             return;
         }
         self.terminated = true;
@@ -179,16 +244,17 @@ impl PodWorker {
 
     /// Gives back everything on the node, whatever runs.
     pub fn remove(&mut self, world: &mut NodeWorld<'_>) {
-        if let Some(sandbox) = self.sandbox.take() {
+        for sandbox in self.sandboxes() {
             world.runtime.remove_sandbox(world.network, sandbox);
         }
+        self.sandbox = None;
         self.volumes.tear_down(&self.uid, world.runtime);
         self.terminated = true;
     }
 }
 
 /// Sends the signal by which the image says that its process ends.
-pub(super) fn stop(runtime: &mut Runtime, id: ContainerId, now: Time) {
+fn stop(runtime: &mut Runtime, id: ContainerId, now: Time) {
     let signal = match runtime.container(id).map(|c| c.config.image.stop_signal.as_str()) {
         Some("SIGINT") => Signal::Int,
         Some("SIGHUP") => Signal::Hup,

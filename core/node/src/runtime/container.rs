@@ -164,6 +164,8 @@ pub struct Container {
     oom_killed: bool,
     /// Its first process takes ever more memory.
     leak: Option<Box<Leak>>,
+    /// Bytes and files that were there before its first run.
+    given: (u64, u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +197,11 @@ struct Tap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapId(u64);
 
+/// Bytes and files below the root, but for volumes.
+fn stored(fs: &Vfs) -> (u64, u64) {
+    (fs.root().bytes_used(), fs.root().files_count())
+}
+
 impl Container {
     /// A container that is not started, with its files.
     pub fn new(
@@ -204,6 +211,7 @@ impl Container {
         (config, fs): (ContainerConfig, Vfs),
         programs: &'static dyn ProgramTable,
     ) -> Self {
+        let given = stored(&fs);
         let mut kernel = Kernel::new(fs, programs, hostname);
         kernel.set_cpu_limit(config.cpu_limit_milli);
         kernel.confine(config.confinement);
@@ -236,7 +244,14 @@ impl Container {
             was_attached: false,
             oom_killed: false,
             leak: None,
+            given,
         }
+    }
+
+    /// Bytes and files that it has added to those of its image.
+    pub fn written(&self) -> (u64, u64) {
+        let (bytes, files) = stored(self.fs());
+        (bytes.saturating_sub(self.given.0), files.saturating_sub(self.given.1))
     }
 
     /// Processor time that it has used.

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 /// Bytes kept of one container's log; the oldest lines go first, as log rotation takes them.
 pub const LOG_BYTES_MAX: usize = 1 << 20;
+/// The files of a log, and the bytes of each. Upstream: `containerLogMaxFiles`, `containerLogMaxSize`.
+const FILES_MAX: u64 = 5;
+const FILE_BYTES_MAX: u64 = 10 << 20;
 /// Bytes of one entry; a longer line is cut into several.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
@@ -37,6 +40,8 @@ pub struct ContainerLog {
     /// Lines that are not kept any more.
     dropped: u64,
     bytes: usize,
+    /// Bytes of all lines that it ever had.
+    written: u64,
     unfinished: [Vec<u8>; 2],
 }
 
@@ -61,6 +66,11 @@ impl ContainerLog {
                 self.push(LogLine { at, output, text });
             }
         }
+    }
+
+    /// Bytes that its files have: more than what is kept of them here.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.written.min(FILES_MAX * FILE_BYTES_MAX)
     }
 
     /// The number of the line that comes next.
@@ -98,6 +108,7 @@ impl ContainerLog {
 
     fn push(&mut self, line: LogLine) {
         self.bytes += line.text.len();
+        self.written += line.text.len() as u64;
         self.lines.push_back(line);
         while self.bytes > LOG_BYTES_MAX {
             let Some(oldest) = self.lines.pop_front() else { break };

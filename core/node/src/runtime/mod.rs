@@ -208,7 +208,7 @@ impl Runtime {
             let laid = portmap::add(network, self.host, id.0, ip, &config.ports);
             laid.map_err(|why| format!("plugin type=\"portmap\" failed (add): {why}"))?;
         }
-        self.sandboxes.insert(id, Sandbox { config, network: network_id, ip });
+        self.sandboxes.insert(id, Sandbox { config, network: network_id, ip, ready: true });
         Ok(id)
     }
 
@@ -222,9 +222,48 @@ impl Runtime {
         self.sandboxes.iter().map(|(id, sandbox)| (*id, sandbox))
     }
 
+    /// How many sandboxes are held by a process of theirs.
+    pub fn sandboxes_ready(&self) -> u64 {
+        self.sandboxes.values().filter(|sandbox| sandbox.ready).count() as u64
+    }
+
+    /// The process that holds a sandbox ends, and with it what shares its processes.
+    pub fn end_sandbox(&mut self, id: SandboxId, now: Time) {
+        self.end_sandbox_with(id, now, |container| container.config.pids == PidNamespace::Pod);
+    }
+
+    /// Ends a sandbox with its containers, as somebody who asks the runtime for it has it.
+    pub fn stop_pod(&mut self, network: &mut Network, id: SandboxId, now: Time) {
+        self.end_sandbox_with(id, now, |_| true);
+        self.stop_sandbox(network, id);
+    }
+
+    /// Ends a sandbox with some of its containers. The kubelet is to look at the others, and at these
+    /// once they have ended.
+    fn end_sandbox_with(&mut self, id: SandboxId, now: Time, ends: fn(&Container) -> bool) {
+        let Some(sandbox) = self.sandboxes.get_mut(&id) else { return };
+        sandbox.ready = false;
+        let network = sandbox.network;
+        self.note_activity(network);
+        for container in self.in_sandbox(id) {
+            let found = self.containers.get(&container);
+            if found.is_some_and(|found| found.is_running() && ends(found)) {
+                self.signal(container, now, Signal::Kill);
+            } else {
+                self.ended.push(container);
+            }
+        }
+    }
+
+    fn in_sandbox(&self, sandbox: SandboxId) -> Vec<ContainerId> {
+        let own = self.containers.iter().filter(|(_, container)| container.sandbox == sandbox);
+        own.map(|(id, _)| *id).collect()
+    }
+
     /// Takes a sandbox's network away; what its containers wrote can still be read.
     pub fn stop_sandbox(&mut self, network: &mut Network, id: SandboxId) {
-        let Some(sandbox) = self.sandboxes.get(&id) else { return };
+        let Some(sandbox) = self.sandboxes.get_mut(&id) else { return };
+        sandbox.ready = false;
         if !sandbox.config.host_network && network.namespace_name(sandbox.network).is_some() {
             network.remove_namespace(sandbox.network);
             self.by_network.remove(&sandbox.network);
@@ -239,13 +278,7 @@ impl Runtime {
     pub fn remove_sandbox(&mut self, network: &mut Network, id: SandboxId) {
         self.stop_sandbox(network, id);
         self.sandboxes.remove(&id);
-        let containers: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|(_, container)| container.sandbox == id)
-            .map(|(id, _)| *id)
-            .collect();
-        for container in containers {
+        for container in self.in_sandbox(id) {
             self.remove_container(container);
         }
     }
@@ -480,11 +513,15 @@ impl Runtime {
         &self.facts
     }
 
-    /// Everything stops at once, and nothing of it is left.
+    /// Everything stops at once, and nothing of it is left but that the sandboxes are known.
     pub fn power_off(&mut self, network: &mut Network) {
         let ids: Vec<SandboxId> = self.sandboxes.keys().copied().collect();
         for id in ids {
-            self.remove_sandbox(network, id);
+            self.stop_sandbox(network, id);
+        }
+        let ids: Vec<ContainerId> = self.containers.keys().copied().collect();
+        for id in ids {
+            self.remove_container(id);
         }
         self.memory_filled = 0;
         self.ended.clear();

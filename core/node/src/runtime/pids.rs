@@ -28,6 +28,8 @@ const PIDS_EACH: u64 = 100;
 const PIDS_FROM: u64 = 1_000;
 /// Where they begin anew.
 const PIDS_MAX: u64 = 4_000_000;
+/// What the pause container's process ends at. Upstream: `build/pause/linux/pause.c`.
+const PAUSE_HEARS: [Signal; 3] = [Signal::Int, Signal::Term, Signal::Kill];
 /// The user of the pause container.
 const PAUSE_USER: u32 = 65_535;
 
@@ -117,7 +119,7 @@ impl Runtime {
         ]
         .map(|(pid, ppid, command)| process(pid, ppid, 0, command, Time::ZERO))
         .into();
-        for id in self.sandboxes.keys() {
+        for (id, _) in self.sandboxes.iter().filter(|(_, sandbox)| sandbox.ready) {
             let shim = base(id.0);
             let command = format!(
                 "/usr/local/bin/containerd-shim-runc-v2 -namespace k8s.io -id {} -address \
@@ -171,9 +173,13 @@ impl Runtime {
         self.containers.iter().find(|(_, container)| has(container)).map(|(id, _)| *id)
     }
 
-    /// Sends a signal to a process by its number on the node. What is not a container's goes on:
-    /// systemd starts it again at once.
+    /// Sends a signal to a process by its number on the node. What is neither a container's nor holds
+    /// a sandbox goes on: systemd starts it again at once.
     pub fn signal_on_node(&mut self, pid: Pid, signal: Signal, now: Time) {
+        let held = self.sandboxes.keys().copied().find(|id| base(id.0) + 1 == pid);
+        if let Some(id) = held.filter(|_| PAUSE_HEARS.contains(&signal)) {
+            self.end_sandbox(id, now);
+        }
         let found = self.containers.iter().find_map(|(id, container)| {
             let all = container.processes_seen().0;
             let inner = all.iter().find(|it| on_node(*id, container, it.pid) == pid)?;

@@ -5,6 +5,7 @@ use super::pids::PidNamespace;
 use super::portmap::HostPort;
 use naru_network::NsId;
 use naru_shell::Namespaces;
+use naru_sim::Time;
 use std::net::Ipv4Addr;
 
 /// Names a sandbox of a runtime.
@@ -26,6 +27,10 @@ pub struct SandboxConfig {
     pub host_ipc: bool,
     /// Ports of the node that lead to it.
     pub ports: Vec<HostPort>,
+    /// How many sandboxes its pod had before.
+    pub attempt: u32,
+    /// When it was asked for.
+    pub made: Time,
 }
 
 /// A pod's sandbox.
@@ -37,6 +42,8 @@ pub struct Sandbox {
     pub network: NsId,
     /// Its address.
     pub ip: Ipv4Addr,
+    /// Whether the process that holds it runs.
+    pub ready: bool,
 }
 
 /// Namespaces that are made after those of the node have numbers from here on.

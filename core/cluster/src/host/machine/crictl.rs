@@ -12,7 +12,7 @@ use naru_sim::Time;
 use naru_tools::flags::{Flags, Known};
 use serde_json::json;
 
-const FLAGS: [Known; 12] = [
+const FLAGS: [Known; 13] = [
     ("all", "a", false),
     ("quiet", "q", false),
     ("name", "", true),
@@ -25,37 +25,52 @@ const FLAGS: [Known; 12] = [
     ("no-trunc", "", false),
     ("runtime-endpoint", "r", true),
     ("digests", "", false),
+    ("state", "s", true),
 ];
 /// Hexadecimal digits that are shown of an id.
 const SHORT: usize = 13;
 
+const HELP: &str = "NAME:
+   crictl - client for CRI
+
+USAGE:
+   crictl [global options] command [command options]
+
+COMMANDS:
+   images, image, img  List images
+   inspect             Display the status of one or more containers
+   inspectp            Display the status of one or more pods
+   logs                Fetch the logs of a container
+   pods                List pods
+   ps                  List containers
+   stopp               Stop one or more running pods
+   info                Display information of the container runtime
+   version             Display runtime version information
+";
+
 /// Does a command line.
-pub fn run(cluster: &Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
+pub fn run(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answer {
     let flags = match Flags::parse(ask.args, &FLAGS) {
         Ok(flags) => flags,
         Err(why) => return err(format!("FATA[0000] {why}\n")),
     };
-    let Some(node) = cluster.nodes.get(machine) else { return Answer::default() };
     let words: Vec<&str> = flags.words.iter().map(String::as_str).collect();
+    if let ["stopp", ids @ ..] = words.as_slice() {
+        return stop_pods(cluster, machine, ids);
+    }
+    let Some(node) = cluster.nodes.get(machine) else { return Answer::default() };
     match words.as_slice() {
         ["ps"] => out(ps(node, &flags, cluster.now())),
         ["pods"] => out(pods(node, &flags, cluster.now())),
         ["images" | "image" | "img"] => out(images(node)),
         ["logs", id] => logs(node, id, &flags),
         ["inspect", id] => inspect(node, id),
+        ["inspectp", id] => inspect_pod(node, id),
         ["version"] => out("Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  v2.1.1\n\
                             RuntimeApiVersion:  v1\n"
             .to_owned()),
         ["info"] => out(info(node)),
-        [] => {
-            out("NAME:\n   crictl - client for CRI\n\nUSAGE:\n   crictl [global options] command \
-                   [command options]\n\nCOMMANDS:\n   images, image, img  List images\n   inspect  \
-                              Display the status of one or more containers\n   logs                \
-                   Fetch the logs of a container\n   pods                List pods\n   ps          \
-                           List containers\n   info                Display information of the \
-                   container runtime\n   version             Display runtime version information\n"
-                .to_owned())
-        }
+        [] => out(HELP.to_owned()),
         [verb, ..] => err(format!("No help topic for '{verb}'\n")),
     }
 }
@@ -103,8 +118,12 @@ fn newest_first(node: &Node) -> Vec<&Container> {
 }
 
 fn attempt(node: &Node, container: &Container) -> usize {
+    let pod = |container: &Container| {
+        let config = node.runtime().sandbox(container.sandbox).map(|sandbox| &sandbox.config);
+        config.map(|config| (&config.namespace, &config.name))
+    };
     let same = |other: &&Container| {
-        other.sandbox == container.sandbox
+        pod(other) == pod(container)
             && other.config.name == container.config.name
             && started(other) < started(container)
     };
@@ -114,6 +133,7 @@ fn attempt(node: &Node, container: &Container) -> usize {
 fn ps(node: &Node, flags: &Flags, now: Time) -> String {
     let header =
         ["CONTAINER", "IMAGE", "CREATED", "STATE", "NAME", "ATTEMPT", "POD ID", "POD", "NAMESPACE"];
+    let shown = |id: &str| if flags.is_on("quiet") { id.to_owned() } else { cut(id) };
     let mut rows = vec![header.map(str::to_owned)];
     for container in newest_first(node) {
         let wanted = flags.value("name").is_none_or(|name| container.config.name.contains(name));
@@ -128,7 +148,7 @@ fn ps(node: &Node, flags: &Flags, now: Time) -> String {
             continue;
         }
         rows.push([
-            cut(&container.hex),
+            shown(&container.hex),
             cut(container.config.image.config_digest.trim_start_matches("sha256:")),
             format!("{} ago", human(now.since(started(container)))),
             state(container).to_owned(),
@@ -151,24 +171,25 @@ fn cut(id: &str) -> String {
 
 fn pods(node: &Node, flags: &Flags, now: Time) -> String {
     let header = ["POD ID", "CREATED", "STATE", "NAME", "NAMESPACE", "ATTEMPT", "RUNTIME"];
+    let shown = |id: &str| if flags.is_on("quiet") { id.to_owned() } else { cut(id) };
     let mut rows = vec![header.map(str::to_owned)];
     let mut sandboxes: Vec<_> = node.runtime().sandboxes().collect();
     sandboxes.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
     for (id, sandbox) in sandboxes {
         let config = &sandbox.config;
         let fits = |flag: &str, own: &str| flags.value(flag).is_none_or(|text| own.contains(text));
-        if !fits("name", &config.name) || !fits("namespace", &config.namespace) {
+        let state = if sandbox.ready { "Ready" } else { "NotReady" };
+        let other = flags.value("state").is_some_and(|wanted| !wanted.eq_ignore_ascii_case(state));
+        if other || !fits("name", &config.name) || !fits("namespace", &config.namespace) {
             continue;
         }
-        let mine = node.runtime().containers().map(|(_, it)| it).filter(|it| it.sandbox == id);
-        let made = mine.map(started).min().unwrap_or(now);
         rows.push([
-            cut(&pod_id(node, id)),
-            format!("{} ago", human(now.since(made))),
-            "Ready".to_owned(),
+            shown(&pod_id(node, id)),
+            format!("{} ago", human(now.since(config.made))),
+            state.to_owned(),
             config.name.clone(),
             config.namespace.clone(),
-            "0".to_owned(),
+            config.attempt.to_string(),
             "(default)".to_owned(),
         ]);
     }
@@ -281,6 +302,67 @@ fn inspect(node: &Node, id: &str) -> Answer {
                 "image": {"image": container.config.image.config_digest},
             },
             "runtimeType": "io.containerd.runc.v2",
+        },
+    });
+    out(format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default()))
+}
+
+fn find_pod(node: &Node, id: &str) -> Option<SandboxId> {
+    let mut ids = node.runtime().sandboxes().map(|(sandbox, _)| sandbox);
+    ids.find(|sandbox| !id.is_empty() && pod_id(node, *sandbox).starts_with(id))
+}
+
+fn no_pod(id: &str, what: &str, doing: &str) -> Answer {
+    let why = format!(
+        "rpc error: code = NotFound desc = an error occurred when try to find sandbox \"{id}\": not \
+         found"
+    );
+    err(format!(
+        "E1128 00:00:00.000000    1200 log.go:32] \"{what} from runtime service failed\" err={why:?} \
+         podSandboxID=\"{id}\"\nFATA[0000] {doing}{why}\n"
+    ))
+}
+
+fn stop_pods(cluster: &mut Cluster, machine: usize, ids: &[&str]) -> Answer {
+    let now = cluster.now();
+    let mut answer = Answer::default();
+    for id in ids {
+        let Some(node) = cluster.nodes.get_mut(machine) else { break };
+        let Some(sandbox) = find_pod(node, id) else {
+            let doing = format!("stopping the pod sandbox \"{id}\": ");
+            let failed = no_pod(id, "StopPodSandbox", &doing);
+            return Answer { stdout: answer.stdout, ..failed };
+        };
+        node.stop_pod(&mut cluster.net, sandbox, now);
+        answer.stdout.push_str(&format!("Stopped sandbox {id}\n"));
+    }
+    answer
+}
+
+fn inspect_pod(node: &Node, id: &str) -> Answer {
+    let found = find_pod(node, id).and_then(|id| Some((id, node.runtime().sandbox(id)?)));
+    let Some((id, sandbox)) = found else {
+        return no_pod(id, "PodSandboxStatus", "getting the status of pod sandbox: ");
+    };
+    let config = &sandbox.config;
+    let state = if sandbox.ready { "SANDBOX_READY" } else { "SANDBOX_NOTREADY" };
+    let ip = if config.host_network { String::new() } else { sandbox.ip.to_string() };
+    let made = naru_api::time::rfc3339(Some(&naru_api::time::meta_time(config.made)));
+    let json = json!({
+        "status": {
+            "id": pod_id(node, id),
+            "metadata": {
+                "attempt": config.attempt, "name": config.name, "namespace": config.namespace,
+            },
+            "state": state,
+            "createdAt": made,
+            "network": {"additionalIps": [], "ip": ip},
+            "labels": {
+                "io.kubernetes.pod.name": config.name,
+                "io.kubernetes.pod.namespace": config.namespace,
+            },
+            "annotations": {},
+            "runtimeHandler": "",
         },
     });
     out(format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default()))

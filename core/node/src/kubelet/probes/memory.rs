@@ -123,7 +123,7 @@ impl ProbeManager {
             let rests = watched.flight.is_some() || watched.resting || watched.holds != Some(true);
             let before = std::mem::replace(&mut watched.memory, memory).filter(|_| !rests);
             let alike = before.zip(watched.memory.as_ref()).is_some_and(|(a, b)| a.is_like(b));
-            if alike && watched.failures == 0 {
+            if alike && watched.failures == 0 && !watched.warned {
                 self.due.remove(&(watched.next_at, id));
                 self.alike.insert(id);
                 let from = self.alike_from.map_or(watched.next_at, |at| at.min(watched.next_at));

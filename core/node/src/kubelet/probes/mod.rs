@@ -67,8 +67,8 @@ pub struct Finding {
     pub kind: ProbeKind,
     /// What it holds now, when that is new.
     pub holds: Option<bool>,
-    /// The text of an `Unhealthy` event.
-    pub trouble: Option<String>,
+    /// The reason and the text of an event.
+    pub trouble: Option<(&'static str, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +83,8 @@ struct Watched {
     holds: Option<bool>,
     /// A liveness or startup probe that has failed rests until the container is started again.
     resting: bool,
+    /// What came last was good, but for something that is told each time.
+    warned: bool,
     rehearsing: Option<Box<Rehearsing>>,
     /// How it went when it was last written down.
     memory: Option<Box<Memory>>,
@@ -148,6 +150,7 @@ impl ProbeManager {
                 failures: 0,
                 holds: None,
                 resting: false,
+                warned: false,
                 rehearsing: None,
                 memory: None,
             };
@@ -221,13 +224,19 @@ impl ProbeManager {
 impl Watched {
     /// What follows from a verdict by the thresholds.
     fn take(&mut self, id: ProbeId, verdict: Verdict) -> Option<Finding> {
+        let name = id.kind.name();
+        self.warned = matches!(verdict, Verdict::Warned(_));
         let (good, trouble) = match verdict {
             Verdict::Good => (true, None),
-            Verdict::Bad(why) => (false, Some(format!("{} probe failed: {why}", id.kind.name()))),
+            Verdict::Warned(why) => {
+                (true, Some(("ProbeWarning", format!("{name} probe warning: {why}"))))
+            }
+            Verdict::Bad(why) => {
+                (false, Some(("Unhealthy", format!("{name} probe failed: {why}"))))
+            }
             Verdict::Unknown(why) => {
-                let name = id.kind.name();
                 let text = format!("{name} probe errored and resulted in unknown state: {why}");
-                return Some(self.finding(id, None, Some(text)));
+                return Some(self.finding(id, None, Some(("Unhealthy", text))));
             }
         };
         if good {
@@ -253,7 +262,12 @@ impl Watched {
         (holds.is_some() || trouble.is_some()).then(|| self.finding(id, holds, trouble))
     }
 
-    fn finding(&self, id: ProbeId, holds: Option<bool>, trouble: Option<String>) -> Finding {
+    fn finding(
+        &self,
+        id: ProbeId,
+        holds: Option<bool>,
+        trouble: Option<(&'static str, String)>,
+    ) -> Finding {
         Finding { key: self.key.clone(), run: id.run, kind: id.kind, holds, trouble }
     }
 }
@@ -277,6 +291,7 @@ mod tests {
             failures: 0,
             holds: None,
             resting: false,
+            warned: false,
             rehearsing: None,
             memory: None,
         }
@@ -315,6 +330,6 @@ mod tests {
         let id = ProbeId { run: ContainerId(1), kind: ProbeKind::Liveness };
         let finding = watched.take(id, Verdict::Bad("HTTP probe failed".to_owned())).unwrap();
         assert_eq!(finding.holds, None);
-        assert_eq!(finding.trouble.unwrap(), "Liveness probe failed: HTTP probe failed");
+        assert_eq!(finding.trouble.unwrap().1, "Liveness probe failed: HTTP probe failed");
     }
 }

@@ -326,6 +326,13 @@ impl PodVolumes {
         all.filter_map(|(name, it)| Some((&**name, volumes.tree(it.id)?, it.claim.as_deref())))
     }
 
+    /// The volumes that end with the pod and lie on the node's disk. Upstream:
+    /// `IsLocalEphemeralVolume` in `pkg/volume/util/util.go`.
+    pub fn ephemeral_trees<'a>(&'a self, volumes: &'a Volumes) -> impl Iterator<Item = &'a Tree> {
+        let own = self.ready.values().filter(|it| !it.lasting && it.claim.is_none());
+        own.filter(|it| !it.in_memory).filter_map(|it| volumes.tree(it.id))
+    }
+
     /// The disks that are mounted or waited for, as a node's status names them.
     pub fn disks(&self) -> impl Iterator<Item = String> {
         let mounted = self.ready.values().filter_map(|ready| ready.disk.clone());

@@ -127,7 +127,7 @@ fn add_fields(
             field_value(sources.pod, &field, &sources.pod_ip, &host_ip)?
         } else if let Some(resource) = &item.resource_field_ref {
             let own = Container::default();
-            resource_value(&own, sources.pod, resource)?
+            resource_value(&own, sources.pod, resource, sources.node)?
         } else {
             String::new()
         };

@@ -195,8 +195,15 @@ impl NetExec {
             "/redirect" => {
                 let (to, code) = (said("location"), said("code"));
                 log(sys, &format!("GET /redirect?msg={to}&code={code}"));
-                let code = code.parse::<u16>().unwrap_or(302);
-                Some(Response::new(code, "").with("Location", to))
+                let answer = Response::new(code.parse::<u16>().unwrap_or(302), "");
+                // As Go's `http.Redirect` words it.
+                let is_whole = to.starts_with('/') || to.contains("://");
+                let to = if is_whole { to } else { format!("/{to}") };
+                let link = to.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                let body = format!("<a href=\"{link}\">{}</a>.\n\n", answer.reason);
+                let answer = Response { body: body.into_bytes(), ..answer };
+                let answer = answer.with("Content-Type", "text/html; charset=utf-8");
+                Some(answer.with("Location", to))
             }
             "/exit" => {
                 self.exit(sys, &said("code"), &said("timeout"), &said("wait"));

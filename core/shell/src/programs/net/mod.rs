@@ -16,6 +16,7 @@ pub mod wget;
 
 pub use connect::Connecting;
 pub use resolver::{ResolveError, Resolver};
+pub use url::Url;
 
 use naru_sim::Time;
 

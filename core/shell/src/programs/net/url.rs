@@ -72,7 +72,8 @@ impl Url {
 
     /// Where a `Location` seen at this URL leads.
     pub fn join(&self, location: &str) -> Option<Url> {
-        if location.contains("://") {
+        let is_whole = |(scheme, _): (&str, &str)| !scheme.contains(['/', '?']);
+        if location.split_once("://").is_some_and(is_whole) {
             return Url::parse(location);
         }
         let target = if location.starts_with('/') {
@@ -116,9 +117,12 @@ mod tests {
             assert_eq!(Url::parse(text).map(|url| url.text()).as_deref(), expected, "{text}");
         }
         let base = Url::parse("http://a:81/b/c?d").unwrap();
-        for (location, expected) in
-            [("/x", "http://a:81/x"), ("y", "http://a:81/b/y"), ("http://z/", "http://z/")]
-        {
+        for (location, expected) in [
+            ("/x", "http://a:81/x"),
+            ("y", "http://a:81/b/y"),
+            ("http://z/", "http://z/"),
+            ("/x?u=http://z/", "http://a:81/x?u=http://z/"),
+        ] {
             assert_eq!(base.join(location).unwrap().text(), expected);
         }
         assert_eq!(base.authority(), "a:81");
