@@ -6,6 +6,7 @@ mod kernel;
 mod outside;
 mod programs;
 mod readline;
+mod seccomp;
 pub mod serve;
 mod shell;
 mod sys;
@@ -22,11 +23,12 @@ pub use kernel::{
 pub use outside::{Answer, Link, Next, Outside, Question, Questions, SessionOutput, SessionSpec};
 pub use programs::net::{Connecting, Progress, ResolveError, Resolver};
 pub use programs::{install_programs, standard_program_names, standard_programs};
+pub use seccomp::{Filter, Syscall, Verdict};
 pub use sys::{
     Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
 };
 pub use tty::TtyId;
 pub use vfs::{
-    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, OpenMode, Stat, TREE_BYTES_MAX,
-    TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
+    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
+    TREE_BYTES_MAX, TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
 };

@@ -189,9 +189,8 @@ impl Flight {
                 let Some(found) = world.runtime.container_mut(*container) else {
                     return Some(Verdict::Unknown("container not found".to_owned()));
                 };
-                let (stdout, stderr) = found.take_output(*io);
-                let room = OUTPUT_MAX.saturating_sub(output.len());
-                output.extend(stdout.into_iter().chain(stderr).take(room));
+                let said = found.take_output(*io).into_iter().flat_map(|(_, bytes)| bytes);
+                output.extend(said.take(OUTPUT_MAX.saturating_sub(output.len())));
                 let verdict = match found.take_exit(*pid) {
                     Some(0) => Verdict::Good,
                     Some(_) => Verdict::Bad(String::from_utf8_lossy(output).into_owned()),
