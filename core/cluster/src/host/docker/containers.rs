@@ -423,7 +423,7 @@ pub fn inspect(cluster: &mut Cluster, args: &[String]) -> Answer {
         }
         Some(format) => {
             let found = json.get(0).unwrap_or(&serde_json::Value::Null);
-            match template::fill(format, found, false) {
+            match template::fill(format, found) {
                 Ok(text) => out(text),
                 Err(answer) => *answer,
             }

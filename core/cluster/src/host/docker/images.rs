@@ -382,7 +382,7 @@ pub fn history(cluster: &mut Cluster, args: &[String]) -> Answer {
         let row = serde_json::json!({
             "ID": number, "CreatedSince": since, "CreatedBy": by, "Size": size, "Comment": comment,
         });
-        match super::template::fill(format, &row, false) {
+        match super::template::fill(format, &row) {
             Ok(line) => text.push_str(&line),
             Err(answer) => return *answer,
         }

@@ -41,10 +41,10 @@ impl Functions for Own {
     }
 }
 
-/// A line for a value. `missing_ok`: what is not there is no error.
-pub fn fill(format: &str, value: &Value, missing_ok: bool) -> Result<String, Box<Answer>> {
+/// A line for a value.
+pub fn fill(format: &str, value: &Value) -> Result<String, Box<Answer>> {
     let wrong = |why: String| Box::new(err(format!("template parsing error: {why}\n")));
-    let template = Template::parse_with("", format, missing_ok, &Own);
+    let template = Template::parse_with("", format, false, &Own);
     let template = template.map_err(|why| wrong(why.to_string()))?;
     let text = template.execute(value).map_err(|why| wrong(why.to_string()))?;
     Ok(text + "\n")
