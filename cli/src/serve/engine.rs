@@ -3,6 +3,7 @@
 
 use super::clock::Clock;
 use bytes::Bytes;
+use naru_api::said;
 use naru_api::service::{ConnectRequest, Stream, StreamId};
 use naru_api::{ApiError, ApiService, WatchId};
 use naru_apiserver::ApiServer;
@@ -381,10 +382,11 @@ fn carry_session(stream: &mut Stream, output: &mpsc::Sender<Output>) -> Progress
             Err(mpsc::error::TrySendError::Full(())) => return Progress::Open,
             Err(mpsc::error::TrySendError::Closed(())) => return Progress::Ended,
         };
-        if !stream.stdout.is_empty() {
-            room.send(Output::Stdout(chunk(&mut stream.stdout)));
-        } else if !stream.stderr.is_empty() {
-            room.send(Output::Stderr(chunk(&mut stream.stderr)));
+        if let Some((output, bytes)) = stream.take_said(CHUNK) {
+            room.send(match output {
+                said::Output::Stdout => Output::Stdout(bytes.into()),
+                said::Output::Stderr => Output::Stderr(bytes.into()),
+            });
         } else if let Some(result) = stream.result.take() {
             room.send(Output::End(result));
             return Progress::Ended;

@@ -41,6 +41,7 @@ pub mod quota;
 pub mod request;
 pub mod resourcenames;
 pub mod resources;
+pub mod said;
 pub mod scheduling;
 pub mod schema;
 pub mod scheme;

@@ -6,6 +6,7 @@ use crate::http::{Head, HttpRequest};
 use crate::managed::Writer;
 use crate::measured::{Metric, MetricQuery};
 use crate::request::{ListOptions, Request, Response, UserInfo};
+use crate::said::{Output, Piece};
 use crate::status::ApiResult;
 use crate::{ApiError, KindRef, Object};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -263,6 +264,8 @@ pub struct Stream {
     pub stdout: VecDeque<u8>,
     /// To the client: standard error.
     pub stderr: VecDeque<u8>,
+    /// In which order the two were written to, as far as that was told: see [`Stream::say`].
+    order: VecDeque<(Output, usize)>,
     /// Set by the kubelet at the end: the exit code, or why it could not be done.
     pub result: Option<Result<i32, ApiError>>,
     /// The client is gone: the kubelet should stop.
@@ -276,6 +279,47 @@ impl Stream {
     /// Whether the kubelet must wait before it writes more.
     pub fn full(&self) -> bool {
         self.stdout.len() + self.stderr.len() >= Self::BUFFER_MAX
+    }
+
+    /// Puts in what a container's process has written, to be taken in this order.
+    pub fn say(&mut self, output: Output, bytes: &[u8]) {
+        if self.stdout.is_empty() && self.stderr.is_empty() {
+            // Whoever takes one of the two by itself does not ask for the order.
+            self.order.clear();
+        }
+        self.queue(output).extend(bytes);
+        match self.order.back_mut() {
+            Some((last, count)) if *last == output => *count += bytes.len(),
+            _ => self.order.push_back((output, bytes.len())),
+        }
+    }
+
+    /// Takes the next piece of what was written, at most this many bytes.
+    pub fn take_said(&mut self, max: usize) -> Option<Piece> {
+        while let Some((output, count)) = self.order.pop_front() {
+            let bytes = self.take_of(output, count.min(max));
+            if count > bytes.len() && !bytes.is_empty() {
+                self.order.push_front((output, count - bytes.len()));
+            }
+            if !bytes.is_empty() {
+                return Some((output, bytes));
+            }
+        }
+        let outputs = [Output::Stdout, Output::Stderr].into_iter();
+        let mut rest = outputs.map(|output| (output, self.take_of(output, max)));
+        rest.find(|(_, bytes)| !bytes.is_empty())
+    }
+
+    fn take_of(&mut self, output: Output, max: usize) -> Vec<u8> {
+        let queue = self.queue(output);
+        queue.drain(..queue.len().min(max)).collect()
+    }
+
+    fn queue(&mut self, output: Output) -> &mut VecDeque<u8> {
+        match output {
+            Output::Stdout => &mut self.stdout,
+            Output::Stderr => &mut self.stderr,
+        }
     }
 }
 

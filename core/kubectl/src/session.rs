@@ -5,8 +5,10 @@
 use crate::context::Context;
 use crate::failure::Result;
 use naru_api::ApiError;
+use naru_api::said::{Output, Piece};
 use naru_api::service::{Connect, Stream, StreamId};
 use naru_shell::Errno;
+use std::iter;
 
 /// What `-i` and `-t` make of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,11 +80,12 @@ impl Session {
             Some(bytes) => stream.stdin.extend(bytes),
             None => {}
         }
-        let stdout: Vec<u8> = stream.stdout.drain(..).collect();
-        let stderr: Vec<u8> = stream.stderr.drain(..).collect();
+        let said: Vec<Piece> = iter::from_fn(|| stream.take_said(Stream::BUFFER_MAX)).collect();
         let result = stream.result.clone();
-        cx.console.write(1, &stdout);
-        cx.console.write(2, &stderr);
+        for (output, bytes) in said {
+            let fd = if output == Output::Stdout { 1 } else { 2 };
+            cx.console.write(fd, &bytes);
+        }
         if result.is_some() {
             self.close(cx);
         }

@@ -9,6 +9,7 @@ const BUSYBOX: &[&str] = &[
     "awk",
     "base64",
     "basename",
+    "busybox",
     "cat",
     "chmod",
     "chown",

@@ -45,6 +45,8 @@ pub struct Image {
     pub config_digest: String,
     /// What is downloaded, lowest first.
     pub layers: Vec<Layer>,
+    /// What it was built by, the first first, as far as that is known.
+    pub history: Vec<Past>,
     /// `ENTRYPOINT`.
     pub entrypoint: Vec<String>,
     /// `CMD`.
@@ -67,6 +69,15 @@ pub struct Image {
     pub private: bool,
     content: Content,
     fs: OnceLock<Vfs>,
+}
+
+/// An instruction that an image was built by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The instruction, as `docker history` says it.
+    pub by: String,
+    /// How many bytes it added.
+    pub bytes: u64,
 }
 
 /// One layer; layers with the same digest are downloaded once.
@@ -130,6 +141,15 @@ impl Image {
     /// An image with nothing in it: `FROM scratch`.
     pub fn scratch() -> Image {
         Image::new("", Spec::default())
+    }
+
+    /// The user as the image says it: a name or a number, or nothing.
+    pub fn said_user(&self) -> String {
+        match (self.user_name.as_str(), self.user) {
+            ("", 0) => String::new(),
+            ("", number) => number.to_string(),
+            (name, _) => name.to_owned(),
+        }
     }
 
     /// The same with these files.
@@ -434,6 +454,7 @@ impl Image {
                 .iter()
                 .map(|layer| Layer { digest: digest("layer", &layer.id), bytes: layer.bytes })
                 .collect(),
+            history: Vec::new(),
             entrypoint: spec.entrypoint.unwrap_or_default(),
             cmd: spec.cmd.unwrap_or_default(),
             env,

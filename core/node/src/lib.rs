@@ -32,7 +32,7 @@ mod streams;
 pub use config::{NodeConfig, NodeSoftware};
 pub use disks::{DiskId, Disks};
 pub use image_ref::ImageRef;
-pub use images::{Image, Layer, RegistryError};
+pub use images::{Image, Layer, Past, RegistryError};
 pub use kubelet::resource_metrics::{NodeUsage, PodUsage};
 pub use machine::Machine;
 pub use node::{Env, Node, NodeApi};

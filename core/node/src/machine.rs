@@ -111,11 +111,7 @@ impl Machine {
         }
         let io = match spec.tty {
             Some((columns, rows)) => ExecIo::Tty(self.kernel.tty(columns, rows)),
-            None => ExecIo::Pipes {
-                stdin: Some(self.kernel.pipe()),
-                stdout: self.kernel.pipe(),
-                stderr: self.kernel.pipe(),
-            },
+            None => ExecIo::pipes(&mut self.kernel, true),
         };
         let stdio = match io {
             ExecIo::Tty(tty) => Stdio::Tty(tty),
@@ -172,14 +168,13 @@ impl Machine {
         let Some((pid, io)) = self.sessions.get(&id).copied() else {
             return SessionOutput { code: Some(255), ..SessionOutput::default() };
         };
-        let (stdout, stderr) = io.take_output(&mut self.kernel);
-        self.woken |= !stdout.is_empty() || !stderr.is_empty();
-        let code =
-            if stdout.is_empty() && stderr.is_empty() { self.kernel.take_exit(pid) } else { None };
+        let said = io.take_output(&mut self.kernel);
+        self.woken |= !said.is_empty();
+        let code = if said.is_empty() { self.kernel.take_exit(pid) } else { None };
         if code.is_some() {
             self.hang_up(id);
         }
-        SessionOutput { stdout, stderr, code }
+        SessionOutput { said, code }
     }
 
     /// The other side has gone.

@@ -382,10 +382,11 @@ impl Session {
         if stream.full() {
             return Progress::Slow;
         }
-        let (stdout, stderr) = container.take_output(io);
-        let took = !stdout.is_empty() || !stderr.is_empty();
-        stream.stdout.extend(stdout);
-        stream.stderr.extend(stderr);
+        let said = container.take_output(io);
+        let took = !said.is_empty();
+        for (output, bytes) in said {
+            stream.say(output, &bytes);
+        }
         if let Some(code) = container.take_exit(pid) {
             return Progress::Done(Ok(code));
         }
@@ -438,10 +439,11 @@ fn attached(id: ContainerId, tap: TapId, stream: &mut Stream, runtime: &mut Runt
     if stream.full() {
         return Progress::Slow;
     }
-    let (stdout, stderr) = container.take_tapped(tap, CHUNK);
-    let more = stdout.len() == CHUNK || stderr.len() == CHUNK;
-    stream.stdout.extend(stdout);
-    stream.stderr.extend(stderr);
+    let said = container.take_tapped(tap, CHUNK);
+    let more = said.len() == CHUNK;
+    for (output, bytes) in said {
+        stream.say(output, &bytes);
+    }
     match (&container.state, more) {
         (_, true) => Progress::Slow,
         // Upstream's attach ends without a code: kubectl reads it from the pod's status.

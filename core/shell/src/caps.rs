@@ -2,6 +2,8 @@
 //!
 //! Upstream: `include/uapi/linux/capability.h` of Linux 6.8.
 
+use crate::seccomp::Filter;
+
 /// One capability, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -139,6 +141,8 @@ pub struct Confinement {
     pub no_new_privs: bool,
     /// Whether seccomp filters the system calls.
     pub seccomp: bool,
+    /// What of them it does not let through.
+    pub filter: Filter,
     /// The first port on which everybody may listen: `net.ipv4.ip_unprivileged_port_start`.
     pub first_port: u16,
     /// Whether everybody may ping: `net.ipv4.ping_group_range`.
@@ -152,6 +156,7 @@ impl Default for Confinement {
             caps: Caps::ALL,
             no_new_privs: false,
             seccomp: false,
+            filter: Filter::default(),
             first_port: 0,
             pings: true,
         }

@@ -6,6 +6,7 @@ mod kernel;
 mod outside;
 mod programs;
 mod readline;
+mod seccomp;
 pub mod serve;
 mod shell;
 mod sys;
@@ -23,11 +24,12 @@ pub use outside::{Answer, Link, Next, Outside, Question, Questions, SessionOutpu
 pub use programs::net::secure::system_roots;
 pub use programs::net::{Connecting, Progress, ResolveError, Resolver, Url};
 pub use programs::{install_programs, standard_program_names, standard_programs};
+pub use seccomp::{Filter, Syscall, Verdict};
 pub use sys::{
     Completer, Errno, Fd, NetStack, Pid, Program, ProgramTable, Signal, SocketId, Step, Sys, World,
 };
 pub use tty::TtyId;
 pub use vfs::{
-    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, OpenMode, Stat, TREE_BYTES_MAX,
-    TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
+    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
+    TREE_BYTES_MAX, TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
 };

@@ -1,6 +1,7 @@
 //! What is outside of a machine, as far as its owner lets its programs act on it: questions in
 //! words, and sessions at other machines.
 
+use naru_api::said::Said;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Question {
 /// What came of a question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
+    /// For both outputs, in this order and before the rest.
+    pub said: Said,
     /// For standard output.
     pub stdout: String,
     /// For standard error.
@@ -85,12 +88,22 @@ pub struct SessionSpec {
 /// What a session has printed since it was last asked, and its exit code once it has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionOutput {
-    /// Standard output, or the terminal.
-    pub stdout: Vec<u8>,
-    /// Standard error.
-    pub stderr: Vec<u8>,
+    /// What was printed.
+    pub said: Said,
     /// The exit code.
     pub code: Option<i32>,
+}
+
+impl SessionOutput {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.said.is_empty() && self.code.is_none()
+    }
+
+    /// The session has ended before it was one.
+    pub fn failed(why: &str, code: i32) -> Self {
+        SessionOutput { said: Said::error(why), code: Some(code) }
+    }
 }
 
 /// The questions and sessions of one machine, between its programs and its owner.
@@ -127,7 +140,7 @@ impl Link {
 
     /// Whether there is no room for more output.
     pub fn is_full(&self) -> bool {
-        self.output.stdout.len() + self.output.stderr.len() >= Self::BYTES_MAX
+        self.output.said.len() >= Self::BYTES_MAX
     }
 }
 
@@ -189,8 +202,7 @@ impl Outside for Questions {
         let mut link = Link { machine, spec: Some(session), ..Link::default() };
         if self.links.len() >= Self::KEPT_MAX {
             link.spec = None;
-            link.output.stderr = b"too many sessions\n".to_vec();
-            link.output.code = Some(255);
+            link.output = SessionOutput::failed("too many sessions\n", 255);
         }
         self.links.insert(id, link);
         id

@@ -379,6 +379,11 @@ pub trait Sys {
     fn catch(&mut self, signal: Signal);
     /// The next caught signal.
     fn take_signal(&mut self) -> Option<Signal>;
+    /// Which process of this machine has sent this one its latest signal; `None` if it came from
+    /// outside.
+    fn signal_sender(&self) -> Option<Pid> {
+        None
+    }
     /// Makes `child` the one that Ctrl-C on this process's terminal reaches; `None` takes it back.
     fn foreground(&mut self, child: Option<Pid>);
     /// Puts a child into the group of processes that `leader` leads: Ctrl-C reaches a group.

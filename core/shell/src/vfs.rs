@@ -6,6 +6,7 @@
 use crate::Errno;
 use crate::caps::{Cap, Caps};
 use crate::kernel::PROC;
+use crate::seccomp::{Filter, Syscall, Verdict};
 use imbl::OrdMap;
 use naru_sim::Time;
 use std::collections::BTreeMap;
@@ -55,8 +56,12 @@ pub enum Device {
     Tty,
     /// A descriptor of the process that opens it: `/dev/stdin`, `/dev/stdout`, `/dev/stderr`.
     Descriptor(u32),
-    /// A disk or something else that the machine has by name only.
+    /// Something that the machine has by name only.
     Hardware,
+    /// A disk, or a part of one, that the machine has by name only.
+    Disk,
+    /// Where a server of the machine listens, which the machine has by name only.
+    Socket,
 }
 
 /// What kind of thing a path names.
@@ -68,8 +73,12 @@ pub enum FileType {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// A device.
+    /// A device that is read and written byte by byte.
     Device,
+    /// A disk or a part of one.
+    BlockDevice,
+    /// A socket.
+    Socket,
 }
 
 /// What is known of a file besides its contents.
@@ -145,6 +154,8 @@ impl Inode {
             Content::File { .. } => FileType::File,
             Content::Directory(_) => FileType::Directory,
             Content::Symlink(_) => FileType::Symlink,
+            Content::Device(Device::Disk) => FileType::BlockDevice,
+            Content::Device(Device::Socket) => FileType::Socket,
             Content::Device(_) => FileType::Device,
         };
         Stat {
@@ -397,12 +408,19 @@ pub struct FileRef {
     ino: u64,
 }
 
+/// What is known of a tree that is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// How many bytes it was said to hold at most.
+    pub size: Option<u64>,
+}
+
 #[derive(Clone, Debug)]
 struct Mount {
     tree: Tree,
     read_only: bool,
     /// Whether it is in memory.
-    in_memory: bool,
+    in_memory: Option<Memory>,
     id: u32,
 }
 
@@ -437,6 +455,9 @@ pub struct Vfs {
     uid: u32,
     /// What the acting user may do beyond the permission bits.
     caps: Caps,
+    /// Which of its calls are not let through, and whether one was made that ends it.
+    filter: Filter,
+    violated: bool,
     /// The directory that is the acting process's root, and its path.
     chroot: Option<(FileRef, Arc<str>)>,
     groups: Groups,
@@ -460,6 +481,8 @@ impl From<Tree> for Vfs {
             next_mount: 1,
             uid: 0,
             caps: Caps::ALL,
+            filter: Filter::default(),
+            violated: false,
             chroot: None,
             groups: Groups::default(),
             sealed: None,
@@ -523,7 +546,7 @@ impl Vfs {
     /// says so before each process; otherwise it is root.
     pub fn act_as(&mut self, uid: u32, now: Time) {
         let caps = if uid == 0 { Caps::ALL } else { Caps::NONE };
-        self.act_within(uid, caps, None, now);
+        self.act_within(uid, caps, Filter::default(), None, now);
     }
 
     /// The same with the capabilities that the user has, and another root.
@@ -531,10 +554,34 @@ impl Vfs {
         &mut self,
         uid: u32,
         caps: Caps,
+        filter: Filter,
         chroot: Option<(FileRef, Arc<str>)>,
         now: Time,
     ) {
         (self.uid, self.caps, self.chroot, self.now) = (uid, caps, chroot, now);
+        self.filter = filter;
+    }
+
+    /// Whether the acting process may make this call.
+    pub(crate) fn ask(&mut self, call: Syscall) -> Result<(), Errno> {
+        match self.filter.verdict(call) {
+            Verdict::Allow => Ok(()),
+            Verdict::Refuse(errno) => Err(errno),
+            Verdict::Kill => {
+                self.violated = true;
+                Err(Errno::NotPermitted)
+            }
+        }
+    }
+
+    /// Whether the acting process has made a call that ends it, since the last time.
+    pub(crate) fn take_violation(&mut self) -> bool {
+        std::mem::take(&mut self.violated)
+    }
+
+    /// Whether it has.
+    pub(crate) fn is_violated(&self) -> bool {
+        self.violated
     }
 
     /// A directory as a process's root.
@@ -612,6 +659,7 @@ impl Vfs {
 
     /// Puts `tree` at `path`, an existing directory (or over what is mounted there).
     pub fn mount(&mut self, path: &str, tree: Tree, read_only: bool) -> Result<(), Errno> {
+        self.ask(Syscall::Mount)?;
         let found = self.walk(path, true)?;
         let node = found.node.ok_or(Errno::NotFound)?;
         if !self.inode(node)?.is_dir() {
@@ -619,7 +667,7 @@ impl Vfs {
         }
         let id = self.next_mount;
         self.next_mount += 1;
-        let mount = Mount { tree, read_only, in_memory: false, id };
+        let mount = Mount { tree, read_only, in_memory: None, id };
         self.mounts.insert(found.path, Box::new(mount));
         Ok(())
     }
@@ -632,16 +680,17 @@ impl Vfs {
         Ok(())
     }
 
-    /// Says that the tree mounted at `path` is in memory, not on a disk.
-    pub fn set_in_memory(&mut self, path: &str) {
+    /// Says that the tree mounted at `path` is in memory, not on a disk, and how many bytes it was
+    /// said to hold at most.
+    pub fn set_in_memory(&mut self, path: &str, size: Option<u64>) {
         if let Some(mount) = self.mounts.get_mut(path) {
-            mount.in_memory = true;
+            mount.in_memory = Some(Memory { size });
         }
     }
 
-    /// Whether the tree mounted at `path` is in memory.
-    pub fn is_in_memory(&self, path: &str) -> bool {
-        self.mounts.get(path).is_some_and(|mount| mount.in_memory)
+    /// Whether the tree mounted at `path` is in memory, and how large.
+    pub fn memory(&self, path: &str) -> Option<Memory> {
+        self.mounts.get(path).and_then(|mount| mount.in_memory)
     }
 
     /// Takes the tree mounted at `path` away. Files that are open in it become bad descriptors.
@@ -810,6 +859,7 @@ impl Vfs {
 
     /// Makes a directory.
     pub fn mkdir(&mut self, path: &str) -> Result<(), Errno> {
+        self.ask(Syscall::Mkdir)?;
         self.create(path, Content::Directory(OrdMap::new()), 0o755).map(drop)
     }
 
@@ -836,13 +886,23 @@ impl Vfs {
         self.create(path, Content::Device(device), mode).map(drop)
     }
 
+    /// What is there if it is no regular file, link or directory.
+    pub fn device(&self, path: &str) -> Option<Device> {
+        match self.inode(self.walk(path, false).ok()?.node?).ok()?.content {
+            Content::Device(device) => Some(device),
+            _ => None,
+        }
+    }
+
     /// Makes a symbolic link at `path` to `target`.
     pub fn symlink(&mut self, target: &str, path: &str) -> Result<(), Errno> {
+        self.ask(Syscall::Symlink)?;
         self.create(path, Content::Symlink(target.into()), 0o777).map(drop)
     }
 
     /// Gives the file at `existing` another name.
     pub fn link(&mut self, existing: &str, path: &str) -> Result<(), Errno> {
+        self.ask(Syscall::Link)?;
         let node = self.find(existing)?;
         if self.inode(node)?.is_dir() {
             return Err(Errno::NotPermitted);
@@ -860,6 +920,7 @@ impl Vfs {
 
     /// Removes a file, a symbolic link, or an empty directory.
     pub fn remove(&mut self, path: &str) -> Result<(), Errno> {
+        self.ask(Syscall::Unlink)?;
         let found = self.walk(path, false)?;
         let node = found.node.ok_or(Errno::NotFound)?;
         let (parent, name) = found.parent.ok_or(Errno::Busy)?;
@@ -892,6 +953,7 @@ impl Vfs {
 
     /// Moves what is at `from` to `to`; a file that is there is replaced.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        self.ask(Syscall::Rename)?;
         let source = self.walk(from, false)?;
         let node = source.node.ok_or(Errno::NotFound)?;
         let (old_parent, old_name) = source.parent.ok_or(Errno::Busy)?;
@@ -930,6 +992,7 @@ impl Vfs {
 
     /// Changes the permission bits.
     pub fn chmod(&mut self, path: &str, mode: u16) -> Result<(), Errno> {
+        self.ask(Syscall::Chmod)?;
         let node = self.owned(path)?;
         self.tree_mut(node)?.get_mut(node.ino)?.mode = mode & 0o7777;
         Ok(())
@@ -937,7 +1000,16 @@ impl Vfs {
 
     /// Changes owner and group.
     pub fn chown(&mut self, path: &str, uid: u32, gid: u32) -> Result<(), Errno> {
-        let node = self.find(path)?;
+        self.chown_node(self.find(path)?, uid, gid)
+    }
+
+    /// Changes owner and group of what is at `path`, even if it is a symbolic link.
+    pub fn lchown(&mut self, path: &str, uid: u32, gid: u32) -> Result<(), Errno> {
+        self.chown_node(self.walk(path, false)?.node.ok_or(Errno::NotFound)?, uid, gid)
+    }
+
+    fn chown_node(&mut self, node: FileRef, uid: u32, gid: u32) -> Result<(), Errno> {
+        self.ask(Syscall::Chown)?;
         let old = self.inode(node)?;
         let own = old.uid == self.uid && uid == old.uid && self.groups.have(self.uid, gid);
         if !self.caps.has(Cap::Chown) && !own {

@@ -68,6 +68,18 @@ impl Template {
         Ok(Template { name: name.to_owned(), bodies, missing_ok, more: None })
     }
 
+    /// The same with these functions beside Go's own.
+    pub fn parse_with(
+        name: &str,
+        text: &str,
+        missing_ok: bool,
+        more: &'static dyn Functions,
+    ) -> Result<Self, TemplateError> {
+        let bodies = parse::parse(name, text, Some(more))
+            .map_err(|(line, why)| TemplateError(format!("template: {name}:{line}: {why}")))?;
+        Ok(Template { name: name.to_owned(), bodies, missing_ok, more: Some(more) })
+    }
+
     /// Parses templates that may call each other, by their names, and these functions; besides
     /// those, `include` gives another template's text and `tpl` that of a text.
     pub fn parse_all(

@@ -1,5 +1,6 @@
 //! A program that asks the owner of its machine, and says what it is answered.
 
+use naru_api::said::{Output, Said};
 use naru_shell::{Answer, Errno, Fd, Next, Pid, Program, Question, Signal, Step, Sys};
 use naru_sim::Time;
 
@@ -101,6 +102,11 @@ impl Asking {
             self.answer = sys.outside().and_then(|outside| outside.answer(question));
         }
         let Some(answer) = &mut self.answer else { return Step::Block { until: None } };
+        match write_said(sys, &mut answer.said) {
+            Ok(()) | Err(Errno::BadFd) => {}
+            Err(Errno::Again) => return Step::Block { until: None },
+            Err(_) => return Step::Exit(1),
+        }
         for (fd, text) in [(1, &mut answer.stdout), (2, &mut answer.stderr)] {
             match write(sys, fd, text) {
                 Ok(()) | Err(Errno::BadFd) => {}
@@ -139,6 +145,22 @@ impl Asking {
         let line = std::mem::take(&mut self.line);
         Some(String::from_utf8_lossy(&line).into_owned())
     }
+}
+
+/// Hands on what another program has written, to the outputs where it did; what is not taken stays.
+pub fn write_said(sys: &mut dyn Sys, said: &mut Said) -> Result<(), Errno> {
+    while let Some((output, mut bytes)) = said.take(usize::MAX) {
+        let fd = if output == Output::Stdout { 1 } else { 2 };
+        match sys.write(fd, &bytes) {
+            Ok(0) | Err(Errno::Again) => {
+                said.put_back((output, bytes));
+                return Err(Errno::Again);
+            }
+            Ok(taken) => said.put_back((output, bytes.split_off(taken.min(bytes.len())))),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// Writes as much as is taken; what is left stays.

@@ -4,7 +4,7 @@ use super::machine;
 use crate::agenda::Part;
 use crate::{Cluster, mirror, programs};
 use naru_node::docker::Docker;
-use naru_shell::{Link, SessionSpec};
+use naru_shell::{Link, SessionOutput, SessionSpec};
 use naru_sim::Time;
 
 impl Cluster {
@@ -98,8 +98,7 @@ impl Cluster {
 
     fn end_link(&mut self, id: u64, why: &str) {
         if let Some(link) = self.workstation.questions_mut().link_mut(id) {
-            link.output.stderr = format!("{why}\n").into_bytes();
-            link.output.code = Some(255);
+            link.output = SessionOutput::failed(&format!("{why}\n"), 255);
         }
         self.workstation.wake();
     }
@@ -168,7 +167,7 @@ impl Cluster {
 /// How much waits for the client, and whether it has been told the end.
 fn held(link: &Link) -> (usize, bool) {
     let output = &link.output;
-    (output.stdout.len() + output.stderr.len(), output.code.is_some())
+    (output.said.len(), output.code.is_some())
 }
 
 /// Takes what was printed as far as there is room; tells whether that was anything.
@@ -176,12 +175,11 @@ fn take_output(machine: &mut naru_node::Machine, link: &mut Link, id: u64) -> bo
     let mut taken = false;
     while !link.is_full() && link.output.code.is_none() {
         let output = machine.receive(id);
-        if output.stdout.is_empty() && output.stderr.is_empty() && output.code.is_none() {
+        if output.is_empty() {
             return taken;
         }
         taken = true;
-        link.output.stdout.extend(output.stdout);
-        link.output.stderr.extend(output.stderr);
+        link.output.said.extend(output.said);
         link.output.code = output.code;
     }
     taken
@@ -192,8 +190,7 @@ fn carry(docker: &mut Docker, link: &mut Link, id: u64, container: &str, now: Ti
     if let Some(spec) = link.spec.take()
         && let Err((why, code)) = docker.open(id, container, &spec, now)
     {
-        link.output.stderr = format!("{why}\n").into_bytes();
-        link.output.code = Some(code);
+        link.output = SessionOutput::failed(&format!("{why}\n"), code);
         return false;
     }
     if link.hung_up {
@@ -213,11 +210,10 @@ fn carry(docker: &mut Docker, link: &mut Link, id: u64, container: &str, now: Ti
     }
     while !link.is_full() && link.output.code.is_none() {
         let output = docker.receive(id, now);
-        if output.stdout.is_empty() && output.stderr.is_empty() && output.code.is_none() {
+        if output.is_empty() {
             break;
         }
-        link.output.stdout.extend(output.stdout);
-        link.output.stderr.extend(output.stderr);
+        link.output.said.extend(output.said);
         link.output.code = output.code;
     }
     false

@@ -3,7 +3,7 @@
 //! Upstream: OpenSSH, `ssh.c`. What is between the machines is the sandbox's own; whether a machine
 //! can be reached is looked at once, when it is logged in to.
 
-use naru_shell::{Errno, Fd, Program, SessionSpec, Signal, Step, Sys};
+use naru_shell::{Errno, Program, SessionOutput, SessionSpec, Signal, Step, Sys};
 
 /// Bytes that are carried at once.
 const CHUNK: usize = 16 * 1024;
@@ -52,9 +52,7 @@ struct Ssh {
     input_ended: bool,
     /// What was read and is not taken yet.
     input: Vec<u8>,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    code: Option<i32>,
+    output: SessionOutput,
     size: Option<(u16, u16)>,
 }
 
@@ -77,13 +75,12 @@ impl Program for Ssh {
                 Err(Errno::Again) => return Step::Block { until: None },
                 Err(_) => return self.leave(sys, session, 255),
             }
-            if let Some(code) = self.code {
+            if let Some(code) = self.output.code {
                 return self.end(sys, code);
             }
             let Some(outside) = sys.outside() else { return self.end(sys, 255) };
-            let output = outside.receive(session);
-            (self.stdout, self.stderr, self.code) = (output.stdout, output.stderr, output.code);
-            if self.stdout.is_empty() && self.stderr.is_empty() && self.code.is_none() {
+            self.output = outside.receive(session);
+            if self.output.is_empty() {
                 return Step::Block { until: None };
             }
         }
@@ -198,8 +195,7 @@ impl Ssh {
     }
 
     fn print(&mut self, sys: &mut dyn Sys) -> Result<(), Errno> {
-        write(sys, 1, &mut self.stdout)?;
-        write(sys, 2, &mut self.stderr)
+        super::program::write_said(sys, &mut self.output.said)
     }
 
     /// Ends before the other side does.
@@ -217,16 +213,6 @@ impl Ssh {
         }
         Step::Exit(code)
     }
-}
-
-fn write(sys: &mut dyn Sys, fd: Fd, bytes: &mut Vec<u8>) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match sys.write(fd, bytes)? {
-            0 => return Err(Errno::Again),
-            taken => drop(bytes.drain(..taken.min(bytes.len()))),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use crate::images::sha256_hex;
 use crate::runtime::{
     ContainerConfig, ContainerId, ContainerState, PidNamespace, SandboxConfig, SandboxId,
 };
-use crate::{Image, ImageRef, Layer, Registry, RegistryError};
+use crate::{Image, ImageRef, Layer, Past, Registry, RegistryError};
 use naru_network::Network;
-use naru_shell::{Confinement, Errno, Tree, Vfs, join, normalize};
+use naru_shell::{Confinement, Errno, Tree, Vfs, join, normalize, tar};
 use naru_sim::{CauseId, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,6 +122,8 @@ struct Running {
     since: Time,
     key: String,
     command: String,
+    /// The instruction as it is remembered.
+    by: String,
 }
 
 /// An image, what it took to get it, and the parts of that.
@@ -443,7 +445,14 @@ impl Docker {
             stage.args.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let key = sha256_hex(format!("{} {argv:?} {args:?}", stage.key).as_bytes());
         let name = format!("[{label}{}/{}] {}", stage.step + 1, stage.total, it.text());
+        let given = if args.is_empty() {
+            String::new()
+        } else {
+            format!("|{} {} ", args.len(), args.join(" "))
+        };
+        let by = format!("RUN {given}{} # buildkit", argv.join(" "));
         if let Some(files) = self.cache.get(&key).filter(|_| !no_cache).cloned() {
+            stage.add_layer(&key, stage.grown(&files), by);
             stage.take(files, key);
             build.vertices.push(Vertex { name, cached: true, ..Vertex::default() });
             return Ok(now);
@@ -500,7 +509,7 @@ impl Docker {
                 "process \"{command}\" did not complete successfully: {why}"
             )));
         }
-        build.run = Some(Running { sandbox, container, since: now, key, command });
+        build.run = Some(Running { sandbox, container, since: now, key, command, by });
         Ok(now + POLL_TIME)
     }
 
@@ -543,9 +552,7 @@ impl Docker {
             });
         }
         if let (Some(stage), Some(files)) = (build.stages.last_mut(), files) {
-            let before = stage.files.clone().into_tree().bytes_used();
-            let bytes = files.clone().into_tree().bytes_used().saturating_sub(before);
-            stage.add_layer(&run.key, bytes);
+            stage.add_layer(&run.key, stage.grown(&files), run.by);
             self.remember(&run.key, &files);
             stage.take(files, run.key);
         }
@@ -609,7 +616,8 @@ impl Docker {
         let (bytes, digest) = done.map_err(trouble)?;
         let key = sha256_hex(format!("{} {} {digest}", stage.key, it.text()).as_bytes());
         let cached = !no_cache && self.cache.contains_key(&key);
-        stage.add_layer(&key, bytes);
+        let by = format!("{} {} {target} # buildkit", it.name, sources.join(" "));
+        stage.add_layer(&key, bytes, by);
         self.remember(&key, &result);
         stage.take(result, key);
         let took = Duration::from_millis(if cached { 0 } else { 60 });
@@ -622,6 +630,7 @@ impl Docker {
         let Some(stage) = build.stages.last_mut() else { return };
         let path = dockerfile::expand(&it.rest, &stage.values());
         stage.image.workdir = normalize(&stage.image.workdir, &path);
+        stage.image.history.push(Past { by: format!("WORKDIR {}", stage.image.workdir), bytes: 0 });
         let name = format!("[{label}{}/{}] {}", stage.step + 1, stage.total, it.text());
         let key = sha256_hex(format!("{} {}", stage.key, it.text()).as_bytes());
         let cached = self.cache.contains_key(&key);
@@ -823,7 +832,10 @@ impl Copy<'_> {
                     true => join(&target, name),
                     false => target.clone(),
                 };
-                let copied = self.one(&path, &place, to, &mut digest);
+                let copied = match self.archive(&path) {
+                    Some(entries) => self.unpack(entries, &target, to, &mut digest),
+                    None => self.one(&path, &place, to, &mut digest),
+                };
                 bytes +=
                     copied.map_err(|errno| format!("failed to copy files: {place}: {errno}"))?;
             }
@@ -841,6 +853,48 @@ impl Copy<'_> {
         let entries = self.files.list(folder).unwrap_or_default().into_iter();
         let names = entries.map(|entry| entry.name).filter(|name| fits(pattern, name));
         names.map(|name| join(folder, &name)).collect()
+    }
+
+    /// What is in an archive that `ADD` unpacks; `None` for what is copied as it is.
+    fn archive(&self, path: &str) -> Option<Vec<tar::Entry>> {
+        let bytes = self.files.read(path).ok().filter(|_| self.archives)?;
+        let is_tar = bytes.get(257..262) == Some(b"ustar");
+        tar::read(&bytes).ok().filter(|_| is_tar)
+    }
+
+    fn unpack(
+        &self,
+        entries: Vec<tar::Entry>,
+        target: &str,
+        to: &mut Vfs,
+        digest: &mut String,
+    ) -> Result<u64, Errno> {
+        to.mkdir_all(target)?;
+        let mut sum = 0;
+        for entry in entries {
+            let path = inside(target, &entry.name);
+            if let Some((folder, _)) = path.rsplit_once('/').filter(|(it, _)| !it.is_empty()) {
+                to.mkdir_all(folder)?;
+            }
+            match &entry.kind {
+                tar::Kind::Folder => to.mkdir_all(&path)?,
+                tar::Kind::File(content) => {
+                    to.write(&path, content)?;
+                    sum += content.len() as u64;
+                    digest.push_str(&sha256_hex(content));
+                }
+                tar::Kind::Symlink(goal) => {
+                    to.symlink(goal, &path)?;
+                    continue;
+                }
+            }
+            to.chmod(&path, entry.mode)?;
+            if let Some((uid, gid)) = self.owner {
+                to.chown(&path, uid, gid)?;
+            }
+            digest.push_str(&format!("{path} {:o}\n", entry.mode));
+        }
+        Ok(sum)
     }
 
     fn one(
@@ -878,6 +932,11 @@ impl Copy<'_> {
         }
         Ok(sum)
     }
+}
+
+/// `80/tcp`, of what `EXPOSE` says.
+fn whole_port(port: &str) -> String {
+    if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
 }
 
 /// Whether a name fits a pattern of `*` and `?`.
@@ -919,8 +978,47 @@ impl Stage {
         self.step += 1;
     }
 
-    fn add_layer(&mut self, key: &str, bytes: u64) {
+    fn add_layer(&mut self, key: &str, bytes: u64, by: String) {
         self.image.layers.push(Layer { digest: format!("sha256:{key}"), bytes: bytes + 120 });
+        self.image.history.push(Past { by, bytes });
+    }
+
+    /// How many bytes more these files hold than those that it has.
+    fn grown(&self, files: &Vfs) -> u64 {
+        let bytes = |files: &Vfs| files.root().bytes_used();
+        bytes(files).saturating_sub(bytes(&self.files))
+    }
+
+    /// How `docker history` says an instruction that changes no file.
+    fn said(&self, it: &Instruction, rest: &str) -> String {
+        let quoted = |words: &[String]| {
+            let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+            format!("[{}]", words.join(" "))
+        };
+        match it.name {
+            "CMD" => format!("CMD {}", quoted(&self.image.cmd)),
+            "ENTRYPOINT" => format!("ENTRYPOINT {}", quoted(&self.image.entrypoint)),
+            "SHELL" => format!("SHELL [{}]", self.shell.join(" ")),
+            "EXPOSE" => {
+                let mut ports: Vec<String> = rest
+                    .split_whitespace()
+                    .map(|port| format!("{}:{{}}", whole_port(port)))
+                    .collect();
+                ports.sort();
+                format!("EXPOSE map[{}]", ports.join(" "))
+            }
+            "ENV" | "ARG" | "LABEL" => {
+                let pairs = dockerfile::pairs(rest).into_iter();
+                let pairs: Vec<String> = pairs
+                    .map(|(name, value)| match (it.name, value.as_str()) {
+                        ("ARG", "") => name,
+                        _ => format!("{name}={value}"),
+                    })
+                    .collect();
+                format!("{} {}", it.name, pairs.join(" "))
+            }
+            name => format!("{name} {rest}"),
+        }
     }
 
     /// The numbers of `USER:GROUP` or of a name.
@@ -963,12 +1061,7 @@ impl Stage {
                 self.image.cmd.clear();
             }
             "EXPOSE" => {
-                let ports = rest.split_whitespace();
-                let whole = |port: &str| match port.contains('/') {
-                    true => port.to_owned(),
-                    false => format!("{port}/tcp"),
-                };
-                self.image.ports.extend(ports.map(whole));
+                self.image.ports.extend(rest.split_whitespace().map(whole_port));
             }
             "USER" => {
                 let user = self.user_of(&rest);
@@ -979,10 +1072,12 @@ impl Stage {
                     format!("unable to find user {name}: no matching entries in passwd file")
                 })?;
             }
-            "STOPSIGNAL" => self.image.stop_signal = rest,
+            "STOPSIGNAL" => self.image.stop_signal.clone_from(&rest),
             "SHELL" => self.shell = argv(),
             _ => {}
         }
+        let by = self.said(it, &rest);
+        self.image.history.push(Past { by, bytes: 0 });
         self.key = sha256_hex(format!("{} {}", self.key, it.text()).as_bytes());
         Ok(())
     }

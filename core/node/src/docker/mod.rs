@@ -11,11 +11,12 @@ mod sessions;
 pub use build::{Build, BuildState, Context, Vertex};
 
 use crate::runtime::{
-    ContainerConfig, ContainerId, ContainerState, NamespaceStack, PidNamespace, PutFile, Runtime,
-    SandboxConfig, SandboxId,
+    ContainerConfig, ContainerId, ContainerState, LOG_BYTES_MAX, NamespaceStack, PidNamespace,
+    PutFile, Runtime, SandboxConfig, SandboxId,
 };
 use crate::{Image, ImageRef, NodeConfig};
 use naru_api::ApiService;
+use naru_api::said::Said;
 use naru_network::{Call, Network, NsId};
 use naru_shell::{Confinement, ProgramTable, Signal, Vfs};
 use naru_sim::{CauseId, Rng, Time};
@@ -95,7 +96,7 @@ pub struct DockerContainer {
     /// Its files as its last run left them.
     files: Option<Vfs>,
     /// What its earlier runs wrote.
-    old_log: Vec<u8>,
+    old_log: Said,
 }
 
 /// How a container is.
@@ -273,7 +274,7 @@ impl Docker {
             stopped: false,
             restart_at: None,
             files: None,
-            old_log: Vec::new(),
+            old_log: Said::default(),
         });
         Ok(hex)
     }
@@ -420,10 +421,11 @@ impl Docker {
             proxy.close(&mut NamespaceStack::new(network, self.host, call));
         }
         if let Some(run) = container.run.take().and_then(|run| self.runtime.container(run)) {
-            let text = run.log.from(0).flat_map(|line| line.text.clone());
-            container.old_log.extend(text);
-            let too_many = container.old_log.len().saturating_sub(crate::runtime::LOG_BYTES_MAX);
-            container.old_log.drain(..too_many);
+            let lines = run.log.from(0).map(|line| (line.output, line.text.clone()));
+            container.old_log.extend(lines);
+            while let Some(too_many) = container.old_log.len().checked_sub(LOG_BYTES_MAX + 1) {
+                container.old_log.take(too_many + 1);
+            }
             container.files = Some(Vfs::from(run.fs().clone().into_tree()));
         }
         if let Some(sandbox) = container.sandbox.take() {
@@ -433,19 +435,15 @@ impl Docker {
     }
 
     /// What a container has written, from a line's number on; and the number of the line to come.
-    pub fn log(&self, container: &DockerContainer, from: u64) -> (Vec<u8>, Vec<u8>, u64) {
-        let mut stdout = if from == 0 { container.old_log.clone() } else { Vec::new() };
-        let mut stderr = Vec::new();
+    pub fn log(&self, container: &DockerContainer, from: u64) -> (Said, u64) {
+        let mut said = if from == 0 { container.old_log.clone() } else { Said::default() };
         let Some(run) = container.run.and_then(|run| self.runtime.container(run)) else {
-            return (stdout, stderr, from);
+            return (said, from);
         };
         for line in run.log.from(from) {
-            match line.output {
-                crate::runtime::Output::Stdout => stdout.extend(&line.text),
-                crate::runtime::Output::Stderr => stderr.extend(&line.text),
-            }
+            said.push(line.output, &line.text);
         }
-        (stdout, stderr, run.log.end())
+        (said, run.log.end())
     }
 
     /// How many lines a container has written.

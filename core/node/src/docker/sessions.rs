@@ -120,11 +120,11 @@ impl Docker {
             self.sessions.remove(&id);
             return gone;
         };
-        let (stdout, stderr) = match session.kind {
+        let said = match session.kind {
             Kind::Exec(_) => container.take_output(session.io),
             Kind::Attach(tap) => container.take_tapped(tap, CHUNK),
         };
-        let quiet = stdout.is_empty() && stderr.is_empty();
+        let quiet = said.is_empty();
         let code = match session.kind {
             Kind::Exec(pid) if quiet => container.take_exit(pid),
             Kind::Attach(_) if quiet => container.exit_code(),
@@ -136,7 +136,7 @@ impl Docker {
         if code.is_some() {
             self.hang_up(id, now);
         }
-        SessionOutput { stdout, stderr, code }
+        SessionOutput { said, code }
     }
 
     /// The client has gone.

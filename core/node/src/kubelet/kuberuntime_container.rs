@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use naru_api::quantity::Amount;
 use naru_api::{Key, Object, duration};
 use naru_client::{Context, EventType, object_reference};
+use naru_shell::Confinement;
 use naru_sim::Time;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -201,8 +202,12 @@ impl PodWorker {
                 return;
             }
         };
-        let made = security_context::check_seccomp(&container, spec, &world.runtime.volumes)
-            .and_then(|()| world.runtime.create_container(sandbox, config));
+        let made = security_context::seccomp_filter(&container, spec, &world.runtime.volumes)
+            .and_then(|filter| {
+                let confinement = Confinement { filter, ..config.confinement };
+                let config = ContainerConfig { confinement, ..config };
+                world.runtime.create_container(sandbox, config)
+            });
         match made {
             Ok(id) => {
                 self.new_run(index, id, world.runtime);

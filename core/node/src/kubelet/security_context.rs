@@ -8,7 +8,8 @@ use crate::Image;
 use crate::runtime::{PidNamespace, Volumes};
 use k8s_openapi::api::core::v1::{Container, PodSpec, SeccompProfile};
 use naru_api::Key;
-use naru_shell::{Caps, Confinement};
+use naru_shell::{Caps, Confinement, Errno, Filter, Verdict};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Users and groups of a container's processes.
@@ -107,26 +108,28 @@ pub fn sysctls(spec: &PodSpec) -> BTreeMap<String, String> {
 /// Where the profiles of a node's own are.
 const SECCOMP_ROOT: &str = "/var/lib/kubelet/seccomp";
 
-/// Refuses a container whose profile of system calls cannot be read on the node.
+/// What a container's profile of system calls does not let through; refuses a container whose profile
+/// cannot be read on the node.
 ///
 /// Upstream: `getSeccompProfile` in `pkg/kubelet/kuberuntime/helpers.go`, `WithProfile` in
 /// `contrib/seccomp/seccomp.go` of containerd.
-pub fn check_seccomp(
+pub fn seccomp_filter(
     container: &Container,
     spec: &PodSpec,
     volumes: &Volumes,
-) -> Result<(), String> {
+) -> Result<Filter, String> {
     let profile = seccomp_profile(container, spec);
     let local = profile.and_then(|profile| profile.localhost_profile.as_deref());
-    let Some(local) = local.filter(|_| !is_privileged(container)) else { return Ok(()) };
+    let local = local.filter(|_| !is_privileged(container));
+    let Some(local) = local else { return Ok(Filter::default()) };
     let path = naru_shell::normalize(SECCOMP_ROOT, local);
     let failed = |why: String| format!("failed to create containerd container: {why}");
     let bytes = volumes.host_files().read(&path).map_err(|errno| {
         let why = errno.to_string().to_lowercase();
         failed(format!("cannot load seccomp profile \"{path}\": open {path}: {why}"))
     })?;
-    let read = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&bytes);
-    read.map(drop).map_err(|error| {
+    let read = serde_json::from_slice::<Map<String, Value>>(&bytes);
+    read.map(|profile| filter(&profile)).map_err(|error| {
         // As Go's decoder says it.
         let why = match error.is_eof() {
             true => "unexpected end of JSON input".to_owned(),
@@ -134,6 +137,49 @@ pub fn check_seccomp(
         };
         failed(format!("decoding seccomp profile failed \"{path}\": {why}"))
     })
+}
+
+/// A profile's filter. Rules that look at arguments are left out.
+///
+/// Upstream: `LinuxSeccomp` in `config-linux.md` of the runtime specification.
+fn filter(profile: &Map<String, Value>) -> Filter {
+    let usual = verdict(profile, "defaultAction", "defaultErrnoRet");
+    let rules = profile.get("syscalls").and_then(Value::as_array).into_iter().flatten();
+    let rules = rules.filter_map(Value::as_object).filter(|rule| {
+        rule.get("args").and_then(Value::as_array).is_none_or(|args| args.is_empty())
+    });
+    let rules: Vec<&Map<String, Value>> = rules.collect();
+    let of_name = |name: &&str| {
+        let named = |rule: &&&Map<String, Value>| {
+            let names = rule.get("names").and_then(Value::as_array);
+            names.is_some_and(|names| names.iter().any(|it| it.as_str() == Some(name)))
+        };
+        rules.iter().find(named).map(|rule| verdict(rule, "action", "errnoRet"))
+    };
+    // Which of a call's names a program uses is its library's business. One that is there for an
+    // exception has it.
+    Filter::new(|call| {
+        let mut said = call.names().iter().filter_map(of_name);
+        said.find(|verdict| *verdict != usual).unwrap_or(usual)
+    })
+}
+
+/// What an action does with a call.
+fn verdict(rule: &Map<String, Value>, action: &str, errno: &str) -> Verdict {
+    match rule.get(action).and_then(Value::as_str).unwrap_or_default() {
+        "SCMP_ACT_ERRNO" => Verdict::Refuse(match rule.get(errno).and_then(Value::as_u64) {
+            Some(2) => Errno::NotFound,
+            Some(13) => Errno::Access,
+            Some(22) => Errno::Invalid,
+            Some(30) => Errno::ReadOnly,
+            Some(38) => Errno::NotImplemented,
+            _ => Errno::NotPermitted,
+        }),
+        "SCMP_ACT_KILL" | "SCMP_ACT_KILL_PROCESS" | "SCMP_ACT_KILL_THREAD" | "SCMP_ACT_TRAP" => {
+            Verdict::Kill
+        }
+        _ => Verdict::Allow,
+    }
 }
 
 /// The container's own profile of system calls, or its pod's.

@@ -72,7 +72,7 @@ impl ProgramTable for NodePrograms {
             "rabbitmqadmin" => Box::new(rabbitmq::RabbitmqAdmin::default()),
             "redis-cli" => Box::new(redis::RedisCli::default()),
             "redis-server" => Box::new(redis::RedisServer::default()),
-            "perl" => Box::new(pi::Perl),
+            "perl" => Box::new(pi::Perl::default()),
             "stress" => Box::new(stress::Stress::default()),
             _ => match daemon::Daemon::named(name) {
                 Some(daemon) => Box::new(daemon),

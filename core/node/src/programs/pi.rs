@@ -1,19 +1,32 @@
 //! `perl`, as far as every Job's lesson needs it: `perl -Mbignum=bpi -wle 'print bpi(2000)'`.
 
 use naru_shell::{Program, Step, Sys};
+use naru_sim::Time;
+use std::time::Duration;
 
 /// Digits that one run may ask for.
 const DIGITS_MAX: usize = 5_000;
 
+/// Nanoseconds of a processor for each digit and each digit before it, about as Math::BigFloat without
+/// a library in C takes them.
+const NANOS_PER_PAIR: u64 = 2_000;
+
 /// Prints digits of pi, and says so when asked for anything else.
-#[derive(Clone, Debug)]
-pub struct Perl;
+#[derive(Clone, Debug, Default)]
+pub struct Perl {
+    /// When it has them.
+    done: Option<Time>,
+}
 
 impl Program for Perl {
     fn resume(&mut self, sys: &mut dyn Sys) -> Step {
         let digits = sys.args().iter().find_map(|arg| asked_digits(arg));
         match digits {
             Some(digits) if digits <= DIGITS_MAX => {
+                let done = *self.done.get_or_insert_with(|| sys.now() + sys.burn(time_for(digits)));
+                if sys.now() < done {
+                    return Step::Block { until: Some(done) };
+                }
                 let _ = sys.write(1, format!("{}\n", pi(digits)).as_bytes());
                 Step::Exit(0)
             }
@@ -21,6 +34,11 @@ impl Program for Perl {
             None => fail(sys, "the sandbox's perl only knows `print bpi(DIGITS)`"),
         }
     }
+}
+
+fn time_for(digits: usize) -> Duration {
+    let digits = digits as u64;
+    Duration::from_nanos(digits * digits * NANOS_PER_PAIR)
 }
 
 fn fail(sys: &mut dyn Sys, why: &str) -> Step {

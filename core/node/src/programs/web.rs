@@ -466,6 +466,10 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
         let (path, otherwise) = name.split_once('|').unwrap_or((name, ""));
         return Some(sys.fs().read_text(path).unwrap_or_else(|_| otherwise.to_owned()));
     }
+    if let Some(otherwise) = name.strip_prefix("body|") {
+        let body = String::from_utf8_lossy(&seen?.incoming.request.body);
+        return Some(if body.is_empty() { otherwise.to_owned() } else { escaped(&body) });
+    }
     let now = sys.now();
     Some(match name {
         "hostname" => sys.hostname().to_owned(),
@@ -478,6 +482,12 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
         "method" => seen?.incoming.request.method.clone(),
         "path" => seen?.incoming.request.path().to_owned(),
         "query" => seen?.incoming.request.query().to_owned(),
+        "target" => escaped(&seen?.incoming.request.target),
+        "host" => {
+            let host = seen?.incoming.request.headers.get("Host").unwrap_or_default();
+            host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned()
+        }
+        "headers" => headers(&seen?.incoming.request),
         "random" => sys.rng().below(100).to_string(),
         "peer" => seen?.incoming.peer.to_string(),
         "client" => seen?.incoming.peer.ip().to_string(),
@@ -487,6 +497,23 @@ fn value(name: &str, sys: &mut dyn Sys, seen: Option<&Seen<'_>>) -> Option<Strin
         "body" => String::from_utf8_lossy(&seen?.incoming.request.body).into_owned(),
         _ => return None,
     })
+}
+
+/// The headers of a request, a line each, in order.
+fn headers(request: &Request) -> String {
+    let mut lines: Vec<String> = request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("\t{}={}  \n", name.to_lowercase(), escaped(value)))
+        .collect();
+    lines.sort();
+    lines.concat()
+}
+
+/// As it stands in a page of HTML.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// The address beside the machine's own name in `/etc/hosts`.

@@ -5,13 +5,14 @@ use super::pids::PidNamespace;
 use super::sandbox::SandboxId;
 use super::volumes::{Mount, Volumes};
 use crate::Image;
+use naru_api::said::Said;
 use naru_network::NsId;
 use naru_shell::{
-    Confinement, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
+    Confinement, Device, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
     ProgramTable, Signal, Stdio, TtyId, Vfs, join,
 };
 use naru_sim::{CauseId, Time};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,12 +121,15 @@ pub struct PutFile {
     pub mode: u16,
     /// User and group.
     pub owner: (u32, u32),
+    /// What it is if it is no regular file.
+    pub device: Option<Device>,
 }
 
 impl PutFile {
     /// A file of root's that everybody may read.
     pub fn plain(path: &str, bytes: impl Into<Vec<u8>>) -> Self {
-        PutFile { path: path.to_owned(), bytes: bytes.into(), mode: 0o644, owner: (0, 0) }
+        let bytes = bytes.into();
+        PutFile { path: path.to_owned(), bytes, mode: 0o644, owner: (0, 0), device: None }
     }
 }
 
@@ -189,8 +193,7 @@ struct Leak {
 #[derive(Clone, Debug)]
 struct Tap {
     id: TapId,
-    stdout: VecDeque<u8>,
-    stderr: VecDeque<u8>,
+    said: Said,
 }
 
 /// Names a client's attachment to a container.
@@ -305,11 +308,7 @@ impl Container {
         let io = if tty {
             ExecIo::Tty(self.kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
         } else {
-            ExecIo::Pipes {
-                stdin: stdin.then(|| self.kernel.pipe()),
-                stdout: self.kernel.pipe(),
-                stderr: self.kernel.pipe(),
-            }
+            ExecIo::pipes(&mut self.kernel, stdin)
         };
         let stdio = match io {
             ExecIo::Tty(tty) => Stdio::Tty(tty),
@@ -564,12 +563,8 @@ impl Container {
         }
         self.log.write(now, output, bytes);
         for tap in &mut self.taps {
-            let queue = match output {
-                Output::Stdout => &mut tap.stdout,
-                Output::Stderr => &mut tap.stderr,
-            };
-            let room = TAP_BYTES_MAX.saturating_sub(queue.len());
-            queue.extend(bytes.iter().take(room));
+            let room = TAP_BYTES_MAX.saturating_sub(tap.said.len());
+            tap.said.push(output, bytes.get(..room.min(bytes.len())).unwrap_or_default());
         }
     }
 
@@ -593,8 +588,8 @@ impl Container {
         io.end_input(&mut self.kernel)
     }
 
-    /// Takes what a process beside the first has written: standard output and standard error.
-    pub fn take_output(&mut self, io: ExecIo) -> (Vec<u8>, Vec<u8>) {
+    /// Takes what a process beside the first has written, in the order in which it did.
+    pub fn take_output(&mut self, io: ExecIo) -> Said {
         io.take_output(&mut self.kernel)
     }
 
@@ -630,32 +625,30 @@ impl Container {
     pub fn attach(&mut self) -> TapId {
         let id = TapId(self.next_tap);
         self.next_tap += 1;
-        let mut tap = Tap { id, stdout: VecDeque::new(), stderr: VecDeque::new() };
+        let mut said = Said::default();
         if self.config.stdin && !self.was_attached {
             for line in self.log.from(0) {
-                match line.output {
-                    Output::Stdout => tap.stdout.extend(&line.text),
-                    Output::Stderr => tap.stderr.extend(&line.text),
-                }
+                said.push(line.output, &line.text);
             }
-            tap.stdout.extend(self.log.unfinished(Output::Stdout));
-            tap.stderr.extend(self.log.unfinished(Output::Stderr));
+            for output in [Output::Stdout, Output::Stderr] {
+                said.push(output, self.log.unfinished(output));
+            }
         }
         self.was_attached = true;
-        self.taps.push(tap);
+        self.taps.push(Tap { id, said });
         id
     }
 
     /// Takes what an attached client has not seen, at most this many bytes.
-    pub fn take_tapped(&mut self, id: TapId, max: usize) -> (Vec<u8>, Vec<u8>) {
-        let Some(tap) = self.taps.iter_mut().find(|tap| tap.id == id) else {
-            return (Vec::new(), Vec::new());
-        };
-        let take = |queue: &mut VecDeque<u8>| {
-            let count = queue.len().min(max);
-            queue.drain(..count).collect::<Vec<u8>>()
-        };
-        (take(&mut tap.stdout), take(&mut tap.stderr))
+    pub fn take_tapped(&mut self, id: TapId, max: usize) -> Said {
+        let mut taken = Said::default();
+        let Some(tap) = self.taps.iter_mut().find(|tap| tap.id == id) else { return taken };
+        while taken.len() < max
+            && let Some((output, bytes)) = tap.said.take(max - taken.len())
+        {
+            taken.push(output, &bytes);
+        }
+        taken
     }
 
     /// A client is gone.
@@ -691,6 +684,14 @@ pub enum ExecIo {
 }
 
 impl ExecIo {
+    /// Pipes that remember in which order they are written to.
+    pub fn pipes(kernel: &mut Kernel, stdin: bool) -> Self {
+        let stdin = stdin.then(|| kernel.pipe());
+        let (stdout, stderr) = (kernel.pipe(), kernel.pipe());
+        kernel.keep_order([stdout, stderr]);
+        ExecIo::Pipes { stdin, stdout, stderr }
+    }
+
     /// Writes to the process's input; tells how many bytes fitted.
     pub fn feed(self, kernel: &mut Kernel, bytes: &[u8]) -> usize {
         match self {
@@ -710,12 +711,14 @@ impl ExecIo {
         kernel.pipe_close_write(pipe)
     }
 
-    /// Takes what the process has written: standard output and standard error.
-    pub fn take_output(self, kernel: &mut Kernel) -> (Vec<u8>, Vec<u8>) {
+    /// Takes what the process has written, in the order in which it did.
+    pub fn take_output(self, kernel: &mut Kernel) -> Said {
         match self {
-            ExecIo::Tty(tty) => (kernel.tty_output(tty), Vec::new()),
+            ExecIo::Tty(tty) => Said::from_iter([(Output::Stdout, kernel.tty_output(tty))]),
             ExecIo::Pipes { stdout, stderr, .. } => {
-                (kernel.pipe_read(stdout), kernel.pipe_read(stderr))
+                let output = |pipe| if pipe == stdout { Output::Stdout } else { Output::Stderr };
+                let pieces = kernel.take_in_order([stdout, stderr]).into_iter();
+                pieces.map(|(pipe, bytes)| (output(pipe), bytes)).collect()
             }
         }
     }

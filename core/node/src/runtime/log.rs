@@ -2,6 +2,7 @@
 //!
 //! Upstream: the CRI's log format, `pkg/kubelet/kuberuntime/logs`.
 
+pub use naru_api::said::Output;
 use naru_sim::Time;
 use std::collections::VecDeque;
 
@@ -12,15 +13,6 @@ const FILES_MAX: u64 = 5;
 const FILE_BYTES_MAX: u64 = 10 << 20;
 /// Bytes of one entry; a longer line is cut into several.
 const LINE_BYTES_MAX: usize = 16 * 1024;
-
-/// Which of a process's outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Standard output, or the terminal.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

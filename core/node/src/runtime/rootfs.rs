@@ -14,8 +14,17 @@ use std::sync::Arc;
 /// Root directories that are remembered; one more forgets the one that was used longest ago.
 const ROOTS_MAX: usize = 16;
 /// Devices of a node, which privileged containers have.
-const DEVICES: &[&str] =
-    &["fuse", "kmsg", "loop-control", "loop0", "loop1", "mem", "port", "vda", "vda1"];
+const DEVICES: [(&str, Device); 9] = [
+    ("fuse", Device::Hardware),
+    ("kmsg", Device::Hardware),
+    ("loop-control", Device::Hardware),
+    ("loop0", Device::Disk),
+    ("loop1", Device::Disk),
+    ("mem", Device::Hardware),
+    ("port", Device::Hardware),
+    ("vda", Device::Disk),
+    ("vda1", Device::Disk),
+];
 /// Files that say who is in which group.
 const ACCOUNTS: [&str; 2] = ["/etc/passwd", "/etc/group"];
 
@@ -40,6 +49,7 @@ struct Place {
     path: String,
     mode: u16,
     owner: (u32, u32),
+    device: Option<Device>,
     /// `None`: the image holds something else at the path.
     file: Option<FileRef>,
 }
@@ -75,16 +85,13 @@ impl Root {
         for mount in &config.mounts {
             let _ = fs.mkdir_all(&mount.path);
             let _ = fs.mount(&mount.path, Tree::new(), mount.read_only);
-            if mount.in_memory {
-                fs.set_in_memory(&mount.path);
+            if let Some(size) = mount.in_memory {
+                fs.set_in_memory(&mount.path, Some(size));
             }
         }
         fs.set_groups(groups(&fs, config));
         if config.devices {
-            for name in DEVICES {
-                // An image may have such a file itself.
-                let _ = fs.make_device(&format!("/dev/{name}"), Device::Hardware, 0o660);
-            }
+            put_devices(&mut fs);
         }
         Root {
             image: Arc::clone(&config.image),
@@ -101,8 +108,9 @@ impl Root {
         let mount = |(a, b): (&Mount, &Mount)| {
             a.path == b.path && a.read_only == b.read_only && a.in_memory == b.in_memory
         };
-        let file =
-            |(a, b): (&Place, &PutFile)| a.path == b.path && a.mode == b.mode && a.owner == b.owner;
+        let file = |(a, b): (&Place, &PutFile)| {
+            a.path == b.path && a.mode == b.mode && a.owner == b.owner && a.device == b.device
+        };
         let (uid, gid, groups) = &self.users;
         Arc::ptr_eq(&self.image, &config.image)
             && (*uid, *gid, groups) == (config.uid, config.gid, &config.groups)
@@ -128,7 +136,7 @@ impl Root {
 
 impl Place {
     fn new(file: &PutFile, fs: &mut Vfs) -> Self {
-        let PutFile { path, mode, owner, .. } = file;
+        let PutFile { path, mode, owner, device, .. } = file;
         if let Some((parent, _)) = path.rsplit_once('/') {
             let _ = fs.mkdir_all(parent);
         }
@@ -136,10 +144,22 @@ impl Place {
         // bind mount over a directory fails.
         let place = fs.empty_file(path).ok();
         if place.is_some() {
+            if let Some(device) = device {
+                let _ = fs.remove(path);
+                let _ = fs.make_device(path, *device, *mode);
+            }
             let _ = fs.chmod(path, *mode);
             let _ = fs.chown(path, owner.0, owner.1);
         }
-        Place { path: path.clone(), mode: *mode, owner: *owner, file: place }
+        Place { path: path.clone(), mode: *mode, owner: *owner, device: *device, file: place }
+    }
+}
+
+/// Puts a node's devices into a machine's `/dev`.
+pub(super) fn put_devices(fs: &mut Vfs) {
+    for (name, device) in DEVICES {
+        // An image may have such a file itself.
+        let _ = fs.make_device(&format!("/dev/{name}"), device, 0o660);
     }
 }
 

@@ -9,7 +9,7 @@
 //! and a `hostPath` is a part of it.
 
 use crate::disks::{DiskId, Disks};
-use naru_shell::{FileType, Stat, Tree, Vfs, join};
+use naru_shell::{Device, FileType, Stat, Tree, Vfs, join};
 use std::collections::BTreeMap;
 
 /// Names a volume of a runtime.
@@ -29,7 +29,7 @@ const HOST_DIRECTORIES: &[&str] = &[
     "/opt",
     "/proc",
     "/root",
-    "/run",
+    "/run/containerd",
     "/srv",
     "/sys",
     "/usr/bin",
@@ -39,6 +39,9 @@ const HOST_DIRECTORIES: &[&str] = &[
     "/var/log/pods",
     "/var/log/containers",
 ];
+
+/// Where the container runtime listens.
+const CONTAINERD: &str = "/run/containerd/containerd.sock";
 
 /// What is laid down on a machine when somebody looks at its files for the first time.
 const LAID: &[&str] = &[
@@ -69,8 +72,8 @@ pub struct Mount {
     pub sub_path: String,
     /// Whether it cannot be written.
     pub read_only: bool,
-    /// Whether it is in memory.
-    pub in_memory: bool,
+    /// How many bytes it may hold if it is in memory.
+    pub in_memory: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -400,6 +403,9 @@ impl Volumes {
         let from = format!("/{path}");
         if !fs.is_dir(&from) {
             fs.mkdir_all(&from).ok()?;
+            if whole != HOST {
+                fs.chmod(&from, root_mode(&fs)).ok()?;
+            }
             volume.tree = fs.clone().into_tree();
             volume.version += 1;
         }
@@ -424,16 +430,18 @@ impl Volumes {
         inner.get(outer.len()..).map(|rest| rest.trim_matches('/').to_owned())
     }
 
-    /// A copy of a directory within a volume, which does not follow it; `None` if it is not there.
-    pub fn copy(&mut self, id: VolumeId, path: &str) -> Option<VolumeId> {
-        let fs = Vfs::from(self.tree(id)?.clone());
+    /// A copy of a directory within a volume, which does not follow it; an empty one if it is not
+    /// there, since the kubelet makes what a `subPath` names.
+    pub fn copy(&mut self, id: VolumeId, path: &str) -> VolumeId {
+        let fs = Vfs::from(self.tree(id).cloned().unwrap_or_default());
         let from = format!("/{path}");
-        if !fs.is_dir(&from) {
-            return None;
-        }
         let mut copy = Vfs::from(Tree::new());
-        follow(&fs, &from, &mut copy, "/");
-        Some(self.add(copy.into_tree()))
+        if fs.is_dir(&from) {
+            follow(&fs, &from, &mut copy, "/");
+        } else {
+            let _ = copy.chmod("/", root_mode(&fs));
+        }
+        self.add(copy.into_tree())
     }
 
     /// Whether a volume has this directory.
@@ -448,6 +456,11 @@ impl Volumes {
         let path = format!("/{path}");
         let stat = fs.stat(&path).ok().filter(|stat| !stat.is_dir())?;
         fs.read(&path).ok().map(|bytes| (bytes.to_vec(), stat))
+    }
+
+    /// What a file of a volume is if it is no regular one.
+    pub fn device(&self, id: VolumeId, path: &str) -> Option<Device> {
+        Vfs::from(self.tree(id)?.clone()).device(&format!("/{path}"))
     }
 
     /// A number that grows whenever what is on a volume changes, or could have.
@@ -541,6 +554,9 @@ fn put_own_files(fs: &mut Vfs, files: &[(String, Vec<u8>)]) {
     for directory in HOST_DIRECTORIES {
         let _ = fs.mkdir_all(directory);
     }
+    let _ = fs.symlink("/run", "/var/run");
+    let _ = fs.make_device(CONTAINERD, Device::Socket, 0o660);
+    super::rootfs::put_devices(fs);
     for (path, bytes) in files {
         if let Some((folder, _)) = path.rsplit_once('/') {
             let _ = fs.mkdir_all(folder);
@@ -548,6 +564,13 @@ fn put_own_files(fs: &mut Vfs, files: &[(String, Vec<u8>)]) {
         let written = fs.write(path, bytes);
         debug_assert!(written.is_ok());
     }
+}
+
+/// The mode of a directory that the kubelet makes for a `subPath`: the volume's.
+///
+/// Upstream: `SafeMakeDir` in `pkg/volume/util/subpath/subpath_linux.go`.
+fn root_mode(fs: &Vfs) -> u16 {
+    fs.stat("/").map_or(0o755, |stat| stat.mode & 0o777)
 }
 
 /// Whether a path is within a directory, or the directory itself.
@@ -583,7 +606,9 @@ fn follow(from: &Vfs, path: &str, to: &mut Vfs, at: &str) {
             FileType::Directory => follow(from, &source, to, &target),
             FileType::Symlink => follow_link(from, &source, to, &target),
             FileType::File => follow_file(from, &source, to, &target, &entry.stat),
-            FileType::Device => {}
+            FileType::Device | FileType::BlockDevice | FileType::Socket => {
+                follow_device(from, &source, to, &target);
+            }
         }
     }
     follow_mode(&source, to, at);
@@ -595,6 +620,15 @@ fn follow_link(from: &Vfs, source: &str, to: &mut Vfs, target: &str) {
         let _ = to.remove(target);
         let _ = to.symlink(&link, target);
     }
+}
+
+fn follow_device(from: &Vfs, source: &str, to: &mut Vfs, target: &str) {
+    let (Some(device), Ok(stat)) = (from.device(source), from.lstat(source)) else { return };
+    if to.device(target) != Some(device) {
+        let _ = to.remove(target);
+        let _ = to.make_device(target, device, stat.mode);
+    }
+    follow_mode(&stat, to, target);
 }
 
 fn follow_file(from: &Vfs, source: &str, to: &mut Vfs, target: &str, stat: &Stat) {

@@ -3,6 +3,7 @@
 use super::process::{Owner, Process, SocketEnds, State};
 use super::{FileId, Kernel, Open, free_fd};
 use crate::caps::{Cap, Caps};
+use crate::seccomp::Syscall;
 use crate::vfs::{Device, normalize};
 use crate::{
     Completer, Errno, Fd, NetStack, OpenMode, Outside, Pid, ProcessInfo, Program, Signal, SocketId,
@@ -156,6 +157,7 @@ impl Sys for Call<'_> {
     }
 
     fn set_hostname(&mut self, name: &str) -> Result<(), Errno> {
+        self.kernel.fs.ask(Syscall::SetHostname)?;
         if !self.caps().has(Cap::SysAdmin) {
             return Err(Errno::NotPermitted);
         }
@@ -173,7 +175,9 @@ impl Sys for Call<'_> {
         }
         let root = self.kernel.fs.as_root(path)?;
         let caps = self.caps();
-        self.kernel.fs.act_within(self.me.uid, caps, Some(root.clone()), self.kernel.now);
+        let filter = self.kernel.confinement.filter;
+        let place = Some(root.clone());
+        self.kernel.fs.act_within(self.me.uid, caps, filter, place, self.kernel.now);
         self.me.root = Some(root);
         self.me.cwd = "/".to_owned();
         Ok(())
@@ -243,6 +247,7 @@ impl Sys for Call<'_> {
                 Some(tty) => self.add_fd(Open::Tty(tty)),
                 None => Err(Errno::NoDevice),
             },
+            Some(Device::Socket) => Err(Errno::NoDevice),
             Some(device) => self.add_fd(Open::Device(device)),
         }
     }
@@ -290,6 +295,10 @@ impl Sys for Call<'_> {
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
         if bytes.is_empty() {
             return self.file(fd).map(|_| 0);
+        }
+        if self.kernel.fs.is_violated() {
+            // It has ended before it came to this.
+            return Err(Errno::Io);
         }
         let file = self.file(fd)?;
         self.kernel.effects += 1;
@@ -444,6 +453,7 @@ impl Sys for Call<'_> {
     }
 
     fn kill(&mut self, pid: Pid, signal: Signal) -> Result<(), Errno> {
+        self.kernel.fs.ask(Syscall::Kill)?;
         self.kernel.effects += 1;
         if pid == self.me.pid {
             self.me.take_signal(signal, false);
@@ -457,6 +467,9 @@ impl Sys for Call<'_> {
             return Err(Errno::NotPermitted);
         }
         self.kernel.deliver(pid, signal, false);
+        if let Some(process) = self.kernel.processes.get_mut(&pid) {
+            process.signalled_by = Some(self.me.pid);
+        }
         Ok(())
     }
 
@@ -489,6 +502,10 @@ impl Sys for Call<'_> {
 
     fn take_signal(&mut self) -> Option<Signal> {
         self.me.signals.pop_front()
+    }
+
+    fn signal_sender(&self) -> Option<Pid> {
+        self.me.signalled_by
     }
 
     fn foreground(&mut self, child: Option<Pid>) {

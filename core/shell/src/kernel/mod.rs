@@ -14,6 +14,7 @@ pub use proc::{Facts, Namespaces, PROC};
 pub use process::{EndedProcess, ExecError, ProcessInfo, ProcessSpec, ProcessStatus, Stdio};
 
 use crate::caps::Confinement;
+use crate::seccomp::{Filter, Syscall, Verdict};
 use crate::tty::Tty;
 use crate::vfs::{Device, FileRef};
 use crate::{
@@ -318,7 +319,8 @@ impl Kernel {
         let cwd = vfs::normalize("/", &spec.cwd);
         self.fs.act_as(0, self.now);
         self.fs.mkdir_all(&cwd)?;
-        self.fs.act_within(spec.uid, self.confinement.caps_of(spec.uid), None, self.now);
+        let (caps, filter) = (self.confinement.caps_of(spec.uid), self.confinement.filter);
+        self.fs.act_within(spec.uid, caps, filter, None, self.now);
         let loaded = self.load(&spec.argv, &spec.env, &cwd);
         self.fs.act_as(0, self.now);
         let (program, argv) = loaded?;
@@ -399,6 +401,7 @@ impl Kernel {
             state: State::Ready,
             caught: BTreeSet::new(),
             signals: VecDeque::new(),
+            signalled_by: None,
             stopped: None,
             held: Vec::new(),
             killed_by: None,
@@ -424,6 +427,11 @@ impl Kernel {
     ) -> Result<(Box<dyn Program>, Vec<String>), Errno> {
         let name = argv.first().ok_or(Errno::Invalid)?;
         let mut path = self.find_executable(name, env, cwd)?;
+        match self.confinement.filter.verdict(Syscall::Execve) {
+            Verdict::Allow => {}
+            Verdict::Refuse(errno) => return Err(errno),
+            Verdict::Kill => return Err(Errno::NotPermitted),
+        }
         let mut argv = argv.to_vec();
         for _ in 0..INTERPRETERS_MAX {
             if let Some(program) = self.fs.program(&path) {
@@ -501,6 +509,9 @@ impl Kernel {
 
     /// Sends a signal from outside.
     pub fn signal(&mut self, pid: Pid, signal: Signal) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.signalled_by = None;
+        }
         self.deliver(pid, signal, signal == Signal::Kill);
     }
 
@@ -710,7 +721,8 @@ impl Kernel {
             return;
         };
         let caps = self.confinement.caps_of(process.uid);
-        self.fs.act_within(process.uid, caps, process.root.clone(), self.now);
+        let filter = self.confinement.filter;
+        self.fs.act_within(process.uid, caps, filter, process.root.clone(), self.now);
         (self.current, self.current_woken) = (Some(pid), false);
         let mut call = Call::new(self, world, process);
         let step = program.resume(&mut call);
@@ -723,6 +735,10 @@ impl Kernel {
         process.program = Some(replacement.unwrap_or(program));
         if let Some(signal) = process.killed_by {
             self.end(process, 128 + signal.number());
+            return;
+        }
+        if self.fs.take_violation() {
+            self.end(process, 128 + Filter::SIGNAL);
             return;
         }
         let yielded = self.now + YIELD;
@@ -859,12 +875,14 @@ impl Kernel {
 
     /// Takes all that was written to these pipes, piece by piece in the order in which it was.
     pub fn take_in_order(&mut self, pipes: [PipeId; 2]) -> Vec<(PipeId, Vec<u8>)> {
-        let order = std::mem::take(&mut self.writes);
+        let (order, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.writes).into_iter().partition(|(id, _)| pipes.contains(id));
+        self.writes = others;
+        // What nobody can take any more is not remembered.
+        self.writes.retain(|(id, _)| self.pipes.contains_key(id));
         let mut pieces = Vec::new();
         for (id, bytes) in order {
-            let Some(pipe) = self.pipes.get_mut(&id).filter(|_| pipes.contains(&id)) else {
-                continue;
-            };
+            let Some(pipe) = self.pipes.get_mut(&id) else { continue };
             pieces.push((id, pipe.read(bytes)));
         }
         for id in pipes {

@@ -5,7 +5,7 @@
 use super::Kernel;
 use super::process::Process;
 use crate::caps::{Caps, Confinement};
-use crate::vfs::{Tree, TreeSource, Vfs};
+use crate::vfs::{Memory, Tree, TreeSource, Vfs};
 use crate::{Errno, Pid, ProcessInfo};
 use naru_sim::Time;
 use std::collections::BTreeMap;
@@ -181,11 +181,17 @@ fn mount_table(fs: &Vfs) -> String {
         .to_owned();
     for (path, read_only) in fs.mounts() {
         let how = if read_only { "ro" } else { "rw" };
-        let (device, kind) = match fs.is_in_memory(path) {
-            true => ("tmpfs", "tmpfs"),
-            false => ("/dev/vda1", "ext4"),
-        };
-        text.push_str(&format!("{device} {path} {kind} {how},relatime 0 0\n"));
+        text.push_str(&match fs.memory(path) {
+            None => format!("/dev/vda1 {path} ext4 {how},relatime 0 0\n"),
+            Some(Memory { size: None }) => {
+                format!("tmpfs {path} tmpfs {how},relatime,inode64 0 0\n")
+            }
+            // The kubelet's are never swapped out.
+            Some(Memory { size: Some(size) }) => {
+                let size = size.div_ceil(4096) * 4;
+                format!("tmpfs {path} tmpfs {how},relatime,size={size}k,inode64,noswap 0 0\n")
+            }
+        });
     }
     text
 }

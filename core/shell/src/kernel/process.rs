@@ -65,7 +65,7 @@ pub enum ExecError {
     #[error("fork/exec {0}: resource temporarily unavailable")]
     TooManyProcesses(String),
     /// Something else.
-    #[error("exec {0}: {1}")]
+    #[error("exec {0}: {why}", why = .1.to_string().to_lowercase())]
     Other(String, Errno),
 }
 
@@ -177,6 +177,8 @@ pub(crate) struct Process {
     pub state: State,
     pub caught: BTreeSet<Signal>,
     pub signals: VecDeque<Signal>,
+    /// Which process of this machine sent the latest.
+    pub signalled_by: Option<Pid>,
     /// The signal that has stopped it: it has no turn until [`Signal::Cont`].
     pub stopped: Option<Signal>,
     /// Signals that it takes when it goes on.

@@ -40,10 +40,12 @@ pub fn df(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
         vec![["Filesystem", title, "Used", available, "Use%", "Mounted on"].map(str::to_owned)];
     for place in places {
         let (used, capacity) = sys.fs().usage(&place);
+        let memory = sys.fs().memory(&place);
+        let capacity = memory.and_then(|memory| memory.size).unwrap_or(capacity);
         let percent = (used * 100).div_ceil(capacity.max(1));
         let name = match place.as_str() {
             "/" => "overlay",
-            place if sys.fs().is_in_memory(place) => "tmpfs",
+            _ if memory.is_some() => "tmpfs",
             _ => "/dev/vda1",
         };
         let free = capacity.saturating_sub(used);

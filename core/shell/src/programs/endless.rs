@@ -170,7 +170,11 @@ impl Program for Sleep {
         let until = match self.until {
             Some(until) => until,
             None => {
+                self.out.speak(sys);
                 let args = sys.args().get(1..).unwrap_or_default();
+                if let Some(code) = self.out.help("sleep", args) {
+                    return finish(&mut self.out, sys, code);
+                }
                 if args.is_empty() {
                     self.out.error("sleep: missing operand");
                     self.out.error("Try 'sleep --help' for more information.");

@@ -501,7 +501,8 @@ pub fn stat(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     let mut code = 0;
     for name in &options.operands {
         let path = sys.absolute(name);
-        match sys.fs().lstat(&path) {
+        let found = if options.has('L') { sys.fs().stat(&path) } else { sys.fs().lstat(&path) };
+        match found {
             Ok(stat) => {
                 let text = match options.value('c') {
                     Some(format) => stat_fields(sys, format, name, &stat),
@@ -523,6 +524,8 @@ fn kind_text(stat: &Stat) -> &'static str {
         FileType::Directory => "directory",
         FileType::Symlink => "symbolic link",
         FileType::Device => "character special file",
+        FileType::BlockDevice => "block special file",
+        FileType::Socket => "socket",
         FileType::File if stat.size == 0 => "regular empty file",
         FileType::File => "regular file",
     }

@@ -21,12 +21,15 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
     ];
     let options = match Options::parse(sys, args, "1aAdFhilLnprRStCGXo", &long, out, 2) {
         Ok(options) => options,
+        Err(_) if out.is_busybox() => return 1,
         Err(code) => return code,
     };
     let mut operands = options.operands.clone();
     if operands.is_empty() {
         operands.push(".".to_string());
     }
+    // Busybox's knows one way to fail.
+    let failed = if out.is_busybox() { 1 } else { 2 };
     let mut code = 0;
     let (mut files, mut dirs) = (Vec::new(), Vec::new());
     for name in operands {
@@ -40,7 +43,7 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             Ok(stat) => files.push((path, DirEntry { name, stat })),
             Err(errno) => {
                 out.error(format!("ls: cannot access '{name}': {errno}"));
-                code = 2;
+                code = failed;
             }
         }
     }
@@ -74,7 +77,7 @@ pub fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out) -> i32 {
             }
             Err(errno) => {
                 out.error(format!("ls: cannot open directory '{name}': {errno}"));
-                code = 2;
+                code = failed;
             }
         }
     }
@@ -192,7 +195,8 @@ fn color(stat: &Stat) -> Option<&'static str> {
     match stat.kind {
         FileType::Directory => Some("01;34"),
         FileType::Symlink => Some("01;36"),
-        FileType::Device => Some("40;33;01"),
+        FileType::Device | FileType::BlockDevice => Some("40;33;01"),
+        FileType::Socket => Some("01;35"),
         FileType::File if stat.mode & 0o111 != 0 => Some("01;32"),
         FileType::File => None,
     }
@@ -202,6 +206,7 @@ fn decorated(entry: &DirEntry, options: &Options) -> String {
     let mark = match entry.stat.kind {
         FileType::Directory if options.has('F') || options.has('p') => "/",
         FileType::Symlink if options.has('F') => "@",
+        FileType::Socket if options.has('F') => "=",
         FileType::File if options.has('F') && entry.stat.mode & 0o111 != 0 => "*",
         _ => "",
     };
@@ -215,6 +220,8 @@ pub fn mode_text(stat: &Stat) -> String {
         FileType::Directory => 'd',
         FileType::Symlink => 'l',
         FileType::Device => 'c',
+        FileType::BlockDevice => 'b',
+        FileType::Socket => 's',
         FileType::File => '-',
     };
     let mut text = String::from(kind);

@@ -147,6 +147,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
 /// Programs that Busybox words otherwise than those that stand alone.
 fn applet(name: &str) -> Option<Box<dyn Program>> {
     Some(match name {
+        "busybox" => Box::new(busybox::Busybox::default()),
         "busybox 1.28 nslookup" => Box::new(net::nslookup::OldNslookup::default()),
         "busybox mount" => once(mount::busybox_mount),
         "busybox nc" => Box::new(net::nc::Nc::busybox()),

@@ -74,7 +74,7 @@ fn run(sys: &mut dyn Sys, args: &[String], out: &mut Out, words: Words) -> i32 {
     };
     let mounted = tree.and_then(|tree| sys.fs().mount(&at, tree, options.has('r')));
     if mounted.is_ok() && !bind {
-        sys.fs().set_in_memory(&at);
+        sys.fs().set_in_memory(&at, None);
     }
     match mounted {
         Ok(()) => 0,

@@ -430,6 +430,8 @@ fn fits(
             "d" => stat.kind == FileType::Directory,
             "l" => stat.kind == FileType::Symlink,
             "c" => stat.kind == FileType::Device,
+            "b" => stat.kind == FileType::BlockDevice,
+            "s" => stat.kind == FileType::Socket,
             _ => false,
         },
         _ if stat.is_dir() => sys.fs().list(absolute).is_ok_and(|entries| entries.is_empty()),

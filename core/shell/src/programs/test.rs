@@ -17,6 +17,8 @@ pub fn unary(sys: &mut dyn Sys, op: &str, operand: &str, fds: &[(Fd, Fd)]) -> Op
         "-f" => stat(sys).is_some_and(|stat| stat.kind == FileType::File),
         "-d" => stat(sys).is_some_and(|stat| stat.is_dir()),
         "-c" => stat(sys).is_some_and(|stat| stat.kind == FileType::Device),
+        "-b" => stat(sys).is_some_and(|stat| stat.kind == FileType::BlockDevice),
+        "-S" => stat(sys).is_some_and(|stat| stat.kind == FileType::Socket),
         "-s" => stat(sys).is_some_and(|stat| stat.size > 0),
         "-r" => may(sys, 4),
         "-w" => may(sys, 2),
@@ -36,7 +38,7 @@ pub fn unary(sys: &mut dyn Sys, op: &str, operand: &str, fds: &[(Fd, Fd)]) -> Op
             let uid = sys.uid();
             stat(sys).is_some_and(|stat| stat.uid == uid)
         }
-        "-b" | "-p" | "-S" | "-g" | "-u" | "-k" => false,
+        "-p" | "-g" | "-u" | "-k" => false,
         _ => return None,
     })
 }

@@ -41,9 +41,24 @@ impl Out {
     pub fn error(&mut self, text: impl AsRef<str>) {
         match self.busybox {
             true => self.push(2, super::busybox::reword(text.as_ref()).as_bytes()),
-            false => self.push(2, text.as_ref().as_bytes()),
+            false => {
+                self.push(2, text.as_ref().as_bytes());
+                self.push(2, b"\n");
+            }
         }
-        self.push(2, b"\n");
+    }
+
+    /// What Busybox's programs say to `--help` alone, and the exit code.
+    pub fn help(&mut self, name: &str, args: &[String]) -> Option<i32> {
+        let asked = self.busybox && args == ["--help"];
+        let usage = super::busybox::usage(name).filter(|_| asked)?;
+        self.put_error(usage);
+        Some(0)
+    }
+
+    /// Whether errors are said in Busybox's words.
+    pub fn is_busybox(&self) -> bool {
+        self.busybox
     }
 
     /// From now on errors are said in the words of this machine's programs.
@@ -141,7 +156,10 @@ impl Program for OneShot {
             None => {
                 let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
                 self.out.speak(sys);
-                let code = (self.run)(sys, &args, &mut self.out);
+                let code = match self.out.help(&program_name(sys), &args) {
+                    Some(code) => code,
+                    None => (self.run)(sys, &args, &mut self.out),
+                };
                 *self.code.insert(code)
             }
         };
@@ -241,6 +259,10 @@ impl<T: Filter> Filtering<T> {
     fn start(&mut self, sys: &mut dyn Sys) {
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
         self.out.speak(sys);
+        self.code = self.out.help(&program_name(sys), &args);
+        if self.code.is_some() {
+            return;
+        }
         match T::start(sys, &args, &mut self.out) {
             Ok((filter, files)) => {
                 self.filter = Some(filter);

@@ -1,7 +1,7 @@
 //! Containers: `docker ps`, `stop`, `rm`, `logs`, `exec` and their like.
 
 use super::super::{Ask, err, out, table};
-use super::{ATTACH, flags, later, needs, nodes, refused, short, tabled};
+use super::{ATTACH, flags, later, needs, nodes, refused, short, tabled, template};
 use crate::Cluster;
 use naru_node::docker::{DockerContainer, Standing};
 use naru_shell::{Answer, Next, Signal};
@@ -254,10 +254,9 @@ pub fn logs(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
     let tail = flags.value("tail").and_then(|text| text.parse::<u64>().ok());
     let first = tail.map_or(0, |count| docker.log_lines(container).saturating_sub(count));
     let from = ask.state.parse().unwrap_or(first);
-    let (stdout, stderr, end) = docker.log(container, from);
+    let (said, end) = docker.log(container, from);
     let up = matches!(docker.standing(container), Standing::Up(_));
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    let answer = Answer { stdout: text(stdout), stderr: text(stderr), ..Answer::default() };
+    let answer = Answer { said, ..Answer::default() };
     if flags.is_on("follow") && up && !ask.interrupted {
         let next = Next { after: POLL_TIME, state: end.to_string(), ..Next::default() };
         return Answer { next: Some(next), ..answer };
@@ -404,8 +403,9 @@ pub fn inspect(cluster: &mut Cluster, args: &[String]) -> Answer {
                 "Env": image.env.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>(),
                 "Cmd": image.cmd,
                 "Entrypoint": image.entrypoint,
+                "ExposedPorts": exposed(&image.ports),
+                "User": image.said_user(),
                 "WorkingDir": image.workdir,
-                "ExposedPorts": image.ports,
             },
             "RootFS": {"Layers": image.layers.iter().map(|it| it.digest.clone()).collect::<Vec<_>>()},
         }]),
@@ -422,16 +422,16 @@ pub fn inspect(cluster: &mut Cluster, args: &[String]) -> Answer {
             out(format!("{}\n", text.replace("  ", "    ")))
         }
         Some(format) => {
-            let pointer = format.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-            let value = json.pointer(&format!("/0{}", pointer.replace('.', "/")));
-            match value {
-                Some(serde_json::Value::String(text)) => out(format!("{text}\n")),
-                Some(value) => out(format!("{value}\n")),
-                None => err(format!(
-                    "template parsing error: template: :1:2: executing \"\" at <{pointer}>: map has \
-                     no entry for key\n"
-                )),
+            let found = json.get(0).unwrap_or(&serde_json::Value::Null);
+            match template::fill(format, found) {
+                Ok(text) => out(text),
+                Err(answer) => *answer,
             }
         }
     }
+}
+
+/// Ports as an image's configuration has them: the names of nothing.
+fn exposed(ports: &[String]) -> serde_json::Map<String, serde_json::Value> {
+    ports.iter().map(|port| (port.clone(), serde_json::json!({}))).collect()
 }

@@ -122,7 +122,8 @@ pub fn push(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
     let refers = format!("The push refers to repository [{}]\n", name.repository());
     let untagged = !image.rsplit('/').next().unwrap_or_default().contains(':');
     let default = if untagged { "Using default tag: latest\n" } else { "" };
-    let stdout = format!("{default}{refers}");
+    let quiet = flags.is_on("quiet");
+    let stdout = if quiet { String::new() } else { format!("{default}{refers}") };
     let Some((_, found)) = cluster.docker().image(&name.to_string()) else {
         let said = familiar(&name.repository()).to_owned();
         let stderr = format!("An image does not exist locally with the tag: {said}\n");
@@ -155,6 +156,7 @@ pub fn push(cluster: &mut Cluster, ask: &Ask<'_>, args: &[String]) -> Answer {
     lines.push_str(&format!("{}: digest: {} size: {size}\n", name.tag, found.digest));
     let image = Image::clone(&found).finished(&name);
     match cluster.disks.registry.push(&name, std::sync::Arc::new(image)) {
+        Ok(()) if quiet => out(format!("{name}\n")),
         Ok(()) => out(lines),
         Err(why) => err(format!("{why}\n")),
     }
@@ -258,11 +260,7 @@ pub fn list(cluster: &mut Cluster, args: &[String]) -> Answer {
     let mut rows = vec![["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"].map(str::to_owned)];
     for (name, image, at) in images {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((&name, "<none>"));
-        let created = match Image::is_layer(image.layers.last().map_or("", |it| &it.digest)) {
-            // When the catalogue's images were made is not known: some weeks ago.
-            true => format!("{} weeks ago", 2 + image.config_digest.len() % 7),
-            false => format!("{} ago", table::human(now.since(at))),
-        };
+        let created = made(&image, now.since(at));
         let number = if flags.is_on("no-trunc") {
             image.config_digest.clone()
         } else {
@@ -349,17 +347,81 @@ fn remove_one(cluster: &mut Cluster, text: &str, force: bool) -> Result<String, 
 
 /// `docker history`
 pub fn history(cluster: &mut Cluster, args: &[String]) -> Answer {
-    let [image] = args else { return needs("history", "1 argument", "[OPTIONS] IMAGE") };
-    let Some((_, image)) = cluster.docker().image(image) else {
-        return refused(&format!("No such image: {}", whole(image)));
+    let known: [Known; 4] = [
+        ("format", "", true),
+        ("human", "H", false),
+        ("no-trunc", "", false),
+        ("quiet", "q", false),
+    ];
+    let flags = match flags("history", args, &known, false) {
+        Ok(flags) => flags,
+        Err(answer) => return *answer,
     };
-    let mut rows = vec![["IMAGE", "CREATED BY", "SIZE"].map(str::to_owned)];
-    for (index, layer) in image.layers.iter().rev().enumerate() {
-        let number = if index == 0 { short(&image.config_digest) } else { "<missing>".to_owned() };
-        let size = three_digits(layer.bytes as f64 * UNPACKED);
-        rows.push([number, short(&layer.digest), size]);
+    let [name] = flags.words.as_slice() else {
+        return needs("history", "1 argument", "[OPTIONS] IMAGE");
+    };
+    let now = cluster.now();
+    let docker = cluster.docker();
+    let Some((_, image)) = docker.image(name) else {
+        return refused(&format!("No such image: {}", whole(name)));
+    };
+    let at = docker.images().find(|(_, it, _)| it.config_digest == image.config_digest);
+    let since =
+        at.map_or_else(|| "4 weeks ago".to_owned(), |(_, _, at)| made(&image, now.since(at)));
+    let rows = past(&image, &since, flags.is_on("no-trunc"));
+    if flags.is_on("quiet") {
+        return out(rows.iter().map(|[number, ..]| format!("{number}\n")).collect());
     }
-    out(tabled(&rows))
+    let Some(format) = flags.value("format") else {
+        let title = ["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"].map(str::to_owned);
+        let rows: Vec<[String; 5]> = std::iter::once(title).chain(rows).collect();
+        return out(tabled(&rows));
+    };
+    let mut text = String::new();
+    for [number, since, by, size, comment] in rows {
+        let row = serde_json::json!({
+            "ID": number, "CreatedSince": since, "CreatedBy": by, "Size": size, "Comment": comment,
+        });
+        match super::template::fill(format, &row) {
+            Ok(line) => text.push_str(&line),
+            Err(answer) => return *answer,
+        }
+    }
+    out(text)
+}
+
+/// Characters of an instruction that are shown.
+const BY_MAX: usize = 45;
+
+/// The steps that made an image, the latest first: its number, when, by what, how large, by whom.
+fn past(image: &Image, since: &str, whole: bool) -> Vec<[String; 5]> {
+    let built =
+        image.history.iter().map(|step| (step.by.clone(), step.bytes, "buildkit.dockerfile.v0"));
+    // Of an image that was not built here, only the layers are known.
+    let own = image.history.iter().filter(|step| step.by.ends_with("# buildkit")).count();
+    let known = image.layers.len().saturating_sub(own);
+    let layers = image.layers.iter().take(known).map(|it| (short(&it.digest), it.bytes, ""));
+    let steps: Vec<(String, u64, &str)> = layers.chain(built).collect();
+    let rows = steps.into_iter().rev().enumerate().map(|(index, (by, bytes, comment))| {
+        let number = match (index, whole) {
+            (0, true) => image.config_digest.clone(),
+            (0, false) => short(&image.config_digest),
+            _ => "<missing>".to_owned(),
+        };
+        let cut = !whole && by.chars().count() > BY_MAX;
+        let by = if cut { by.chars().take(BY_MAX - 1).chain(['…']).collect() } else { by };
+        let size = three_digits(bytes as f64 * if comment.is_empty() { UNPACKED } else { 1.0 });
+        [number, since.to_owned(), by, size, comment.to_owned()]
+    });
+    rows.collect()
+}
+
+/// How long ago an image was made. When the catalogue's images were is not known: some weeks ago.
+fn made(image: &Image, since: Duration) -> String {
+    match Image::is_layer(image.layers.last().map_or("", |it| &it.digest)) {
+        true => format!("{} weeks ago", 2 + image.config_digest.len() % 7),
+        false => format!("{} ago", table::human(since)),
+    }
 }
 
 #[cfg(test)]

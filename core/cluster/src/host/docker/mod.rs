@@ -8,6 +8,7 @@ mod containers;
 mod images;
 mod nodes;
 mod run;
+mod template;
 
 use super::{Ask, err, out};
 use crate::Cluster;

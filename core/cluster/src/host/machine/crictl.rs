@@ -255,15 +255,9 @@ fn logs(node: &Node, id: &str, flags: &Flags) -> Answer {
     let Some(container) = find(node, id) else { return no_container(id, "ContainerStatus") };
     let tail = flags.value("tail").and_then(|count| count.parse().ok());
     let from = tail.map_or(0, |count| container.log.tail(count));
-    let mut answer = Answer::default();
-    for line in container.log.from(from) {
-        let text = String::from_utf8_lossy(&line.text);
-        match line.output {
-            naru_node::runtime::Output::Stdout => answer.stdout.push_str(&text),
-            naru_node::runtime::Output::Stderr => answer.stderr.push_str(&text),
-        }
-    }
-    answer
+    let lines = container.log.from(from);
+    let said = lines.map(|line| (line.output, line.text.clone())).collect();
+    Answer { said, ..Answer::default() }
 }
 
 fn inspect(node: &Node, id: &str) -> Answer {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
     Container, HTTPGetAction, LifecycleHandler, Probe, TCPSocketAction,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use naru_api::said::Output;
 use naru_api::{duration, gofmt};
 use naru_network::Call;
 use naru_network::http::{Request, Response, ResponseReader};
@@ -216,11 +217,14 @@ impl Command {
         let Some(found) = world.runtime.container_mut(self.container) else {
             return Some(Verdict::Unknown("container not found".to_owned()));
         };
-        let (stdout, stderr) = found.take_output(self.io);
-        let room = OUTPUT_MAX.saturating_sub(self.stdout.len() + self.stderr.len());
-        self.stdout.extend(stdout.into_iter().take(room));
-        let room = OUTPUT_MAX.saturating_sub(self.stdout.len() + self.stderr.len());
-        self.stderr.extend(stderr.into_iter().take(room));
+        for (output, bytes) in found.take_output(self.io) {
+            let room = OUTPUT_MAX.saturating_sub(self.stdout.len() + self.stderr.len());
+            let kept = match output {
+                Output::Stdout => &mut self.stdout,
+                Output::Stderr => &mut self.stderr,
+            };
+            kept.extend(bytes.into_iter().take(room));
+        }
         let verdict = match (found.take_exit(self.pid), late) {
             (Some(0), _) => Verdict::Good,
             (Some(code), _) => Verdict::Bad(self.failure(purpose, code)),

@@ -4,6 +4,7 @@
 
 mod claims;
 mod objects;
+mod ownership;
 mod payload;
 mod sources;
 mod token;
@@ -12,8 +13,10 @@ use crate::NodeConfig;
 use crate::disks::Disks;
 use crate::runtime::{Mount, PutFile, Runtime, VolumeId, Volumes};
 use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec, Volume};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use naru_api::csi_translation;
 use naru_api::quantity::Amount;
+use naru_api::resources::{self, Side};
 use naru_client::Client;
 use naru_shell::{Tree, Vfs, join};
 use naru_sim::Time;
@@ -35,8 +38,10 @@ struct Ready {
     lasting: bool,
     /// Whether it can only be read.
     read_only: bool,
-    /// Whether it is in memory.
-    in_memory: bool,
+    /// How many bytes it may hold if it is in memory.
+    in_memory: Option<u64>,
+    /// Whether it is given to the pod's `fsGroup`.
+    grouped: bool,
     /// How many bytes may be in it before the pod is evicted, and how the pod says it.
     limit: Option<(i64, String)>,
     /// The disk that it is, as a node's status names it.
@@ -55,7 +60,8 @@ impl Ready {
             payload: None,
             lasting: false,
             read_only: false,
-            in_memory: false,
+            in_memory: None,
+            grouped: false,
             limit: None,
             disk: None,
             claim: None,
@@ -159,7 +165,7 @@ impl PodVolumes {
             let mut name = volume.name.clone();
             match self.set_up_one(volume, &mut name, sources, runtime) {
                 Ok(ready) => {
-                    if volume.empty_dir.is_some() || ready.disk.is_some() {
+                    if ready.grouped && !ready.read_only {
                         give_to_group(spec, ready.id, &mut runtime.volumes);
                     }
                     self.ready.insert(volume.name.clone(), Box::new(ready));
@@ -219,12 +225,13 @@ impl PodVolumes {
             let limit = limit.map(|limit| (Amount::of(limit).value(), limit.0.clone()));
             let limit = limit.filter(|(bytes, _)| *bytes > 0);
             let in_memory = empty.medium.as_deref() == Some("Memory");
-            let bytes = limit.as_ref().filter(|_| in_memory);
-            let bytes = bytes.and_then(|(bytes, _)| u64::try_from(*bytes).ok());
+            let bytes = limit.as_ref().and_then(|(bytes, _)| u64::try_from(*bytes).ok());
+            let in_memory = in_memory.then(|| memory_size(sources, bytes));
+            let bytes = bytes.filter(|_| in_memory.is_some());
             let tree = bytes.map_or_else(Tree::new, Tree::with_capacity);
             let id = runtime.volumes.add(open_to_all(tree));
-            let limit = limit.filter(|_| !in_memory);
-            return Ok(Ready { limit, in_memory, ..Ready::own(id) });
+            let limit = limit.filter(|_| in_memory.is_none());
+            return Ok(Ready { limit, in_memory, grouped: true, ..Ready::own(id) });
         }
         if let Some(used) = claims::claim_of(volume, sources.pod) {
             let found = claims::find(&used, sources).map_err(Trouble::Process)?;
@@ -253,7 +260,7 @@ impl PodVolumes {
                 let payload = Arc::new(payload);
                 let id = runtime.volumes.add(payload.write(sources.now));
                 // Upstream: all that may be secret is wrapped into an emptyDir in memory.
-                let in_memory = volume.config_map.is_none();
+                let in_memory = volume.config_map.is_none().then(|| memory_size(sources, None));
                 Ok(Ready { payload: Some(payload), read_only: true, in_memory, ..Ready::own(id) })
             }
             None => Err(Trouble::Process(format!(
@@ -376,16 +383,10 @@ impl PodVolumes {
             if inside.is_empty() {
                 mounts.push(plain(ready.id));
             } else if let Some((bytes, stat)) = volumes.file(ready.id, &inside) {
-                let owner = (stat.uid, stat.gid);
-                files.push(PutFile { path, bytes, mode: stat.mode, owner });
+                let (owner, device) = ((stat.uid, stat.gid), volumes.device(ready.id, &inside));
+                files.push(PutFile { path, bytes, mode: stat.mode, owner, device });
             } else if ready.payload.is_some() {
-                let copy = volumes.copy(ready.id, &inside).ok_or_else(|| {
-                    format!(
-                        "failed to create subPath directory for volumeMount \"{}\" of container \
-                         \"{}\"",
-                        mount.name, container.name
-                    )
-                })?;
+                let copy = volumes.copy(ready.id, &inside);
                 self.copies.push(copy);
                 mounts.push(plain(copy));
             } else if let Some(part) = volumes.part(ready.id, &inside) {
@@ -412,6 +413,28 @@ impl PodVolumes {
     }
 }
 
+/// How many bytes a volume in memory may hold: what its pod's containers may, if all of them say so,
+/// or else what the node has for pods; less if the volume says so.
+///
+/// Upstream: `calculateEmptyDirMemorySize` in `pkg/volume/emptydir/empty_dir.go`.
+fn memory_size(sources: &Sources<'_, '_>, limit: Option<u64>) -> u64 {
+    let bytes = |list: &BTreeMap<String, Quantity>| {
+        let memory = list.get("memory").map(|memory| Amount::of(memory).value());
+        memory.and_then(|bytes| u64::try_from(bytes).ok())
+    };
+    let status = sources.node.and_then(|node| node.status.as_ref());
+    let allocatable = status.and_then(|status| bytes(status.allocatable.as_ref()?));
+    let whole = allocatable.unwrap_or(sources.config.memory_bytes);
+    let of_pod = sources.pod.spec.as_ref().and_then(|spec| {
+        let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
+        let limited =
+            all.all(|it| resources::of_container(it, Side::Limits).and_then(bytes).is_some());
+        let sum = resources::list(&resources::of_pod(spec, Side::Limits));
+        bytes(&sum).filter(|_| limited)
+    });
+    [of_pod, limit].into_iter().flatten().filter(|bytes| *bytes > 0).fold(whole, u64::min)
+}
+
 /// An empty directory that every user may write, as the kubelet makes it.
 fn open_to_all(tree: Tree) -> Tree {
     let mut fs = Vfs::from(tree);
@@ -423,21 +446,9 @@ fn open_to_all(tree: Tree) -> Tree {
 ///
 /// Upstream: `SetVolumeOwnership` in `pkg/volume/volume_linux.go`.
 fn give_to_group(spec: &PodSpec, id: VolumeId, volumes: &mut Volumes) {
-    let group = spec.security_context.as_ref().and_then(|context| context.fs_group);
-    let Some(gid) = group.and_then(|gid| u32::try_from(gid).ok()) else { return };
+    let Some(gid) = ownership::fs_group(spec) else { return };
     let Some(tree) = volumes.tree(id).cloned() else { return };
     let mut fs = Vfs::from(tree);
-    let mut paths = vec!["/".to_owned()];
-    while let Some(path) = paths.pop() {
-        let Ok(stat) = fs.lstat(&path) else { continue };
-        let (entries, bits) = match stat.is_dir() {
-            true => (fs.list(&path).unwrap_or_default(), 0o2770),
-            false => (Vec::new(), 0o660),
-        };
-        paths.extend(entries.into_iter().map(|entry| join(&path, &entry.name)));
-        // Root may do both.
-        let _ = fs.chown(&path, stat.uid, gid);
-        let _ = fs.chmod(&path, stat.mode | bits);
-    }
+    ownership::give_to_group(&mut fs, gid, false);
     volumes.set_tree(id, fs.into_tree());
 }

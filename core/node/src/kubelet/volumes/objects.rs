@@ -2,14 +2,15 @@
 //!
 //! Upstream: `pkg/volume/{configmap,secret,projected,downwardapi}`.
 
-use super::Sources;
 use super::payload::{Data, File, Payload};
 use super::token::Tokens;
+use super::{Sources, ownership};
 use crate::kubelet::env::{field_value, resource_value};
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapProjection, Container, DownwardAPIVolumeFile, KeyToPath,
     ObjectFieldSelector, Secret, Volume, VolumeProjection,
 };
+use naru_api::Object;
 use std::collections::BTreeMap;
 
 /// The files of a volume that is made from objects; `None` for another kind of volume.
@@ -18,8 +19,9 @@ pub(super) fn payload_of(
     sources: &mut Sources<'_, '_>,
     tokens: &mut Tokens,
 ) -> Result<Option<Payload>, String> {
+    let group = sources.pod.spec.as_deref().and_then(ownership::fs_group);
     if let Some(source) = &volume.config_map {
-        let mut payload = Payload::new(source.default_mode);
+        let mut payload = Payload::new(source.default_mode, group);
         add_config_map(
             &mut payload,
             sources,
@@ -30,22 +32,29 @@ pub(super) fn payload_of(
         return Ok(Some(payload));
     }
     if let Some(source) = &volume.secret {
-        let mut payload = Payload::new(source.default_mode);
+        let mut payload = Payload::new(source.default_mode, group);
         let name = source.secret_name.clone().unwrap_or_default();
         add_secret(&mut payload, sources, &name, source.items.as_deref(), source.optional)?;
         return Ok(Some(payload));
     }
     if let Some(source) = &volume.downward_api {
-        let mut payload = Payload::new(source.default_mode);
+        let mut payload = Payload::new(source.default_mode, group);
         add_fields(&mut payload, sources, source.items.as_deref())?;
         return Ok(Some(payload));
     }
     if let Some(source) = &volume.projected {
-        let mut payload = Payload::new(source.default_mode);
+        let mut payload = Payload::new(source.default_mode, group);
+        let mut errors = Vec::new();
         for projection in source.sources.iter().flatten() {
-            add_projection(&mut payload, sources, tokens, projection)?;
+            let added = add_projection(&mut payload, sources, tokens, projection);
+            // Upstream: `utilerrors.NewAggregate`, which says alike ones once.
+            errors.extend(added.err().filter(|error| !errors.contains(error)));
         }
-        return Ok(Some(payload));
+        return match errors.as_slice() {
+            [] => Ok(Some(payload)),
+            [one] => Err(one.clone()),
+            many => Err(format!("[{}]", many.join(", "))),
+        };
     }
     Ok(None)
 }
@@ -67,7 +76,7 @@ fn add_projection(
     }
     if let Some(source) = &projection.service_account_token {
         let token = tokens.get(source, sources)?;
-        payload.add(&source.path, Data::Token(token), None);
+        payload.add_token(&source.path, token, ownership::fs_user(sources.pod));
     }
     Ok(())
 }
@@ -164,6 +173,17 @@ impl Payload {
     fn add(&mut self, path: &str, data: Data, mode: Option<i32>) {
         let mode = mode.unwrap_or(self.default_mode);
         let mode = u16::try_from(mode & 0o777).unwrap_or(0o644);
-        self.files.insert(path.to_owned(), File { data, mode });
+        self.files.insert(path.to_owned(), File { data, mode, uid: 0 });
+    }
+
+    /// A token is its user's alone, where the pod tells who that is.
+    ///
+    /// Upstream: `collectData` in `pkg/volume/projected/projected.go`.
+    fn add_token(&mut self, path: &str, token: Object, user: Option<u32>) {
+        let private = user.is_some() || self.group.is_some();
+        self.add(path, Data::Token(token), private.then_some(0o600));
+        if let Some(file) = self.files.get_mut(path) {
+            file.uid = user.unwrap_or(0);
+        }
     }
 }

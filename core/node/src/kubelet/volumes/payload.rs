@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/volume/util/atomic_writer.go`.
 
-use super::token;
+use super::{ownership, token};
 use naru_api::Object;
 use naru_api::time::micro_time;
 use naru_shell::{Errno, Tree, TreeSource, Vfs};
@@ -29,6 +29,8 @@ pub struct File {
     pub data: Data,
     /// Its permission bits.
     pub mode: u16,
+    /// Whose it is.
+    pub uid: u32,
 }
 
 /// Files by their paths within the volume.
@@ -38,13 +40,15 @@ pub struct Payload {
     pub files: BTreeMap<String, File>,
     /// The mode of files that do not say theirs.
     pub default_mode: i32,
+    /// The pod's `fsGroup`.
+    pub group: Option<u32>,
 }
 
 impl Payload {
     /// No files.
-    pub fn new(default_mode: Option<i32>) -> Self {
+    pub fn new(default_mode: Option<i32>, group: Option<u32>) -> Self {
         let default_mode = default_mode.unwrap_or(DEFAULT_MODE);
-        Payload { files: BTreeMap::new(), default_mode }
+        Payload { files: BTreeMap::new(), default_mode, group }
     }
 
     /// The files in a directory named by the time, `..data` pointing at it, and each name in the
@@ -68,11 +72,17 @@ impl Payload {
                 Data::Token(granted) => fs.write(&real, token::text(granted).as_bytes())?,
             }
             fs.chmod(&real, file.mode)?;
+            fs.chown(&real, file.uid, 0)?;
             names.insert(path.split('/').next().unwrap_or(path));
         }
         fs.symlink(&stamp, "/..data")?;
         for name in names {
             fs.symlink(&format!("..data/{name}"), &format!("/{name}"))?;
+        }
+        // The directory is an emptyDir, whose own group may write it.
+        fs.chmod("/", 0o777)?;
+        if let Some(gid) = self.group {
+            ownership::give_to_group(fs, gid, true);
         }
         Ok(())
     }
@@ -101,15 +111,21 @@ mod tests {
 
     #[test]
     fn one_link_leads_to_all_files() {
-        let mut payload = Payload::new(None);
+        let mut payload = Payload::new(None, Some(7));
         let data = |text: &str| Data::Bytes(text.as_bytes().to_vec());
-        let file = |text: &str| File { data: data(text), mode: 0o640 };
+        let file = |text: &str| File { data: data(text), mode: 0o600, uid: 1 };
         payload.files.insert("a".to_owned(), file("1"));
         payload.files.insert("d/b".to_owned(), file("2"));
         let fs = Vfs::from(Arc::new(payload).write(Time::ZERO));
         assert_eq!(fs.read_text("/a").unwrap(), "1");
         assert_eq!(fs.read_text("/d/b").unwrap(), "2");
-        assert_eq!(fs.stat("/a").unwrap().mode, 0o640);
+        let owned = |path: &str| {
+            let stat = fs.stat(path).unwrap();
+            (stat.mode, stat.uid, stat.gid)
+        };
+        assert_eq!(owned("/a"), (0o640, 1, 7));
+        assert_eq!(owned("/d"), (0o2755, 0, 7));
+        assert_eq!(owned("/"), (0o2777, 0, 7));
         assert_eq!(fs.read_link("/..data").unwrap(), "..2025_06_02_00_00_00.000000000");
         assert_eq!(fs.read_link("/d").unwrap(), "..data/d");
     }

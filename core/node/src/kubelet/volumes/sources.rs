@@ -91,9 +91,8 @@ fn host_path(source: &HostPathVolumeSource, volumes: &mut Volumes) -> Result<Rea
         "Directory" | "DirectoryOrCreate" => (Some(FileType::Directory), "a directory"),
         "File" | "FileOrCreate" => (Some(FileType::File), "a file"),
         "CharDevice" => (Some(FileType::Device), "a character device"),
-        // A sandbox's machine has neither.
-        "Socket" => return Err(not_a(path, "a socket file")),
-        "BlockDevice" => return Err(not_a(path, "a block device")),
+        "Socket" => (Some(FileType::Socket), "a socket file"),
+        "BlockDevice" => (Some(FileType::BlockDevice), "a block device"),
         other => return Err(Trouble::set_up(format!("{other} is an invalid volume type"))),
     };
     if wanted.is_some() && found != wanted {
@@ -115,7 +114,7 @@ fn local(path: &str, volumes: &mut Volumes) -> Result<Ready, Trouble> {
         return Err(Trouble::NoFilesYet);
     }
     match volumes.host_path(path) {
-        Some((id, file)) if file.is_empty() => Ok(Ready::lasting(id)),
+        Some((id, file)) if file.is_empty() => Ok(Ready { grouped: true, ..Ready::lasting(id) }),
         Some(_) => Err(Trouble::new_mounter(format!(
             "only directory and block device are supported as local volume: path \"{path}\""
         ))),
@@ -184,7 +183,7 @@ fn iscsi(
     let portal = if portal.contains(':') { portal.to_owned() } else { format!("{portal}:3260") };
     let disk = DiskId::new(format!("iscsi/{portal}"), format!("{iqn}/lun-{lun}"));
     match runtime.volumes.disk(&disk, sources.disks) {
-        Some(id) => Ok(Ready::lasting(id)),
+        Some(id) => Ok(Ready { grouped: true, ..Ready::lasting(id) }),
         None => Err(Trouble::Mount(
             "MountVolume.WaitForAttach failed",
             format!(
@@ -220,7 +219,7 @@ fn csi(
     let disk = DiskId::new(driver, handle);
     sources.disks.make(&disk, u64::MAX).map_err(Trouble::device)?;
     match runtime.volumes.disk(&disk, sources.disks) {
-        Some(id) => Ok(Ready { disk: Some(name), ..Ready::lasting(id) }),
+        Some(id) => Ok(Ready { disk: Some(name), grouped: true, ..Ready::lasting(id) }),
         None => Err(Trouble::device(format!(
             "rpc error: code = NotFound desc = volume {handle} not found"
         ))),

@@ -17,7 +17,7 @@ use conf::{Actions, Config};
 use naru_network::dns::RecordType;
 use naru_network::http::Response;
 use naru_shell::serve::{HttpServer, Incoming, Secured, clock};
-use naru_shell::{Errno, Program, Progress, ResolveError, Resolver, Signal, Step, Sys};
+use naru_shell::{Errno, Pid, Program, Progress, ResolveError, Resolver, Signal, Step, Sys};
 use naru_sim::Time;
 use pass::Passing;
 use request::{End, Handled, Way};
@@ -27,7 +27,10 @@ use std::sync::Arc;
 use variables::Scope;
 
 const CONFIG: &str = "/etc/nginx/nginx.conf";
+const EPOLL: &str = "using the \"epoll\" event method";
 const PID_FILE: &str = "/run/nginx.pid";
+/// The number of the first worker: the image's scripts have had those before.
+const FIRST_WORKER: Pid = 29;
 const CACHE: &str = "/var/cache/nginx/client_temp";
 /// Requests passed on at one time.
 const PASSING_MAX: usize = 256;
@@ -44,6 +47,8 @@ pub struct Nginx {
     passing: Vec<Passing>,
     requests: u64,
     version: String,
+    /// The worker's number.
+    worker: Pid,
     /// It ends once nothing is under way.
     quits: bool,
 }
@@ -106,6 +111,11 @@ fn after(sys: &mut dyn Sys, flag: &str) -> Option<String> {
 fn file(sys: &mut dyn Sys) -> String {
     after(sys, "-c")
         .map_or_else(|| CONFIG.to_owned(), |path| naru_shell::normalize("/etc/nginx", &path))
+}
+
+fn log_line(sys: &mut dyn Sys, level: &str, pid: Pid, line: &str) {
+    let now = clock::format(sys.now(), clock::GO_LOG);
+    log::error(sys, &format!("{now} [{level}] {pid}#{pid}: {line}\n"));
 }
 
 fn say(sys: &mut dyn Sys, line: &str) {
@@ -233,7 +243,7 @@ impl Nginx {
                     }
                     self.config = Some(Arc::new(loading.config));
                     self.groups = groups;
-                    self.notice(sys, "notice", "start worker processes");
+                    self.change_worker(sys);
                 }
                 Ok(())
             }
@@ -274,16 +284,39 @@ impl Nginx {
         let written = sys.fs().write(&file, format!("{pid}\n").as_bytes());
         written.map_err(|errno| self.fail(sys, &format!("open() \"{file}\""), errno))?;
         for line in [
-            "using the \"epoll\" event method".to_owned(),
+            EPOLL.to_owned(),
             format!("nginx/{}", self.version),
             "OS: Linux 6.8.0-60-generic".to_owned(),
             "getrlimit(RLIMIT_NOFILE): 1048576:1048576".to_owned(),
-            "start worker processes".to_owned(),
-            "start worker process 29".to_owned(),
         ] {
             self.notice(sys, "notice", &line);
         }
+        self.start_worker(sys, FIRST_WORKER);
         Ok(())
+    }
+
+    fn start_worker(&mut self, sys: &mut dyn Sys, worker: Pid) {
+        self.worker = worker;
+        self.notice(sys, "notice", "start worker processes");
+        self.notice(sys, "notice", &format!("start worker process {worker}"));
+    }
+
+    /// Starts a worker with the new configuration, and lets the one before it end.
+    fn change_worker(&mut self, sys: &mut dyn Sys) {
+        let before = self.worker;
+        self.notice(sys, "notice", EPOLL);
+        let sender = sys.signal_sender().unwrap_or(before);
+        self.start_worker(sys, sender.max(before) + 1);
+        for line in ["gracefully shutting down", "exiting", "exit"] {
+            log_line(sys, "notice", before, line);
+        }
+        self.worker_gone(sys, before);
+        self.notice(sys, "notice", "signal 29 (SIGIO) received");
+    }
+
+    fn worker_gone(&self, sys: &mut dyn Sys, worker: Pid) {
+        self.notice(sys, "notice", &format!("signal 17 (SIGCHLD) received from {worker}"));
+        self.notice(sys, "notice", &format!("worker process {worker} exited with code 0"));
     }
 
     /// The directories for what clients send. Upstream: `ngx_create_paths`.
@@ -369,10 +402,9 @@ impl Nginx {
     }
 
     fn signalled(&mut self, sys: &mut dyn Sys, signal: Signal) -> Option<Step> {
-        let number = signal.number();
         match signal {
             Signal::Hup => {
-                self.notice(sys, "notice", "signal 1 (SIGHUP) received, reconfiguring");
+                self.received(sys, "SIGHUP", signal, "reconfiguring");
                 self.notice(sys, "notice", "reconfiguring");
                 let path = file(sys);
                 match conf::load(sys.fs(), &path) {
@@ -382,20 +414,19 @@ impl Nginx {
                 None
             }
             Signal::Usr1 => {
-                self.notice(sys, "notice", "signal 10 (SIGUSR1) received, reopening logs");
+                self.received(sys, "SIGUSR1", signal, "reopening logs");
                 self.notice(sys, "notice", "reopening logs");
                 None
             }
             Signal::Quit => {
-                self.notice(sys, "notice", "signal 3 (SIGQUIT) received, shutting down");
+                self.received(sys, "SIGQUIT", signal, "shutting down");
                 self.worker(sys, "notice", "gracefully shutting down");
                 self.quits = true;
                 None
             }
             _ => {
                 let name = if signal == Signal::Int { "SIGINT" } else { "SIGTERM" };
-                let line = format!("signal {number} ({name}) received, exiting");
-                self.notice(sys, "notice", &line);
+                self.received(sys, name, signal, "exiting");
                 Some(self.gone(sys))
             }
         }
@@ -404,8 +435,7 @@ impl Nginx {
     fn gone(&mut self, sys: &mut dyn Sys) -> Step {
         self.worker(sys, "notice", "exiting");
         self.worker(sys, "notice", "exit");
-        self.notice(sys, "notice", "signal 17 (SIGCHLD) received from 29");
-        self.notice(sys, "notice", "worker process 29 exited with code 0");
+        self.worker_gone(sys, self.worker);
         self.notice(sys, "notice", "exit");
         if let Some(net) = sys.net() {
             self.servers.values_mut().for_each(|server| server.close(net));
@@ -413,17 +443,22 @@ impl Nginx {
         Step::Exit(0)
     }
 
+    /// Upstream: `ngx_signal_handler` in `src/os/unix/ngx_process.c`.
+    fn received(&self, sys: &mut dyn Sys, name: &str, signal: Signal, action: &str) {
+        let from = sys.signal_sender().map_or_else(String::new, |pid| format!(" from {pid}"));
+        let number = signal.number();
+        self.notice(sys, "notice", &format!("signal {number} ({name}) received{from}, {action}"));
+    }
+
     /// A line of the error log, which the image sends to standard error.
     fn notice(&self, sys: &mut dyn Sys, level: &str, line: &str) {
-        let now = clock::format(sys.now(), clock::GO_LOG);
         let pid = sys.pid();
-        log::error(sys, &format!("{now} [{level}] {pid}#{pid}: {line}\n"));
+        log_line(sys, level, pid, line);
     }
 
     /// A line of the error log that a worker writes.
     fn worker(&self, sys: &mut dyn Sys, level: &str, line: &str) {
-        let now = clock::format(sys.now(), clock::GO_LOG);
-        log::error(sys, &format!("{now} [{level}] 29#29: {line}\n"));
+        log_line(sys, level, self.worker, line);
     }
 
     /// A line of the error log on a request. What is said of the server that was asked stands before

@@ -53,6 +53,7 @@ impl Nc {
     }
 
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), String> {
+        self.out.speak(sys);
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
         let options = parse_options(&args, "vzw:lp:nui:kNq:", &[])
             .map_err(|message| message.replace("invalid option -- ", "unrecognized option: "))?;

@@ -65,6 +65,9 @@ impl Ping {
     }
 
     fn start(&mut self, sys: &mut dyn Sys) -> Result<Run, i32> {
+        if self.flavor == Flavor::Busybox {
+            self.out.speak(sys);
+        }
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
         let options = parse_options(&args, "46Anqc:i:s:t:W:w:I:", &[]).map_err(|message| {
             self.out.error(format!("ping: {message}"));
@@ -75,7 +78,7 @@ impl Ping {
                 Flavor::Iputils => {
                     self.out.error("ping: usage error: Destination address required")
                 }
-                Flavor::Busybox => self.out.error("Usage: ping [OPTIONS] HOST"),
+                Flavor::Busybox => self.out.error("ping: missing operand"),
             }
             return Err(self.flavor.pick(1, 1));
         };

@@ -63,7 +63,8 @@ const LONG: [(&str, char); 10] = [
 ];
 
 impl Wget {
-    fn start(&mut self, sys: &dyn Sys) -> Result<(), String> {
+    fn start(&mut self, sys: &mut dyn Sys) -> Result<(), String> {
+        self.out.speak(sys);
         let args: Vec<String> = sys.args().iter().skip(1).cloned().collect();
         let options = parse_options(&args, "qO:ST:U:sh:p:t:kcY:P:", &LONG)
             .map_err(|message| message.replace("invalid option -- ", "unrecognized option: "))?;

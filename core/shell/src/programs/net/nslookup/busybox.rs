@@ -43,6 +43,7 @@ pub struct Nslookup {
 
 impl Nslookup {
     fn start(&mut self, sys: &mut dyn Sys) -> Result<(), String> {
+        self.out.speak(sys);
         let Asked { host, server, name, kinds } = Asked::read(sys.args())?
             .ok_or("Usage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]")?;
         let text = sys.fs().read_text("/etc/resolv.conf").unwrap_or_default();
