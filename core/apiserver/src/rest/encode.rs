@@ -2,8 +2,8 @@
 //!
 //! Upstream: `apiserver/pkg/endpoints/handlers/response.go`, `responsewriters/writers.go`.
 
-use crate::rest::http::{Head, HttpResponse};
 use crate::rest::go_types::Ordered;
+use crate::rest::http::{Head, HttpResponse};
 use crate::rest::media::{Conversion, Encoding, Form};
 use naru_api::request::{ObjectList, Row, Table};
 use naru_api::{

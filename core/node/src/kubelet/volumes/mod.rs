@@ -337,7 +337,7 @@ impl PodVolumes {
     /// `IsLocalEphemeralVolume` in `pkg/volume/util/util.go`.
     pub fn ephemeral_trees<'a>(&'a self, volumes: &'a Volumes) -> impl Iterator<Item = &'a Tree> {
         let own = self.ready.values().filter(|it| !it.lasting && it.claim.is_none());
-        own.filter(|it| !it.in_memory).filter_map(|it| volumes.tree(it.id))
+        own.filter(|it| it.in_memory.is_none()).filter_map(|it| volumes.tree(it.id))
     }
 
     /// The disks that are mounted or waited for, as a node's status names them.
