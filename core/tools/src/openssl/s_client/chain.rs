@@ -25,8 +25,18 @@ pub struct Judged {
     pub problem: Option<Problem>,
 }
 
-/// Judges what a server has shown.
+/// Judges what a server has shown; no further than to what is wrong, if nothing may be.
 pub fn judge(shown: &[Certificate], wanted: &Wanted, now: u64) -> Judged {
+    let mut judged = judge_all(shown, wanted, now);
+    let first = judged.steps.iter().position(|(_, problem)| problem.is_some());
+    if let (true, Some(first)) = (wanted.must_verify, first) {
+        judged.steps.truncate(first + 1);
+        judged.problem = judged.steps.get(first).and_then(|(_, problem)| *problem);
+    }
+    judged
+}
+
+fn judge_all(shown: &[Certificate], wanted: &Wanted, now: u64) -> Judged {
     let Some(leaf) = shown.first() else { return Judged::default() };
     let (chain, trusted) = climb(leaf, shown, &wanted.roots, now);
     let top = chain.len() - 1;
