@@ -158,28 +158,14 @@ impl Proxy {
         if !location.allowed.is_empty() && !location.allowed.iter().any(|net| net.contains(&peer)) {
             return self.answer(sys, &incoming, tls, (403, (&upstream, "", "-")), Duration::ZERO);
         }
-        if let Some((status, to)) = redirection(&location, incoming.request.path()) {
+        let moved = redirection(&location, incoming.request.path()).or_else(|| {
+            let secures = !tls && (location.forces || secured && location.redirects);
+            secures.then(|| (308, format!("https://{name}{}", incoming.request.target)))
+        });
+        if let Some((status, to)) = moved {
             let response = page(status).with("Location", to);
-            return self.finish(
-                sys,
-                &incoming,
-                tls,
-                &response,
-                (&upstream, "", "-"),
-                Duration::ZERO,
-            );
-        }
-        if !tls && (location.forces || secured && location.redirects) {
-            let to = format!("https://{name}{}", incoming.request.target);
-            let response = page(308).with("Location", to);
-            return self.finish(
-                sys,
-                &incoming,
-                tls,
-                &response,
-                (&upstream, "", "-"),
-                Duration::ZERO,
-            );
+            let upstream = (&*upstream, "", "-");
+            return self.finish(sys, &incoming, tls, &response, upstream, Duration::ZERO);
         }
         if location.body_max > 0 && incoming.request.body.len() as u64 > location.body_max {
             return self.answer(sys, &incoming, tls, (413, (&upstream, "", "-")), Duration::ZERO);

@@ -6,11 +6,11 @@
 mod chain;
 mod report;
 
-use super::options::{Options, usage};
-use super::{Io, names};
+use super::options::Options;
+use super::{Io, names, not_opened, not_read};
 use crate::batch::Output;
-use naru_pki::Certificate;
 use naru_pki::tls::{ClientConfig, Identity, State, Trust};
+use naru_pki::{Certificate, PrivateKey};
 use naru_shell::serve::{Dial, DialError, Stream};
 use naru_shell::{Errno, Program, Progress, Step, Sys, system_roots};
 use naru_sim::Time;
@@ -186,7 +186,7 @@ impl SClient {
         let open = established.is_ok() && !matches!(tls.state(), State::Failed(_));
         let judged = chain::judge(tls.peer_certificates(), &self.wanted, seconds);
         let refused = self.wanted.must_verify && judged.problem.is_some();
-        if !self.wanted.server_name.contains('.') && open {
+        if self.wanted.server_name.is_empty() && open {
             self.output.error("Can't use SSL_get_servername");
         }
         judged.tell(&self.wanted, &mut self.output);
@@ -278,18 +278,16 @@ fn number(error: DialError) -> u32 {
 
 fn wanted(io: &mut Io<'_>, args: &[String]) -> Result<Wanted, Output> {
     let options = Options::parse("s_client", args, &VALUED, &PLAIN)?;
-    if let Some(extra) = options.rest.get(1) {
-        return Err(usage("s_client", &format!("Extra option: \"{extra}\"")));
+    if options.rest.len() > 1 {
+        return Err(Output::failed("s_client: Use -help for summary."));
     }
     let whole = options.value("connect").or(options.rest.first().map(String::as_str));
-    let (host, port) = match whole.map(|it| it.rsplit_once(':').unwrap_or((it, PORT))) {
-        Some(pair) => pair,
+    let (host, port) = match whole {
+        Some(whole) => target(whole)?,
         None => (options.value("host").unwrap_or(HOST), options.value("port").unwrap_or(PORT)),
     };
-    let port = match port.parse() {
-        Ok(port) => port,
-        Err(_) => return Err(port_unknown(port)),
-    };
+    // Names of services are in a file that is not here.
+    let port = port.parse().map_err(|_| Output::failed("connect:errno=0"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let named = options.value("servername").unwrap_or(if is_dns_name(&host) { &host } else { "" });
     let server_name = if options.has("noservername") { "" } else { named }.to_owned();
@@ -311,12 +309,16 @@ fn wanted(io: &mut Io<'_>, args: &[String]) -> Result<Wanted, Output> {
     })
 }
 
-fn port_unknown(port: &str) -> Output {
-    let mut output = Output::failed(format!(
-        "s_client: -connect argument or target parameter malformed or ambiguous: {port}"
-    ));
-    output.error("s_client: Use -help for summary.");
-    output
+/// `host`, `host:port` or `[address]:port`.
+fn target(text: &str) -> Result<(&str, &str), Output> {
+    let bare = text.rsplit_once(']').map_or(text, |(_, rest)| rest);
+    match bare.matches(':').count() {
+        0 => Ok((text, PORT)),
+        1 => Ok(text.rsplit_once(':').unwrap_or((text, PORT))),
+        _ => Err(Output::failed(
+            "s_client: -connect argument or target parameter malformed or ambiguous",
+        )),
+    }
 }
 
 /// Whether it looks like a name of two labels and more.
@@ -332,9 +334,21 @@ fn roots(io: &mut Io<'_>, options: &Options) -> Result<Vec<Certificate>, Output>
 
 /// What is shown to a server that asks for it.
 fn identity(io: &mut Io<'_>, options: &Options) -> Result<Option<Identity>, Output> {
+    const KEY: &str = "client certificate private key";
+    const CERTIFICATE: &str = "client certificate";
     let Some(path) = options.value("cert") else { return Ok(None) };
-    let certificate = io.certificate(Some(path))?;
-    let key = io.key(Some(options.value("key").unwrap_or(path)))?;
+    let of_key = options.value("key").unwrap_or(path);
+    let Some(text) = io.text(Some(of_key)) else {
+        let why = format!("Could not open file or uri for loading {KEY} from {of_key}");
+        return Err(Output::failed(why));
+    };
+    let key = PrivateKey::from_pem(&text)
+        .map_err(|_| Output::failed(format!("Could not read {KEY} from {of_key}")))?;
+    if io.read(Some(path)).is_none() {
+        return Err(not_opened(Some(path), CERTIFICATE, CERTIFICATE));
+    }
+    let certificate =
+        io.certificate(Some(path)).map_err(|_| not_read(Some(path), CERTIFICATE, CERTIFICATE))?;
     Ok(Some(Identity { chain: vec![certificate], key }))
 }
 
