@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What the usual commands cost on a cluster with many pods.
 ///
-/// Each command is typed three times into the learner's machine and the least time counts: from the
+/// Each command is typed several times into the learner's machine and the least time counts: from the
 /// start of its shell to its exit code, with what the cluster does meanwhile. Told are the ten
 /// dearest, in milliseconds, by their words.
 #[derive(Args)]
@@ -20,12 +20,16 @@ pub struct Commands {
     /// Tell of all commands.
     #[arg(long)]
     all: bool,
+    /// Measure only the commands that contain this text.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How often each command is run; the least time counts.
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
 }
 
 /// Virtual time that a command may take.
 const LIMIT: Duration = Duration::from_secs(120);
-/// How often each command is run.
-const RUNS: usize = 3;
 /// How many are told.
 const TOLD: usize = 10;
 /// Pods that a node takes.
@@ -36,8 +40,8 @@ impl Commands {
     pub fn run(&self, seed: u64) -> Result<Figures, Box<dyn Error>> {
         let mut cluster = self.cluster(seed)?;
         let mut all = Vec::new();
-        for line in COMMANDS {
-            all.push((line, measure(&mut cluster, line)?));
+        for line in COMMANDS.iter().filter(|line| line.contains(&self.only)) {
+            all.push((line, measure(&mut cluster, line, self.runs)?));
         }
         all.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
         let mut figures = Figures::default();
@@ -72,9 +76,9 @@ impl Commands {
 }
 
 /// The least time that the command took.
-fn measure(cluster: &mut Cluster, line: &str) -> Result<Duration, Box<dyn Error>> {
+fn measure(cluster: &mut Cluster, line: &str, runs: u32) -> Result<Duration, Box<dyn Error>> {
     let mut least = Duration::MAX;
-    for _ in 0..RUNS {
+    for _ in 0..runs.max(1) {
         let (done, took) = time(|| cluster.exec(line, LIMIT));
         // What there is to be done for it later is not its own.
         cluster.advance(cluster.now() + Duration::from_secs(5), u64::MAX);

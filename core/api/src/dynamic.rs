@@ -2,6 +2,7 @@
 //!
 //! Upstream: `unstructured.Unstructured`, and how `apiextensions-apiserver` reads and writes it.
 
+use crate::encode::Sink;
 use crate::{KindRef, KubeObject, Object, encode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
@@ -76,8 +77,8 @@ impl KubeObject for DynamicObject {
         &mut Arc::make_mut(&mut self.body).meta
     }
 
-    fn to_json(&self) -> Result<Value, serde_json::Error> {
-        self.to_value()
+    fn tell(&self, sink: &mut dyn Sink) -> Result<(), serde_json::Error> {
+        encode::tell(&self.to_value()?, sink)
     }
 
     fn equals(&self, other: &dyn KubeObject) -> bool {

@@ -3,11 +3,14 @@
 //! Upstream: `k8s.io/client-go/util/jsonpath`, whose dialect and messages these are.
 
 use crate::gofmt::{quote, syntax};
+use crate::wanted::Wanted;
 use serde_json::Value;
 use std::cmp::Ordering;
 
 /// Values that one expression may give.
 const VALUES_MAX: usize = 1_000_000;
+/// Wildcards and unions in a template of which it is found out what it looks at: each doubles that.
+const BRANCHES_MAX: usize = 8;
 /// Nested ranges, filters and unions.
 const DEPTH_MAX: usize = 32;
 
@@ -57,6 +60,17 @@ impl JsonPath {
         let mut parser = Parser { rest: text, depth: 0 };
         let segments = parser.segments(false)?;
         Ok(JsonPath { text: text.to_owned(), segments, missing_ok })
+    }
+
+    /// What the template looks at of an object.
+    pub fn wanted(&self) -> Wanted {
+        if branches(&self.segments) > BRANCHES_MAX {
+            return Wanted::everything();
+        }
+        let mut wanted = Wanted::default();
+        want_segments(&self.segments, &mut wanted);
+        wanted.settle();
+        wanted
     }
 
     /// Every value, of all the template's parts in their order.
@@ -211,6 +225,71 @@ impl JsonPath {
             ">=" => order != Ordering::Less,
             other => return Err(format!("unrecognized filter operator {other}")),
         })
+    }
+}
+
+/// Wildcards, and paths of unions.
+fn branches(segments: &[Segment]) -> usize {
+    let of_steps = |steps: &[Step]| steps.iter().map(branches_of).sum();
+    let of = |segment: &Segment| match segment {
+        Segment::Text(_) | Segment::StrayEnd => 0,
+        Segment::Action(steps) => of_steps(steps),
+        Segment::Range(steps, body) => of_steps(steps) + branches(body),
+    };
+    segments.iter().map(of).sum()
+}
+
+fn branches_of(step: &Step) -> usize {
+    let of_steps = |steps: &[Step]| -> usize { steps.iter().map(branches_of).sum() };
+    match step {
+        Step::Wildcard => 1,
+        Step::Union(paths) => paths.len() + paths.iter().map(|path| of_steps(path)).sum::<usize>(),
+        Step::Filter { left, operator } => {
+            of_steps(left) + operator.as_ref().map_or(0, |(_, right)| of_steps(right))
+        }
+        Step::Field(_) | Step::Recursive | Step::Slice { .. } | Step::Literal(_) => 0,
+    }
+}
+
+fn want_segments(segments: &[Segment], wanted: &mut Wanted) {
+    for segment in segments {
+        match segment {
+            Segment::Text(_) | Segment::StrayEnd => {}
+            Segment::Action(steps) => want_steps(steps, wanted, &mut Wanted::want_all),
+            Segment::Range(steps, body) => {
+                want_steps(steps, wanted, &mut |found| want_segments(body, found));
+            }
+        }
+    }
+}
+
+/// Wants what these steps look at, and of what they lead to what `then` wants.
+fn want_steps(steps: &[Step], wanted: &mut Wanted, then: &mut dyn FnMut(&mut Wanted)) {
+    let Some((step, rest)) = steps.split_first() else { return then(wanted) };
+    match step {
+        // Items of a list are wanted as the list is.
+        Step::Slice { .. } => want_steps(rest, wanted, then),
+        Step::Field(name) => want_steps(rest, wanted.field(name), then),
+        Step::Wildcard => {
+            let mut below = Wanted::default();
+            want_steps(rest, &mut below, then);
+            wanted.add(&below);
+            wanted.each().add(&below);
+        }
+        Step::Recursive => wanted.want_all(),
+        Step::Filter { left, operator } => {
+            want_steps(left, wanted, &mut Wanted::want_all);
+            for (_, right) in operator {
+                want_steps(right, wanted, &mut Wanted::want_all);
+            }
+            want_steps(rest, wanted, then);
+        }
+        Step::Union(paths) => {
+            for path in paths {
+                want_steps(path, wanted, &mut |found| want_steps(rest, found, then));
+            }
+        }
+        Step::Literal(_) => {}
     }
 }
 

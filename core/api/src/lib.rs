@@ -51,6 +51,7 @@ pub mod structural;
 pub mod time;
 pub mod timezone;
 pub mod volumes;
+pub mod wanted;
 pub mod yaml;
 
 pub use credentials::Credentials;

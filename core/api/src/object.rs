@@ -1,7 +1,10 @@
 //! An object of any kind, typed inside.
 
-use crate::managed::{self, Ledger, Managers, Writer};
-use crate::{KindRef, StrategyRef, encode, omitempty};
+use crate::encode::{self, Sink};
+use crate::managed::{self, Ledger, Managers, WithOwners, Writer};
+use crate::omitempty::Completed;
+use crate::wanted::Wanted;
+use crate::{KindRef, StrategyRef};
 use dyn_clone::DynClone;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
@@ -41,11 +44,17 @@ pub trait KubeObject: Any + DynClone + fmt::Debug + Send + Sync {
     fn meta(&self) -> &ObjectMeta;
     /// The object's metadata, to change.
     fn meta_mut(&mut self) -> &mut ObjectMeta;
-    /// The object as JSON, with `apiVersion` and `kind`.
-    fn to_json(&self) -> Result<serde_json::Value, serde_json::Error>;
+    /// Tells the object to a sink, with `apiVersion` and `kind`, its fields in the order of the alphabet.
+    fn tell(&self, sink: &mut dyn Sink) -> Result<(), serde_json::Error>;
+    /// The object as JSON.
+    fn to_json(&self) -> Result<Value, serde_json::Error> {
+        encode::value_of(|sink| self.tell(sink))
+    }
     /// The same as text, without empty fields: always the same bytes for equal objects.
     fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&self.to_json()?)
+        let mut text = encode::Text::new(encode::Style::COMPACT);
+        self.tell(&mut text)?;
+        Ok(text.into_bytes())
     }
     /// Whether `other` is of the same type and equal.
     fn equals(&self, other: &dyn KubeObject) -> bool;
@@ -66,10 +75,9 @@ impl<K: Kube> KubeObject for K {
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         self.metadata_mut()
     }
-    fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
-        let mut json = encode::to_value(self)?;
-        omitempty::complete(&mut json);
-        Ok(json)
+    fn tell(&self, sink: &mut dyn Sink) -> Result<(), serde_json::Error> {
+        let kind = K::kind();
+        encode::tell(self, &mut Completed::new(&kind.api_version(), &kind.kind, sink))
     }
     fn to_json_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         encode::to_vec(self)
@@ -128,21 +136,29 @@ impl Object {
         (self.make_mut() as &mut dyn Any).downcast_mut::<K>()
     }
 
+    /// Tells the object to a sink, with `apiVersion` and `kind`, its fields in the order of the alphabet; with
+    /// `metadata.managedFields` or, since these take longer than all the rest, without.
+    pub fn tell(&self, managed: bool, sink: &mut dyn Sink) -> Result<(), serde_json::Error> {
+        let fields = if managed { self.managed_fields() } else { Vec::new() };
+        match fields.is_empty() {
+            true => self.content.tell(sink),
+            false => self.content.tell(&mut WithOwners::new(&fields, sink)),
+        }
+    }
+
     /// The object as JSON, with `apiVersion`, `kind` and `metadata.managedFields`.
     pub fn to_json(&self) -> Result<Value, serde_json::Error> {
-        let mut json = self.content.to_json()?;
-        let managed = self.managed_fields();
-        if !managed.is_empty()
-            && let Some(metadata) = json.get_mut("metadata").and_then(Value::as_object_mut)
-        {
-            metadata.insert("managedFields".to_owned(), encode::to_value(&managed)?);
-        }
-        Ok(json)
+        encode::value_of(|sink| self.tell(true, sink))
     }
 
     /// The object as JSON, without `metadata.managedFields`.
     pub fn content_json(&self) -> Result<Value, serde_json::Error> {
-        self.content.to_json()
+        encode::value_of(|sink| self.tell(false, sink))
+    }
+
+    /// The part of it that is wanted.
+    pub fn content_part(&self, wanted: &Wanted) -> Result<Value, serde_json::Error> {
+        encode::part_of(wanted, |sink| self.tell(false, sink))
     }
 
     /// The same as text: always the same bytes for equal objects.

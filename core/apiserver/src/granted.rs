@@ -1,10 +1,10 @@
 //! A TokenRequest that was granted, and whose token is not signed yet.
 
 use crate::authenticate::{AuthenticationConfig, Claims};
+use naru_api::encode::Sink;
 use naru_api::k8s_openapi::api::authentication::v1::TokenRequest;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::{KindRef, Kube, KubeObject};
-use serde_json::Value;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ impl KubeObject for Granted {
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.request.metadata
     }
-    fn to_json(&self) -> Result<Value, serde_json::Error> {
+    fn tell(&self, sink: &mut dyn Sink) -> Result<(), serde_json::Error> {
         let mut request = self.request.clone();
         let signer = self.authentication.service_accounts.as_ref();
         if let (Some(status), Some(signer)) = (&mut request.status, signer) {
             status.token = signer.sign(&self.claims.to_json());
         }
-        request.to_json()
+        request.tell(sink)
     }
     fn equals(&self, other: &dyn KubeObject) -> bool {
         let other = (other as &dyn Any).downcast_ref::<Granted>();

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{PodTemplate, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use naru_api::request::DeleteOptions;
-use naru_api::{Object, decode, encode, json, names, omitempty};
+use naru_api::{KubeObject, Object, decode, json, names};
 use naru_client::{Context, Error};
 use serde_json::{Value, json};
 
@@ -27,8 +27,7 @@ const PREFIX_MAX: usize = 223;
 /// When the template has no JSON, which no template is known to do.
 pub fn data_of(template: &PodTemplateSpec) -> Result<Value, Error> {
     let holder = PodTemplate { template: Some(template.clone()), ..PodTemplate::default() };
-    let mut holder = encode::to_value(&holder).map_err(unreadable)?;
-    omitempty::complete(&mut holder);
+    let mut holder = holder.to_json().map_err(unreadable)?;
     let mut template = holder.get_mut("template").map(Value::take).unwrap_or_default();
     if let Value::Object(fields) = &mut template {
         fields.insert("$patch".to_owned(), json!("replace"));

@@ -8,7 +8,9 @@ mod functions;
 mod lex;
 mod parse;
 mod value;
+mod wanted;
 
+use crate::wanted::Wanted;
 use parse::Node;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -109,6 +111,12 @@ impl Template {
     /// What the template of this name makes of a value.
     pub fn execute_one(&self, name: &str, data: &Value) -> Result<String, TemplateError> {
         exec::execute_one(self, name, data)
+    }
+
+    /// What the template looks at of its data.
+    pub fn wanted(&self) -> Wanted {
+        let nodes = self.bodies.get(&self.name).map(Vec::as_slice).unwrap_or_default();
+        wanted::of(nodes)
     }
 
     /// What the template makes of a value.

@@ -86,3 +86,8 @@ pub(crate) fn read_as<K: Kube>(json: Value) -> Result<(Object, Vec<String>), Dec
 pub(crate) fn default_cells(meta: &ObjectMeta) -> Vec<Cell> {
     vec![cells::name(meta), crate::time::rfc3339(meta.creation_timestamp.as_ref()).into()]
 }
+
+/// A part of an object, or an empty one where it is not given.
+fn given<T: Clone + Default>(part: Option<&T>) -> std::borrow::Cow<'_, T> {
+    part.map_or_else(std::borrow::Cow::default, std::borrow::Cow::Borrowed)
+}

@@ -3,6 +3,7 @@
 //! Upstream: `pkg/registry/core/node/strategy.go`, `SetDefaults_NodeStatus`, `printNode`.
 
 use super::cells;
+use super::given;
 use super::typed::{Typed, keep};
 use crate::gofmt::{quote, quote_all};
 use crate::ip::{self, Cidr};
@@ -73,7 +74,7 @@ impl Typed for NodeStrategy {
     }
 
     fn validate(&self, node: &Node) -> Vec<FieldError> {
-        let spec = node.spec.clone().unwrap_or_default();
+        let spec = given(node.spec.as_ref());
         let mut errors = Vec::new();
         let metadata = Path::new("metadata");
         // Taints are in the metadata of these messages only.
@@ -86,7 +87,7 @@ impl Typed for NodeStrategy {
 
     fn validate_update(&self, new: &Node, old: &Node, _: &str) -> Vec<FieldError> {
         let mut errors = Typed::validate(self, new);
-        let status = new.status.clone().unwrap_or_default();
+        let status = given(new.status.as_ref());
         let mut seen = BTreeSet::new();
         for (index, address) in status.addresses.iter().flatten().enumerate() {
             if !seen.insert((&address.type_, &address.address)) {
@@ -104,12 +105,12 @@ impl Typed for NodeStrategy {
     }
 
     fn warnings(&self, node: &Node, _: Option<&Node>) -> Vec<String> {
-        let spec = node.spec.clone().unwrap_or_default();
+        let spec = given(node.spec.as_ref());
         let mut warnings = Vec::new();
         if spec.config_source.is_some() {
             warnings.push("spec.configSource: the feature is removed".to_owned());
         }
-        if spec.external_id.is_some_and(|id| !id.is_empty()) {
+        if spec.external_id.as_ref().is_some_and(|id| !id.is_empty()) {
             let text = "spec.externalID: this field is deprecated, and is unused by Kubernetes";
             warnings.push(text.to_owned());
         }
@@ -122,9 +123,9 @@ impl Typed for NodeStrategy {
     }
 
     fn cells(&self, node: &Node, now: Time) -> Vec<Cell> {
-        let status = node.status.clone().unwrap_or_default();
-        let info = status.node_info.clone().unwrap_or_default();
-        let unknown = |text: String| match text.as_str() {
+        let status = given(node.status.as_ref());
+        let info = given(status.node_info.as_ref());
+        let unknown = |text: &str| match text {
             "" => Cell::from("<unknown>"),
             text => Cell::from(text),
         };
@@ -133,12 +134,12 @@ impl Typed for NodeStrategy {
             status_text(node).into(),
             cells::or_none(Some(&roles(node))),
             cells::age(&node.metadata, now),
-            info.kubelet_version.into(),
+            info.kubelet_version.as_str().into(),
             cells::or_none(address(&status, "InternalIP")),
             cells::or_none(address(&status, "ExternalIP")),
-            unknown(info.os_image),
-            unknown(info.kernel_version),
-            unknown(info.container_runtime_version),
+            unknown(&info.os_image),
+            unknown(&info.kernel_version),
+            unknown(&info.container_runtime_version),
         ]
     }
 
@@ -201,7 +202,7 @@ fn validate_ranges(ranges: &[String], errors: &mut Vec<FieldError>) {
 
 /// What a node was given stays.
 fn validate_spec_change(new: &Node, old: &Node) -> Vec<FieldError> {
-    let (is, was) = (new.spec.clone().unwrap_or_default(), old.spec.clone().unwrap_or_default());
+    let (is, was) = (given(new.spec.as_ref()), given(old.spec.as_ref()));
     let changed = |is: Option<&String>, was: Option<&String>| {
         was.is_some_and(|was| !was.is_empty()) && is != was
     };

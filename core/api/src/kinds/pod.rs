@@ -235,8 +235,8 @@ struct Summary {
 
 impl Summary {
     fn of(pod: &Pod) -> Summary {
-        let spec = pod.spec.clone().unwrap_or_default();
-        let status = pod.status.clone().unwrap_or_default();
+        let spec = super::given(pod.spec.as_ref());
+        let status = super::given(pod.status.as_ref());
         let reason = status.reason.clone().filter(|reason| !reason.is_empty());
         let gated = pods::condition(pod, "PodScheduled")
             .is_some_and(|condition| condition.reason.as_deref() == Some("SchedulingGated"));

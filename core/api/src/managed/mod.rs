@@ -38,6 +38,7 @@ pub mod shape;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod with_owners;
 
 pub use apply::{Applied, Conflict, apply, misfit, refused};
 pub use element::{PathElement, Scalar};
@@ -48,6 +49,7 @@ pub use managers::{
 pub use set::{FieldSet, Path};
 pub use shape::Shapes;
 pub use walk::{Comparison, compare, fields_of, merge, place, problems, remove};
+pub use with_owners::WithOwners;
 
 use crate::Kind;
 use crate::schema::Node;

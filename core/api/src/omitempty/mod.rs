@@ -8,7 +8,8 @@
 
 mod table;
 
-use serde_json::{Map, Value};
+use crate::encode::{self, Group, Leaf, Sink};
+use serde_json::Value;
 use table::{KINDS, MAPS, POINTERS, TYPES};
 
 /// A field that is written when it is empty, or that leads to one.
@@ -32,43 +33,146 @@ impl Field {
 
 /// Adds to an object of a built-in kind what Go would have written.
 pub fn complete(object: &mut Value) {
-    let Value::Object(map) = object else { return };
-    let text = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
-    let name = (text("apiVersion"), text("kind"));
-    let found = KINDS.binary_search_by(|(version, kind, _)| (*version, *kind).cmp(&name));
-    if let Some((_, _, type_)) = found.ok().and_then(|index| KINDS.get(index)) {
-        complete_type(map, *type_);
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
+    let told =
+        |sink: &mut dyn Sink| encode::tell(object, &mut Completed::new(&api_version, &kind, sink));
+    // A value has no errors of its own.
+    if let Ok(completed) = encode::value_of(told) {
+        *object = completed;
     }
 }
 
-fn complete_type(map: &mut Map<String, Value>, type_: usize) {
-    for field in TYPES.get(type_).copied().unwrap_or_default() {
-        match (map.get_mut(field.name), field.type_) {
-            (None, _) if field.zero.is_empty() => {}
-            (None, _) => drop(map.insert(field.name.to_owned(), zero(field.zero))),
-            // An empty list does not survive upstream's storage.
-            (Some(list @ Value::Array(_)), _) if *list == Value::Array(Vec::new()) => {
-                *list = zero(field.zero);
+/// Hands on an object of a built-in kind, whose fields come in the order of the alphabet, with what Go would
+/// have written besides.
+pub struct Completed<'s> {
+    sink: &'s mut dyn Sink,
+    /// The groups that are not over yet, the innermost last.
+    open: Vec<Open>,
+    /// What the value is that comes, where Go might write something else.
+    next: Option<Expected>,
+    /// A list has begun that may be empty.
+    list: Option<Expected>,
+}
+
+/// What stands for a value when it is empty, and the type of it or of its items.
+#[derive(Clone, Copy)]
+struct Expected {
+    zero: &'static str,
+    type_: Option<usize>,
+}
+
+enum Open {
+    /// A struct: the fields of its type that have not come yet.
+    Type(&'static [Field]),
+    /// A list whose items are like this.
+    List(Expected),
+    /// Of this, Go writes what there is.
+    Plain,
+}
+
+impl<'s> Completed<'s> {
+    /// For one object of this kind.
+    pub fn new(api_version: &str, kind: &str, sink: &'s mut dyn Sink) -> Self {
+        let found = KINDS.binary_search_by(|(v, k, _)| (*v, *k).cmp(&(api_version, kind)));
+        let kind = found.ok().and_then(|index| KINDS.get(index));
+        let next = kind.map(|(_, _, type_)| Expected { zero: "", type_: Some(*type_) });
+        Completed { sink, open: Vec::new(), next, list: None }
+    }
+
+    /// The list that has begun is not empty.
+    fn has_items(&mut self) {
+        if let Some(items) = self.list.take() {
+            self.sink.begin(Group::List);
+            self.open.push(Open::List(items));
+        }
+    }
+
+    /// What the value is that comes.
+    fn take_next(&mut self) -> Option<Expected> {
+        match self.open.last() {
+            Some(Open::List(items)) => Some(*items),
+            Some(Open::Plain) => None,
+            Some(Open::Type(_)) | None => self.next.take(),
+        }
+    }
+
+    /// Writes the fields of the innermost struct that stand before this one, or all, and are not there.
+    fn fill(&mut self, before: Option<&str>) {
+        while let Some(Open::Type(fields)) = self.open.last_mut()
+            && let Some((field, rest)) = fields.split_first()
+            && before.is_none_or(|name| field.name < name)
+        {
+            *fields = rest;
+            if !field.zero.is_empty() {
+                self.sink.name(field.name);
+                zero(field.zero, self.sink);
             }
-            (Some(value), Some(type_)) => complete_value(value, type_),
-            (Some(_), None) => {}
         }
     }
 }
 
-fn complete_value(value: &mut Value, type_: usize) {
-    match value {
-        Value::Object(map) => complete_type(map, type_),
-        Value::Array(items) => items.iter_mut().for_each(|item| complete_value(item, type_)),
-        _ => {}
+impl Sink for Completed<'_> {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        self.has_items();
+        self.take_next();
+        self.sink.leaf(leaf);
+    }
+
+    fn begin(&mut self, group: Group) {
+        self.has_items();
+        match (group, self.take_next()) {
+            (Group::List, Some(list)) if !matches!(self.open.last(), Some(Open::List(_))) => {
+                self.list = Some(list);
+            }
+            (group, next) => {
+                self.sink.begin(group);
+                let type_ = next.and_then(|next| TYPES.get(next.type_?));
+                self.open.push(match (group, type_) {
+                    (Group::Struct | Group::Map, Some(fields)) => Open::Type(fields),
+                    _ => Open::Plain,
+                });
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.fill(Some(name));
+        self.next = None;
+        if let Some(Open::Type(fields)) = self.open.last_mut()
+            && let Some((field, rest)) = fields.split_first()
+            && field.name == name
+        {
+            *fields = rest;
+            self.next = Some(Expected { zero: field.zero, type_: field.type_ });
+        }
+        self.sink.name(name);
+    }
+
+    fn end(&mut self) {
+        // An empty list does not survive upstream's storage.
+        if let Some(list) = self.list.take() {
+            return zero(list.zero, self.sink);
+        }
+        self.fill(None);
+        self.open.pop();
+        self.sink.end();
     }
 }
 
-/// The table holds valid JSON only: a test reads all of it.
-fn zero(text: &str) -> Value {
+/// Hands on a zero value. The table holds valid JSON only: a test reads all of it.
+fn zero(text: &str, sink: &mut dyn Sink) {
     match text {
-        "null" | "" => Value::Null,
-        text => serde_json::from_str(text).unwrap_or_default(),
+        "null" | "" => sink.leaf(Leaf::Null),
+        "{}" => {
+            sink.begin(Group::Struct);
+            sink.end();
+        }
+        text => {
+            let value: Value = serde_json::from_str(text).unwrap_or_default();
+            // A value has no errors of its own.
+            let _ = encode::tell(&value, sink);
+        }
     }
 }
 
@@ -111,6 +215,7 @@ mod tests {
                 .any(|(version, name, _)| kind.api_version() == *version && kind.kind == *name)
         });
         assert_eq!(missing, None);
+        assert!(TYPES.iter().all(|fields| fields.is_sorted_by_key(|field| field.name)));
         for field in TYPES.iter().copied().flatten() {
             assert!(field.zero.is_empty() || serde_json::from_str::<Value>(field.zero).is_ok());
             assert!(field.type_.is_none_or(|type_| type_ < TYPES.len()), "{}", field.name);

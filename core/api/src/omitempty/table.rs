@@ -89,14 +89,14 @@ pub(super) static TYPES: &[&[Field]] = &[
     &[Field::node("metadata", "", 1)],
     // 5: Event
     &[
-        Field::node("metadata", "", 1),
-        Field::leaf("source", "{}"),
+        Field::leaf("eventTime", "null"),
         Field::leaf("firstTimestamp", "null"),
         Field::leaf("lastTimestamp", "null"),
-        Field::leaf("eventTime", "null"),
-        Field::node("series", "", 6),
+        Field::node("metadata", "", 1),
         Field::leaf("reportingComponent", r#""""#),
         Field::leaf("reportingInstance", r#""""#),
+        Field::node("series", "", 6),
+        Field::leaf("source", "{}"),
     ],
     // 6: EventSeries
     &[Field::leaf("lastObservedTime", "null")],
@@ -124,11 +124,11 @@ pub(super) static TYPES: &[&[Field]] = &[
     &[
         Field::node("conditions", "", 14),
         Field::node("daemonEndpoints", r#"{"kubeletEndpoint":{"Port":0}}"#, 15),
+        Field::node("images", "", 16),
         Field::leaf(
             "nodeInfo",
             r#"{"machineID":"","systemUUID":"","bootID":"","kernelVersion":"","osImage":"","containerRuntimeVersion":"","kubeletVersion":"","kubeProxyVersion":"","operatingSystem":"","architecture":""}"#,
         ),
-        Field::node("images", "", 16),
         Field::node("runtimeHandlers", "", 17),
     ],
     // 14: NodeCondition
@@ -143,10 +143,10 @@ pub(super) static TYPES: &[&[Field]] = &[
     &[Field::node("metadata", "", 1), Field::node("spec", "{}", 19), Field::leaf("status", "{}")],
     // 19: PersistentVolumeSpec
     &[
-        Field::node("rbd", "", 20),
-        Field::node("cephfs", "", 21),
         Field::node("azureFile", "", 22),
+        Field::node("cephfs", "", 21),
         Field::node("nodeAffinity", "", 23),
+        Field::node("rbd", "", 20),
     ],
     // 20: RBDPersistentVolumeSource
     &[Field::leaf("monitors", "null")],
@@ -166,9 +166,9 @@ pub(super) static TYPES: &[&[Field]] = &[
     ],
     // 26: PersistentVolumeClaimSpec
     &[
-        Field::leaf("resources", "{}"),
         Field::node("dataSource", "", 27),
         Field::node("dataSourceRef", "", 28),
+        Field::leaf("resources", "{}"),
     ],
     // 27: TypedLocalObjectReference
     &[Field::leaf("apiGroup", "null")],
@@ -186,19 +186,19 @@ pub(super) static TYPES: &[&[Field]] = &[
     ],
     // 32: PodSpec
     &[
-        Field::node("volumes", "", 33),
-        Field::node("initContainers", "", 44),
+        Field::node("affinity", "", 50),
         Field::node("containers", "null", 44),
         Field::node("ephemeralContainers", "", 49),
-        Field::node("affinity", "", 50),
+        Field::node("initContainers", "", 44),
+        Field::node("volumes", "", 33),
     ],
     // 33: Volume
     &[
-        Field::node("rbd", "", 34),
         Field::node("cephfs", "", 35),
         Field::node("downwardAPI", "", 36),
-        Field::node("projected", "", 39),
         Field::node("ephemeral", "", 42),
+        Field::node("projected", "", 39),
+        Field::node("rbd", "", 34),
     ],
     // 34: RBDVolumeSource
     &[Field::leaf("monitors", "null")],
@@ -223,9 +223,9 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 44: Container
     &[
         Field::node("env", "", 45),
-        Field::leaf("resources", "{}"),
         Field::node("livenessProbe", "", 47),
         Field::node("readinessProbe", "", 47),
+        Field::leaf("resources", "{}"),
         Field::node("startupProbe", "", 47),
     ],
     // 45: EnvVar
@@ -239,9 +239,9 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 49: EphemeralContainer
     &[
         Field::node("env", "", 45),
-        Field::leaf("resources", "{}"),
         Field::node("livenessProbe", "", 47),
         Field::node("readinessProbe", "", 47),
+        Field::leaf("resources", "{}"),
         Field::node("startupProbe", "", 47),
     ],
     // 50: Affinity
@@ -251,20 +251,20 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 52: PodStatus
     &[
         Field::node("conditions", "", 53),
-        Field::node("initContainerStatuses", "", 54),
         Field::node("containerStatuses", "", 54),
         Field::node("ephemeralContainerStatuses", "", 54),
+        Field::node("initContainerStatuses", "", 54),
     ],
     // 53: PodCondition
     &[Field::leaf("lastProbeTime", "null"), Field::leaf("lastTransitionTime", "null")],
     // 54: ContainerStatus
-    &[Field::node("state", "{}", 55), Field::node("lastState", "{}", 55)],
+    &[Field::node("lastState", "{}", 55), Field::node("state", "{}", 55)],
     // 55: ContainerState
     &[Field::node("running", "", 56), Field::node("terminated", "", 57)],
     // 56: ContainerStateRunning
     &[Field::leaf("startedAt", "null")],
     // 57: ContainerStateTerminated
-    &[Field::leaf("startedAt", "null"), Field::leaf("finishedAt", "null")],
+    &[Field::leaf("finishedAt", "null"), Field::leaf("startedAt", "null")],
     // 58: PodTemplate
     &[
         Field::node("metadata", "", 1),
@@ -332,15 +332,15 @@ pub(super) static TYPES: &[&[Field]] = &[
         ),
     ],
     // 78: CustomResourceDefinitionSpec
-    &[Field::leaf("versions", "null"), Field::node("conversion", "", 79)],
+    &[Field::node("conversion", "", 79), Field::leaf("versions", "null")],
     // 79: CustomResourceConversion
     &[Field::node("webhook", "", 80)],
     // 80: WebhookConversion
     &[Field::leaf("conversionReviewVersions", "null")],
     // 81: CustomResourceDefinitionStatus
     &[
-        Field::node("conditions", "null", 82),
         Field::leaf("acceptedNames", r#"{"plural":"","kind":""}"#),
+        Field::node("conditions", "null", 82),
         Field::leaf("storedVersions", "null"),
     ],
     // 82: CustomResourceDefinitionCondition
@@ -356,7 +356,7 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 85: APIServiceCondition
     &[Field::leaf("lastTransitionTime", "null")],
     // 86: ControllerRevision
-    &[Field::node("metadata", "", 1), Field::leaf("data", "null")],
+    &[Field::leaf("data", "null"), Field::node("metadata", "", 1)],
     // 87: DaemonSet
     &[
         Field::node("metadata", "", 1),
@@ -388,11 +388,11 @@ pub(super) static TYPES: &[&[Field]] = &[
         Field::node("status", "{}", 93),
     ],
     // 92: DeploymentSpec
-    &[Field::node("template", "", 59), Field::leaf("strategy", "{}")],
+    &[Field::leaf("strategy", "{}"), Field::node("template", "", 59)],
     // 93: DeploymentStatus
     &[Field::node("conditions", "", 94)],
     // 94: DeploymentCondition
-    &[Field::leaf("lastUpdateTime", "null"), Field::leaf("lastTransitionTime", "null")],
+    &[Field::leaf("lastTransitionTime", "null"), Field::leaf("lastUpdateTime", "null")],
     // 95: ReplicaSet
     &[
         Field::node("metadata", "", 1),
@@ -425,16 +425,16 @@ pub(super) static TYPES: &[&[Field]] = &[
     ],
     // 100: StatefulSetSpec
     &[
-        Field::node("template", "", 59),
-        Field::node("volumeClaimTemplates", "", 25),
-        Field::leaf("serviceName", r#""""#),
-        Field::leaf("updateStrategy", "{}"),
         Field::node("ordinals", "", 101),
+        Field::leaf("serviceName", r#""""#),
+        Field::node("template", "", 59),
+        Field::leaf("updateStrategy", "{}"),
+        Field::node("volumeClaimTemplates", "", 25),
     ],
     // 101: StatefulSetOrdinals
     &[Field::leaf("start", "0")],
     // 102: StatefulSetStatus
-    &[Field::node("conditions", "", 103), Field::leaf("availableReplicas", "0")],
+    &[Field::leaf("availableReplicas", "0"), Field::node("conditions", "", 103)],
     // 103: StatefulSetCondition
     &[Field::leaf("lastTransitionTime", "null")],
     // 104: SelfSubjectReview
@@ -450,8 +450,8 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 107: TokenRequestSpec
     &[
         Field::leaf("audiences", "null"),
-        Field::leaf("expirationSeconds", "null"),
         Field::leaf("boundObjectRef", "null"),
+        Field::leaf("expirationSeconds", "null"),
     ],
     // 108: TokenReview
     &[Field::node("metadata", "", 1), Field::node("status", r#"{"user":{}}"#, 109)],
@@ -471,7 +471,7 @@ pub(super) static TYPES: &[&[Field]] = &[
         ),
     ],
     // 113: SubjectRulesReviewStatus
-    &[Field::node("resourceRules", "null", 114), Field::node("nonResourceRules", "null", 115)],
+    &[Field::node("nonResourceRules", "null", 115), Field::node("resourceRules", "null", 114)],
     // 114: ResourceRule
     &[Field::leaf("verbs", "null")],
     // 115: NonResourceRule
@@ -497,7 +497,7 @@ pub(super) static TYPES: &[&[Field]] = &[
         Field::node("status", r#"{"desiredReplicas":0,"currentMetrics":null}"#, 120),
     ],
     // 120: HorizontalPodAutoscalerStatus
-    &[Field::leaf("currentMetrics", "null"), Field::node("conditions", "", 121)],
+    &[Field::node("conditions", "", 121), Field::leaf("currentMetrics", "null")],
     // 121: HorizontalPodAutoscalerCondition
     &[Field::leaf("lastTransitionTime", "null")],
     // 122: CronJob
@@ -554,30 +554,30 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 134: CertificateSigningRequestStatus
     &[Field::node("conditions", "", 135)],
     // 135: CertificateSigningRequestCondition
-    &[Field::leaf("lastUpdateTime", "null"), Field::leaf("lastTransitionTime", "null")],
+    &[Field::leaf("lastTransitionTime", "null"), Field::leaf("lastUpdateTime", "null")],
     // 136: Lease
     &[Field::node("metadata", "", 1), Field::leaf("spec", "{}")],
     // 137: EndpointSlice
     &[
-        Field::node("metadata", "", 1),
         Field::node("endpoints", "null", 138),
+        Field::node("metadata", "", 1),
         Field::leaf("ports", "null"),
     ],
     // 138: Endpoint
     &[Field::leaf("addresses", "null"), Field::leaf("conditions", "{}")],
     // 139: Event
     &[
-        Field::node("metadata", "", 1),
-        Field::leaf("eventTime", "null"),
-        Field::leaf("regarding", "{}"),
-        Field::leaf("deprecatedSource", "{}"),
         Field::leaf("deprecatedFirstTimestamp", "null"),
         Field::leaf("deprecatedLastTimestamp", "null"),
+        Field::leaf("deprecatedSource", "{}"),
+        Field::leaf("eventTime", "null"),
+        Field::node("metadata", "", 1),
+        Field::leaf("regarding", "{}"),
     ],
     // 140: NodeMetrics
     &[Field::node("metadata", "", 1)],
     // 141: PodMetrics
-    &[Field::node("metadata", "", 1), Field::leaf("containers", "null")],
+    &[Field::leaf("containers", "null"), Field::node("metadata", "", 1)],
     // 142: IPAddress
     &[Field::node("metadata", "", 1), Field::leaf("spec", "{}")],
     // 143: Ingress
@@ -589,7 +589,7 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 144: IngressSpec
     &[Field::node("defaultBackend", "", 145), Field::node("rules", "", 147)],
     // 145: IngressBackend
-    &[Field::node("service", "", 146), Field::node("resource", "", 27)],
+    &[Field::node("resource", "", 27), Field::node("service", "", 146)],
     // 146: IngressServiceBackend
     &[Field::leaf("port", "{}")],
     // 147: IngressRule
@@ -648,7 +648,7 @@ pub(super) static TYPES: &[&[Field]] = &[
     // 170: CSIStorageCapacity
     &[Field::node("metadata", "", 1)],
     // 171: StorageClass
-    &[Field::node("metadata", "", 1), Field::node("allowedTopologies", "", 172)],
+    &[Field::node("allowedTopologies", "", 172), Field::node("metadata", "", 1)],
     // 172: TopologySelectorTerm
     &[Field::node("matchLabelExpressions", "", 173)],
     // 173: TopologySelectorLabelRequirement

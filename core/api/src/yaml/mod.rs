@@ -8,4 +8,4 @@ mod scalar;
 mod write;
 
 pub use read::{YamlError, documents, parse};
-pub use write::print;
+pub use write::{Text, print};

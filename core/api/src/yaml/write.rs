@@ -3,99 +3,185 @@
 //! Upstream: `goyaml.v2/encode.go`, `emitterc.go`, `sorter.go`.
 
 use super::scalar::needs_quotes;
-use serde_json::{Map, Value};
+use crate::encode::{self, Group, Leaf, Sink};
+use serde_json::Value;
 use std::cmp::Ordering;
 use std::iter::Peekable;
 use std::str::Chars;
 
 /// The text of a value, with a line break at its end.
 pub fn print(value: &Value) -> String {
-    let mut out = String::new();
-    match value {
-        Value::Object(map) if !map.is_empty() => mapping(map, 0, false, &mut out),
-        Value::Array(list) if !list.is_empty() => sequence(list, 0, false, &mut out),
-        value => {
-            flat(value, 0, &mut out);
-            out.push('\n');
-        }
-    }
-    out
+    let mut text = Text::default();
+    // A value has no errors of its own.
+    let _ = encode::tell(value, &mut text);
+    text.into_text()
 }
 
-/// The entries of a map; `started` when the first one continues a line.
-fn mapping(map: &Map<String, Value>, indent: usize, mut started: bool, out: &mut String) {
-    let mut entries: Vec<(&String, &Value)> = map.iter().collect();
-    entries.sort_by(|a, b| key_order(a.0, b.0));
-    for (key, value) in entries {
-        if !std::mem::take(&mut started) {
-            pad(indent, out);
+/// Writes YAML: whole documents, one after the other.
+#[derive(Debug, Default)]
+pub struct Text {
+    out: String,
+    /// The groups that are not over yet, the innermost last.
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    group: Group,
+    /// Where its lines begin.
+    indent: usize,
+    place: Place,
+    /// It has parts.
+    begun: bool,
+    /// The keys of a map, and where the entries begin.
+    entries: Vec<(String, usize)>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Alone,
+    /// Behind a key.
+    Entry,
+    /// Behind a dash.
+    Item,
+}
+
+impl Text {
+    /// What has been written.
+    pub fn into_text(self) -> String {
+        self.out
+    }
+
+    /// A value comes: where it stands, and how far in.
+    fn arrive(&mut self) -> (Place, usize) {
+        match self.open.last() {
+            None => (Place::Alone, 0),
+            Some(open) if open.group == Group::List => {
+                let indent = open.indent;
+                self.part();
+                self.out.push_str("- ");
+                (Place::Item, indent)
+            }
+            Some(open) => (Place::Entry, open.indent),
         }
-        let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let simple = word || (!key.contains(is_break) && key.len() <= 128);
-        if word && !key.is_empty() && key.len() <= 128 && !needs_quotes(key) {
-            out.push_str(key);
-        } else if simple && key.len() <= 128 {
-            text(key, indent, true, out);
+    }
+
+    /// A part of the innermost group comes, on a line of its own but for the first of a group behind a dash.
+    fn part(&mut self) {
+        let Some(open) = self.open.last_mut() else { return };
+        let first = !std::mem::replace(&mut open.begun, true);
+        if first && open.place == Place::Entry {
+            self.out.push('\n');
+        }
+        if !(first && open.place == Place::Item) {
+            pad(open.indent, &mut self.out);
+        }
+    }
+
+    /// What needs no lines of its own, behind a key or a dash.
+    fn flat(&mut self, place: Place, write: impl FnOnce(&mut String)) {
+        if place == Place::Entry {
+            self.out.push(' ');
+        }
+        write(&mut self.out);
+        self.out.push('\n');
+    }
+
+    /// Puts the entries of a map in their order.
+    fn sort(&mut self, open: &Open) {
+        let sorted = |pair: &[(String, usize)]| match pair {
+            [(a, _), (b, _)] => key_order(a, b) != Ordering::Greater,
+            _ => true,
+        };
+        let Some((_, start)) =
+            open.entries.first().filter(|_| !open.entries.windows(2).all(sorted))
+        else {
+            return;
+        };
+        let old = self.out.split_off(*start);
+        let ends = open.entries.iter().skip(1).map(|(_, next)| *next).chain([start + old.len()]);
+        let entry = |((key, from), to): (&'_ (String, usize), usize)| {
+            // What is before the next key on its line belongs to the place and not to the entry.
+            let lines = old.get(from - start..to - start).unwrap_or_default();
+            (key.clone(), lines.trim_end_matches(' ').to_owned())
+        };
+        let mut entries: Vec<(String, String)> = open.entries.iter().zip(ends).map(entry).collect();
+        entries.sort_by(|a, b| key_order(&a.0, &b.0));
+        for (index, (_, entry)) in entries.into_iter().enumerate() {
+            if index > 0 {
+                pad(open.indent, &mut self.out);
+            }
+            self.out.push_str(&entry);
+        }
+    }
+}
+
+impl Sink for Text {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        let (place, indent) = self.arrive();
+        self.flat(place, |out| match leaf {
+            Leaf::Null => out.push_str("null"),
+            Leaf::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
+            Leaf::Int(number) => out.push_str(&number.to_string()),
+            Leaf::Uint(number) => out.push_str(&number.to_string()),
+            Leaf::Float(number) if number.is_finite() => out.push_str(&float_text(number)),
+            Leaf::Float(_) => out.push_str("null"),
+            Leaf::Text(string) => text(string, indent, false, out),
+        });
+    }
+
+    fn begin(&mut self, group: Group) {
+        let (place, indent) = self.arrive();
+        // Lists stand under their key, not behind it.
+        let indent = match (place, group) {
+            (Place::Alone, _) => 0,
+            (Place::Entry, Group::List) => indent,
+            (Place::Entry | Place::Item, _) => indent + 2,
+        };
+        self.open.push(Open { group, indent, place, begun: false, entries: Vec::new() });
+    }
+
+    fn name(&mut self, name: &str) {
+        self.part();
+        let (start, out) = (self.out.len(), &mut self.out);
+        let Some(open) = self.open.last_mut() else { return };
+        key(name, open.indent, out);
+        if open.group == Group::Map {
+            open.entries.push((name.to_owned(), start));
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(open) = self.open.pop() else { return };
+        if open.begun {
+            self.sort(&open);
         } else {
-            out.push_str("? ");
-            text(key, indent, false, out);
-            out.push('\n');
-            pad(indent, out);
-        }
-        out.push(':');
-        match value {
-            Value::Object(map) if !map.is_empty() => {
-                out.push('\n');
-                mapping(map, indent + 2, false, out);
-            }
-            // Lists stand under their key, not behind it.
-            Value::Array(list) if !list.is_empty() => {
-                out.push('\n');
-                sequence(list, indent, false, out);
-            }
-            value => {
-                out.push(' ');
-                flat(value, indent, out);
-                out.push('\n');
-            }
+            let empty = if open.group == Group::List { "[]" } else { "{}" };
+            self.flat(open.place, |out| out.push_str(empty));
         }
     }
 }
 
-fn sequence(list: &[Value], indent: usize, mut started: bool, out: &mut String) {
-    for item in list {
-        if !std::mem::take(&mut started) {
-            pad(indent, out);
-        }
-        out.push_str("- ");
-        match item {
-            Value::Object(map) if !map.is_empty() => mapping(map, indent + 2, true, out),
-            Value::Array(list) if !list.is_empty() => sequence(list, indent + 2, true, out),
-            value => {
-                flat(value, indent, out);
-                out.push('\n');
-            }
-        }
+/// A key, with its colon.
+fn key(key: &str, indent: usize, out: &mut String) {
+    let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let simple = (word || !key.contains(is_break)) && key.len() <= 128;
+    if word && simple && !key.is_empty() && !needs_quotes(key) {
+        out.push_str(key);
+    } else if simple {
+        text(key, indent, true, out);
+    } else {
+        out.push_str("? ");
+        text(key, indent, false, out);
+        out.push('\n');
+        pad(indent, out);
     }
-}
-
-/// What needs no lines of its own.
-fn flat(value: &Value, indent: usize, out: &mut String) {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-        Value::Number(number) => out.push_str(&number_text(number)),
-        Value::String(string) => text(string, indent, false, out),
-        Value::Array(_) => out.push_str("[]"),
-        Value::Object(_) => out.push_str("{}"),
-    }
+    out.push(':');
 }
 
 /// Floats as Go's `FormatFloat(…, 'g', -1, 64)`.
-fn number_text(number: &serde_json::Number) -> String {
-    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
-        return number.to_string();
-    };
+fn float_text(float: f64) -> String {
     let scientific = format!("{float:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -106,7 +192,20 @@ fn number_text(number: &serde_json::Number) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
 }
 
+/// Whether a text is a word that cannot be anything else, which most are.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'/' | b'_'))
+        && !needs_quotes(text)
+}
+
 fn text(text: &str, indent: usize, key: bool, out: &mut String) {
+    if is_word(text) {
+        out.push_str(text);
+        return;
+    }
     let shape = Shape::of(text);
     let mut line = Line::new(out, (!key).then_some(indent + 2));
     if text.contains('\n') && !key && shape.block_allowed {

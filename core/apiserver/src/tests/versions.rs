@@ -1,6 +1,7 @@
 //! A kind with two versions, of which one is stored.
 
 use super::Client;
+use naru_api::encode::{self, Sink};
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::request::{Body, DeleteOptions, ListOptions, Patch};
 use naru_api::service::WatchRequest;
@@ -36,10 +37,11 @@ impl KubeObject for Widget {
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.meta
     }
-    fn to_json(&self) -> Result<Value, serde_json::Error> {
+    fn tell(&self, sink: &mut dyn Sink) -> Result<(), serde_json::Error> {
         let field = if self.version == 1 { "size" } else { "sizeInMetres" };
-        Ok(json!({"apiVersion": format!("example.com/v{}", self.version), "kind": "Widget",
-            "metadata": self.meta, "spec": {field: self.size}}))
+        let json = json!({"apiVersion": format!("example.com/v{}", self.version), "kind": "Widget",
+            "metadata": self.meta, "spec": {field: self.size}});
+        encode::tell(&json, sink)
     }
     fn equals(&self, other: &dyn KubeObject) -> bool {
         (other as &dyn Any).downcast_ref::<Widget>() == Some(self)

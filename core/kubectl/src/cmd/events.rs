@@ -4,7 +4,7 @@ use super::common;
 use crate::builder::list_enhanced;
 use crate::command::Command;
 use crate::context::{Context, done};
-use crate::describe::events::{interval, last_seen};
+use crate::describe::events::{interval, last_seen, shown};
 use crate::describe::page::{Page, text};
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
@@ -13,8 +13,8 @@ use crate::printers::tabwriter::TabWriter;
 use crate::printers::{Format, Printer};
 use crate::process::{Next, Outcome, Task};
 use naru_api::request::ListOptions;
-use naru_api::{WatchEventType, WatchId};
-use serde_json::{Value, json};
+use naru_api::{Object, WatchEventType, WatchId};
+use serde_json::Value;
 
 /// `kubectl events`
 pub static COMMAND: Command = Command {
@@ -60,11 +60,12 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         return cx.start(Watching { watch, writer: TabWriter::table(), headed: false });
     }
     let list = list_enhanced(cx, &kind, &namespace, &options)?;
-    let mut events: Vec<Value> = list
+    let shown = shown();
+    let mut events: Vec<(Value, Object)> = list
         .items
-        .iter()
-        .map(|event| crate::printers::json_of(event, flags))
-        .filter(|event| is_wanted(types, event))
+        .into_iter()
+        .map(|event| (event.content_part(&shown).unwrap_or_default(), event))
+        .filter(|(event, _)| is_wanted(types, event))
         .collect();
     if events.is_empty() {
         cx.err_line(&match all {
@@ -73,11 +74,10 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         });
         return done();
     }
-    events.sort_by_key(last_seen);
+    events.sort_by_cached_key(|(event, _)| last_seen(event));
     if let Some(format) = Format::parse(cx, &[])? {
-        let list =
-            json!({"apiVersion": "v1", "items": events, "kind": "EventList", "metadata": {}});
-        let text = Printer::new(format, flags).print(None, list)?;
+        let events: Vec<Object> = events.into_iter().map(|(_, event)| event).collect();
+        let text = Printer::new(format, flags).print_list_of("EventList", &events)?;
         cx.out(&text);
         return done();
     }
@@ -85,7 +85,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     if !flags.is("no-headers") {
         writer.line(&header(all));
     }
-    for event in &events {
+    for (event, _) in &events {
         writer.line(&line(cx, event));
     }
     let text = writer.flush();

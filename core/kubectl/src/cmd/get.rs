@@ -11,6 +11,7 @@ use crate::printers::table::{TableOptions, TablePrinter};
 use crate::printers::tabwriter::TabWriter;
 use crate::printers::{Format, Printer, json_of};
 use crate::process::{Next, Outcome, Task};
+use naru_api::encode;
 use naru_api::request::{ListOptions, Row, Table};
 use naru_api::{KindRef, Object, Op, WatchEventType, WatchId};
 use naru_sim::Time;
@@ -188,8 +189,9 @@ fn table(cx: &mut Context<'_>, target: &Target) -> Result<Table> {
 
 fn sorted(mut table: Table, path: &str) -> Result<Table> {
     if !path.is_empty() {
-        table.rows =
-            sort_by(path, table.rows, |row| row.object.content_json().unwrap_or_default())?;
+        table.rows = sort_by(path, table.rows, |row, wanted| {
+            row.object.content_part(wanted).unwrap_or_default()
+        })?;
     }
     Ok(table)
 }
@@ -211,12 +213,15 @@ fn print_objects(cx: &mut Context<'_>, selection: Selection) -> Outcome {
     }
     let Some(format) = Format::parse(cx, OUTPUTS)? else { return done() };
     if !flags.text("sort-by").is_empty() {
-        objects = sort_by(flags.text("sort-by"), objects, |object| json_of(object, flags))?;
+        let managed = flags.is("show-managed-fields");
+        objects = sort_by(flags.text("sort-by"), objects, |object, wanted| {
+            encode::part_of(wanted, |sink| object.tell(managed, sink)).unwrap_or_default()
+        })?;
     }
     let mut printer = Printer::new(format, flags);
     let text = match objects.as_slice() {
-        [object] if single => printer.print(Some(&object.kind()), json_of(object, flags))?,
-        objects => printer.print_list(objects, flags)?,
+        [object] if single => printer.print_object(object)?,
+        objects => printer.print_list(objects)?,
     };
     cx.out(&text);
     let rest = printer.finish();

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use naru_api::fields::Selector;
 use naru_api::request::ListOptions;
+use naru_api::wanted::Wanted;
 use naru_api::{KindRef, Object};
 use naru_sim::Time;
 use serde_json::Value;
@@ -86,10 +87,33 @@ pub fn search_by(
             cx.list(&events, namespace, &options)?.items
         }
     };
+    let shown = shown();
     let mut events: Vec<Value> =
-        found.iter().map(|event| event.content_json().unwrap_or_default()).collect();
-    events.sort_by_key(last_timestamp);
+        found.iter().map(|event| event.content_part(&shown).unwrap_or_default()).collect();
+    events.sort_by_cached_key(last_timestamp);
     Ok(Events(events))
+}
+
+/// What is shown of events in tables.
+pub fn shown() -> Wanted {
+    let mut wanted = Wanted::default();
+    wanted.field("metadata").field("namespace").want_all();
+    for name in [
+        "count",
+        "eventTime",
+        "firstTimestamp",
+        "involvedObject",
+        "lastTimestamp",
+        "message",
+        "reason",
+        "reportingComponent",
+        "series",
+        "source",
+        "type",
+    ] {
+        wanted.field(name).want_all();
+    }
+    wanted
 }
 
 /// What describe sorts by: an event that has only an eventTime, as the scheduler's, comes first.
@@ -133,7 +157,7 @@ impl Events {
     /// Adds the events of another search.
     pub fn extend(&mut self, more: Events) {
         self.0.extend(more.0);
-        self.0.sort_by_key(last_timestamp);
+        self.0.sort_by_cached_key(last_timestamp);
     }
 
     /// The table.

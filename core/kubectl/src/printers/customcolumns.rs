@@ -5,6 +5,7 @@
 use super::tabwriter::TabWriter;
 use crate::failure::{Failure, Result};
 use naru_api::jsonpath::{JsonPath, relaxed, text_of};
+use naru_api::wanted::Wanted;
 use serde_json::Value;
 
 /// Columns that the user names.
@@ -12,6 +13,7 @@ use serde_json::Value;
 pub struct CustomColumns {
     headers: Vec<String>,
     paths: Vec<JsonPath>,
+    wanted: Wanted,
     no_headers: bool,
     headed: bool,
     writer: TabWriter,
@@ -28,16 +30,24 @@ impl CustomColumns {
         let mut columns = CustomColumns {
             headers: Vec::new(),
             paths: Vec::new(),
+            wanted: Wanted::default(),
             no_headers,
             headed: false,
             writer: TabWriter::table(),
         };
         for (header, path) in pairs {
             let path = relaxed(&path).and_then(|path| JsonPath::parse(&path, true));
+            let path = path.map_err(Failure::Message)?;
             columns.headers.push(header);
-            columns.paths.push(path.map_err(Failure::Message)?);
+            columns.wanted.add(&path.wanted());
+            columns.paths.push(path);
         }
         Ok(columns)
+    }
+
+    /// What the columns show of an object.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// A row for an object, or for each of a list. The rows are told by [`Self::finish`], when it

@@ -13,11 +13,13 @@ pub mod yaml;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::flags::Parsed;
+use naru_api::encode::{self, Group, Leaf, Sink};
 use naru_api::gofmt::quote;
 use naru_api::gotemplate::{Template, TemplateError};
 use naru_api::jsonpath;
+use naru_api::wanted::Wanted;
 use naru_api::{KindRef, Object};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// An output format that is not a table.
 #[derive(Clone, Debug)]
@@ -155,27 +157,44 @@ impl Printer {
         Printer { format, show_managed_fields: flags.is("show-managed-fields"), printed: 0 }
     }
 
-    /// The text of objects that are told as a list. They are taken one after the other where the
-    /// format allows it, so that not all of them are there twice.
-    pub fn print_list(&mut self, objects: &[Object], flags: &Parsed) -> Result<String> {
+    /// The text of objects that are told as a list.
+    pub fn print_list(&mut self, objects: &[Object]) -> Result<String> {
         if let Format::Name = self.format {
             self.printed += 1;
             return Ok(objects.iter().map(name::of).collect());
         }
-        if let Format::CustomColumns(columns) = &mut self.format {
-            columns.head();
-            objects.iter().try_for_each(|object| columns.row(&json_of(object, flags)))?;
+        if let Format::CustomColumns(_) = self.format {
+            self.columns(None)?;
+            objects.iter().try_for_each(|object| self.columns(Some(object)))?;
             return Ok(String::new());
         }
-        let items = objects.iter().map(|object| json_of(object, flags)).collect();
-        let metadata = Map::from_iter([("resourceVersion".to_owned(), Value::from(""))]);
-        let list = Map::from_iter([
-            ("apiVersion".to_owned(), Value::from("v1")),
-            ("items".to_owned(), Value::Array(items)),
-            ("kind".to_owned(), Value::from("List")),
-            ("metadata".to_owned(), Value::Object(metadata)),
-        ]);
-        self.print(None, Value::Object(list))
+        let managed = self.show_managed_fields;
+        self.told(&|sink| tell_list("List", Some(""), objects, managed, sink))
+    }
+
+    /// The text of objects that are told as a list of their own kind.
+    pub fn print_list_of(&mut self, kind: &str, objects: &[Object]) -> Result<String> {
+        match self.format {
+            Format::Name | Format::CustomColumns(_) => self.print_list(objects),
+            _ => {
+                let managed = self.show_managed_fields;
+                self.told(&|sink| tell_list(kind, None, objects, managed, sink))
+            }
+        }
+    }
+
+    /// The text of one object.
+    pub fn print_object(&mut self, object: &Object) -> Result<String> {
+        if let Format::CustomColumns(_) = self.format {
+            self.columns(Some(object))?;
+            return Ok(String::new());
+        }
+        if let Format::Name = self.format {
+            self.printed += 1;
+            return Ok(name::of(object));
+        }
+        let managed = self.show_managed_fields;
+        self.told(&|sink| object.tell(managed, sink))
     }
 
     /// The text of one object, or of a list.
@@ -183,24 +202,58 @@ impl Printer {
         if !self.show_managed_fields {
             drop_managed_fields(&mut object);
         }
-        self.printed += 1;
         match &mut self.format {
-            Format::Json => Ok(json::to_json(&object)?),
+            Format::Name => {
+                self.printed += 1;
+                Ok(name::names(kind, &object))
+            }
+            Format::CustomColumns(columns) => {
+                self.printed += 1;
+                columns.print(&object)
+            }
+            _ => self.told(&|sink| encode::tell(&object, sink)),
+        }
+    }
+
+    /// The text of what is told. Only what the format looks at is made of it, but all of it to say what is
+    /// wrong.
+    fn told(&mut self, tell: Tell<'_>) -> Result<String> {
+        self.printed += 1;
+        match &self.format {
+            Format::Json => json::text_of(tell),
             Format::Yaml => {
-                let text = yaml::to_yaml(&object)?;
+                let text = yaml::text_of(tell)?;
                 Ok(if self.printed > 1 { format!("---\n{text}") } else { text })
             }
-            Format::Name => Ok(name::names(kind, &object)),
-            Format::JsonPath(path) => path.print(&object).map_err(Failure::Message),
-            Format::JsonPathAsJson(path) => {
-                let found = path.find(&object).map_err(Failure::Message)?;
+            Format::JsonPath(path) => {
+                of_part(tell, &path.wanted(), |object| path.print(object).map_err(Failure::Message))
+            }
+            Format::JsonPathAsJson(path) => of_part(tell, &path.wanted(), |object| {
+                let found = path.find(object).map_err(Failure::Message)?;
                 json::to_json(&Value::Array(found))
-            }
-            Format::CustomColumns(columns) => columns.print(&object),
-            Format::GoTemplate(template, text) => {
-                template.execute(&object).map_err(|why| template_failure(text, &object, &why))
-            }
+            }),
+            Format::GoTemplate(template, text) => of_part(tell, &template.wanted(), |object| {
+                template.execute(object).map_err(|why| template_failure(text, object, &why))
+            }),
+            // These are made of objects one by one.
+            Format::Name | Format::CustomColumns(_) => Ok(String::new()),
         }
+    }
+
+    /// A row of columns, or the headers, to be told at the end.
+    fn columns(&mut self, object: Option<&Object>) -> Result<()> {
+        self.printed += 1;
+        let managed = self.show_managed_fields;
+        match (&mut self.format, object) {
+            (Format::CustomColumns(columns), None) => columns.head(),
+            (Format::CustomColumns(columns), Some(object)) => {
+                columns.head();
+                let wanted = columns.wanted().clone();
+                of_part(&|sink| object.tell(managed, sink), &wanted, |part| columns.row(part))?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What is still to be printed after the last object.
@@ -210,6 +263,50 @@ impl Printer {
             _ => String::new(),
         }
     }
+}
+
+/// How something is told to a sink.
+type Tell<'t> = &'t dyn Fn(&mut dyn Sink) -> std::result::Result<(), serde_json::Error>;
+
+/// What is made of the part that is wanted, or what is wrong by all there is.
+fn of_part<T>(
+    tell: Tell<'_>,
+    wanted: &Wanted,
+    mut make: impl FnMut(&Value) -> Result<T>,
+) -> Result<T> {
+    let unwritten = |why: serde_json::Error| Failure::Message(why.to_string());
+    match make(&encode::part_of(wanted, tell).map_err(unwritten)?) {
+        Ok(made) => Ok(made),
+        Err(_) => make(&encode::value_of(tell).map_err(unwritten)?),
+    }
+}
+
+/// Tells objects as a list of this kind.
+fn tell_list(
+    kind: &str,
+    version: Option<&str>,
+    objects: &[Object],
+    managed: bool,
+    sink: &mut dyn Sink,
+) -> std::result::Result<(), serde_json::Error> {
+    sink.begin(Group::Struct);
+    sink.name("apiVersion");
+    sink.leaf(Leaf::Text("v1"));
+    sink.name("items");
+    sink.begin(Group::List);
+    objects.iter().try_for_each(|object| object.tell(managed, sink))?;
+    sink.end();
+    sink.name("kind");
+    sink.leaf(Leaf::Text(kind));
+    sink.name("metadata");
+    sink.begin(Group::Struct);
+    if let Some(version) = version {
+        sink.name("resourceVersion");
+        sink.leaf(Leaf::Text(version));
+    }
+    sink.end();
+    sink.end();
+    Ok(())
 }
 
 /// The object as JSON, with who owns its fields only where that is to be shown: working it out takes

@@ -6,16 +6,23 @@ use crate::failure::{Failure, Result};
 use naru_api::gofmt::quote;
 use naru_api::jsonpath::{JsonPath, relaxed};
 use naru_api::quantity::Amount;
+use naru_api::wanted::Wanted;
 use serde_json::Value;
 use std::cmp::Ordering;
 
-/// Sorts items by the field that `path` names in their objects; items without it come first.
-pub fn sort_by<T>(path: &str, items: Vec<T>, object: impl Fn(&T) -> Value) -> Result<Vec<T>> {
+/// Sorts items by the field that `path` names in their objects, of which `object` gives at least what is
+/// wanted; items without it come first.
+pub fn sort_by<T>(
+    path: &str,
+    items: Vec<T>,
+    object: impl Fn(&T, &Wanted) -> Value,
+) -> Result<Vec<T>> {
     let path = relaxed(path).map_err(Failure::Message)?;
     let parsed = JsonPath::parse(&path, true).map_err(Failure::Message)?;
+    let wanted = parsed.wanted();
     let mut keyed = Vec::with_capacity(items.len());
     for item in items {
-        let values = parsed.find_first(&object(&item)).map_err(Failure::Message)?;
+        let values = parsed.find_first(&object(&item, &wanted)).map_err(Failure::Message)?;
         keyed.push((values.into_iter().next(), item));
     }
     if !keyed.is_empty() && keyed.iter().all(|(key, _)| key.is_none()) {
@@ -69,12 +76,12 @@ mod tests {
     #[test]
     fn sorts_texts_and_quantities() {
         let items = vec![json!({"n": "web-2"}), json!({"n": "web-10"}), json!({})];
-        let sorted = sort_by(".n", items, Value::clone).unwrap();
+        let sorted = sort_by(".n", items, |it, _| it.clone()).unwrap();
         assert_eq!(sorted, [json!({}), json!({"n": "web-10"}), json!({"n": "web-2"})]);
         let items = vec![json!({"n": "10Gi"}), json!({"n": "500Mi"}), json!({"n": "2Gi"})];
-        let sorted = sort_by(".n", items, Value::clone).unwrap();
+        let sorted = sort_by(".n", items, |it, _| it.clone()).unwrap();
         assert_eq!(sorted, [json!({"n": "500Mi"}), json!({"n": "2Gi"}), json!({"n": "10Gi"})]);
-        assert!(sort_by(".x", vec![json!({"n": 1})], Value::clone).is_err());
+        assert!(sort_by(".x", vec![json!({"n": 1})], |it, _| it.clone()).is_err());
     }
 
     #[test]
@@ -88,7 +95,7 @@ mod tests {
             5 => json!({"n": [number]}),
             _ => json!({}),
         };
-        let sorted = sort_by(".n", (0..200).map(value).collect(), Value::clone).unwrap();
+        let sorted = sort_by(".n", (0..200).map(value).collect(), |it, _| it.clone()).unwrap();
         let first = sorted.iter().position(|it| it.get("n").is_some()).unwrap();
         assert!(sorted[first]["n"].is_null());
         let texts: Vec<&str> = sorted.iter().filter_map(|it| it["n"].as_str()).collect();

@@ -4,9 +4,16 @@
 //! types of Kubernetes are many. So there is one serializer here for all purposes, [`Encoder`],
 //! which hands what it is told to a [`Sink`].
 
+mod text;
+mod tree;
+
+pub use text::{Style, Text};
+
+use crate::wanted::Wanted;
 use serde::ser::{self, Serialize};
-use serde_json::{Error, Map, Number, Value};
+use serde_json::{Error, Value};
 use std::fmt::Display;
+use tree::{Pick, Tree};
 
 /// A value without parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,142 +62,34 @@ pub fn tell<T: Serialize + ?Sized>(object: &T, sink: &mut dyn Sink) -> Result<()
 
 /// As `serde_json::to_value`.
 pub fn to_value<T: Serialize + ?Sized>(object: &T) -> Result<Value, Error> {
-    let mut tree = Tree::default();
-    tell(object, &mut tree)?;
-    Ok(tree.done)
+    value_of(|sink| tell(object, sink))
+}
+
+/// The part of it that is wanted.
+pub fn to_part<T: Serialize + ?Sized>(object: &T, wanted: &Wanted) -> Result<Value, Error> {
+    part_of(wanted, |sink| tell(object, sink))
 }
 
 /// As `serde_json::to_vec`.
 pub fn to_vec<T: Serialize + ?Sized>(object: &T) -> Result<Vec<u8>, Error> {
-    let mut text = Text::default();
+    let mut text = Text::new(Style::COMPACT);
     tell(object, &mut text)?;
-    Ok(text.bytes)
+    Ok(text.into_bytes())
 }
 
-/// Builds a JSON value.
-#[derive(Default)]
-struct Tree {
-    /// The groups that are not over yet, the innermost last.
-    open: Vec<Open>,
-    done: Value,
+/// What is told, as a JSON value.
+pub fn value_of<E>(tell: impl FnOnce(&mut dyn Sink) -> Result<(), E>) -> Result<Value, E> {
+    let mut tree = Tree::default();
+    tell(&mut tree)?;
+    Ok(tree.into_value())
 }
 
-enum Open {
-    List(Vec<Value>),
-    Map(Map<String, Value>, String),
-}
-
-impl Tree {
-    fn put(&mut self, value: Value) {
-        match self.open.last_mut() {
-            Some(Open::List(items)) => items.push(value),
-            Some(Open::Map(map, name)) => {
-                map.insert(std::mem::take(name), value);
-            }
-            None => self.done = value,
-        }
-    }
-}
-
-impl Sink for Tree {
-    fn leaf(&mut self, leaf: Leaf<'_>) {
-        self.put(match leaf {
-            Leaf::Null => Value::Null,
-            Leaf::Bool(flag) => Value::Bool(flag),
-            Leaf::Int(number) => Value::Number(number.into()),
-            Leaf::Uint(number) => Value::Number(number.into()),
-            Leaf::Float(number) => Number::from_f64(number).map_or(Value::Null, Value::Number),
-            Leaf::Text(text) => Value::String(text.to_owned()),
-        });
-    }
-
-    fn begin(&mut self, group: Group) {
-        self.open.push(match group {
-            Group::List => Open::List(Vec::new()),
-            Group::Struct | Group::Map => Open::Map(Map::new(), String::new()),
-        });
-    }
-
-    fn name(&mut self, name: &str) {
-        if let Some(Open::Map(_, next)) = self.open.last_mut() {
-            name.clone_into(next);
-        }
-    }
-
-    fn end(&mut self) {
-        let value = match self.open.pop() {
-            Some(Open::List(items)) => Value::Array(items),
-            Some(Open::Map(map, _)) => Value::Object(map),
-            None => return,
-        };
-        self.put(value);
-    }
-}
-
-/// Writes JSON text, without spaces.
-#[derive(Default)]
-struct Text {
-    bytes: Vec<u8>,
-    /// The innermost group is no list.
-    named: Vec<bool>,
-    /// Something has come in the innermost group.
-    begun: bool,
-}
-
-impl Text {
-    /// A comma before all but the first.
-    fn part(&mut self) {
-        if self.begun {
-            self.bytes.push(b',');
-        }
-        self.begun = true;
-    }
-
-    /// An item of a list comes; before values of fields their names did the same.
-    fn item(&mut self) {
-        if self.named.last() == Some(&false) {
-            self.part();
-        }
-    }
-
-    fn json(&mut self, value: &(impl Serialize + ?Sized)) {
-        // Writing into memory does not fail, and these are leaves.
-        let _ = serde_json::to_writer(&mut self.bytes, value);
-    }
-}
-
-impl Sink for Text {
-    fn leaf(&mut self, leaf: Leaf<'_>) {
-        self.item();
-        match leaf {
-            Leaf::Null => self.bytes.extend_from_slice(b"null"),
-            Leaf::Bool(flag) => self.json(&flag),
-            Leaf::Int(number) => self.json(&number),
-            Leaf::Uint(number) => self.json(&number),
-            Leaf::Float(number) => self.json(&number),
-            Leaf::Text(text) => self.json(text),
-        }
-    }
-
-    fn begin(&mut self, group: Group) {
-        self.item();
-        let named = group != Group::List;
-        self.bytes.push(if named { b'{' } else { b'[' });
-        self.named.push(named);
-        self.begun = false;
-    }
-
-    fn name(&mut self, name: &str) {
-        self.part();
-        self.json(name);
-        self.bytes.push(b':');
-    }
-
-    fn end(&mut self) {
-        let named = self.named.pop().unwrap_or_default();
-        self.bytes.push(if named { b'}' } else { b']' });
-        self.begun = true;
-    }
+/// The part that is wanted of what is told.
+pub fn part_of<E>(
+    wanted: &Wanted,
+    tell: impl FnOnce(&mut dyn Sink) -> Result<(), E>,
+) -> Result<Value, E> {
+    value_of(|tree| tell(&mut Pick::new(wanted, tree)))
 }
 
 /// The one serializer.

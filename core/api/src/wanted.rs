@@ -1,0 +1,140 @@
+//! Which parts of objects somebody looks at, so that nothing else need be made of them.
+
+use std::collections::BTreeMap;
+
+/// A part of an object. Of a list, what is wanted is wanted of each item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    all: bool,
+    /// Of each field, whatever its name.
+    each: Option<Box<Wanted>>,
+    fields: BTreeMap<String, Wanted>,
+}
+
+impl Wanted {
+    /// The whole object.
+    pub fn everything() -> Self {
+        Wanted { all: true, ..Wanted::default() }
+    }
+
+    /// Wants all that there is here.
+    pub fn want_all(&mut self) {
+        self.all = true;
+    }
+
+    /// What is wanted of this field, to want more.
+    pub fn field(&mut self, name: &str) -> &mut Wanted {
+        self.fields.entry(name.to_owned()).or_default()
+    }
+
+    /// What is wanted of every field, to want more.
+    pub fn each(&mut self) -> &mut Wanted {
+        self.each.get_or_insert_default()
+    }
+
+    /// Adds all that another wants.
+    pub fn add(&mut self, other: &Wanted) {
+        self.all |= other.all;
+        if let Some(each) = &other.each {
+            self.each().add(each);
+        }
+        for (name, wanted) in &other.fields {
+            self.field(name).add(wanted);
+        }
+    }
+
+    /// What is wanted of this field; `None`: nothing.
+    pub fn of(&self, name: &str) -> Option<&Wanted> {
+        if self.all {
+            return Some(self);
+        }
+        self.fields.get(name).or(self.each.as_deref())
+    }
+
+    /// Puts what is wanted of every field with what is wanted of some, after which [`Wanted::of`] finds all.
+    pub(crate) fn settle(&mut self) {
+        if let Some(each) = self.each.clone() {
+            self.fields.values_mut().for_each(|wanted| wanted.add(&each));
+        }
+        self.fields.values_mut().for_each(Wanted::settle);
+        if let Some(each) = &mut self.each {
+            each.settle();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{encode, gotemplate::Template, jsonpath::JsonPath};
+    use serde_json::{Value, json};
+
+    fn list() -> Value {
+        let item = |name: &str| {
+            json!({"metadata": {"name": name, "labels": {"a": "1", "b": "2"}},
+                "spec": {"containers": [{"name": "c", "image": "i", "ports": [{"port": 80}, {"port": 81}]}]}})
+        };
+        json!({"kind": "List", "items": [item("x"), item("y")]})
+    }
+
+    fn picked(wanted: &Wanted) -> Value {
+        encode::to_part(&list(), wanted).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_made() {
+        let wanted = JsonPath::parse("{.items[*].metadata.name}", false).unwrap().wanted();
+        assert_eq!(
+            picked(&wanted),
+            json!({"items": [{"metadata": {"name": "x"}}, {"metadata": {"name": "y"}}]})
+        );
+        let template =
+            Template::parse("t", "{{range .items}}{{.metadata.name}}{{end}}", true).unwrap();
+        assert_eq!(picked(&template.wanted()), picked(&wanted));
+        assert_eq!(picked(&Wanted::everything()), list());
+        assert_eq!(picked(&Wanted::default()), json!({}));
+    }
+
+    #[test]
+    fn paths_find_the_same_in_what_they_want() {
+        for path in [
+            "{.kind}{.items[0].metadata}",
+            "{.items[*].spec.containers[*].ports[1].port}",
+            "{.items[*].spec.containers[0]['image','name']}",
+            "{range .items[*]}{.metadata.name}{\"\\t\"}{.spec.containers[*].image}{\"\\n\"}{end}",
+            "{.items[?(@.metadata.name==\"y\")].spec.containers[0].image}",
+            "{.items[?(@.metadata.nothing)].kind}",
+            "{.items[0].metadata.labels.*}",
+            "{.items[0].*.containers[0].name}",
+            "{.items[0].metadata['labels','name']}",
+            "{..port}",
+            "{.items[-1:].metadata.labels}",
+            "{$.kind}",
+        ] {
+            let path_ = JsonPath::parse(path, true).unwrap();
+            let part = picked(&path_.wanted());
+            assert_eq!(path_.print(&part), path_.print(&list()), "{path}: {part}");
+        }
+    }
+
+    #[test]
+    fn templates_make_the_same_of_what_they_want() {
+        for text in [
+            "{{.kind}}{{len .items}}",
+            "{{range .items}}{{.metadata.name}} {{range .spec.containers}}{{.image}}{{end}}{{end}}",
+            "{{range $i, $e := .items}}{{$i}}{{$e.metadata.name}}{{end}}",
+            "{{with .nothing}}{{.x}}{{else}}{{.kind}}{{end}}",
+            "{{range .items}}{{range $k, $v := .metadata.labels}}{{$k}}={{$v}}{{end}}{{end}}",
+            "{{range .items}}{{with .metadata}}{{.name}}{{$.kind}}{{end}}{{end}}",
+            "{{(index .items 1).metadata.name}}",
+            "{{if eq .kind \"List\"}}{{.items}}{{end}}",
+            "{{define \"a\"}}{{.kind}}{{end}}{{template \"a\" .}}",
+            "{{.}}",
+            "{{range .items}}{{.metadata.labels | len}}{{range .metadata.labels}}{{.}}{{end}}{{end}}",
+        ] {
+            let template = Template::parse("t", text, true).unwrap();
+            let part = picked(&template.wanted());
+            assert_eq!(template.execute(&part), template.execute(&list()), "{text}: {part}");
+        }
+    }
+}
