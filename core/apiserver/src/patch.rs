@@ -28,9 +28,20 @@ impl ApiServer {
             return self.apply(request, fields, *force, cause);
         }
         let old = self.find(&request.kind, &request.namespace, &request.name)?;
-        let json = old.to_json().map_err(ApiError::internal)?;
-        let (changed, shown) = self.change(request, json, patch)?;
+        check_form(request, patch)?;
+        let result = || {
+            let json = match looks_at_owners(patch) {
+                true => old.to_json(),
+                false => old.content_json(),
+            };
+            changed(&request.kind, json.map_err(ApiError::internal)?, patch)
+        };
+        let changed = result()?;
         decode::check_size(&changed)?;
+        let shown = || match patch {
+            Patch::Strategic(changes) => plain(changes),
+            _ => result().map(|result| result.to_string()).unwrap_or_default(),
+        };
         let mut new = self.read_patched(request, patch, changed, &shown)?;
         request.kind.strategy.default(&mut new);
         metadata::match_namespace(new.meta_mut(), &request.kind, &request.namespace)?;
@@ -42,49 +53,16 @@ impl ApiServer {
         self.replace_owned(request, &old, new, cause)
     }
 
-    /// The object changed by a patch, and what the message of a result that cannot be read shows.
-    fn change(
-        &mut self,
-        request: &Request,
-        json: Value,
-        patch: &Patch,
-    ) -> ApiResult<(Value, String)> {
-        match patch {
-            Patch::Json(operations) => check_operations(request, operations)?,
-            Patch::Merge(changes) if !changes.is_object() => {
-                let kind = Misfit::type_of(changes);
-                let text = match request.field_validation {
-                    FieldValidation::Ignore => "Invalid JSON Patch".to_owned(),
-                    _ => format!(
-                        "error decoding patch: json: cannot unmarshal {kind} into Go value of type \
-                         map[string]interface {{}}"
-                    ),
-                };
-                return Err(ApiError::bad_request(text));
-            }
-            Patch::Strategic(_) if request.kind.strategy.custom().is_some() => {
-                return Err(ApiError::new(415, "UnsupportedMediaType", NO_STRATEGIC));
-            }
-            _ => {}
-        }
-        let changed = changed(&request.kind, json, patch)?;
-        let shown = match patch {
-            Patch::Strategic(changes) => plain(changes),
-            _ => changed.to_string(),
-        };
-        Ok((changed, shown))
-    }
-
-    /// The result of a patch as an object.
+    /// The result of a patch as an object. `shown` is what the message shows if it cannot be read.
     fn read_patched(
         &mut self,
         request: &Request,
         patch: &Patch,
         changed: Value,
-        shown: &str,
+        shown: &dyn Fn() -> String,
     ) -> ApiResult<Object> {
         let invalid = |why: &str| {
-            ApiError::invalid_as("", "", "", &[FieldError::invalid("patch", shown, why)])
+            ApiError::invalid_as("", "", "", &[FieldError::invalid("patch", &shown(), why)])
         };
         let stated = |field: &str| changed.get(field).and_then(Value::as_str).map(str::to_owned);
         let (api_version, kind) = (stated("apiVersion"), stated("kind"));
@@ -173,6 +151,55 @@ impl ApiServer {
                 Ok(versions::view(&request.kind, &made).into_owned())
             }
         }
+    }
+}
+
+/// What a patch has to be before it is laid over an object.
+fn check_form(request: &Request, patch: &Patch) -> ApiResult<()> {
+    match patch {
+        Patch::Json(operations) => check_operations(request, operations),
+        Patch::Merge(changes) if !changes.is_object() => {
+            let kind = Misfit::type_of(changes);
+            let text = match request.field_validation {
+                FieldValidation::Ignore => "Invalid JSON Patch".to_owned(),
+                _ => format!(
+                    "error decoding patch: json: cannot unmarshal {kind} into Go value of type \
+                     map[string]interface {{}}"
+                ),
+            };
+            Err(ApiError::bad_request(text))
+        }
+        Patch::Strategic(_) if request.kind.strategy.custom().is_some() => {
+            Err(ApiError::new(415, "UnsupportedMediaType", NO_STRATEGIC))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a patch may look at or change `metadata.managedFields`, which take longer to work out than all
+/// the rest and else stay as they are.
+fn looks_at_owners(patch: &Patch) -> bool {
+    const OWNERS: &str = "/metadata/managedFields";
+    let directs = |part: &Value| {
+        part.as_object().is_some_and(|fields| fields.keys().any(|name| name.starts_with('$')))
+    };
+    match patch {
+        Patch::Merge(changes) => changes.pointer(OWNERS).is_some(),
+        Patch::Strategic(changes) => {
+            let metadata = changes.get("metadata");
+            changes.pointer(OWNERS).is_some() || directs(changes) || metadata.is_some_and(directs)
+        }
+        Patch::Json(operations) => {
+            let touches = |path: &Value| {
+                path.as_str()
+                    .is_none_or(|path| OWNERS.starts_with(path) || path.starts_with(OWNERS))
+            };
+            let operations = operations.as_array().map(Vec::as_slice).unwrap_or_default();
+            operations.iter().any(|operation| {
+                ["path", "from"].iter().filter_map(|name| operation.get(name)).any(touches)
+            })
+        }
+        Patch::Apply { .. } => true,
     }
 }
 

@@ -30,6 +30,8 @@ use std::time::Duration;
 const TRACKERS_MAX: usize = 4;
 /// Ways that are known at one time; all are forgotten when there would be more.
 const WAYS_MAX: usize = 16_384;
+/// After this, a packet that explores a way is lost, and another one does.
+const EXPLORER_LOST: Duration = Duration::from_secs(1);
 
 /// Where a packet was tracked, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +116,8 @@ enum Finding {
     ByPort,
     /// Packets must be sent hop by hop.
     None,
+    /// A packet that was sent then is on its way; others wait for what it meets, and go hop by hop.
+    Explored(Time),
 }
 
 /// One stretch of a way: what happens in one moment.
@@ -302,6 +306,7 @@ impl Network {
         match self.choose(socket, ns, &packet) {
             Choice::Way(way, trail) => self.ride(way, trail, packet),
             Choice::Explore(key, port, general) => {
+                self.ways.index.insert(key, Finding::Explored(self.now));
                 let mut log = Box::new(Log {
                     key,
                     port,
@@ -395,21 +400,26 @@ impl Network {
         let received = trackings.last().map_or(sent, |last| last.going);
         let kept = trackings.iter().all(|it| has_port(it.coming, port) && has_port(it.going, port));
         let exact = Key { ns, sent: (sent.src, sent.dst), received: (received.src, received.dst) };
-        let mut finding = Finding::ByPort;
+        let (mut key, mut finding) = (exact, Finding::ByPort);
         if kept {
             let (sent, received) = (general(sent, port), general(received, port));
-            let key =
-                Key { ns, sent: (sent.src, sent.dst), received: (received.src, received.dst) };
+            key = Key { ns, sent: (sent.src, sent.dst), received: (received.src, received.dst) };
             match self.ways.index.get(&key) {
                 None => return Choice::Explore(key, port, true),
                 Some(found) => finding = *found,
             }
         }
         if let Finding::ByPort = finding {
+            key = exact;
             match self.ways.index.get(&exact) {
                 None => return Choice::Explore(exact, port, false),
                 Some(found) => finding = *found,
             }
+        }
+        if let Finding::Explored(since) = finding
+            && self.now.since(since) > EXPLORER_LOST
+        {
+            return Choice::Explore(key, port, kept && key != exact);
         }
         let Finding::Way(index) = finding else { return Choice::HopByHop };
         let Some(way) = self.ways.ways.get(index) else { return Choice::HopByHop };

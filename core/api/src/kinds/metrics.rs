@@ -54,6 +54,8 @@ pub struct NodeMetrics {
 #[serde(rename_all = "camelCase", default)]
 pub struct PodMetrics {
     api_version: Version,
+    /// Each container.
+    pub containers: Vec<ContainerMetrics>,
     kind: PodKind,
     /// The pod's name, namespace and labels.
     pub metadata: ObjectMeta,
@@ -61,8 +63,6 @@ pub struct PodMetrics {
     pub timestamp: Option<MetaTime>,
     /// How long it was measured, as Go writes durations: `15s`.
     pub window: String,
-    /// Each container.
-    pub containers: Vec<ContainerMetrics>,
 }
 
 /// What a container used.

@@ -63,8 +63,8 @@ struct Expected {
 }
 
 enum Open {
-    /// A struct: the fields of its type that have not come yet.
-    Type(&'static [Field]),
+    /// A struct: the fields of its type, and how many of them have come.
+    Type(&'static [Field], usize),
     /// A list whose items are like this.
     List(Expected),
     /// Of this, Go writes what there is.
@@ -93,17 +93,17 @@ impl<'s> Completed<'s> {
         match self.open.last() {
             Some(Open::List(items)) => Some(*items),
             Some(Open::Plain) => None,
-            Some(Open::Type(_)) | None => self.next.take(),
+            Some(Open::Type(..)) | None => self.next.take(),
         }
     }
 
     /// Writes the fields of the innermost struct that stand before this one, or all, and are not there.
     fn fill(&mut self, before: Option<&str>) {
-        while let Some(Open::Type(fields)) = self.open.last_mut()
-            && let Some((field, rest)) = fields.split_first()
+        while let Some(Open::Type(fields, come)) = self.open.last_mut()
+            && let Some(field) = fields.get(*come)
             && before.is_none_or(|name| field.name < name)
         {
-            *fields = rest;
+            *come += 1;
             if !field.zero.is_empty() {
                 self.sink.name(field.name);
                 zero(field.zero, self.sink);
@@ -129,7 +129,7 @@ impl Sink for Completed<'_> {
                 self.sink.begin(group);
                 let type_ = next.and_then(|next| TYPES.get(next.type_?));
                 self.open.push(match (group, type_) {
-                    (Group::Struct | Group::Map, Some(fields)) => Open::Type(fields),
+                    (Group::Struct | Group::Map, Some(fields)) => Open::Type(fields, 0),
                     _ => Open::Plain,
                 });
             }
@@ -139,12 +139,13 @@ impl Sink for Completed<'_> {
     fn name(&mut self, name: &str) {
         self.fill(Some(name));
         self.next = None;
-        if let Some(Open::Type(fields)) = self.open.last_mut()
-            && let Some((field, rest)) = fields.split_first()
-            && field.name == name
-        {
-            *fields = rest;
-            self.next = Some(Expected { zero: field.zero, type_: field.type_ });
+        if let Some(Open::Type(fields, come)) = self.open.last_mut() {
+            let before = fields.get(..*come).unwrap_or_default();
+            debug_assert!(before.iter().all(|field| field.name != name), "{name} comes too late");
+            if let Some(field) = fields.get(*come).filter(|field| field.name == name) {
+                *come += 1;
+                self.next = Some(Expected { zero: field.zero, type_: field.type_ });
+            }
         }
         self.sink.name(name);
     }

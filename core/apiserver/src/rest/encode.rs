@@ -5,11 +5,11 @@
 use crate::rest::go_types::Ordered;
 use crate::rest::http::{Head, HttpResponse};
 use crate::rest::media::{Conversion, Encoding, Form};
+use naru_api::encode::{self, Style, Text};
 use naru_api::request::{ObjectList, Row, Table};
 use naru_api::{
     ApiError, Cell, ColumnType, Kind, Object, Response, StrategyRef, status::ApiResult, yaml,
 };
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What of its object a table's row carries: `includeObject`.
@@ -48,31 +48,78 @@ pub fn error_response(error: &ApiError) -> HttpResponse {
 
 /// `metav1.Status` of an error, with the empty metadata that upstream writes.
 pub fn status(error: &ApiError) -> Value {
-    let mut json = naru_api::encode::to_value(error.status()).unwrap_or_default();
+    let mut json = encode::to_value(error.status()).unwrap_or_default();
     if let Some(map) = json.as_object_mut() {
         map.insert("metadata".to_owned(), json!({}));
     }
     json
 }
 
+/// What the API server answered, as an answer of this form.
+pub(crate) fn answer(
+    code: u16,
+    answered: &Response,
+    form: &Form,
+    include: IncludeObject,
+) -> ApiResult<HttpResponse> {
+    let conversion = form.conversion.as_ref();
+    let sorted = is_untyped(answered, conversion);
+    if form.encoding == Encoding::Json && conversion.is_none() && !sorted {
+        let told = match answered {
+            Response::Object(one) => Some(json_bytes(form.pretty, |text| {
+                one.tell(true, &mut Ordered::of(&one.kind(), text))
+            })),
+            Response::List(list) => Some(json_bytes(form.pretty, |text| {
+                let metadata = list_meta(list.revision, &list.continue_token, list.remaining);
+                Ordered::of(&list.kind, text).list(&list.kind, &metadata, &list.items)
+            })),
+            Response::Status(_) | Response::Table(_) => None,
+        };
+        if let Some(body) = told {
+            let head = Head::new(code, form.encoding.media_type());
+            return Ok(HttpResponse { head, body: body.map_err(ApiError::internal)? });
+        }
+    }
+    let value = response(answered, conversion, include)?;
+    Ok(written(code, &value, &Form { sorted, ..form.clone() }))
+}
+
 /// A value as an answer of this form.
 pub(crate) fn written(code: u16, value: &Value, form: &Form) -> HttpResponse {
+    let json = |sorted| json_bytes(form.pretty, |text| tell_value(value, sorted, text));
     let body = match form.encoding {
         Encoding::Yaml => yaml::print(value).into_bytes(),
-        Encoding::Json if form.sorted => json_bytes(value, form.pretty),
-        Encoding::Json => json_bytes(&Ordered(value), form.pretty),
+        // A value has no errors of its own.
+        Encoding::Json => json(form.sorted).unwrap_or_default(),
     };
     HttpResponse { head: Head::new(code, form.encoding.media_type()), body }
 }
 
-/// What is a value can be written. For people with two spaces, as Go's `MarshalIndent` is told to.
-fn json_bytes(value: &impl Serialize, pretty: bool) -> Vec<u8> {
-    if pretty {
-        return serde_json::to_vec_pretty(value).unwrap_or_default();
+/// Tells a value as JSON, in the order of the alphabet or in that of Go's structs.
+pub(crate) fn tell_value(
+    value: &Value,
+    sorted: bool,
+    text: &mut Text,
+) -> Result<(), serde_json::Error> {
+    match sorted {
+        true => encode::tell(value, text)?,
+        false => Ordered::new(text).put(value),
     }
-    let mut bytes = serde_json::to_vec(value).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    Ok(())
+}
+
+/// JSON: for people with two spaces, as Go's `MarshalIndent` is told to, else on one line.
+fn json_bytes(
+    pretty: bool,
+    tell: impl FnOnce(&mut Text) -> Result<(), serde_json::Error>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let mut text = Text::new(Style { indent: pretty.then_some(2), html: false });
+    tell(&mut text)?;
+    let mut bytes = text.into_bytes();
+    if !pretty {
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
 }
 
 /// Whether Go has no type for an answer in this form: custom resources as they are.
@@ -110,7 +157,7 @@ pub(crate) fn response(
             }))
         }
         (Response::Status(done), _) => {
-            let mut json = naru_api::encode::to_value(&done).map_err(ApiError::internal)?;
+            let mut json = encode::to_value(&done).map_err(ApiError::internal)?;
             if let Some(map) = json.as_object_mut() {
                 map.insert("metadata".to_owned(), json!({}));
             }

@@ -3,7 +3,8 @@
 //! Types here have their fields in the order of the alphabet. Clients that read JSON do not mind; people
 //! who look at it with `kubectl get --raw` or `curl` see the names first, and containers before tolerations.
 
-use serde::{Serialize, Serializer};
+use naru_api::encode::{self, Group, Leaf, Sink, Text};
+use naru_api::{Kind, Object};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -12,16 +13,6 @@ static TYPES: LazyLock<Types> = LazyLock::new(|| Types::read(include_str!("go_ty
 
 /// The package of what all groups share.
 const META: &str = "meta/v1";
-
-/// An object of any kind, or a list, to be written in that order. What Go has no type for comes after the rest,
-/// in the order of the alphabet.
-pub(crate) struct Ordered<'a>(pub &'a Value);
-
-impl Serialize for Ordered<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Part { value: self.0, of: Of::Any }.serialize(serializer)
-    }
-}
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +62,13 @@ impl Types {
     /// The type of an object that says its kind.
     fn of(&self, value: &Value) -> Option<usize> {
         let text = |name| value.get(name).and_then(Value::as_str);
-        let kind = text("kind")?;
-        let (group, version) =
-            match text("apiVersion").map(|it| it.split_once('/').unwrap_or(("core", it))) {
-                Some((group, version)) => (group.split('.').next().unwrap_or(group), version),
-                None => ("meta", "v1"),
-            };
+        self.of_kind(text("apiVersion").unwrap_or("meta/v1"), text("kind")?)
+    }
+
+    /// The type of objects of a kind.
+    fn of_kind(&self, api_version: &str, kind: &str) -> Option<usize> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("core", api_version));
+        let group = group.split('.').next().unwrap_or(group);
         let find = |group: &str, version: &str, kind: &str| {
             let own =
                 |name: &Name| name.1 == kind && name.0.split_once('/') == Some((group, version));
@@ -108,52 +100,175 @@ fn read_fields(
     fields.split(' ').enumerate().map(read).collect()
 }
 
-struct Part<'a> {
-    value: &'a Value,
-    of: Of,
+/// Writes JSON in that order. What Go has no type for comes after the rest, in the order in which it is told.
+pub(crate) struct Ordered<'t> {
+    text: &'t mut Text,
+    /// The groups that are not over yet, the innermost last.
+    open: Vec<Open>,
+    /// What the value is that comes.
+    next: Of,
+    /// In groups of this depth, nobody says what kind of object it is.
+    bare: Option<usize>,
+    /// The value that comes is left out.
+    skip: bool,
 }
 
-impl Serialize for Part<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Part { value, of } = *self;
-        match (value, of) {
-            (_, Of::Plain) => value.serialize(serializer),
-            (Value::Array(items), _) => {
-                serializer.collect_seq(items.iter().map(|value| Part { value, of }))
+struct Open {
+    /// What each item of a list or value of a map is.
+    parts_of: Of,
+    is_list: bool,
+    fields: Option<&'static BTreeMap<&'static str, Field>>,
+    /// For a struct: the place of each field, and where it was written.
+    written: Vec<(usize, usize)>,
+}
+
+impl<'t> Ordered<'t> {
+    /// For any value: see [`Ordered::put`].
+    pub(crate) fn new(text: &'t mut Text) -> Self {
+        Ordered { text, open: Vec::new(), next: Of::Any, bare: None, skip: false }
+    }
+
+    /// For an object of this kind.
+    pub(crate) fn of(kind: &Kind, text: &'t mut Text) -> Self {
+        let next = TYPES.of_kind(&kind.api_version(), &kind.kind).map_or(Of::Plain, Of::Type);
+        Ordered { next, ..Ordered::new(text) }
+    }
+
+    /// Writes a value that may say itself what kind of object it is, or a list of such.
+    pub(crate) fn put(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => {
+                self.begin(Group::List);
+                items.iter().for_each(|item| self.put(item));
+                self.end();
             }
-            (Value::Object(map), Of::Map(number)) => {
-                let of = Of::Type(number);
-                serializer.collect_map(map.iter().map(|(key, value)| (key, Part { value, of })))
+            Value::Object(map) => {
+                if self.coming() == Of::Any {
+                    self.next = TYPES.of(value).map_or(Of::Plain, Of::Type);
+                    self.begin_as(self.next);
+                } else {
+                    self.begin(Group::Map);
+                }
+                for (name, value) in map {
+                    self.name(name);
+                    self.put(value);
+                }
+                self.end();
             }
-            (Value::Object(_), Of::Any) => {
-                let of = TYPES.of(value).map_or(Of::Plain, Of::Type);
-                Part { value, of }.serialize(serializer)
-            }
-            (Value::Object(map), Of::Type(number)) => {
-                let fields = TYPES.fields.get(number);
-                let mut parts: Vec<(usize, &String, Part<'_>)> = map
-                    .iter()
-                    .map(|(name, value)| match fields.and_then(|fields| fields.get(&**name)) {
-                        Some(field) => (field.place, name, Part { value, of: field.of }),
-                        None => (usize::MAX, name, Part { value, of: Of::Plain }),
-                    })
-                    .collect();
-                // Those without a place keep the order that they have.
-                parts.sort_by_key(|(place, ..)| *place);
-                serializer.collect_map(parts.into_iter().map(|(_, name, part)| (name, part)))
-            }
-            _ => value.serialize(serializer),
+            // A value has no errors of its own.
+            leaf => drop(encode::tell(leaf, self)),
         }
+    }
+
+    /// Writes a list. Its items do not say their kind, as upstream's do not.
+    pub(crate) fn list(
+        &mut self,
+        kind: &Kind,
+        metadata: &Value,
+        items: &[Object],
+    ) -> Result<(), serde_json::Error> {
+        let item = self.next;
+        self.begin_as(Of::Plain);
+        self.name("kind");
+        self.leaf(Leaf::Text(&format!("{}List", kind.kind)));
+        self.name("apiVersion");
+        self.leaf(Leaf::Text(&kind.api_version()));
+        self.name("metadata");
+        self.put(metadata);
+        self.name("items");
+        self.next = item;
+        self.begin(Group::List);
+        self.bare = Some(self.open.len() + 1);
+        items.iter().try_for_each(|item| item.tell(true, self))?;
+        self.end();
+        self.end();
+        Ok(())
+    }
+
+    /// What the value is that comes.
+    fn coming(&mut self) -> Of {
+        match self.open.last() {
+            Some(open) if open.is_list => open.parts_of,
+            _ => self.next,
+        }
+    }
+
+    fn begin_as(&mut self, of: Of) {
+        self.text.begin(Group::Struct);
+        let (parts_of, fields) = match of {
+            Of::Type(number) => (Of::Plain, TYPES.fields.get(number)),
+            Of::Map(number) => (Of::Type(number), None),
+            Of::Any | Of::Plain => (Of::Plain, None),
+        };
+        self.open.push(Open { parts_of, is_list: false, fields, written: Vec::new() });
+    }
+
+    /// Puts the fields of a struct in their places; those without one keep their order.
+    fn settle(&mut self, written: &[(usize, usize)]) {
+        if written.is_sorted_by_key(|(place, _)| *place) {
+            return;
+        }
+        let (gap, end) = (self.text.separator_len(), self.text.len());
+        let ends = written.iter().skip(1).map(|(_, next)| next.saturating_sub(gap)).chain([end]);
+        let mut parts: Vec<_> =
+            written.iter().zip(ends).map(|((place, from), to)| (*place, *from..to)).collect();
+        parts.sort_by_key(|(place, _)| *place);
+        let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
+        self.text.reorder(&parts);
+    }
+}
+
+impl Sink for Ordered<'_> {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        if !std::mem::take(&mut self.skip) {
+            self.text.leaf(leaf);
+        }
+    }
+
+    fn begin(&mut self, group: Group) {
+        let of = self.coming();
+        if group == Group::List {
+            self.text.begin(group);
+            self.open.push(Open { parts_of: of, is_list: true, fields: None, written: Vec::new() });
+        } else {
+            self.begin_as(of);
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.bare == Some(self.open.len()) && matches!(name, "apiVersion" | "kind") {
+            self.skip = true;
+            return;
+        }
+        self.text.separate();
+        let start = self.text.len();
+        self.text.key(name);
+        let Some(open) = self.open.last_mut() else { return };
+        self.next = open.parts_of;
+        if let Some(fields) = open.fields {
+            let field = fields.get(name);
+            self.next = field.map_or(Of::Plain, |field| field.of);
+            open.written.push((field.map_or(usize::MAX, |field| field.place), start));
+        }
+    }
+
+    fn end(&mut self) {
+        let Some(open) = self.open.pop() else { return };
+        self.settle(&open.written);
+        self.text.end();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use naru_api::encode::Style;
     use serde_json::json;
 
     fn written(value: &Value) -> String {
-        serde_json::to_string(&Ordered(value)).unwrap_or_default()
+        let mut text = Text::new(Style::COMPACT);
+        Ordered::new(&mut text).put(value);
+        String::from_utf8(text.into_bytes()).unwrap_or_default()
     }
 
     #[test]

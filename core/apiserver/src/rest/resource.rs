@@ -95,7 +95,7 @@ impl ApiServer {
         kind: KindRef,
         subresource: &'static str,
     ) -> ApiResult<HttpResponse> {
-        let mut form = x.form(media::OBJECTS)?;
+        let form = x.form(media::OBJECTS)?;
         let include = IncludeObject::parse(x.query.text("includeObject"))?;
         let request = self.rest_request(x, &kind, subresource, &form)?;
         let verb = request.op.verb();
@@ -104,9 +104,7 @@ impl ApiServer {
         let creates = verb == "create" || (matches!(verb, "update" | "patch") && !existed);
         let response = self.handle(request)?;
         let code = if creates { 201 } else { 200 };
-        form.sorted = encode::is_untyped(&response, form.conversion.as_ref());
-        let value = encode::response(&response, form.conversion.as_ref(), include)?;
-        Ok(encode::written(code, &value, &form))
+        encode::answer(code, &response, &form, include)
     }
 
     /// The request that an HTTP request stands for.

@@ -3,12 +3,12 @@
 //! Upstream: `apiserver/pkg/endpoints/handlers/watch.go`, `response.go`.
 
 use crate::rest::encode::{self, IncludeObject};
-use crate::rest::go_types::Ordered;
 use crate::rest::media::Conversion;
 use crate::{ApiServer, table};
+use naru_api::encode::{Style, Text};
 use naru_api::{ApiService, Object, WatchEvent, WatchEventType, WatchId, status::ApiResult};
 use naru_sim::Time;
-use serde::Serialize;
+
 use serde_json::{Value, json};
 
 /// The annotation of the bookmark that ends the initial events.
@@ -64,7 +64,7 @@ impl Watching {
                 }
             }
             Err(error) => {
-                line("ERROR", &Ordered(&encode::status(&error)), &mut output.bytes);
+                line("ERROR", &encode::status(&error), false, &mut output.bytes);
                 output.ended = true;
             }
         }
@@ -90,8 +90,7 @@ impl Watching {
         let response = naru_api::Response::Object(event.object.clone());
         let sorted = encode::is_untyped(&response, self.conversion.as_ref());
         match object {
-            Ok(object) if sorted => line(kind, &object, &mut output.bytes),
-            Ok(object) => line(kind, &Ordered(&object), &mut output.bytes),
+            Ok(object) => line(kind, &object, sorted, &mut output.bytes),
             // An object that cannot be written ends the stream, as upstream's encoder does.
             Err(_) => output.ended = true,
         }
@@ -141,15 +140,11 @@ fn bookmark(object: &Object, conversion: Option<&Conversion>) -> Value {
 }
 
 /// One event. Upstream: `metav1.WatchEvent`.
-#[derive(Serialize)]
-struct Event<'a, T> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    object: &'a T,
-}
-
-fn line(kind: &'static str, object: &impl Serialize, bytes: &mut Vec<u8>) {
-    // Writing a value into memory cannot fail.
-    let _ = serde_json::to_writer(&mut *bytes, &Event { kind, object });
-    bytes.push(b'\n');
+fn line(kind: &'static str, object: &Value, sorted: bool, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(format!("{{\"type\":\"{kind}\",\"object\":").as_bytes());
+    let mut text = Text::new(Style::COMPACT);
+    // A value has no errors of its own.
+    let _ = encode::tell_value(object, sorted, &mut text);
+    bytes.extend_from_slice(&text.into_bytes());
+    bytes.extend_from_slice(b"}\n");
 }

@@ -50,9 +50,10 @@ impl Out {
 
     /// What Busybox's programs say to `--help` alone, and the exit code.
     pub fn help(&mut self, name: &str, args: &[String]) -> Option<i32> {
-        let asked = self.busybox && args == ["--help"];
-        let usage = super::busybox::usage(name).filter(|_| asked)?;
-        self.put_error(usage);
+        if !self.busybox || args != ["--help"] {
+            return None;
+        }
+        self.put_error(super::busybox::usage(name)?);
         Some(0)
     }
 
