@@ -619,7 +619,8 @@ impl Session {
             .windows(2)
             .skip(1)
             .map(|pair| pair.iter().map(|it| it.effort).sum::<Duration>());
-        let Some((index, _)) = (1..).zip(ways).min_by_key(|(_, way): &(usize, Duration)| *way) else {
+        let Some((index, _)) = (1..).zip(ways).min_by_key(|(_, way): &(usize, Duration)| *way)
+        else {
             return false;
         };
         let gone = self.snapshots.remove(index).effort;
