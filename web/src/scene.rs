@@ -211,6 +211,10 @@ const CHIP_W: f64 = 176.0;
 const POD_H: f64 = 42.0;
 const POD_W: f64 = 118.0;
 const HOUSE_W: f64 = 186.0;
+/// How far a house's walls stand inside of its eaves.
+pub const EAVES: f64 = 8.0;
+/// From a house's eaves to what is in it: the same from the walls as pods are from the roof.
+const INDOORS: f64 = EAVES + 8.0;
 const HOUSE_W_MAX: f64 = 420.0;
 /// How much higher than needed a house may become.
 const TALLER_MAX: f64 = 220.0;
@@ -397,12 +401,16 @@ impl Scene {
             for (i, HouseRoom { uid, title, pods, folded }) in row.iter().enumerate() {
                 let x = left + i as f64 * (plan.width + GAP);
                 let rect = Rect { x, y, w: plan.width, h: height + taller };
-                let inside = plan.width - 2.0 * GAP;
+                let inside = plan.width - 2.0 * INDOORS;
                 let size = ((inside + 6.0) / plan.beds as f64 - 6.0, POD_H);
-                let beds = flow(x + GAP, y + ROOF + 6.0, inside, size, 6.0, pods.len());
+                let beds = flow(x + INDOORS, y + ROOF + 6.0, inside, size, 6.0, pods.len());
                 self.pods.extend(pods.iter().map(|pod| pod.uid.clone()).zip(beds));
-                let fold =
-                    Rect { x: x + GAP, y: rect.bottom() - SILL + 2.0, w: inside, h: SILL - 8.0 };
+                let fold = Rect {
+                    x: x + INDOORS,
+                    y: rect.bottom() - SILL + 2.0,
+                    w: inside,
+                    h: SILL - 8.0,
+                };
                 let (uid, title, count) = (uid.clone(), title.clone(), pods.len());
                 self.houses.push(House { uid, title, count, rect, folded: *folded, fold });
             }
@@ -560,7 +568,7 @@ impl<'a> HousePlan<'a> {
         let house = ((inner - GAP * (columns as f64 - 1.0)) / columns as f64)
             .min(HOUSE_W_MAX.max(inner / 3.0));
         let (bed, layer, gap) = (POD_W - 16.0, POD_H, 6.0);
-        let beds = ((house - 2.0 * GAP + gap) / (bed + gap)).floor().max(1.0) as usize;
+        let beds = ((house - 2.0 * INDOORS + gap) / (bed + gap)).floor().max(1.0) as usize;
 
         if room.group == Group::Node {
             // Beside one another the control plane comes first; one below the other it comes last,
@@ -737,7 +745,9 @@ mod tests {
             let scene = Scene::lay_out(&store(), &room);
             let house = scene.houses.iter().find(|house| house.uid == "uid-worker").unwrap().rect;
             let bed = scene.pods["uid-web-6"];
-            assert!(bed.x >= house.x && bed.right() <= house.right());
+            let (left, right) = (house.x + EAVES, house.right() - EAVES);
+            let first = scene.pods["uid-web-0"];
+            assert!(first.x >= left + 6.0 && bed.right() <= right - 6.0, "{room:?}");
             assert!(bed.y >= house.y + ROOF && bed.bottom() <= house.bottom() - SILL + 6.1);
             assert_eq!(scene.afloat, ["uid-new"]);
         }

@@ -1,31 +1,45 @@
 //! Copies of what manifests there are on the internet, by their addresses, on every machine that has
 //! kubectl: `kubectl apply -f URL` reads them, since there is no internet.
 
-use naru_shell::{Errno, Vfs};
+use naru_shell::{Errno, Text, Vfs};
 
 /// Where the copies lie.
 const FOLDER: &str = "/usr/share/mirror";
 
-const FLANNEL: &str = include_str!("../../../assets/manifests/kube-flannel.yaml");
-const CALICO: &str = include_str!("../../../assets/manifests/calico.yaml");
+/// A text as a file that nobody has read.
+macro_rules! text {
+    ($text:expr) => {{
+        const BYTES: usize = $text.len();
+        Text::new(BYTES, || $text)
+    }};
+}
 
-const INGRESS_CLOUD: &str = include_str!("../../../assets/manifests/ingress-nginx-cloud.yaml");
-const INGRESS_METAL: &str = include_str!("../../../assets/manifests/ingress-nginx-baremetal.yaml");
-const INGRESS_KIND: &str = include_str!("../../../assets/manifests/ingress-nginx-kind.yaml");
+const FLANNEL: Text = text!(include_str!("../../../assets/manifests/kube-flannel.yaml"));
+const CALICO: Text = text!(include_str!("../../../assets/manifests/calico.yaml"));
+
+const INGRESS_CLOUD: Text =
+    text!(include_str!("../../../assets/manifests/ingress-nginx-cloud.yaml"));
+const INGRESS_METAL: Text =
+    text!(include_str!("../../../assets/manifests/ingress-nginx-baremetal.yaml"));
+const INGRESS_KIND: Text = text!(include_str!("../../../assets/manifests/ingress-nginx-kind.yaml"));
+
+const METRICS_ADAPTER: Text = text!(naru_addons::metricsadapter::MANIFEST);
+const METRICS_SERVER: Text = text!(naru_addons::metricsserver::MANIFEST);
+const METALLB: Text = text!(naru_addons::metallb::MANIFEST);
 
 /// Addresses without `https://`, and what is there.
-const COPIES: [(&str, &str); 21] = [
+const COPIES: [(&str, Text); 21] = [
     (
         "raw.githubusercontent.com/kubernetes-sigs/custom-metrics-apiserver/master/test-adapter-deploy/testing-adapter.yaml",
-        naru_addons::metricsadapter::MANIFEST,
+        METRICS_ADAPTER,
     ),
     (
         "github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml",
-        naru_addons::metricsserver::MANIFEST,
+        METRICS_SERVER,
     ),
     (
         "github.com/kubernetes-sigs/metrics-server/releases/download/v0.7.2/components.yaml",
-        naru_addons::metricsserver::MANIFEST,
+        METRICS_SERVER,
     ),
     ("github.com/flannel-io/flannel/releases/latest/download/kube-flannel.yml", FLANNEL),
     ("github.com/flannel-io/flannel/releases/download/v0.27.0/kube-flannel.yml", FLANNEL),
@@ -67,11 +81,11 @@ const COPIES: [(&str, &str); 21] = [
     ),
     (
         "raw.githubusercontent.com/metallb/metallb/v0.14.9/config/manifests/metallb-native.yaml",
-        naru_addons::metallb::MANIFEST,
+        METALLB,
     ),
     (
         "raw.githubusercontent.com/metallb/metallb/main/config/manifests/metallb-native.yaml",
-        naru_addons::metallb::MANIFEST,
+        METALLB,
     ),
 ];
 
@@ -80,7 +94,7 @@ pub fn lay(fs: &mut Vfs) -> Result<(), Errno> {
     for (place, text) in COPIES {
         let path = format!("{FOLDER}/{place}");
         fs.mkdir_all(path.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
-        fs.write(&path, text.as_bytes())?;
+        fs.lay_text(&path, text)?;
     }
     Ok(())
 }

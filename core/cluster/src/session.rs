@@ -88,6 +88,8 @@ struct Snapshot {
     cluster: Cluster,
     /// How many pods it has, by which its size goes.
     pods: usize,
+    /// What it took to come here from the clone before.
+    effort: Duration,
 }
 
 /// A way that was gone and left.
@@ -123,6 +125,10 @@ pub struct Session {
     /// The latest moment that is known.
     end: Time,
     snapshots: Vec<Snapshot>,
+    /// What it has taken to come this far from the last clone, as far as that was told.
+    effort: Duration,
+    /// The turns up to which it was told.
+    told: u64,
     branches: Vec<Branch>,
     printed: Vec<Printed>,
     printed_bytes: usize,
@@ -139,11 +145,13 @@ pub struct Session {
 impl Session {
     /// Inputs kept at most; a session with more goes on, and cannot be brought back.
     pub const ENTRIES_MAX: usize = 200_000;
-    /// Turns between two clones: what is repeated at most to reach a moment, while there is room
-    /// for clones.
-    const TURNS_APART: u64 = 400;
-    /// Clones kept at most. Then every second one of the older half is dropped.
-    const SNAPSHOTS_MAX: usize = 32;
+    /// What it takes to come from one clone to the next: what is repeated to reach a moment, while
+    /// there is room for clones.
+    const EFFORT_APART: Duration = Duration::from_millis(12);
+    /// What a turn takes as long as nobody has told: see [`Session::spent`].
+    const TURN_EFFORT: Duration = Duration::from_micros(30);
+    /// Clones kept at most.
+    const SNAPSHOTS_MAX: usize = 96;
     /// Pods that all clones have together, at most, where there are more than a few clones: what clones
     /// do not share, the machinery of running pods, is some kilobytes a pod.
     const PODS_CLONED_MAX: usize = 6_000;
@@ -158,11 +166,18 @@ impl Session {
     pub fn new(profile: &str, seed: u64) -> Result<Session, BootError> {
         let mut cluster = Cluster::new(profile, seed)?;
         cluster.await_openapi();
-        let first = Snapshot { entries: 0, cluster: cluster.clone(), pods: cluster.pods() };
+        let first = Snapshot {
+            entries: 0,
+            cluster: cluster.clone(),
+            pods: cluster.pods(),
+            effort: Duration::ZERO,
+        };
         Ok(Session {
             profile: profile.to_owned(),
             seed,
             end: cluster.now(),
+            effort: Duration::ZERO,
+            told: cluster.turns(),
             cluster,
             journal: Vec::new(),
             done: 0,
@@ -338,6 +353,7 @@ impl Session {
 
     /// Goes on from a clone of the past.
     fn restore(&mut self, snapshot: Snapshot) {
+        (self.effort, self.told) = (Duration::ZERO, snapshot.cluster.turns());
         self.cluster = snapshot.cluster;
         self.awaited.clear();
         self.done = snapshot.entries;
@@ -561,23 +577,57 @@ impl Session {
         self.end = now;
     }
 
-    /// Keeps a clone if enough has happened since the last.
-    fn keep_snapshot(&mut self) {
+    /// Tells how long the work since the last call has taken. The core has no clock, and what turns take
+    /// differs a hundredfold: who has one tells, so that a clone is near wherever somebody goes.
+    pub fn spent(&mut self, took: Duration) {
         let turns = self.cluster.turns();
-        let last = self.snapshots.last().map_or(0, |last| last.cluster.turns());
-        if turns < last + Self::TURNS_APART {
+        if turns > self.last_kept() {
+            self.effort += took;
+            self.told = turns;
+        }
+        self.keep_snapshot();
+    }
+
+    /// The turns at which the last clone was kept.
+    fn last_kept(&self) -> u64 {
+        self.snapshots.last().map_or(0, |last| last.cluster.turns())
+    }
+
+    /// What it has taken to come here from the last clone.
+    fn effort(&self) -> Duration {
+        let untold = self.cluster.turns().saturating_sub(self.told.max(self.last_kept()));
+        self.effort + Self::TURN_EFFORT.saturating_mul(u32::try_from(untold).unwrap_or(u32::MAX))
+    }
+
+    /// Keeps a clone if it has taken enough to come here from the last.
+    fn keep_snapshot(&mut self) {
+        let effort = self.effort();
+        if effort < Self::EFFORT_APART || self.cluster.turns() <= self.last_kept() {
             return;
         }
-        let pods = self.cluster.pods();
-        self.snapshots.push(Snapshot { entries: self.done, cluster: self.cluster.clone(), pods });
-        while self.has_too_many_snapshots() {
-            let old = self.snapshots.len() / 2;
-            let mut index = 0;
-            self.snapshots.retain(|_| {
-                index += 1;
-                index > old || index % 2 == 1
-            });
+        (self.effort, self.told) = (Duration::ZERO, self.cluster.turns());
+        let (cluster, pods) = (self.cluster.clone(), self.cluster.pods());
+        self.snapshots.push(Snapshot { entries: self.done, cluster, pods, effort });
+        while self.has_too_many_snapshots() && self.drop_snapshot() {}
+    }
+
+    /// Drops the clone that is missed least: the way between those beside it is the shortest. So ways
+    /// become longer everywhere alike. Tells whether there was one, besides the first and the last.
+    fn drop_snapshot(&mut self) -> bool {
+        let ways = self
+            .snapshots
+            .windows(2)
+            .skip(1)
+            .map(|pair| pair.iter().map(|it| it.effort).sum::<Duration>());
+        let Some((index, _)) = (1..).zip(ways).min_by_key(|(_, way): &(usize, Duration)| *way)
+        else {
+            return false;
+        };
+        let gone = self.snapshots.remove(index).effort;
+        if let Some(next) = self.snapshots.get_mut(index) {
+            next.effort += gone;
         }
+        true
     }
 
     fn has_too_many_snapshots(&self) -> bool {
@@ -744,6 +794,57 @@ mod tests {
         assert!(session.cluster().object("v1", "Pod", "default", "a").is_some());
         assert!(session.cluster().object("v1", "Pod", "default", "b").is_none());
         assert_eq!(session.branches().count(), 1, "the other way is a branch now");
+    }
+
+    /// The longest way from one clone to the next, and how many there are.
+    fn longest_way(session: &Session) -> (Duration, usize) {
+        let longest = session.snapshots.iter().map(|it| it.effort).max();
+        (longest.unwrap_or_default(), session.snapshots.len())
+    }
+
+    #[test]
+    fn clones_are_as_far_apart_as_it_takes_to_go_there() {
+        let mut session = session();
+        let end = session.now() + Duration::from_secs(60);
+        // As if all took a hundred times as long.
+        let mut before = session.cluster.turns();
+        while !session.advance(end, 1) {
+            let turns =
+                session.cluster.turns() - std::mem::replace(&mut before, session.cluster.turns());
+            session.spent(Session::TURN_EFFORT * 100 * turns as u32);
+        }
+        let (longest, many) = longest_way(&session);
+        assert!(longest <= Session::EFFORT_APART + Session::TURN_EFFORT * 100, "{longest:?}");
+        assert!(many > 10, "{many}");
+        let mut untold = Session::new("kind", 1).unwrap();
+        untold.open_terminal(80, 24);
+        while !untold.advance(end, 1) {}
+        assert!(longest_way(&untold).1 < many / 10, "{} of {many}", longest_way(&untold).1);
+    }
+
+    #[test]
+    fn clones_become_rarer_everywhere_alike() {
+        let mut session = session();
+        let end = session.now() + Duration::from_secs(600);
+        while !session.advance(end, 1) {
+            session.spent(Session::EFFORT_APART / 4);
+        }
+        let (longest, many) = longest_way(&session);
+        assert_eq!(many, Session::SNAPSHOTS_MAX);
+        let all: Duration = session.snapshots.iter().map(|it| it.effort).sum();
+        assert!(
+            all > Session::EFFORT_APART * 2 * many as u32,
+            "there was more than enough: {all:?}"
+        );
+        assert!(longest < all * 3 / many as u32, "{longest:?} of {all:?}");
+        let end = session.end();
+        for share in [7, 3, 2] {
+            let moment = Time::from_micros(end.as_micros() / share * (share - 1));
+            session.travel(moment.max(session.start()));
+            assert_eq!(session.now(), moment.max(session.start()));
+        }
+        session.travel(end);
+        assert!(session.is_live());
     }
 
     #[test]

@@ -5,9 +5,10 @@
 
 use crate::ImageRef;
 use crate::image_programs;
+use naru_api::yaml;
 use naru_shell::{Errno, Vfs};
 use serde::Deserialize;
-use serde_yaml::Value;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -378,16 +379,14 @@ impl Repository {
 impl Spec {
     /// The versions that a file has.
     fn read(text: &str) -> Result<Vec<Spec>, String> {
-        let mut top: serde_yaml::Mapping =
-            serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-        let versions = match top.remove("versions") {
-            Some(Value::Sequence(versions)) => versions,
-            _ => return Err("an image has versions".to_owned()),
+        let mut shared = yaml::parse(text).map_err(|error| error.to_string())?;
+        let versions = shared.as_object_mut().and_then(|top| top.remove("versions"));
+        let Some(Value::Array(versions)) = versions else {
+            return Err("an image has versions".to_owned());
         };
-        let shared = Value::Mapping(top);
         versions
             .into_iter()
-            .map(|own| serde_yaml::from_value(overlay(shared.clone(), own)))
+            .map(|own| serde_json::from_value(overlay(shared.clone(), own)))
             .collect::<Result<Vec<Spec>, _>>()
             .map_err(|error| error.to_string())
     }
@@ -396,12 +395,12 @@ impl Spec {
 /// `own` over `shared`: maps key by key, anything else as a whole.
 fn overlay(shared: Value, own: Value) -> Value {
     match (shared, own) {
-        (Value::Mapping(mut shared), Value::Mapping(own)) => {
+        (Value::Object(mut shared), Value::Object(own)) => {
             for (key, value) in own {
                 let below = shared.remove(&key).unwrap_or(Value::Null);
                 shared.insert(key, overlay(below, value));
             }
-            Value::Mapping(shared)
+            Value::Object(shared)
         }
         (_, own) => own,
     }

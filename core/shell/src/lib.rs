@@ -31,5 +31,5 @@ pub use sys::{
 pub use tty::TtyId;
 pub use vfs::{
     Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
-    TREE_BYTES_MAX, TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
+    TREE_BYTES_MAX, TREE_NODES_MAX, Text, Tree, TreeSource, Vfs, join, normalize,
 };

@@ -118,9 +118,33 @@ pub struct DirEntry {
     pub stat: Stat,
 }
 
+/// A text that comes with the program, to be what is in a file: it is read when the file is, so that a
+/// page need not load it before (`xtask/split`).
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    bytes: usize,
+    read: fn() -> &'static str,
+}
+
+impl Text {
+    /// The text that `read` gives, which has so many bytes.
+    pub const fn new(bytes: usize, read: fn() -> &'static str) -> Text {
+        Text { bytes, read }
+    }
+
+    fn as_bytes(self) -> &'static [u8] {
+        (self.read)().as_bytes()
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Content {
-    File { data: Arc<Vec<u8>>, program: Option<Arc<str>> },
+    File {
+        data: Arc<Vec<u8>>,
+        program: Option<Arc<str>>,
+    },
+    /// As long as nobody has written into it.
+    Text(Text),
     Directory(OrdMap<Arc<str>, u64>),
     Symlink(Arc<str>),
     Device(Device),
@@ -143,6 +167,7 @@ impl Inode {
         match &self.content {
             Content::File { program: Some(_), .. } => PROGRAM_BYTES.len() as u64,
             Content::File { data, .. } => data.len() as u64,
+            Content::Text(text) => text.bytes as u64,
             Content::Symlink(target) => target.len() as u64,
             Content::Directory(_) => 4096,
             Content::Device(_) => 0,
@@ -151,7 +176,7 @@ impl Inode {
 
     fn stat(&self, ino: u64) -> Stat {
         let kind = match self.content {
-            Content::File { .. } => FileType::File,
+            Content::File { .. } | Content::Text(_) => FileType::File,
             Content::Directory(_) => FileType::Directory,
             Content::Symlink(_) => FileType::Symlink,
             Content::Device(Device::Disk) => FileType::BlockDevice,
@@ -172,6 +197,23 @@ impl Inode {
 
     fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory(_))
+    }
+
+    /// Bytes that it takes of its tree's capacity.
+    fn stored(&self) -> u64 {
+        match &self.content {
+            Content::File { data, .. } => data.len() as u64,
+            Content::Text(text) => text.bytes as u64,
+            _ => 0,
+        }
+    }
+
+    /// Makes what is in it its own, to be changed.
+    fn own(&mut self) {
+        if let Content::Text(text) = self.content {
+            let data = Arc::new(text.as_bytes().to_vec());
+            self.content = Content::File { data, program: None };
+        }
     }
 }
 
@@ -353,9 +395,7 @@ impl Tree {
         let Ok(files) = self.files_mut() else { return };
         let Some(inode) = files.inodes.get(&ino) else { return };
         if inode.links == 0 && inode.opens == 0 {
-            if let Content::File { data, .. } = &inode.content {
-                files.bytes = files.bytes.saturating_sub(data.len() as u64);
-            }
+            files.bytes = files.bytes.saturating_sub(inode.stored());
             files.inodes.remove(&ino);
         }
     }
@@ -368,6 +408,7 @@ impl Tree {
         let used = self.bytes_used();
         let capacity = self.capacity;
         let inode = self.get_mut(ino)?;
+        inode.own();
         let Content::File { data, program } = &mut inode.content else {
             return Err(Errno::Invalid);
         };
@@ -390,6 +431,7 @@ impl Tree {
 
     fn truncate(&mut self, ino: u64, now: Time) -> Result<(), Errno> {
         let inode = self.get_mut(ino)?;
+        inode.own();
         let Content::File { data, program } = &mut inode.content else { return Ok(()) };
         let freed = data.len() as u64;
         *program = None;
@@ -736,6 +778,7 @@ impl Vfs {
         match &inode.content {
             Content::File { program: Some(_), .. } => Ok(Arc::new(PROGRAM_BYTES.to_vec())),
             Content::File { data, .. } => Ok(Arc::clone(data)),
+            Content::Text(text) => Ok(Arc::new(text.as_bytes().to_vec())),
             Content::Directory(_) => Err(Errno::IsDirectory),
             Content::Device(_) | Content::Symlink(_) => Ok(Arc::default()),
         }
@@ -824,6 +867,19 @@ impl Vfs {
     pub fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
         let (node, _) = self.open(path, OpenMode::Write)?;
         self.write_at(node, 0, bytes).map(drop)
+    }
+
+    /// Makes a file at `path`, where there is none, with this text in it.
+    pub fn lay_text(&mut self, path: &str, text: Text) -> Result<(), Errno> {
+        let node = self.create(path, Content::Text(text), 0o644)?;
+        let tree = self.tree_mut(node)?;
+        let used = tree.bytes_used() + text.bytes as u64;
+        if used > tree.capacity {
+            tree.get_mut(node.ino)?.content = Content::File { data: Arc::default(), program: None };
+            return Err(Errno::NoSpace);
+        }
+        tree.files_mut()?.bytes = used;
+        Ok(())
     }
 
     /// Makes an empty file at `path`, or empties the one that is there; for [`Vfs::fill`].
@@ -1092,6 +1148,7 @@ impl Vfs {
         let data: &[u8] = match &inode.content {
             Content::File { program: Some(_), .. } => PROGRAM_BYTES,
             Content::File { data, .. } => data,
+            Content::Text(text) => text.as_bytes(),
             Content::Directory(_) => return Err(Errno::IsDirectory),
             _ => &[],
         };
@@ -1267,7 +1324,7 @@ impl Vfs {
 
     fn create(&mut self, path: &str, content: Content, mode: u16) -> Result<FileRef, Errno> {
         // A file opened through a dangling link is made where the link points.
-        let is_file = matches!(content, Content::File { .. });
+        let is_file = matches!(content, Content::File { .. } | Content::Text(_));
         let (parent, name) = match self.walk(path, is_file)? {
             Found { node: None, parent: Some((parent, name)), .. } => {
                 self.check_dir_writable(parent)?;
@@ -1331,6 +1388,30 @@ mod tests {
         one.append("/a", b"2").unwrap();
         assert_eq!(**one.read("/a").unwrap(), *b"12");
         assert_eq!(**two.read("/a").unwrap(), *b"1");
+    }
+
+    #[test]
+    fn a_text_is_a_file_like_another() {
+        const TEXT: Text = Text::new(6, || "apple\n");
+        let files = |lay: fn(&mut Vfs, &str) -> Result<(), Errno>| {
+            let mut fs = Vfs::from(Tree::with_capacity(20));
+            for path in ["/read", "/longer", "/gone"] {
+                lay(&mut fs, path).unwrap();
+            }
+            let full = lay(&mut fs, "/too-much");
+            let read = fs.read_text("/read");
+            let sizes = fs.stat("/read").map(|stat| (stat.size, stat.kind, stat.mode));
+            fs.remove("/gone").unwrap();
+            fs.append("/longer", b"pie\n").unwrap();
+            let longer = fs.read_text("/longer");
+            fs.write("/read", b"a").unwrap();
+            let tree = fs.into_tree();
+            let used = (tree.bytes_used(), tree.files_count());
+            (full, read, sizes, longer, used)
+        };
+        let as_text = files(|fs, path| fs.lay_text(path, TEXT));
+        assert_eq!(as_text, files(|fs, path| fs.write(path, b"apple\n")));
+        assert_eq!((as_text.0, as_text.3), (Err(Errno::NoSpace), Ok("apple\npie\n".to_owned())));
     }
 
     #[test]

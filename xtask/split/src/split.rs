@@ -43,13 +43,15 @@ pub struct Halves {
 /// Where each function goes.
 struct Plan<'m, 'a> {
     module: &'m Module<'a>,
+    /// The functions of the first that it had before: see [`by_slot`].
+    hot: Vec<u32>,
     /// The functions of the rest.
     cold: BTreeSet<u32>,
     /// The slots of the table through which the first calls functions of the rest.
     slot_of: BTreeMap<u32, u32>,
     /// Functions of the rest for which the first has a stub. Others it calls in so few places that it
     /// does there what a stub would do.
-    stubs: BTreeSet<u32>,
+    stubs: Vec<u32>,
     /// By the types of functions that the first calls without a stub: what does so in its place.
     callers: BTreeMap<u32, Caller>,
     /// Signatures that the module does not have.
@@ -88,8 +90,9 @@ impl<'m, 'a> Plan<'m, 'a> {
             return Err(format!("{} marks for {} functions", called.len(), module.bodies.len()));
         }
         let numbers = module.imported_functions..;
-        let cold: BTreeSet<u32> =
-            numbers.zip(called).filter(|(_, called)| !**called).map(|(f, _)| f).collect();
+        let (hot, cold): (Vec<_>, Vec<_>) = numbers.zip(called).partition(|(_, called)| **called);
+        let hot = by_slot(module, hot.into_iter().map(|(function, _)| function));
+        let cold: BTreeSet<u32> = cold.into_iter().map(|(function, _)| function).collect();
 
         let mut named: BTreeSet<u32> = module.exported_functions().chain(module.start).collect();
         let mut called_in: BTreeMap<u32, usize> = BTreeMap::new();
@@ -122,20 +125,20 @@ impl<'m, 'a> Plan<'m, 'a> {
             });
         }
         let new_slots = free - table.initial as u32;
-        let hot = module.bodies.len() - cold.len();
-        let ensure = module.imported_functions + 1 + hot as u32;
+        let ensure = module.imported_functions + 1 + hot.len() as u32;
         let mut in_place: BTreeMap<u32, usize> = BTreeMap::new();
         for (function, places) in called_in {
-            if cold.contains(&function) && !stubs.contains(&function) {
+            if cold.contains(&function) && !named.contains(&function) {
                 *in_place.entry(module.type_of(function)?).or_default() += places;
             }
         }
         in_place.retain(|_, places| *places >= CALLER_MIN);
         let mut plan = Plan {
             module,
+            hot,
             cold,
             slot_of,
-            stubs,
+            stubs: by_slot(module, stubs.into_iter()),
             callers: BTreeMap::new(),
             new_types: Vec::new(),
             cold_slots,
@@ -165,9 +168,11 @@ impl<'m, 'a> Plan<'m, 'a> {
         }) as u32
     }
 
-    /// The functions of the first module that it had before, in order.
+    /// The functions of the first module that it had before, in its order.
     fn hot(&self) -> impl Iterator<Item = (u32, &FunctionBody<'a>)> {
-        self.module.numbered_bodies().filter(|(function, _)| !self.cold.contains(function))
+        let first = self.module.imported_functions;
+        let body = move |function: u32| self.module.bodies.get((function - first) as usize);
+        self.hot.iter().filter_map(move |function| Some((*function, body(*function)?)))
     }
 
     /// The functions of the rest, in order.
@@ -429,6 +434,19 @@ fn ensure(loaded: u32, load: u32) -> Function {
     let mut code = ensure.instructions();
     code.global_get(loaded).i32_eqz().if_(BlockType::Empty).call(load).end().end();
     ensure
+}
+
+/// Functions in the order of their slots in the table, then those without: so that the table, which names
+/// thousands, is a list in which each is one more than the one before.
+fn by_slot(module: &Module<'_>, functions: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut slots = BTreeMap::new();
+    for (slot, function) in &module.slots {
+        slots.entry(*function).or_insert(*slot);
+    }
+    let mut functions: Vec<u32> = functions.collect();
+    let slot = |function: &u32| slots.get(function).copied().unwrap_or(u32::MAX);
+    functions.sort_by_key(|function| (slot(function), *function));
+    functions
 }
 
 /// Elements for slots, which are in order; neighbours make one segment.

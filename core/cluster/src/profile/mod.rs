@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// The profiles that come with the program: name and text.
-const FILES: [(&str, &str); 5] = [
-    ("gke", include_str!("../../../../assets/profiles/gke.yaml")),
-    ("ha", include_str!("../../../../assets/profiles/ha.yaml")),
-    ("kind", include_str!("../../../../assets/profiles/kind.yaml")),
-    ("kubeadm", include_str!("../../../../assets/profiles/kubeadm.yaml")),
-    ("minikube", include_str!("../../../../assets/profiles/minikube.yaml")),
+const FILES: [(&str, read::Read); 5] = [
+    ("gke", || include_str!("../../../../assets/profiles/gke.yaml")),
+    ("ha", || include_str!("../../../../assets/profiles/ha.yaml")),
+    ("kind", || include_str!("../../../../assets/profiles/kind.yaml")),
+    ("kubeadm", || include_str!("../../../../assets/profiles/kubeadm.yaml")),
+    ("minikube", || include_str!("../../../../assets/profiles/minikube.yaml")),
 ];
 
 /// A kind of cluster that one can start with.
@@ -211,7 +211,7 @@ impl Profile {
     /// The profile of this name.
     pub fn by_name(name: &str) -> Option<Profile> {
         let (_, text) = FILES.iter().find(|(known, _)| *known == name)?;
-        Profile::read(text).ok()
+        Profile::read(text()).ok()
     }
 
     /// An address of the nodes' network, with its prefix.
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn every_name_is_a_profile() {
         for (name, text) in FILES {
-            let profile = Profile::read(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let profile = Profile::read(text()).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(profile.name, name);
             assert_eq!(Profile::by_name(name), Some(profile));
         }

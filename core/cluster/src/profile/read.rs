@@ -16,25 +16,27 @@ const MACHINES_MAX: usize = 5_000;
 /// Most replicas of CoreDNS.
 const COREDNS_MAX: i32 = 10;
 
-const POLICIES: [(&str, &str); 3] = [
-    ("kind", include_str!("../../../../assets/rbac/kind.policy")),
-    ("kubeadm", include_str!("../../../../assets/rbac/kubeadm.policy")),
-    ("minikube", include_str!("../../../../assets/rbac/minikube.policy")),
+/// A text that comes with the program, by a function: so a page needs no texts but those that it reads
+/// (`xtask/split`).
+pub(super) type Read = fn() -> &'static str;
+
+const POLICIES: [(&str, Read); 3] = [
+    ("kind", || include_str!("../../../../assets/rbac/kind.policy")),
+    ("kubeadm", || include_str!("../../../../assets/rbac/kubeadm.policy")),
+    ("minikube", || include_str!("../../../../assets/rbac/minikube.policy")),
 ];
 
-const MANIFESTS: [(&str, &str); 6] = [
-    ("gke-pdcsi-node", include_str!("../../../../assets/manifests/gke-pdcsi-node.yaml")),
-    ("gke-storageclasses", include_str!("../../../../assets/manifests/gke-storageclasses.yaml")),
-    ("kindnet", include_str!("../../../../assets/manifests/kindnet.yaml")),
-    ("kube-proxy", include_str!("../../../../assets/manifests/kube-proxy.yaml")),
-    (
-        "local-path-provisioner",
-        include_str!("../../../../assets/manifests/local-path-provisioner.yaml"),
-    ),
-    (
-        "minikube-storage-provisioner",
-        include_str!("../../../../assets/manifests/minikube-storage-provisioner.yaml"),
-    ),
+const MANIFESTS: [(&str, Read); 6] = [
+    ("gke-pdcsi-node", || include_str!("../../../../assets/manifests/gke-pdcsi-node.yaml")),
+    ("gke-storageclasses", || include_str!("../../../../assets/manifests/gke-storageclasses.yaml")),
+    ("kindnet", || include_str!("../../../../assets/manifests/kindnet.yaml")),
+    ("kube-proxy", || include_str!("../../../../assets/manifests/kube-proxy.yaml")),
+    ("local-path-provisioner", || {
+        include_str!("../../../../assets/manifests/local-path-provisioner.yaml")
+    }),
+    ("minikube-storage-provisioner", || {
+        include_str!("../../../../assets/manifests/minikube-storage-provisioner.yaml")
+    }),
 ];
 
 /// What is wrong with a profile.
@@ -74,7 +76,7 @@ impl Profile {
 
 /// The manifest of this name that comes with the program.
 pub fn manifest(name: &str) -> Option<&'static str> {
-    MANIFESTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    MANIFESTS.iter().find(|(known, _)| *known == name).map(|(_, text)| text())
 }
 
 /// Reads a range of addresses: `10.244.0.0/16`.
@@ -98,7 +100,7 @@ fn wrong(field: impl Into<String>, why: impl Into<String>) -> ProfileError {
 /// Puts texts in the place of the names of files that come with the program.
 fn resolve(
     entries: &mut [String],
-    known: &[(&str, &str)],
+    known: &[(&str, Read)],
     field: &str,
 ) -> Result<(), ProfileError> {
     for (index, entry) in entries.iter_mut().enumerate() {
@@ -111,7 +113,7 @@ fn resolve(
             let why = format!("no file {entry:?}; known are {}", names.join(", "));
             return Err(wrong(format!("{field}[{index}]"), why));
         };
-        *entry = (*text).to_owned();
+        *entry = text().to_owned();
     }
     Ok(())
 }

@@ -530,7 +530,8 @@ impl Engine {
         }
         let before = self.session.now();
         let mut busy = true;
-        while busy && !self.wants_schemas && clock() - started < SLICE_MS {
+        let mut looked = started;
+        while busy && !self.wants_schemas && looked - started < SLICE_MS {
             busy = if self.calls.is_empty() {
                 !self.session.advance(self.pace.target(started), EVENTS_PER_LOOK)
             } else {
@@ -541,7 +542,11 @@ impl Engine {
                 }
                 !self.calls.is_empty()
             };
-            busy |= self.try_on(reports);
+            self.spent(&mut looked, clock());
+            if self.try_on(reports) {
+                busy = true;
+                looked = clock();
+            }
         }
         let now = clock();
         self.stirred |= self.session.now() != before;
@@ -554,6 +559,12 @@ impl Engine {
         }
     }
 
+    /// Tells the session what its work has taken since the clock was looked at.
+    fn spent(&mut self, looked: &mut f64, now: f64) {
+        let ms = (now - std::mem::replace(looked, now)).max(0.0);
+        self.session.spent(Duration::from_secs_f64(ms / 1_000.0));
+    }
+
     /// Lives through a kept session again, as fast as possible.
     fn resume(&mut self, started: f64, clock: &dyn Fn() -> f64, reports: &mut Vec<Report>) -> Next {
         // `kubectl explain` was asked then, and what it says is still on its way.
@@ -562,8 +573,10 @@ impl Engine {
         }
         let (begin, end) = (self.session.start(), self.session.end());
         let mut busy = true;
-        while busy && clock() - started < RESUME_SLICE_MS {
+        let mut looked = started;
+        while busy && looked - started < RESUME_SLICE_MS {
             busy = !self.session.advance(end, EVENTS_PER_LOOK);
+            self.spent(&mut looked, clock());
         }
         if busy {
             let (done, all) = (self.session.now().since(begin), end.since(begin));

@@ -230,19 +230,19 @@ impl AuthorView {
                 <h2>{ icon(Icon::Pen) }{ texts.write_lesson }</h2>
                 <div class="bar-tools">
                     if self.plays {
-                        <button class="tool" onclick={ctx.link().callback(|_| Msg::Stop)}>
+                        <button class="tool" title={texts.author_stop} onclick={ctx.link().callback(|_| Msg::Stop)}>
                             { icon(Icon::Close) }<span>{ texts.author_stop }</span>
                         </button>
                     } else {
-                        <button class="tool" onclick={ctx.link().callback(|_| Msg::Play)}>
+                        <button class="tool" title={texts.author_check} onclick={ctx.link().callback(|_| Msg::Play)}>
                             { icon(Icon::Tick) }<span>{ texts.author_check }</span>
                         </button>
                     }
-                    <button class="tool" disabled={self.draft.lesson.is_none()} onclick={ctx.link().callback(|_| Msg::Start)}>
+                    <button class="tool" title={texts.author_try} disabled={self.draft.lesson.is_none()} onclick={ctx.link().callback(|_| Msg::Start)}>
                         { icon(Icon::Run) }<span>{ texts.author_try }</span>
                     </button>
                     <input class="search" aria-label={texts.author_slug} value={self.slug.clone()} oninput={rename} />
-                    <button class="tool" disabled={!named} onclick={ctx.link().callback(|_| Msg::Download)}>
+                    <button class="tool" title={texts.author_download} disabled={!named} onclick={ctx.link().callback(|_| Msg::Download)}>
                         { icon(Icon::Download) }<span>{ texts.author_download }</span>
                     </button>
                     <button class="tool" aria-label={texts.close} title={texts.close} onclick={page.on(Action::Author(false))}>

@@ -6,7 +6,7 @@ use naru_cluster::view::NodeView;
 use naru_web::i18n::fill;
 use naru_web::place::Place;
 use naru_web::protocol::ObjectRef;
-use naru_web::scene::{House as Plan, ROOF, Rect};
+use naru_web::scene::{EAVES, House as Plan, ROOF, Rect};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -120,9 +120,9 @@ fn House(props: &HouseProps) -> Html {
                 <title>{ label }</title>
                 <rect
                     class="walls"
-                    x={(rect.x + 8.0).to_string()}
+                    x={(rect.x + EAVES).to_string()}
                     y={(rect.y + ROOF - 12.0).to_string()}
-                    width={(rect.w - 16.0).to_string()}
+                    width={(rect.w - 2.0 * EAVES).to_string()}
                     height={(rect.h - ROOF + 12.0).to_string()}
                     rx="8"
                 />
@@ -148,13 +148,13 @@ fn sill(props: &HouseProps, page: &Page) -> Html {
     let y = fold.middle().y + 4.0;
     html! {
         <g class="sill">
-            <text class="address" x={(fold.right() - 2.0).to_string()} y={y.to_string()}>
+            <text class="address" x={fold.right().to_string()} y={y.to_string()}>
                 { &node.internal_ip }
             </text>
             if plan.folded > 0 {
                 <text
                     class="folded"
-                    x={(fold.x + 4.0).to_string()}
+                    x={fold.x.to_string()}
                     y={y.to_string()}
                     onclick={page.on(Action::Set(Setting::ShowSystem(true)))}
                 >
