@@ -311,7 +311,7 @@ impl AttachDetachController {
             .cloned()
             .collect();
         for pod in &wanted.pods {
-            if !self.told.insert((pod.clone(), wanted.handle.clone())) {
+            if !self.told.insert((pod.clone(), wanted.unique.clone())) {
                 continue;
             }
             let text = format!(

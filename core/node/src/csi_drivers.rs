@@ -6,6 +6,7 @@
 
 use crate::programs::hostpathplugin::{self, Options};
 use crate::runtime::{Container, Runtime, VolumeId};
+use naru_api::names;
 
 /// A CSI driver on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,19 @@ pub struct CsiDriver {
     pub topology_key: Option<String>,
     /// How many volumes of it a node takes.
     pub limit: Option<i32>,
-    /// Where its volumes are, if they are directories of the node.
-    pub directories: Option<Directories>,
+    /// Where its volumes are.
+    pub storage: Storage,
+}
+
+/// Where a driver's volumes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Disks beyond the node.
+    Disks,
+    /// Directories of the node.
+    Directories(Directories),
+    /// Nowhere that outlives the driver's container: it keeps them in its own files.
+    Nowhere,
 }
 
 /// The directory of a driver whose volumes are directories of the node.
@@ -39,6 +51,8 @@ const GCE: (&str, &str, &str, i32) =
 /// The programs of the driver of directories, and of the sidecar that registers it.
 const HOST_PATH: &str = "hostpathplugin";
 const REGISTRAR: &str = "csi-node-driver-registrar";
+/// Longest name of a driver.
+const NAME_MAX: usize = 63;
 
 /// The drivers that are registered on a node.
 pub fn registered(runtime: &Runtime) -> Vec<CsiDriver> {
@@ -50,13 +64,13 @@ pub fn registered(runtime: &Runtime) -> Vec<CsiDriver> {
             node_id: None,
             topology_key: Some(topology_key.to_owned()),
             limit: Some(limit),
-            directories: None,
+            storage: Storage::Disks,
         });
     }
     for container in runtime.running(HOST_PATH) {
         let options = Options::of(container.config.argv.get(1..).unwrap_or_default());
         let known = drivers.iter().any(|driver| driver.name == options.name);
-        if !known && is_told(&options.name, container, runtime) {
+        if !known && is_valid(&options) && is_told(&options.name, container, runtime) {
             drivers.push(host_path(options, container));
         }
     }
@@ -66,6 +80,13 @@ pub fn registered(runtime: &Runtime) -> Vec<CsiDriver> {
 /// The driver of this name, if it is registered.
 pub fn find(name: &str, runtime: &Runtime) -> Option<CsiDriver> {
     registered(runtime).into_iter().find(|driver| driver.name == name)
+}
+
+/// Whether a CSINode may tell of it, and a label of its node. Upstream: `ValidateCSIDriverName`.
+fn is_valid(options: &Options) -> bool {
+    options.name.len() <= NAME_MAX
+        && names::dns1123_subdomain(&options.name).is_empty()
+        && names::label_value(&options.node).is_empty()
 }
 
 /// Whether the registrar in a driver's pod has told the kubelet of it.
@@ -78,16 +99,19 @@ fn is_told(name: &str, driver: &Container, runtime: &Runtime) -> bool {
 fn host_path(options: Options, container: &Container) -> CsiDriver {
     let mut mounts = container.config.mounts.iter();
     let mount = mounts.find(|mount| mount.path == options.directory && mount.sub_path.is_empty());
-    let directories = mount.map(|mount| Directories {
-        root: mount.volume,
-        called: options.directory.clone(),
-        attaches: options.attaches,
-    });
+    let storage = match mount {
+        None => Storage::Nowhere,
+        Some(mount) => Storage::Directories(Directories {
+            root: mount.volume,
+            called: options.directory.clone(),
+            attaches: options.attaches,
+        }),
+    };
     CsiDriver {
         name: options.name,
         node_id: Some(options.node),
         topology_key: options.topology.then(|| hostpathplugin::TOPOLOGY_KEY.to_owned()),
         limit: i32::try_from(options.limit).ok().filter(|limit| *limit > 0),
-        directories,
+        storage,
     }
 }

@@ -16,7 +16,7 @@ pub struct Calls {
 #[derive(Clone, Debug)]
 enum State {
     Wanted { method: &'static str, request: Value },
-    Sent(Call),
+    Sent(Box<Call>),
     Answered(Result<Value, Status>),
 }
 
@@ -53,7 +53,8 @@ impl Calls {
         for state in self.under_way.values_mut() {
             if let State::Wanted { method, request } = state {
                 let body = request.to_string();
-                *state = State::Sent(Call::begin(sys, &self.socket, method, body.as_bytes()));
+                let call = Call::begin(sys, &self.socket, method, body.as_bytes());
+                *state = State::Sent(Box::new(call));
             }
             if let State::Sent(call) = state
                 && let Some(answer) = call.go_on(sys)

@@ -61,7 +61,7 @@ enum Phase {
     },
     Asking {
         link: Link,
-        call: Call,
+        call: Box<Call>,
         name: Option<String>,
     },
     Running {
@@ -174,7 +174,7 @@ impl Sidecar {
             Phase::Linking { link, say_at } => match link.poll(sys) {
                 LinkState::Up => {
                     let socket = Self::socket(sys);
-                    let call = Call::begin(sys, &socket, PLUGIN_INFO, b"{}");
+                    let call = Box::new(Call::begin(sys, &socket, PLUGIN_INFO, b"{}"));
                     self.phase = Phase::Asking { link: link.clone(), call, name: None };
                     Ok(Step::Yield)
                 }
@@ -248,7 +248,7 @@ impl Sidecar {
                 }
                 Kind::Provisioner | Kind::Attacher | Kind::Resizer => {
                     let socket = Self::socket(sys);
-                    let call = Call::begin(sys, &socket, CAPABILITIES, b"{}");
+                    let call = Box::new(Call::begin(sys, &socket, CAPABILITIES, b"{}"));
                     self.phase = Phase::Asking { link, call, name: Some(name) };
                     Ok(Step::Yield)
                 }

@@ -55,34 +55,46 @@ impl NodeInfoManager {
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         };
-        tell_node(client, &owner, &drivers)?;
-        let spec =
-            CSINodeSpec { drivers: drivers.iter().map(|driver| entry(driver, node)).collect() };
-        match client.get::<CSINode>("", node) {
-            Ok(found) => {
-                let mut found = CSINode::clone(&found);
-                // What is told of a driver does not change: one that tells something else has gone
-                // and come again.
-                let before = found.spec.drivers.len();
-                found.spec.drivers.retain(|old| {
-                    spec.drivers.iter().all(|new| new.name != old.name || new == old)
-                });
-                if found.spec.drivers.len() < before {
-                    found = CSINode::clone(&*client.update(found)?);
-                }
-                if found.spec != spec {
-                    found.spec = spec;
-                    client.update(found)?;
-                }
-            }
-            Err(error) if error.is_not_found() => {
-                client.create(csi_node(&owner, spec))?;
-            }
-            Err(error) => return Err(error),
+        match write(client, node, &owner, &drivers) {
+            // What a driver calls itself, or the node, is nobody's name: nothing of it is told, and
+            // the kubelet goes on. Upstream: `RegisterPlugin` fails, of which the registrar hears.
+            Err(error) if error.reason() != "Invalid" => return Err(error),
+            _ => {}
         }
         self.written = Some(drivers);
         Ok(())
     }
+}
+
+fn write(
+    client: &mut Client<'_>,
+    node: &str,
+    owner: &Node,
+    drivers: &[CsiDriver],
+) -> Result<(), ApiError> {
+    tell_node(client, owner, drivers)?;
+    let spec = CSINodeSpec { drivers: drivers.iter().map(|driver| entry(driver, node)).collect() };
+    let mut found = match client.get::<CSINode>("", node) {
+        Ok(found) => CSINode::clone(&found),
+        Err(error) if error.is_not_found() => {
+            return client.create(csi_node(owner, spec)).map(drop);
+        }
+        Err(error) => return Err(error),
+    };
+    // What is told of a driver does not change: one that tells something else has gone and come
+    // again.
+    let before = found.spec.drivers.len();
+    let stays =
+        |old: &CSINodeDriver| spec.drivers.iter().all(|it| it.name != old.name || it == old);
+    found.spec.drivers.retain(stays);
+    if found.spec.drivers.len() < before {
+        found = CSINode::clone(&*client.update(found)?);
+    }
+    if found.spec != spec {
+        found.spec = spec;
+        client.update(found)?;
+    }
+    Ok(())
 }
 
 fn entry(driver: &CsiDriver, node: &str) -> CSINodeDriver {

@@ -7,6 +7,7 @@
 
 use super::exchange::{Exchange, Outcome};
 use crate::{Errno, SocketId, Sys};
+use naru_api::names;
 use naru_network::http::{Request, Response};
 use naru_sim::Time;
 use std::fmt;
@@ -31,8 +32,7 @@ pub fn path_of(endpoint: &str) -> &str {
 /// Where the server listens whose socket has this path.
 pub fn address(path: &str) -> SocketAddr {
     let (first, count) = PORTS;
-    let sum =
-        path.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let sum = names::fnv32a(path.as_bytes());
     let offset = u16::try_from(sum % u32::from(count)).unwrap_or(0);
     SocketAddr::from((Ipv4Addr::LOCALHOST, first + offset))
 }

@@ -3,7 +3,7 @@
 //! Upstream: `pkg/volume/csi/{csi_plugin,csi_attacher,csi_mounter}.go`.
 
 use super::{Ready, Sources, Trouble};
-use crate::csi_drivers::{self, CsiDriver, Directories};
+use crate::csi_drivers::{self, CsiDriver, Directories, Storage};
 use crate::disks::DiskId;
 use crate::programs::hostpathplugin::state::{self, Target};
 use crate::runtime::{Runtime, VolumeId, Volumes};
@@ -14,6 +14,10 @@ use naru_shell::Vfs;
 use naru_shell::serve::local::Status;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+
+/// What the sandbox says of a driver that keeps its volumes in its own container's files.
+const NOWHERE: &str = "rpc error: code = FailedPrecondition desc = the sandbox's driver keeps volumes \
+                       only where its --statedir is a hostPath volume";
 
 /// A volume that a driver has made and that outlives pods.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +73,13 @@ pub(super) fn persistent(
     };
     let disk = attaches.then_some(unique);
     let grouped = takes_group(told.as_deref(), wanted);
-    let Some(directories) = &found.directories else {
-        let id = of_disk(driver, handle, sources, runtime)?;
-        return Ok(Ready { disk, grouped, grows: true, ..Ready::lasting(id) });
+    let directories = match &found.storage {
+        Storage::Directories(directories) => directories,
+        Storage::Nowhere => return Err(Trouble::device(NOWHERE)),
+        Storage::Disks => {
+            let id = of_disk(driver, handle, sources, runtime)?;
+            return Ok(Ready { disk, grouped, grows: true, ..Ready::lasting(id) });
+        }
     };
     let staging = format!(
         "/var/lib/kubelet/plugins/kubernetes.io/csi/{driver}/{:x}/globalmount",
@@ -105,10 +113,8 @@ pub(super) fn ephemeral(
              found in the list of registered CSI drivers"
         )));
     };
-    let Some(directories) = &found.directories else {
-        return Err(Trouble::set_up(
-            "rpc error: code = InvalidArgument desc = volume is not staged",
-        ));
+    let Storage::Directories(directories) = &found.storage else {
+        return Err(Trouble::set_up(NOWHERE));
     };
     let uid = sources.pod.metadata.uid.as_deref().unwrap_or_default();
     let handle = format!("csi-{:x}", Sha256::digest(format!("{uid}{name}")));
