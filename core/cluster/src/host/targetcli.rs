@@ -1,7 +1,7 @@
 //! `targetcli`: disks of the learner's machine that other machines reach by iSCSI.
 //!
-//! Upstream: open-iscsi/targetcli-fb, `src/targetcli/{ui_backstore,ui_target,targetcli_shell}.py`, and
-//! configshell-fb, `configshell/node.py`. The sandbox knows files as backstores, and one portal, on
+//! Upstream: open-iscsi/targetcli-fb, `src/targetcli/{ui_backstore,ui_target,targetcli_shell}.py`,
+//! rtslib-fb, `rtslib/{target,tcm,utils}.py`, and configshell-fb, `configshell/node.py`. The sandbox knows files as backstores, and one portal, on
 //! which all targets listen. What is on a disk is beside the machine, as with every disk: the file is
 //! there and stays empty.
 
@@ -10,11 +10,14 @@ use crate::Cluster;
 use naru_node::DiskId;
 use naru_node::iscsi::{Chap, PORT, Target};
 use naru_shell::Answer;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// Most disks and most targets of the machine.
 const STORES_MAX: usize = 32;
 const TARGETS_MAX: usize = 32;
+/// Upstream: `MAX_TARGET_LUN` of rtslib.
+const LUN_MAX: u32 = 65_535;
 /// Upstream: `default_portal_listen`.
 const LISTEN: &str = "::0";
 /// Columns of the tree.
@@ -156,18 +159,19 @@ fn create_store(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> 
     Ok(format!("Created fileio {name} with size {bytes}\n"))
 }
 
-/// Upstream: `human_to_bytes`.
+/// Upstream: `human_to_bytes`, which reads `GiB` as `GB` and takes both for powers of 1024.
 fn human_to_bytes(text: &str) -> Result<u64, String> {
-    let wrong = || format!("Cannot parse size: {text}");
-    let digits = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
+    let wrong = || format!("Cannot interpret size, wrong format: {text}");
+    let size = text.replace('i', "").to_ascii_lowercase();
+    let digits = size.find(|it: char| !it.is_ascii_digit()).unwrap_or(size.len());
+    let (number, unit) = size.split_at(digits);
     let number: u64 = number.parse().map_err(|_| wrong())?;
-    let power = match unit.to_ascii_lowercase().as_str() {
+    let power = match unit {
         "" | "b" => 0,
-        "k" | "kb" | "kib" => 1,
-        "m" | "mb" | "mib" => 2,
-        "g" | "gb" | "gib" => 3,
-        "t" | "tb" | "tib" => 4,
+        "k" | "kb" => 1,
+        "m" | "mb" => 2,
+        "g" | "gb" => 3,
+        "t" | "tb" => 4,
         _ => return Err(wrong()),
     };
     number.checked_mul(1 << (10 * power)).ok_or_else(wrong)
@@ -189,19 +193,49 @@ fn delete_store(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> 
 
 // ---- targets ----
 
+/// A name as a target and an initiator may have it. Upstream: `normalize_wwn` of rtslib.
+fn normal(name: &str) -> Result<String, String> {
+    let name = name.to_ascii_lowercase();
+    let hex = |text: &str| text.len() == 16 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let valid = match name.split_once('.') {
+        Some(("iqn", rest)) => is_qualified(rest) && !name.contains([' ', '_', '/']),
+        Some(("naa" | "eui", rest)) => hex(rest),
+        _ => false,
+    };
+    if valid { Ok(name) } else { Err("WWN not valid as: iqn, naa, eui".to_owned()) }
+}
+
+/// `2001-04.com.example`, with whatever after it.
+fn is_qualified(text: &str) -> bool {
+    let Some((date, rest)) = text.split_once('.') else { return false };
+    let digits = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
+    let dated = date.split_once('-').is_some_and(|(year, month)| {
+        year.len() == 4 && month.len() == 2 && digits(year) && digits(month) && month < "20"
+    });
+    dated && rest.contains('.')
+}
+
+/// The name of a target that nobody has named, where upstream draws the last digits.
+fn generated(count: usize) -> String {
+    let digits = format!("{:x}", Sha256::digest(format!("target {count}")));
+    let digits = digits.get(..12).unwrap_or_default();
+    format!("iqn.2003-01.org.linux-iscsi.naru.x8664:sn.{digits}")
+}
+
 fn create_target(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> {
     let all = named(args, &["wwn"]);
-    let iqn = want(&all, &["wwn"])?.to_owned();
-    if !iqn.starts_with("iqn.") && !iqn.starts_with("eui.") && !iqn.starts_with("naa.") {
-        return Err(format!("WWN not valid as: iqn, naa, eui: {iqn}"));
-    }
     let portal = portal(cluster);
+    let count = cluster.disks.iscsi.at(&portal).map_or(0, BTreeMap::len);
+    let iqn = match all.get("wwn") {
+        Some(name) => normal(name)?,
+        None => generated(count),
+    };
+    if count >= TARGETS_MAX {
+        return Err(format!("the sandbox's machine has at most {TARGETS_MAX} targets"));
+    }
     let targets = cluster.disks.iscsi.open(&portal);
     if targets.contains_key(&iqn) {
         return Err("This Target already exists in configFS".to_owned());
-    }
-    if targets.len() >= TARGETS_MAX {
-        return Err(format!("the sandbox's machine has at most {TARGETS_MAX} targets"));
     }
     targets.insert(iqn.clone(), Target::default());
     Ok(format!(
@@ -228,7 +262,7 @@ fn delete_target(cluster: &mut Cluster, args: &[&str]) -> Result<String, String>
 fn luns(cluster: &mut Cluster, iqn: &str, command: &str, args: &[&str]) -> Result<String, String> {
     let number = |text: &str| {
         let text = text.strip_prefix("lun").unwrap_or(text);
-        text.parse::<u32>().ok().filter(|number| *number < 256)
+        text.parse::<u32>().ok().filter(|number| *number <= LUN_MAX)
     };
     match command {
         "create" => {
@@ -243,13 +277,13 @@ fn luns(cluster: &mut Cluster, iqn: &str, command: &str, args: &[&str]) -> Resul
             if target.luns.values().any(|lun| *lun == id) {
                 return Err(format!("lun for storage object fileio/{store} already exists"));
             }
-            let free = (0..256).find(|number| !target.luns.contains_key(number)).unwrap_or(0);
+            let free = (0..=LUN_MAX).find(|number| !target.luns.contains_key(number));
             let lun = match all.get("lun") {
-                Some(text) => number(text).ok_or("Cannot find an available LUN.")?,
-                None => free,
+                Some(text) => number(text).ok_or(format!("LUN must be 0 to {LUN_MAX}"))?,
+                None => free.ok_or(format!("All LUNs 0-{LUN_MAX} in use"))?,
             };
             if target.luns.contains_key(&lun) {
-                return Err(format!("LUN {lun} already exists"));
+                return Err("This LUN already exists in configFS".to_owned());
             }
             target.luns.insert(lun, id);
             let mut text = format!("Created LUN {lun}.\n");
@@ -273,10 +307,7 @@ fn acls(cluster: &mut Cluster, iqn: &str, command: &str, args: &[&str]) -> Resul
     let all = named(args, &["wwn"]);
     match command {
         "create" => {
-            let initiator = want(&all, &["wwn"])?.to_owned();
-            if !initiator.starts_with("iqn.") && !initiator.starts_with("eui.") {
-                return Err(format!("WWN not valid as: iqn, naa, eui: {initiator}"));
-            }
+            let initiator = normal(want(&all, &["wwn"])?)?;
             let target = target(cluster, iqn)?;
             if target.acls.contains_key(&initiator) {
                 return Err("This NodeACL already exists in configFS".to_owned());
@@ -386,7 +417,7 @@ fn set_acl(
 fn clear(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> {
     let all = named(args, &["confirm"]);
     if !all.get("confirm").is_some_and(|it| it.eq_ignore_ascii_case("true")) {
-        return Err("Please add \"confirm=True\" to confirm".to_owned());
+        return Err("As a precaution, confirm=True needs to be set".to_owned());
     }
     let stores: Vec<String> = cluster.workstation.targets.stores.keys().cloned().collect();
     for store in stores {
@@ -465,7 +496,12 @@ fn of_target(target: &Target, stores: &BTreeMap<String, Store>) -> Vec<Line> {
     let mut all = vec![line(3, "tpg1", format!("{acls}, {auth}"))];
     all.push(line(4, "acls", format!("ACLs: {}", target.acls.len())));
     for initiator in target.acls.keys() {
-        all.push(line(5, initiator, format!("Mapped LUNs: {}", target.luns.len())));
+        let auth = match (target.authenticates, target.open) {
+            (false, _) => "",
+            (true, false) => "1-way auth, ",
+            (true, true) => "auth via tpg, ",
+        };
+        all.push(line(5, initiator, format!("{auth}Mapped LUNs: {}", target.luns.len())));
         for (number, id) in &target.luns {
             let said = format!("lun{number} fileio/{} (rw)", store_of(id));
             all.push(line(6, &format!("mapped_lun{number}"), said));
@@ -511,10 +547,27 @@ mod tests {
             assert_eq!(human_to_bytes(text), Ok(bytes), "{text}");
         }
         assert!(human_to_bytes("G").is_err() && human_to_bytes("1X").is_err());
+        assert_eq!(human_to_bytes("1GiB"), Ok(1 << 30));
         assert!(human_to_bytes("99999999999999999999").is_err());
         assert_eq!(bytes_to_human(1 << 30), "1.0GiB");
         assert_eq!(bytes_to_human(100 << 20), "100.0MiB");
         assert_eq!(bytes_to_human(1536), "1.5KiB");
         assert_eq!(bytes_to_human(12), "12 bytes");
+    }
+
+    #[test]
+    fn names_are_checked() {
+        for name in
+            ["iqn.2001-04.com.example:storage", "naa.5001405aaaaaaaaa", "eui.0014051234567890"]
+        {
+            assert_eq!(normal(name).as_deref(), Ok(name));
+        }
+        assert_eq!(normal("IQN.2001-04.com.Example").as_deref(), Ok("iqn.2001-04.com.example"));
+        for name in
+            ["", "iqn.", "iqn.2001.com.example", "iqn.2001-04.com", "iqn.2001-24.a.b", "x", "eui.1"]
+        {
+            assert!(normal(name).is_err(), "{name}");
+        }
+        assert!(normal(&generated(0)).is_ok());
     }
 }
