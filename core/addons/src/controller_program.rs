@@ -11,12 +11,6 @@ const BATCH: usize = 64;
 
 /// A controller that can run in a container.
 pub trait InContainer: Reconcile<()> + Clone + 'static {
-    /// The service account as which it asks: namespace and name.
-    const ACCOUNT: (&'static str, &'static str);
-
-    /// The controller as it starts on this machine.
-    fn start(sys: &mut dyn Sys) -> Self;
-
     /// Does what its last pieces of work have left to do on the machine.
     fn settle(&mut self, _sys: &mut dyn Sys) {}
 
@@ -29,12 +23,28 @@ pub trait InContainer: Reconcile<()> + Clone + 'static {
     }
 }
 
+/// A controller that is what its container is for.
+pub trait StartsInContainer: InContainer {
+    /// The service account as which it asks: namespace and name.
+    const ACCOUNT: (&'static str, &'static str);
+
+    /// The controller as it starts on this machine.
+    fn start(sys: &mut dyn Sys) -> Self;
+}
+
 /// The program of a controller.
 #[derive(Clone)]
 pub struct ControllerProgram<C> {
     name: &'static str,
+    /// Makes the controller, and says as whom it asks.
+    make: fn(&mut dyn Sys) -> Option<(C, UserInfo)>,
     process: Option<Process<C>>,
     started: bool,
+}
+
+fn make<C: StartsInContainer>(sys: &mut dyn Sys) -> Option<(C, UserInfo)> {
+    let user = UserInfo::service_account(C::ACCOUNT.0, C::ACCOUNT.1);
+    Some((C::start(sys), user))
 }
 
 impl<C> fmt::Debug for ControllerProgram<C> {
@@ -43,10 +53,18 @@ impl<C> fmt::Debug for ControllerProgram<C> {
     }
 }
 
-impl<C: InContainer> ControllerProgram<C> {
+impl<C: StartsInContainer> ControllerProgram<C> {
     /// A program of this name that is not started.
     pub fn new(name: &'static str) -> Self {
-        ControllerProgram { name, process: None, started: false }
+        ControllerProgram { name, make: make::<C>, process: None, started: false }
+    }
+}
+
+impl<C: InContainer> ControllerProgram<C> {
+    /// A program of this name whose controller is made already and asks as this user.
+    pub fn with(name: &'static str, controller: C, user: UserInfo, sys: &mut dyn Sys) -> Self {
+        let process = Process::new(name, user, &sys.rng().fork(name)).with(controller);
+        ControllerProgram { name, make: |_| None, process: Some(process), started: false }
     }
 
     fn prepare(&mut self, sys: &mut dyn Sys) {
@@ -55,10 +73,10 @@ impl<C: InContainer> ControllerProgram<C> {
         }
         sys.catch(Signal::Term);
         sys.catch(Signal::Int);
-        let controller = C::start(sys);
-        let user = UserInfo::service_account(C::ACCOUNT.0, C::ACCOUNT.1);
-        let process = Process::new(self.name, user, &sys.rng().fork(self.name));
-        self.process = Some(process.with(controller));
+        if let Some((controller, user)) = (self.make)(sys) {
+            let process = Process::new(self.name, user, &sys.rng().fork(self.name));
+            self.process = Some(process.with(controller));
+        }
     }
 
     /// Works as long as there is work; `Err` when it must end, with this exit code.

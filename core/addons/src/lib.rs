@@ -1,8 +1,9 @@
 //! What runs on a cluster but is not its core: CoreDNS, ingress-nginx, MetalLB, the metrics server,
-//! provisioners, and the tool of etcd.
+//! provisioners, the sidecars of CSI drivers, and the tool of etcd.
 
 mod controller_program;
 pub mod coredns;
+pub mod csi;
 pub mod etcd;
 pub mod ingress;
 pub mod metallb;

@@ -61,20 +61,45 @@ pub fn unique_name(driver: &str, handle: &str) -> String {
 }
 
 /// A persistent volume as which a disk is attached that a pod names itself.
+///
+/// Upstream: `TranslateInTreeInlineVolumeToCSI` of `gce_pd.go` and `aws_ebs.go`.
 pub fn inline_spec(volume: &Volume) -> Option<PersistentVolumeSpec> {
     let (driver, volume_handle) = of_inline(volume)?;
+    let (fs_type, read_only, partition, mode) = match &volume.gce_persistent_disk {
+        Some(disk) => {
+            let read_only = disk.read_only == Some(true);
+            let partition = disk.partition.filter(|number| *number != 0);
+            let partition = partition.map(|number| number.to_string()).unwrap_or_default();
+            let mode = if read_only { "ReadOnlyMany" } else { "ReadWriteOnce" };
+            (disk.fs_type.clone(), read_only, partition, mode)
+        }
+        None => {
+            let disk = volume.aws_elastic_block_store.as_ref()?;
+            let partition = disk.partition.unwrap_or_default().to_string();
+            (disk.fs_type.clone(), disk.read_only == Some(true), partition, "ReadWriteOnce")
+        }
+    };
     let csi = CSIPersistentVolumeSource {
         driver,
         volume_handle,
-        fs_type: volume.gce_persistent_disk.as_ref().and_then(|disk| disk.fs_type.clone()),
-        volume_attributes: Some([("partition".to_owned(), String::new())].into_iter().collect()),
+        fs_type,
+        read_only: read_only.then_some(true),
+        volume_attributes: Some([("partition".to_owned(), partition)].into_iter().collect()),
         ..CSIPersistentVolumeSource::default()
     };
     Some(PersistentVolumeSpec {
-        access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+        access_modes: Some(vec![mode.to_owned()]),
         csi: Some(csi),
         ..PersistentVolumeSpec::default()
     })
+}
+
+/// The file system of a volume that has a driver; "" if nobody says.
+pub fn fs_type_of(spec: &PersistentVolumeSpec) -> &str {
+    let csi = spec.csi.as_ref().and_then(|it| it.fs_type.as_deref());
+    let gce = spec.gce_persistent_disk.as_ref().and_then(|it| it.fs_type.as_deref());
+    let aws = spec.aws_elastic_block_store.as_ref().and_then(|it| it.fs_type.as_deref());
+    csi.or(gce).or(aws).unwrap_or_default()
 }
 
 fn gce_handle(name: &str) -> String {

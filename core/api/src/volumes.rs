@@ -273,6 +273,16 @@ pub fn not_for_pod(claim: &PersistentVolumeClaim, pod: &Pod) -> String {
     )
 }
 
+/// The plugin of disks that are reached by iSCSI.
+pub const ISCSI: &str = "kubernetes.io/iscsi";
+
+/// What a node's status calls a disk that is reached by iSCSI.
+///
+/// Upstream: `GetVolumeName` in `pkg/volume/iscsi/iscsi.go`, `GetUniqueVolumeName`.
+pub fn iscsi_unique_name(portal: &str, iqn: &str, lun: i32) -> String {
+    format!("{ISCSI}/{portal}:{iqn}:{lun}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

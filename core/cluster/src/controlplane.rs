@@ -7,7 +7,7 @@ use crate::pki::ClusterPki;
 use crate::profile::Profile;
 use crate::severed::Reach;
 use ipnet::Ipv4Net;
-use naru_addons::provisioner;
+use naru_addons::provisioner::{self, Way};
 use naru_api::{ApiService, UserInfo};
 use naru_client::{Controller, LeaderElector, Process, Reconcile, Turned};
 use naru_controllers::{
@@ -15,6 +15,7 @@ use naru_controllers::{
 };
 use naru_scheduler::Scheduler;
 use naru_sim::{Rng, Time};
+use std::collections::BTreeMap;
 
 /// The program whose container is the API server's.
 pub const API_SERVER: &str = "kube-apiserver";
@@ -224,11 +225,13 @@ pub fn cloud_disks(setting: &Setting<'_>) -> Option<Process<Component>> {
     // It runs on a machine of the cloud's own, which the cloud has named.
     let hostname = format!("gke-{:016x}-vm", rng.next_u64());
     let user = UserInfo::new("system:gcp-controller-manager", &["system:masters"]);
-    let provisioner = provisioner::provisioner(DRIVER, &hostname, &mut rng);
+    let stamp = i64::try_from(rng.below(10_000_000_000_000)).unwrap_or_default();
+    let way = || Way::Cloud(BTreeMap::new());
+    let provisioner = provisioner::provisioner(DRIVER, way(), true, stamp, &hostname, &mut rng);
     let process = Process::new(CLOUD_DISKS, user, &rng)
         .with(Box::new(provisioner) as Component)
-        .with(Box::new(provisioner::attacher(DRIVER)) as Component)
-        .with(Box::new(provisioner::resizer(DRIVER)) as Component);
+        .with(Box::new(provisioner::attacher(DRIVER, way())) as Component)
+        .with(Box::new(provisioner::resizer(DRIVER, way())) as Component);
     Some(process)
 }
 

@@ -27,8 +27,59 @@ const METRICS_ADAPTER: Text = text!(naru_addons::metricsadapter::MANIFEST);
 const METRICS_SERVER: Text = text!(naru_addons::metricsserver::MANIFEST);
 const METALLB: Text = text!(naru_addons::metallb::MANIFEST);
 
+/// What the CSI driver of host directories is installed by, as its guide says.
+macro_rules! csi_hostpath {
+    ($name:literal) => {
+        text!(include_str!(concat!("../../../assets/manifests/csi-hostpath/", $name, ".yaml")))
+    };
+}
+
 /// Addresses without `https://`, and what is there.
-const COPIES: [(&str, Text); 21] = [
+const COPIES: [(&str, Text); 32] = [
+    (
+        "raw.githubusercontent.com/kubernetes-csi/external-provisioner/v5.2.0/deploy/kubernetes/rbac.yaml",
+        csi_hostpath!("rbac-provisioner"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/external-attacher/v4.8.0/deploy/kubernetes/rbac.yaml",
+        csi_hostpath!("rbac-attacher"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/external-resizer/v1.13.1/deploy/kubernetes/rbac.yaml",
+        csi_hostpath!("rbac-resizer"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/external-snapshotter/v8.2.0/deploy/kubernetes/csi-snapshotter/rbac-csi-snapshotter.yaml",
+        csi_hostpath!("rbac-snapshotter"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/external-health-monitor/v0.14.0/deploy/kubernetes/external-health-monitor-controller/rbac.yaml",
+        csi_hostpath!("rbac-health-monitor"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/csi-driver-host-path/v1.17.0/deploy/kubernetes-1.30/hostpath/csi-hostpath-driverinfo.yaml",
+        csi_hostpath!("driverinfo"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/csi-driver-host-path/v1.17.0/deploy/kubernetes-1.30/hostpath/csi-hostpath-plugin.yaml",
+        csi_hostpath!("plugin"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/csi-driver-host-path/v1.17.0/examples/csi-storageclass.yaml",
+        csi_hostpath!("storageclass"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/csi-driver-host-path/v1.17.0/examples/csi-pvc.yaml",
+        csi_hostpath!("pvc"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/csi-driver-host-path/v1.17.0/examples/csi-app.yaml",
+        csi_hostpath!("app"),
+    ),
+    (
+        "raw.githubusercontent.com/kubernetes-csi/csi-driver-host-path/v1.17.0/examples/csi-app-inline.yaml",
+        csi_hostpath!("app-inline"),
+    ),
     (
         "raw.githubusercontent.com/kubernetes-sigs/custom-metrics-apiserver/master/test-adapter-deploy/testing-adapter.yaml",
         METRICS_ADAPTER,

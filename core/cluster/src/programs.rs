@@ -24,7 +24,9 @@ impl ProgramTable for Workstation {
     fn load(&self, name: &str) -> Option<Box<dyn Program>> {
         match name {
             "kubectl" => Some(host::hints::kubectl()),
-            "docker" | "exportfs" | "naru" | "minikube" | "gcloud" => Some(host::program()),
+            "docker" | "exportfs" | "naru" | "minikube" | "gcloud" | "targetcli" => {
+                Some(host::program())
+            }
             "apt" | "apt-get" => naru_node::programs().load(name),
             "ssh" | "docker-attach" => Some(host::ssh::program()),
             "sudo" => Some(host::ssh::sudo()),
@@ -75,7 +77,9 @@ impl ProgramTable for Containers {
             "nginx-ingress-controller" => Some(naru_addons::ingress::program()),
             "local-path-provisioner" => Some(naru_addons::provisioner::local_path()),
             "storage-provisioner" => Some(naru_addons::provisioner::minikube_hostpath()),
-            _ => naru_tools::load(name).or_else(|| naru_node::programs().load(name)),
+            _ => naru_addons::csi::program(name)
+                .or_else(|| naru_tools::load(name))
+                .or_else(|| naru_node::programs().load(name)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The learner's own machine: terminals, scripts, a home directory, kubectl.
 
-use crate::host::{self, NfsServer};
+use crate::host::{self, NfsServer, TargetServer};
 use crate::internet::Internet;
 use crate::profile::Profile;
 use crate::{BootError, mirror, programs};
@@ -67,6 +67,7 @@ pub struct Workstation {
     pub(crate) docker: Option<Docker>,
     /// What it exports to other machines.
     pub(crate) nfs: NfsServer,
+    pub(crate) targets: TargetServer,
     /// The world behind it.
     internet: Option<Internet>,
     /// `LANG` of the shells that are opened from now on.
@@ -131,6 +132,7 @@ impl Workstation {
             questions: Questions::default(),
             docker: None,
             nfs: NfsServer::default(),
+            targets: TargetServer::default(),
             internet: None,
             locale: Self::LOCALE.to_owned(),
             given_locales: BTreeSet::new(),

@@ -1,9 +1,13 @@
 //! Has disks attached to the nodes of the pods that use them, and detached again.
 //!
+//! Disks of CSI drivers are attached by VolumeAttachments, on which the drivers act. One that nodes
+//! reach by themselves (iSCSI) is attached as soon as the node's status says so.
+//!
 //! The one key stands for all: what is attached is compared with what the pods want. Only pods that
 //! use disks or claims are looked at.
 //!
-//! Upstream: `pkg/controller/volume/attachdetach`, `pkg/volume/csi/csi_attacher.go`.
+//! Upstream: `pkg/controller/volume/attachdetach`, `pkg/volume/csi/csi_attacher.go`,
+//! `pkg/volume/iscsi/attacher.go`.
 
 use crate::util::{is_out_of_service, is_ready};
 use k8s_openapi::api::core::v1::{
@@ -13,7 +17,7 @@ use k8s_openapi::api::storage::v1::{
     CSIDriver, VolumeAttachment, VolumeAttachmentSource, VolumeAttachmentSpec,
 };
 use naru_api::request::{DeleteOptions, Patch};
-use naru_api::volumes::{pod_claims, volume_name};
+use naru_api::volumes::{ISCSI, iscsi_unique_name, pod_claims, volume_name};
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, csi_translation, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
 use naru_sim::Time;
@@ -42,6 +46,10 @@ pub struct AttachDetachController {
     unwanted: BTreeMap<String, Time>,
     /// Pods that were told that others have their disk.
     told: BTreeSet<(Key, String)>,
+    /// Disks that were attached just now without a VolumeAttachment, and the nodes.
+    fresh: BTreeSet<(String, String)>,
+    /// What attachments are about, by their names: their volumes may go before them.
+    known: BTreeMap<String, Wanted>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +63,11 @@ struct Pending {
 /// A disk that pods want on a node.
 #[derive(Clone, Debug)]
 struct Wanted {
+    /// The CSI driver; "" for a disk that nodes reach by themselves.
     driver: String,
     handle: String,
+    /// What a node's status calls it.
+    unique: String,
     /// What events call it.
     name: String,
     node: String,
@@ -73,7 +84,9 @@ fn wake() -> Key {
 fn uses_disks(pod: &Pod) -> bool {
     let inline = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
     pod_claims(pod).next().is_some()
-        || inline.into_iter().any(|v| csi_translation::of_inline(v).is_some())
+        || inline
+            .into_iter()
+            .any(|it| csi_translation::of_inline(it).is_some() || it.iscsi.is_some())
 }
 
 impl Controller for AttachDetachController {
@@ -113,7 +126,10 @@ impl Controller for AttachDetachController {
         }
         if let Some(node) = object.get::<Node>() {
             let in_use = |node: &Node| node.status.as_ref()?.volumes_in_use.clone();
-            let state = |node: &Node| (in_use(node), is_ready(node), is_out_of_service(node));
+            let state = |node: &Node| {
+                let attached: Vec<String> = by_hand_on(node).map(str::to_owned).collect();
+                (in_use(node), attached, is_ready(node), is_out_of_service(node))
+            };
             let before = old.and_then(Object::get::<Node>).map(state);
             let same = before == Some(state(node)) && event.kind == WatchEventType::Modified;
             return if same { Vec::new() } else { vec![wake()] };
@@ -132,8 +148,15 @@ impl Reconcile for AttachDetachController {
     ) -> Result<Action, Error> {
         let wanted = self.wanted(context.cache);
         let mut next = self.detach(&wanted, context)?;
+        next = earlier(next, self.detach_by_hand(&wanted, context)?);
         for (name, wanted) in &wanted {
-            next = earlier(next, self.attach(name, wanted, context)?);
+            let at = if wanted.driver.is_empty() {
+                self.attach_by_hand(wanted, context)?;
+                None
+            } else {
+                self.attach(name, wanted, context)?
+            };
+            next = earlier(next, at);
         }
         self.pending.retain(|name, _| wanted.contains_key(name));
         Ok(match next {
@@ -145,6 +168,11 @@ impl Reconcile for AttachDetachController {
 
 fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
     [one, other].into_iter().flatten().min()
+}
+
+/// Names what is attached without a VolumeAttachment.
+fn by_hand(unique: &str, node: &str) -> String {
+    format!("{unique} {node}")
 }
 
 /// Upstream: `getAttachmentName`.
@@ -163,10 +191,13 @@ impl AttachDetachController {
                 continue;
             }
             for disk in disks(pod, cache) {
-                if !attach_required(&disk.driver, cache) {
+                if !disk.driver.is_empty() && !attach_required(&disk.driver, cache) {
                     continue;
                 }
-                let name = attachment_name(&disk.driver, &disk.handle, node);
+                let name = match disk.driver.as_str() {
+                    "" => by_hand(&disk.unique, node),
+                    driver => attachment_name(driver, &disk.handle, node),
+                };
                 let node = node.to_owned();
                 let entry = all.entry(name).or_insert(Wanted { node, ..disk });
                 entry.pods.push(key.clone());
@@ -257,17 +288,13 @@ impl AttachDetachController {
     ///
     /// Upstream: `reportMultiAttachError`.
     fn held_elsewhere(&mut self, wanted: &Wanted, context: &mut Context<'_>) -> bool {
-        let others = |attachment: &&VolumeAttachment| {
-            attachment.spec.node_name != wanted.node
-                && attachment.spec.attacher == wanted.driver
-                && same_disk(attachment, wanted, context.cache)
+        let holders = if wanted.driver.is_empty() {
+            self.nodes_with(&wanted.unique, context.cache)
+        } else {
+            attached_to(wanted, context.cache)
         };
-        let holders: BTreeSet<String> = context
-            .cache
-            .list::<VolumeAttachment>("")
-            .filter(others)
-            .map(|attachment| attachment.spec.node_name.clone())
-            .collect();
+        let holders: BTreeSet<String> =
+            holders.into_iter().filter(|node| *node != wanted.node).collect();
         if !wanted.single || holders.is_empty() {
             return false;
         }
@@ -278,13 +305,13 @@ impl AttachDetachController {
                 let pod = context.cache.get::<Pod>(key);
                 pod.is_some_and(|pod| {
                     holders.contains(pods::node_name(pod))
-                        && disks(pod, context.cache).iter().any(|d| d.handle == wanted.handle)
+                        && disks(pod, context.cache).iter().any(|d| d.unique == wanted.unique)
                 })
             })
             .cloned()
             .collect();
         for pod in &wanted.pods {
-            if !self.told.insert((pod.clone(), wanted.handle.clone())) {
+            if !self.told.insert((pod.clone(), wanted.unique.clone())) {
                 continue;
             }
             let text = format!(
@@ -299,6 +326,59 @@ impl AttachDetachController {
         true
     }
 
+    /// Has a node know that it may reach a disk which needs no more than that.
+    fn attach_by_hand(&mut self, wanted: &Wanted, context: &mut Context<'_>) -> Result<(), Error> {
+        if self.nodes_with(&wanted.unique, context.cache).contains(&wanted.node)
+            || self.held_elsewhere(wanted, context)
+        {
+            return Ok(());
+        }
+        self.fresh.insert((wanted.unique.clone(), wanted.node.clone()));
+        if mark_attached(wanted, true, context)? {
+            let text = format!("AttachVolume.Attach succeeded for volume \"{}\" ", wanted.name);
+            tell(wanted, EventType::Normal, "SuccessfulAttachVolume", &text, context);
+        }
+        Ok(())
+    }
+
+    /// The nodes to which a disk is attached without a VolumeAttachment.
+    fn nodes_with(&self, unique: &str, cache: &Cache) -> BTreeSet<String> {
+        let nodes = cache.list::<Node>("");
+        let has = |node: &&Node| by_hand_on(node).any(|name| name == unique);
+        let known = nodes.filter(has).filter_map(|node| node.metadata.name.clone());
+        let fresh = self.fresh.iter().filter(|(name, _)| name == unique);
+        known.chain(fresh.map(|(_, node)| node.clone())).collect()
+    }
+
+    /// Takes such disks from the nodes where nobody wants them. Tells when to look again.
+    fn detach_by_hand(
+        &mut self,
+        wanted: &BTreeMap<String, Wanted>,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Time>, Error> {
+        let (now, mut next) = (context.now, None);
+        let mut seen = BTreeSet::new();
+        for disk in reached_by_hand(context.cache) {
+            self.fresh.remove(&(disk.unique.clone(), disk.node.clone()));
+            let name = by_hand(&disk.unique, &disk.node);
+            if wanted.contains_key(&name) {
+                continue;
+            }
+            let since = *self.unwanted.entry(name.clone()).or_insert(now);
+            seen.insert(name);
+            if is_in_use(&disk, context.cache) {
+                let until = forced_from(&disk.node, since, context.cache);
+                if until.is_none_or(|until| now < until) {
+                    next = earlier(next, until);
+                    continue;
+                }
+            }
+            mark_attached(&disk, false, context)?;
+        }
+        self.unwanted.retain(|name, _| !name.starts_with(ISCSI) || seen.contains(name));
+        Ok(next)
+    }
+
     /// Lets go what nobody wants. Tells when to look again.
     fn detach(
         &mut self,
@@ -310,15 +390,19 @@ impl AttachDetachController {
         let all: Vec<VolumeAttachment> =
             context.cache.list::<VolumeAttachment>("").cloned().collect();
         let mut seen = BTreeSet::new();
+        let mut known = BTreeMap::new();
         for attachment in all {
             let name = attachment.metadata.name.clone().unwrap_or_default();
+            let disk = disk_of(&attachment, context.cache);
+            let disk = disk.or_else(|| self.known.remove(&name));
+            known.extend(disk.clone().map(|disk| (name.clone(), disk)));
             if wanted.contains_key(&name)
                 || attachment.metadata.deletion_timestamp.is_some()
                 || !name.starts_with("csi-")
             {
                 continue;
             }
-            let Some(disk) = disk_of(&attachment, context.cache) else { continue };
+            let Some(disk) = disk else { continue };
             let since = *self.unwanted.entry(name.clone()).or_insert(now);
             seen.insert(name.clone());
             if is_in_use(&disk, context.cache) {
@@ -334,9 +418,37 @@ impl AttachDetachController {
                 _ => {}
             }
         }
-        self.unwanted.retain(|name, _| seen.contains(name));
+        self.known = known;
+        self.unwanted.retain(|name, _| name.starts_with(ISCSI) || seen.contains(name));
         Ok(next)
     }
+}
+
+/// The nodes to which a disk is attached by VolumeAttachments.
+fn attached_to(wanted: &Wanted, cache: &Cache) -> BTreeSet<String> {
+    let all = cache.list::<VolumeAttachment>("");
+    let same = |attachment: &&VolumeAttachment| {
+        attachment.spec.attacher == wanted.driver && same_disk(attachment, wanted, cache)
+    };
+    all.filter(same).map(|attachment| attachment.spec.node_name.clone()).collect()
+}
+
+/// What a node's status says is attached without a VolumeAttachment.
+fn by_hand_on(node: &Node) -> impl Iterator<Item = &str> {
+    let attached = node.status.iter().flat_map(|status| status.volumes_attached.iter().flatten());
+    let mine = |name: &&str| name.strip_prefix(ISCSI).is_some_and(|rest| rest.starts_with('/'));
+    attached.map(|volume| volume.name.as_str()).filter(mine)
+}
+
+/// What nodes have attached without a VolumeAttachment.
+fn reached_by_hand(cache: &Cache) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    for node in cache.list::<Node>("") {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        let disks = by_hand_on(node).map(|it| reached(it.to_owned(), String::new(), false));
+        all.extend(disks.map(|disk| Wanted { node: name.to_owned(), ..disk }));
+    }
+    all
 }
 
 /// Upstream: the texts of `reportMultiAttachError`.
@@ -382,6 +494,11 @@ fn disks(pod: &Pod, cache: &Cache) -> Vec<Wanted> {
         all.extend(wanted(spec, name.to_owned(), source));
     }
     for volume in pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
+        if let Some(disk) = &volume.iscsi {
+            let unique = iscsi_unique_name(&disk.target_portal, &disk.iqn, disk.lun);
+            // Of what a pod names itself nobody says that it is for one node alone.
+            all.push(reached(unique, volume.name.clone(), false));
+        }
         let spec = csi_translation::inline_spec(volume);
         if let (Some(name), Some(spec)) = (csi_translation::inline_name(volume), spec) {
             let source = VolumeAttachmentSource {
@@ -399,10 +516,23 @@ fn wanted(
     name: String,
     source: VolumeAttachmentSource,
 ) -> Option<Wanted> {
-    let (driver, handle) = csi_translation::of_volume(spec)?;
     let shared = |mode: &String| mode == "ReadWriteMany" || mode == "ReadOnlyMany";
     let single = !spec.access_modes.iter().flatten().any(shared);
-    Some(Wanted { driver, handle, name, node: String::new(), source, single, pods: Vec::new() })
+    if let Some(disk) = &spec.iscsi {
+        let unique = iscsi_unique_name(&disk.target_portal, &disk.iqn, disk.lun);
+        return Some(reached(unique, name, single));
+    }
+    let (driver, handle) = csi_translation::of_volume(spec)?;
+    let unique = csi_translation::unique_name(&driver, &handle);
+    let (node, pods) = (String::new(), Vec::new());
+    Some(Wanted { driver, handle, unique, name, node, source, single, pods })
+}
+
+/// A disk that nodes reach by themselves.
+fn reached(unique: String, name: String, single: bool) -> Wanted {
+    let source = VolumeAttachmentSource::default();
+    let (driver, handle, node, pods) = (String::new(), String::new(), String::new(), Vec::new());
+    Wanted { driver, handle, unique, name, node, source, single, pods }
 }
 
 /// The disk that an attachment is about.
@@ -433,16 +563,15 @@ fn forced_from(node: &str, since: Time, cache: &Cache) -> Option<Time> {
 
 /// Whether the node says that it uses the disk.
 fn is_in_use(disk: &Wanted, cache: &Cache) -> bool {
-    let name = csi_translation::unique_name(&disk.driver, &disk.handle);
     let node = cache.get::<Node>(&Key::new("", disk.node.as_str()));
     let status = node.and_then(|node| node.status.as_ref());
-    status.is_some_and(|status| status.volumes_in_use.iter().flatten().any(|used| *used == name))
+    status.is_some_and(|it| it.volumes_in_use.iter().flatten().any(|used| *used == disk.unique))
 }
 
 /// Writes into the node's status that the disk is attached, or that it is not. Tells whether that
 /// was not known.
 fn mark_attached(disk: &Wanted, attached: bool, context: &mut Context<'_>) -> Result<bool, Error> {
-    let name = csi_translation::unique_name(&disk.driver, &disk.handle);
+    let name = disk.unique.clone();
     let node = match context.client.get::<Node>("", &disk.node) {
         Err(error) if error.is_not_found() => return Ok(false),
         node => node?,

@@ -1,56 +1,117 @@
-//! The CSI drivers that the sandbox knows, and which of them run on a node.
+//! The CSI drivers that are registered on a node.
 //!
-//! Upstream: `pkg/kubelet/pluginmanager`, `pkg/volume/csi/nodeinfomanager`. A real driver registers
-//! itself at the kubelet's socket; here one is registered while a container runs whose process is
-//! the driver's program.
+//! Upstream: `pkg/kubelet/pluginmanager`, `pkg/volume/csi/nodeinfomanager`. A real driver's registrar
+//! tells the kubelet's socket of it, and the kubelet asks the driver what it is; here a driver is
+//! registered while its container runs, and what it is stands in its arguments.
 
-use crate::runtime::Runtime;
+use crate::programs::hostpathplugin::{self, Options};
+use crate::runtime::{Container, Runtime, VolumeId};
+use naru_api::names;
 
-/// A CSI driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A CSI driver on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsiDriver {
     /// Its name.
-    pub name: &'static str,
-    /// The program of its pods on the nodes.
-    program: &'static str,
+    pub name: String,
+    /// What it calls the node; `None` for the node's own name.
+    pub node_id: Option<String>,
     /// The node label that says where its volumes can be used.
-    pub topology_key: &'static str,
+    pub topology_key: Option<String>,
     /// How many volumes of it a node takes.
     pub limit: Option<i32>,
-    /// Whether its volumes are attached to a node before they are mounted.
-    attaches: bool,
+    /// Where its volumes are.
+    pub storage: Storage,
 }
 
-const DRIVERS: &[CsiDriver] = &[
-    CsiDriver {
-        name: "pd.csi.storage.gke.io",
-        program: "gce-pd-csi-driver",
-        topology_key: "topology.gke.io/zone",
-        limit: Some(15),
-        attaches: true,
-    },
-    CsiDriver {
-        name: "hostpath.csi.k8s.io",
-        program: "hostpathplugin",
-        topology_key: "topology.hostpath.csi/node",
-        limit: None,
-        attaches: true,
-    },
-    CsiDriver {
-        name: "ebs.csi.aws.com",
-        program: "aws-ebs-csi-driver",
-        topology_key: "topology.ebs.csi.aws.com/zone",
-        limit: Some(25),
-        attaches: true,
-    },
-];
+/// Where a driver's volumes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Disks beyond the node.
+    Disks,
+    /// Directories of the node.
+    Directories(Directories),
+    /// Nowhere that outlives the driver's container: it keeps them in its own files.
+    Nowhere,
+}
+
+/// The directory of a driver whose volumes are directories of the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directories {
+    /// The directory.
+    pub root: VolumeId,
+    /// What the driver calls it.
+    pub called: String,
+    /// Whether the driver must have attached a volume before it is staged.
+    pub attaches: bool,
+}
+
+/// The program of Google's driver, its name, the label of its zones and its volumes per node.
+const GCE: (&str, &str, &str, i32) =
+    ("gce-pd-csi-driver", "pd.csi.storage.gke.io", "topology.gke.io/zone", 15);
+/// The programs of the driver of directories, and of the sidecar that registers it.
+const HOST_PATH: &str = "hostpathplugin";
+const REGISTRAR: &str = "csi-node-driver-registrar";
+/// Longest name of a driver.
+const NAME_MAX: usize = 63;
 
 /// The drivers that are registered on a node.
-pub fn registered(runtime: &Runtime) -> impl Iterator<Item = &'static CsiDriver> {
-    DRIVERS.iter().filter(|driver| runtime.runs(driver.program))
+pub fn registered(runtime: &Runtime) -> Vec<CsiDriver> {
+    let mut drivers = Vec::new();
+    let (program, name, topology_key, limit) = GCE;
+    if runtime.runs(program) {
+        drivers.push(CsiDriver {
+            name: name.to_owned(),
+            node_id: None,
+            topology_key: Some(topology_key.to_owned()),
+            limit: Some(limit),
+            storage: Storage::Disks,
+        });
+    }
+    for container in runtime.running(HOST_PATH) {
+        let options = Options::of(container.config.argv.get(1..).unwrap_or_default());
+        let known = drivers.iter().any(|driver| driver.name == options.name);
+        if !known && is_valid(&options) && is_told(&options.name, container, runtime) {
+            drivers.push(host_path(options, container));
+        }
+    }
+    drivers
 }
 
-/// Whether volumes of a driver have to be attached; of one that nobody knows, too.
-pub fn attaches(driver: &str) -> bool {
-    DRIVERS.iter().find(|known| known.name == driver).is_none_or(|known| known.attaches)
+/// The driver of this name, if it is registered.
+pub fn find(name: &str, runtime: &Runtime) -> Option<CsiDriver> {
+    registered(runtime).into_iter().find(|driver| driver.name == name)
+}
+
+/// Whether a CSINode may tell of it, and a label of its node. Upstream: `ValidateCSIDriverName`.
+fn is_valid(options: &Options) -> bool {
+    options.name.len() <= NAME_MAX
+        && names::dns1123_subdomain(&options.name).is_empty()
+        && names::label_value(&options.node).is_empty()
+}
+
+/// Whether the registrar in a driver's pod has told the kubelet of it.
+fn is_told(name: &str, driver: &Container, runtime: &Runtime) -> bool {
+    let socket = format!("/registration/{name}-reg.sock");
+    let mut registrars = runtime.running(REGISTRAR);
+    registrars.any(|it| it.sandbox == driver.sandbox && it.fs().exists(&socket))
+}
+
+fn host_path(options: Options, container: &Container) -> CsiDriver {
+    let mut mounts = container.config.mounts.iter();
+    let mount = mounts.find(|mount| mount.path == options.directory && mount.sub_path.is_empty());
+    let storage = match mount {
+        None => Storage::Nowhere,
+        Some(mount) => Storage::Directories(Directories {
+            root: mount.volume,
+            called: options.directory.clone(),
+            attaches: options.attaches,
+        }),
+    };
+    CsiDriver {
+        name: options.name,
+        node_id: Some(options.node),
+        topology_key: options.topology.then(|| hostpathplugin::TOPOLOGY_KEY.to_owned()),
+        limit: i32::try_from(options.limit).ok().filter(|limit| *limit > 0),
+        storage,
+    }
 }

@@ -5,6 +5,7 @@
 //! as the network is, and know nothing of Kubernetes.
 
 use crate::Registry;
+use crate::iscsi::IscsiTargets;
 use naru_shell::{TREE_BYTES_MAX, Tree};
 use std::collections::BTreeMap;
 
@@ -38,6 +39,8 @@ struct Disk {
 pub struct Disks {
     /// The registries that nodes pull images from.
     pub registry: Registry,
+    /// Who may use which disks over the network.
+    pub iscsi: IscsiTargets,
     table: BTreeMap<DiskId, Disk>,
 }
 

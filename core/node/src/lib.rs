@@ -12,6 +12,7 @@ mod image_programs;
 mod image_ref;
 mod image_store;
 mod images;
+pub mod iscsi;
 mod kindnet;
 mod kubelet;
 pub mod limits;

@@ -59,9 +59,13 @@ impl Machine {
         for name in names {
             fs.install(&format!("/usr/bin/{name}"), name)?;
         }
-        for folder in ["/root", "/etc/kubernetes/manifests", "/var/lib/kubelet", "/tmp"] {
+        for folder in
+            ["/root", "/etc/iscsi", "/etc/kubernetes/manifests", "/var/lib/kubelet", "/tmp"]
+        {
             fs.mkdir_all(folder)?;
         }
+        let initiator = format!("InitiatorName={}\n", crate::iscsi::initiator_name(hostname));
+        fs.write("/etc/iscsi/initiatorname.iscsi", initiator.as_bytes())?;
         fs.install("/bin/bash", "bash")?;
         fs.write("/etc/hostname", format!("{hostname}\n").as_bytes())?;
         fs.write("/etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n")?;

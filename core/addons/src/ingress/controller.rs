@@ -4,7 +4,7 @@
 
 use super::proxy::Proxy;
 use super::table::Table;
-use crate::controller_program::InContainer;
+use crate::controller_program::{InContainer, StartsInContainer};
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -48,7 +48,7 @@ struct Options {
     class: String,
 }
 
-impl InContainer for IngressNginx {
+impl StartsInContainer for IngressNginx {
     const ACCOUNT: (&'static str, &'static str) = ("ingress-nginx", "ingress-nginx");
 
     fn start(sys: &mut dyn Sys) -> Self {
@@ -71,7 +71,9 @@ impl InContainer for IngressNginx {
         };
         IngressNginx { options, pod, proxy: Proxy::start(sys), told: BTreeMap::new() }
     }
+}
 
+impl InContainer for IngressNginx {
     fn settle(&mut self, sys: &mut dyn Sys) {
         self.proxy.serve(sys);
     }

@@ -4,7 +4,7 @@
 
 use super::pools::Pool;
 use super::{NAMESPACE, kind, watch};
-use crate::controller_program::InContainer;
+use crate::controller_program::{InContainer, StartsInContainer};
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, LoadBalancerStatus, Service, ServiceStatus};
 use naru_api::{Key, KindRef, Kube, Object, WatchEvent, WatchEventType};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
@@ -26,13 +26,15 @@ pub struct Allocator {
     told: BTreeMap<Key, String>,
 }
 
-impl InContainer for Allocator {
+impl StartsInContainer for Allocator {
     const ACCOUNT: (&'static str, &'static str) = (NAMESPACE, "controller");
 
     fn start(sys: &mut dyn Sys) -> Self {
         Allocator { pools: kind(sys, "IPAddressPool"), told: BTreeMap::new() }
     }
 }
+
+impl InContainer for Allocator {}
 
 /// The addresses that a Service has.
 pub fn addresses(service: &Service) -> Vec<Ipv4Addr> {

@@ -5,7 +5,7 @@
 use super::controller::{addresses, is_balanced};
 use super::pools::{Pool, is_announced};
 use super::{NAMESPACE, kind, watch};
-use crate::controller_program::InContainer;
+use crate::controller_program::{InContainer, StartsInContainer};
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use naru_api::{Key, KindRef, Object, WatchEvent};
@@ -29,7 +29,7 @@ pub struct Speaker {
     changed: bool,
 }
 
-impl InContainer for Speaker {
+impl StartsInContainer for Speaker {
     const ACCOUNT: (&'static str, &'static str) = (NAMESPACE, "speaker");
 
     fn start(sys: &mut dyn Sys) -> Self {
@@ -42,7 +42,9 @@ impl InContainer for Speaker {
             changed: true,
         }
     }
+}
 
+impl InContainer for Speaker {
     fn settle(&mut self, sys: &mut dyn Sys) {
         if !std::mem::take(&mut self.changed) {
             return;

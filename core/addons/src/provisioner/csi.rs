@@ -2,43 +2,76 @@
 //!
 //! Upstream: kubernetes-csi/external-provisioner, external-attacher, external-resizer.
 
-use super::{Asked, Backend, Made, Provisioner};
+use super::{Asked, Backend, Made, POLL, Provisioner};
+use crate::controller_program::InContainer;
+use crate::csi::calls::Calls;
 use k8s_openapi::api::core::v1::{
     CSIPersistentVolumeSource, Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
-    PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimCondition, PersistentVolumeSpec,
-    VolumeNodeAffinity,
+    PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, VolumeNodeAffinity,
 };
 use k8s_openapi::api::storage::v1::{CSINode, StorageClass, VolumeAttachment};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use naru_api::quantity::Amount;
-use naru_api::time::meta_time;
+use naru_api::request::Patch;
+use naru_api::time::{meta_time, rfc3339};
 use naru_api::volumes::{claim_class, claim_phase, claim_size, volume_name, volume_size};
 use naru_api::{Key, Object, WatchEvent};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
+use naru_shell::Sys;
 use naru_sim::{Rng, Time};
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Keeps a volume until its data is deleted.
 pub(super) const FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
 /// What a driver takes to make, attach or grow a disk.
 const DISK_TIME: Duration = Duration::from_secs(2);
+/// The first and the longest delay after an attachment has failed. Upstream: `--retry-interval-start`,
+/// `--retry-interval-max` of the attacher.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// What makes the volumes of a driver.
-pub fn provisioner(driver: &'static str, hostname: &str, rng: &mut Rng) -> Provisioner {
-    let identity = format!("{}-{}-{driver}", rng.below(10_000_000_000_000), rng.below(10_000));
-    let backend = CsiBackend { driver, identity, begun: BTreeMap::new() };
+const CREATE: &str = "/csi.v1.Controller/CreateVolume";
+const DELETE: &str = "/csi.v1.Controller/DeleteVolume";
+const EXPAND: &str = "/csi.v1.Controller/ControllerExpandVolume";
+const PUBLISH: &str = "/csi.v1.Controller/ControllerPublishVolume";
+const UNPUBLISH: &str = "/csi.v1.Controller/ControllerUnpublishVolume";
+
+/// By what a sidecar does what it is asked for.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// By a cloud, which takes its time for it: what is under way, and since when.
+    Cloud(BTreeMap<String, Time>),
+    /// By a driver's methods.
+    Called(Calls),
+    /// There is nothing to do: what is asked for is granted.
+    Trivial,
+}
+
+/// What makes the volumes of a driver, which are attached to nodes or not. `stamp` is a number that
+/// tells this provisioner from others.
+pub fn provisioner(
+    driver: &str,
+    way: Way,
+    attaches: bool,
+    stamp: i64,
+    hostname: &str,
+    rng: &mut Rng,
+) -> Provisioner {
+    let identity = format!("{stamp}-{}-{driver}", rng.below(10_000));
+    let backend = CsiBackend { driver: driver.to_owned(), identity, way, attaches };
     Provisioner::new(Box::new(backend), hostname, rng)
 }
 
 /// What attaches the volumes of a driver.
-pub fn attacher(driver: &'static str) -> CsiAttacher {
-    CsiAttacher { driver, begun: BTreeMap::new() }
+pub fn attacher(driver: &str, way: Way) -> CsiAttacher {
+    CsiAttacher { driver: driver.to_owned(), way, failed: BTreeMap::new() }
 }
 
 /// What lets the volumes of a driver grow.
-pub fn resizer(driver: &'static str) -> CsiResizer {
-    CsiResizer { driver, source: format!("external-resizer {driver}"), begun: BTreeMap::new() }
+pub fn resizer(driver: &str, way: Way) -> CsiResizer {
+    let source = format!("external-resizer {driver}");
+    CsiResizer { driver: driver.to_owned(), source, way, told: BTreeSet::new() }
 }
 
 /// Whether something that takes its time is done; begun now if it was not.
@@ -53,15 +86,30 @@ fn is_done(begun: &mut BTreeMap<String, Time>, what: &str, now: Time) -> bool {
 
 #[derive(Clone, Debug)]
 struct CsiBackend {
-    driver: &'static str,
+    driver: String,
     identity: String,
-    begun: BTreeMap<String, Time>,
+    way: Way,
+    /// Whether volumes are attached to nodes: then they are not deleted there.
+    attaches: bool,
+}
+
+/// A volume as a driver has made it.
+struct Created {
+    handle: String,
+    capacity: Quantity,
+    fs_type: Option<String>,
+    attributes: BTreeMap<String, String>,
+    place: Option<Place>,
 }
 
 impl CsiBackend {
     /// Where on the nodes a volume can be used: its node's place, or that of any node that has the
-    /// driver.
-    fn place(&self, node: Option<&str>, context: &mut Context<'_>) -> Result<Place, String> {
+    /// driver; `None` for a driver that knows no places.
+    fn place(
+        &self,
+        node: Option<&str>,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Place>, String> {
         let nodes = context.client.list::<CSINode>("", Default::default());
         let nodes = nodes.map_err(|error| error.to_string())?.items;
         let mut found: Option<(String, String)> = None;
@@ -69,6 +117,9 @@ impl CsiBackend {
             let name = csi_node.metadata.name.as_deref().unwrap_or_default();
             let driver = csi_node.spec.drivers.iter().find(|driver| driver.name == self.driver);
             let keys = driver.and_then(|driver| driver.topology_keys.as_ref());
+            if driver.is_some() && keys.is_none_or(Vec::is_empty) {
+                return Ok(None);
+            }
             if let Some(key) = keys.and_then(|keys| keys.first())
                 && node.is_none_or(|node| node == name)
             {
@@ -88,7 +139,7 @@ impl CsiBackend {
         };
         let node = context.client.get::<Node>("", &name).map_err(|error| error.to_string())?;
         let value = node.metadata.labels.as_ref().and_then(|labels| labels.get(&key)).cloned();
-        Ok(Place { key, value: value.unwrap_or_default() })
+        Ok(Some(Place { key, value: value.unwrap_or_default() }))
     }
 }
 
@@ -97,9 +148,166 @@ struct Place {
     value: String,
 }
 
+/// Parameters of a class that a driver is told: those with the sidecars' prefix are theirs.
+///
+/// Upstream: `removePrefixedParameters`.
+fn parameters(asked: &Asked<'_>) -> BTreeMap<String, String> {
+    let mut all = asked.class.parameters.clone().unwrap_or_default();
+    all.retain(|key, _| !key.starts_with("csi.storage.k8s.io/") && key != "fstype");
+    all
+}
+
+impl CsiBackend {
+    /// Has the volume made; `None` while that takes time.
+    fn create(
+        &mut self,
+        asked: &Asked<'_>,
+        place: Option<Place>,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Created>, String> {
+        let source = content_source(asked, &self.driver, context)?;
+        let class = asked.class.parameters.as_ref();
+        let fs_type = class.and_then(|all| all.get("csi.storage.k8s.io/fstype")).cloned();
+        let calls = match &mut self.way {
+            Way::Called(calls) => calls,
+            Way::Trivial => return Err("nobody makes volumes".to_owned()),
+            Way::Cloud(begun) => {
+                if !is_done(begun, asked.name, context.now) {
+                    return Ok(None);
+                }
+                let zone = place.as_ref().map(|place| place.value.as_str()).unwrap_or_default();
+                let handle = format!("projects/naru/zones/{zone}/disks/{}", asked.name);
+                return Ok(Some(Created {
+                    handle,
+                    capacity: whole_gib(asked.claim),
+                    fs_type: fs_type.or_else(|| Some("ext4".to_owned())),
+                    attributes: BTreeMap::new(),
+                    place,
+                }));
+            }
+        };
+        let request = || create_request(asked, place.as_ref(), source.as_deref());
+        let Some(answer) = calls.ask(CREATE, asked.name, request) else { return Ok(None) };
+        let answer = answer.map_err(|status| status.to_string())?;
+        let bytes = answer.pointer("/volume/capacity_bytes").and_then(Value::as_i64);
+        let attributes = answer.pointer("/volume/volume_context").and_then(Value::as_object);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let place = answer.pointer("/volume/accessible_topology/0/segments");
+        let place = place.and_then(Value::as_object).and_then(|all| all.iter().next());
+        Ok(Some(Created {
+            handle: answer.pointer("/volume/volume_id").map(text).unwrap_or_default(),
+            capacity: Amount::from_bytes(bytes.unwrap_or_default()).to_quantity(),
+            fs_type,
+            attributes: attributes
+                .into_iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), text(value)))
+                .collect(),
+            place: place.map(|(key, value)| Place { key: key.clone(), value: text(value) }),
+        }))
+    }
+}
+
+/// The handle of the volume that the new one is a copy of, if the claim says so.
+///
+/// Upstream: `getVolumeContentSource`.
+fn content_source(
+    asked: &Asked<'_>,
+    driver: &str,
+    context: &mut Context<'_>,
+) -> Result<Option<String>, String> {
+    let spec = asked.claim.spec.as_ref();
+    let Some(source) = spec.and_then(|spec| spec.data_source.as_ref()) else { return Ok(None) };
+    let (kind, name) = (&source.kind, &source.name);
+    let found = match kind.as_str() {
+        "PersistentVolumeClaim" => copied_volume(asked.claim, name, driver, context).map(Some),
+        // Their kind is a user's to define, and nobody here takes snapshots.
+        "VolumeSnapshot" => Err(format!(
+            "error getting snapshot {name} from api server: the server could not find the requested \
+             resource (get volumesnapshots.snapshot.storage.k8s.io {name})"
+        )),
+        _ => Ok(None),
+    };
+    found.map_err(|why| {
+        format!("error getting handle for DataSource Type {kind} by Name {name}: {why}")
+    })
+}
+
+/// Upstream: `getPVCSource`.
+fn copied_volume(
+    claim: &PersistentVolumeClaim,
+    name: &str,
+    driver: &str,
+    context: &mut Context<'_>,
+) -> Result<String, String> {
+    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    let source = context.client.get::<PersistentVolumeClaim>(namespace, name);
+    let source = source.map_err(|error| {
+        let why = error.message();
+        format!("error getting PVC {name} (namespace \"{namespace}\") from api server: {why}")
+    })?;
+    let phase = claim_phase(&source);
+    if phase != "Bound" {
+        return Err(format!(
+            "the PVC DataSource {name} must have a status of Bound.  Got {{{phase} [] map[] [] map[] \
+             map[] <nil> <nil>}}"
+        ));
+    }
+    if source.metadata.deletion_timestamp.is_some() {
+        return Err(format!("the PVC DataSource {name} is currently being deleted"));
+    }
+    let (wanted, has) = (claim_size(claim).value(), claim_size(&source).value());
+    if wanted < has {
+        return Err(format!(
+            "error, new PVC request must be greater than or equal in size to the specified PVC data \
+             source, requested {wanted} but source is {has}"
+        ));
+    }
+    let volume = context.client.get::<PersistentVolume>("", volume_name(&source)).ok();
+    let csi = volume.as_ref().and_then(|volume| volume.spec.as_ref()?.csi.as_ref());
+    let csi = csi.filter(|csi| csi.driver == driver);
+    let handle = csi.map(|csi| csi.volume_handle.clone());
+    handle.ok_or_else(|| "claim in dataSource not bound or invalid".to_owned())
+}
+
+fn create_request(asked: &Asked<'_>, place: Option<&Place>, source: Option<&str>) -> Value {
+    let spec = asked.claim.spec.as_ref();
+    let block = spec.and_then(|spec| spec.volume_mode.as_deref()) == Some("Block");
+    let kind = if block { json!({"Block": {}}) } else { json!({"Mount": {}}) };
+    let capability = |mode: &String| {
+        let mode = match mode.as_str() {
+            "ReadWriteMany" => "MULTI_NODE_MULTI_WRITER",
+            "ReadOnlyMany" => "MULTI_NODE_READER_ONLY",
+            "ReadWriteOncePod" => "SINGLE_NODE_SINGLE_WRITER",
+            _ => "SINGLE_NODE_MULTI_WRITER",
+        };
+        json!({"AccessType": kind, "access_mode": {"mode": mode}})
+    };
+    let modes = spec.and_then(|spec| spec.access_modes.as_ref());
+    let capabilities: Vec<Value> = modes.into_iter().flatten().map(capability).collect();
+    let mut request = json!({
+        "name": asked.name,
+        "capacity_range": {"required_bytes": claim_size(asked.claim).value()},
+        "volume_capabilities": capabilities,
+    });
+    if let Some(place) = place {
+        let topology = json!([{"segments": {&place.key: place.value}}]);
+        let requirements = json!({"preferred": topology, "requisite": topology});
+        request["accessibility_requirements"] = requirements;
+    }
+    let parameters = parameters(asked);
+    if !parameters.is_empty() {
+        request["parameters"] = json!(parameters);
+    }
+    if let Some(handle) = source {
+        request["volume_content_source"] = json!({"Type": {"Volume": {"volume_id": handle}}});
+    }
+    request
+}
+
 impl Backend for CsiBackend {
-    fn name(&self) -> &'static str {
-        self.driver
+    fn name(&self) -> &str {
+        &self.driver
     }
 
     fn provision(
@@ -108,31 +316,20 @@ impl Backend for CsiBackend {
         context: &mut Context<'_>,
     ) -> Result<Option<Made>, String> {
         let place = self.place(asked.node, context)?;
-        if !is_done(&mut self.begun, asked.name, context.now) {
-            return Ok(None);
-        }
-        let handle = match self.driver {
-            "pd.csi.storage.gke.io" => {
-                format!("projects/naru/zones/{}/disks/{}", place.value, asked.name)
-            }
-            _ => asked.name.to_owned(),
-        };
-        let parameters = asked.class.parameters.clone().unwrap_or_default();
-        let attribute = ("storage.kubernetes.io/csiProvisionerIdentity", &self.identity);
+        let Some(created) = self.create(asked, place, context)? else { return Ok(None) };
+        let mut attributes = created.attributes;
+        let identity = "storage.kubernetes.io/csiProvisionerIdentity";
+        attributes.entry(identity.to_owned()).or_insert_with(|| self.identity.clone());
         let spec = PersistentVolumeSpec {
-            capacity: Some([("storage".to_owned(), whole_gib(asked.claim))].into_iter().collect()),
+            capacity: Some([("storage".to_owned(), created.capacity)].into_iter().collect()),
             csi: Some(CSIPersistentVolumeSource {
-                driver: self.driver.to_owned(),
-                volume_handle: handle,
-                fs_type: parameters.get("csi.storage.k8s.io/fstype").cloned().or_else(|| {
-                    (self.driver == "pd.csi.storage.gke.io").then(|| "ext4".to_owned())
-                }),
-                volume_attributes: Some(
-                    [(attribute.0.to_owned(), attribute.1.clone())].into_iter().collect(),
-                ),
+                driver: self.driver.clone(),
+                volume_handle: created.handle,
+                fs_type: created.fs_type,
+                volume_attributes: Some(attributes),
                 ..CSIPersistentVolumeSource::default()
             }),
-            node_affinity: Some(within(&place)),
+            node_affinity: created.place.as_ref().map(within),
             ..PersistentVolumeSpec::default()
         };
         let secrets = ["name", "namespace"].map(|part| {
@@ -148,19 +345,39 @@ impl Backend for CsiBackend {
         context: &mut Context<'_>,
     ) -> Result<bool, String> {
         let name = volume.metadata.name.as_deref().unwrap_or_default();
-        let attached = context.client.list::<VolumeAttachment>("", Default::default());
-        let attached = attached.map_err(|error| error.to_string())?.items;
-        let of_volume = |attachment: &VolumeAttachment| {
-            attachment.spec.source.persistent_volume_name.as_deref() == Some(name)
-        };
-        let holder =
-            attached.iter().filter_map(Object::get).find(|attachment| of_volume(attachment));
-        if let Some(holder) = holder {
-            let node = &holder.spec.node_name;
+        if self.attaches
+            && let Some(node) = holder(name, context)?
+        {
             return Err(format!("persistentvolume {name} is still attached to node {node}"));
         }
-        Ok(is_done(&mut self.begun, &format!("delete {name}"), context.now))
+        match &mut self.way {
+            Way::Trivial => Ok(true),
+            Way::Cloud(begun) => Ok(is_done(begun, &format!("delete {name}"), context.now)),
+            Way::Called(calls) => {
+                let csi = volume.spec.as_ref().and_then(|spec| spec.csi.as_ref());
+                let handle = csi.map(|csi| csi.volume_handle.clone()).unwrap_or_default();
+                match calls.ask(DELETE, name, || json!({"volume_id": handle})) {
+                    None => Ok(false),
+                    Some(answer) => answer.map(|_| true).map_err(|status| status.to_string()),
+                }
+            }
+        }
     }
+
+    fn settle(&mut self, sys: &mut dyn Sys) {
+        if let Way::Called(calls) = &mut self.way {
+            calls.go_on(sys);
+        }
+    }
+}
+
+/// The node that a volume is attached to.
+fn holder(name: &str, context: &mut Context<'_>) -> Result<Option<String>, String> {
+    let attached = context.client.list::<VolumeAttachment>("", Default::default());
+    let attached = attached.map_err(|error| error.to_string())?.items;
+    let mut all = attached.iter().filter_map(Object::get::<VolumeAttachment>);
+    let found = all.find(|it| it.spec.source.persistent_volume_name.as_deref() == Some(name));
+    Ok(found.map(|it| it.spec.node_name.clone()))
 }
 
 /// Clouds sell disks by the gibibyte.
@@ -183,8 +400,10 @@ fn within(place: &Place) -> VolumeNodeAffinity {
 /// Attaches volumes to nodes, as VolumeAttachments ask for.
 #[derive(Clone, Debug)]
 pub struct CsiAttacher {
-    driver: &'static str,
-    begun: BTreeMap<String, Time>,
+    driver: String,
+    way: Way,
+    /// When those are tried again that have failed, and how long that is put off then.
+    failed: BTreeMap<Key, (Time, Duration)>,
 }
 
 impl CsiAttacher {
@@ -192,6 +411,45 @@ impl CsiAttacher {
     fn finalizer(&self) -> String {
         format!("external-attacher/{}", self.driver.replace('.', "-"))
     }
+
+    /// Attaches or detaches; `None` while that takes time.
+    fn act(
+        &mut self,
+        attachment: &VolumeAttachment,
+        goes: bool,
+        context: &mut Context<'_>,
+    ) -> Option<Result<(), String>> {
+        let name = attachment.metadata.name.as_deref().unwrap_or_default();
+        let calls = match &mut self.way {
+            Way::Trivial => return Some(Ok(())),
+            Way::Cloud(begun) => {
+                let what = if goes { format!("detach {name}") } else { name.to_owned() };
+                return is_done(begun, &what, context.now).then_some(Ok(()));
+            }
+            Way::Called(calls) => calls,
+        };
+        let source = &attachment.spec.source;
+        let volume = source.persistent_volume_name.as_deref().unwrap_or_default();
+        let found = context.client.get::<PersistentVolume>("", volume);
+        let handle = match found {
+            Ok(found) => {
+                found.spec.as_ref().and_then(|it| Some(it.csi.as_ref()?.volume_handle.clone()))
+            }
+            Err(_) => None,
+        };
+        let Some(handle) = handle else {
+            return Some(Err(format!("persistentvolume \"{volume}\" not found")));
+        };
+        let node = &attachment.spec.node_name;
+        let method = if goes { UNPUBLISH } else { PUBLISH };
+        let answer = calls.ask(method, name, || json!({"volume_id": handle, "node_id": node}))?;
+        Some(answer.map(drop).map_err(|status| status.to_string()))
+    }
+}
+
+/// Whether a trivial attacher does it: it holds nothing, and so has nothing to let go.
+fn is_trivial(way: &Way) -> bool {
+    matches!(way, Way::Trivial)
 }
 
 impl Controller for CsiAttacher {
@@ -218,44 +476,82 @@ impl Reconcile for CsiAttacher {
         context: &mut Context<'_>,
         _world: &mut (),
     ) -> Result<Action, Error> {
-        let Some(found) = context.cache.arc::<VolumeAttachment>(key) else {
+        let Some(attachment) = context.cache.arc::<VolumeAttachment>(key) else {
+            self.failed.remove(key);
             return Ok(Action::await_change());
         };
-        let mut attachment = VolumeAttachment::clone(&found);
         let (finalizer, attached) =
-            (self.finalizer(), found.status.as_ref().is_some_and(|status| status.attached));
-        let finalizers = attachment.metadata.finalizers.get_or_insert_default();
-        let held = finalizers.contains(&finalizer);
-        let goes = found.metadata.deletion_timestamp.is_some();
+            (self.finalizer(), attachment.status.as_ref().is_some_and(|status| status.attached));
+        let held = attachment.metadata.finalizers.iter().flatten().any(|it| *it == finalizer);
+        let goes = attachment.metadata.deletion_timestamp.is_some();
         if goes && !held || !goes && attached {
             return Ok(Action::await_change());
         }
-        if !goes && !held {
-            finalizers.push(finalizer);
-            context.client.update(attachment)?;
+        let finalizers = attachment.metadata.finalizers.clone().unwrap_or_default();
+        if !goes && !held && !is_trivial(&self.way) {
+            let all: Vec<String> = finalizers.into_iter().chain([finalizer]).collect();
+            let patch = Patch::Merge(json!({"metadata": {"finalizers": all}}));
+            context.client.patch::<VolumeAttachment>("", &key.name, "", patch)?;
             return Ok(Action::await_change());
         }
-        let what = if goes { format!("detach {key}") } else { key.to_string() };
-        if !is_done(&mut self.begun, &what, context.now) {
-            return Ok(Action::requeue_after(DISK_TIME));
+        if let Some((at, _)) = self.failed.get(key).filter(|(at, _)| *at > context.now) {
+            return Ok(Action::requeue_after(at.since(context.now)));
         }
-        if goes {
-            finalizers.retain(|other| *other != finalizer);
-            context.client.update(attachment)?;
-        } else {
-            attachment.status.get_or_insert_default().attached = true;
-            context.client.update_status(attachment)?;
+        match self.act(&attachment, goes, context) {
+            None => Ok(Action::requeue_after(self.look_after())),
+            Some(Err(why)) => self.fail(key, goes, &why, context),
+            Some(Ok(())) if goes => {
+                let all: Vec<String> =
+                    finalizers.into_iter().filter(|it| *it != finalizer).collect();
+                let all = Some(all).filter(|all| !all.is_empty());
+                let patch = Patch::Merge(json!({"metadata": {"finalizers": all}}));
+                context.client.patch::<VolumeAttachment>("", &key.name, "", patch)?;
+                Ok(Action::await_change())
+            }
+            Some(Ok(())) => {
+                self.failed.remove(key);
+                let status = json!({"status": {"attached": true, "attachError": null}});
+                let patch = Patch::Merge(status);
+                context.client.patch::<VolumeAttachment>("", &key.name, "status", patch)?;
+                Ok(Action::await_change())
+            }
         }
-        Ok(Action::await_change())
+    }
+}
+
+impl CsiAttacher {
+    fn look_after(&self) -> Duration {
+        if matches!(self.way, Way::Cloud(_)) { DISK_TIME } else { POLL }
+    }
+
+    /// Writes down why it has failed, and tries again later.
+    ///
+    /// Upstream: `saveAttachError`, `saveDetachError`, `--retry-interval-start`.
+    fn fail(
+        &mut self,
+        key: &Key,
+        goes: bool,
+        why: &str,
+        context: &mut Context<'_>,
+    ) -> Result<Action, Error> {
+        let delay = self.failed.get(key).map_or(RETRY.0, |(_, delay)| (*delay * 2).min(RETRY.1));
+        self.failed.insert(key.clone(), (context.now + delay, delay));
+        let field = if goes { "detachError" } else { "attachError" };
+        let error = json!({"message": why, "time": rfc3339(Some(&meta_time(context.now)))});
+        let patch = Patch::Merge(json!({"status": {field: error}}));
+        context.client.patch::<VolumeAttachment>("", &key.name, "status", patch)?;
+        Ok(Action::requeue_after(delay))
     }
 }
 
 /// Lets volumes grow when their claims ask for more.
 #[derive(Clone, Debug)]
 pub struct CsiResizer {
-    driver: &'static str,
+    driver: String,
     source: String,
-    begun: BTreeMap<String, Time>,
+    way: Way,
+    /// Claims whose resizing was told of.
+    told: BTreeSet<Key>,
 }
 
 impl Controller for CsiResizer {
@@ -295,20 +591,46 @@ impl CsiResizer {
         condition: Option<(&str, &str)>,
         context: &mut Context<'_>,
     ) -> Result<(), Error> {
-        let mut claim = claim.clone();
-        let status = claim.status.get_or_insert_default();
-        status.conditions = condition.map(|(type_, message)| {
-            vec![PersistentVolumeClaimCondition {
-                type_: type_.to_owned(),
-                status: "True".to_owned(),
-                message: Some(message.to_owned()).filter(|message| !message.is_empty()),
-                last_transition_time: Some(meta_time(context.now)),
-                ..PersistentVolumeClaimCondition::default()
-            }]
+        let since = rfc3339(Some(&meta_time(context.now)));
+        let conditions = condition.map(|(type_, message)| {
+            let mut one = json!({"type": type_, "status": "True", "lastTransitionTime": since});
+            if !message.is_empty() {
+                one["message"] = json!(message);
+            }
+            json!([one])
         });
-        claim.metadata.resource_version = None;
-        context.client.update_status(claim)?;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (namespace, name) = (text(&claim.metadata.namespace), text(&claim.metadata.name));
+        let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
+        context.client.patch::<PersistentVolumeClaim>(&namespace, &name, "status", patch)?;
         Ok(())
+    }
+
+    /// Has the volume grow: to this size, and whether its file system has yet to; `None` while that
+    /// takes time.
+    fn grow(
+        &mut self,
+        claim: &PersistentVolumeClaim,
+        handle: &str,
+        about: &str,
+        now: Time,
+    ) -> Option<Result<(Quantity, bool), String>> {
+        match &mut self.way {
+            Way::Trivial => Some(Err("nobody lets volumes grow".to_owned())),
+            Way::Cloud(begun) => is_done(begun, about, now).then(|| Ok((whole_gib(claim), true))),
+            Way::Called(calls) => {
+                let bytes = claim_size(claim).value();
+                let request =
+                    || json!({"volume_id": handle, "capacity_range": {"required_bytes": bytes}});
+                let answer = calls.ask(EXPAND, about, request)?;
+                Some(answer.map_err(|status| status.to_string()).map(|answer| {
+                    let bytes = answer.get("capacity_bytes").and_then(Value::as_i64);
+                    let node = answer.get("node_expansion_required").and_then(Value::as_bool);
+                    let size = Amount::from_bytes(bytes.unwrap_or_default()).to_quantity();
+                    (size, node == Some(true))
+                }))
+            }
+        }
     }
 }
 
@@ -337,23 +659,60 @@ impl Reconcile for CsiResizer {
             // The node sees to the rest.
             return Ok(Action::await_change());
         }
-        if !self.begun.contains_key(&key.to_string()) {
+        if self.told.insert(key.clone()) {
             Self::set_condition(&claim, Some(("Resizing", "")), context)?;
             let text = format!("External resizer is resizing volume {}", volume_key.name);
             context.event(&about, EventType::Normal, "Resizing", &text);
         }
-        if !is_done(&mut self.begun, &key.to_string(), context.now) {
-            return Ok(Action::requeue_after(DISK_TIME));
+        let handle = spec.csi.as_ref().map(|csi| csi.volume_handle.clone()).unwrap_or_default();
+        let (size, node) = match self.grow(&claim, &handle, &key.to_string(), context.now) {
+            None if matches!(self.way, Way::Cloud(_)) => {
+                return Ok(Action::requeue_after(DISK_TIME));
+            }
+            None => return Ok(Action::requeue_after(POLL)),
+            Some(Ok(grown)) => grown,
+            Some(Err(why)) => {
+                self.told.remove(key);
+                let (name, driver) = (&volume_key.name, &self.driver);
+                let text =
+                    format!("resize volume \"{name}\" by resizer \"{driver}\" failed: {why}");
+                context.event(&about, EventType::Warning, "VolumeResizeFailed", &text);
+                return Err(Error::Other(text));
+            }
+        };
+        self.told.remove(key);
+        let patch = Patch::Merge(json!({"spec": {"capacity": {"storage": size.0}}}));
+        context.client.patch::<PersistentVolume>("", &volume_key.name, "", patch)?;
+        if !node {
+            let status = json!({"capacity": {"storage": size.0}, "conditions": null});
+            let patch = Patch::Merge(json!({"status": status}));
+            let (namespace, name) = (&key.namespace, &key.name);
+            context.client.patch::<PersistentVolumeClaim>(namespace, name, "status", patch)?;
+            let text = "Resize volume succeeded";
+            context.event(&about, EventType::Normal, "VolumeResizeSuccessful", text);
+            return Ok(Action::await_change());
         }
-        let mut grown = PersistentVolume::clone(&volume);
-        grown.spec.get_or_insert_default().capacity =
-            Some([("storage".to_owned(), whole_gib(&claim))].into_iter().collect());
-        context.client.update(grown)?;
         const WAITS: &str = "Waiting for user to (re-)start a pod to finish file system resize of \
                              volume on node.";
         Self::set_condition(&claim, Some(("FileSystemResizePending", WAITS)), context)?;
         let text = "Require file system resize of volume on node";
         context.event(&about, EventType::Normal, "FileSystemResizeRequired", text);
         Ok(Action::await_change())
+    }
+}
+
+impl InContainer for CsiAttacher {
+    fn settle(&mut self, sys: &mut dyn Sys) {
+        if let Way::Called(calls) = &mut self.way {
+            calls.go_on(sys);
+        }
+    }
+}
+
+impl InContainer for CsiResizer {
+    fn settle(&mut self, sys: &mut dyn Sys) {
+        if let Way::Called(calls) = &mut self.way {
+            calls.go_on(sys);
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Upstream: rancher/local-path-provisioner, `provisioner.go`.
 
 use super::{Asked, Backend, Made, Provisioner, in_container};
-use crate::controller_program::{ControllerProgram, InContainer};
+use crate::controller_program::{ControllerProgram, InContainer, StartsInContainer};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, EnvVar, HostPathVolumeSource, KeyToPath, NodeSelector,
     NodeSelectorRequirement, NodeSelectorTerm, PersistentVolume, PersistentVolumeSpec, Pod,
@@ -38,7 +38,7 @@ struct LocalPathProvisioner(Provisioner);
 
 in_container!(LocalPathProvisioner);
 
-impl InContainer for LocalPathProvisioner {
+impl StartsInContainer for LocalPathProvisioner {
     const ACCOUNT: (&'static str, &'static str) =
         (NAMESPACE, "local-path-provisioner-service-account");
 
@@ -56,6 +56,8 @@ impl InContainer for LocalPathProvisioner {
         LocalPathProvisioner(Provisioner::new(Box::new(backend), &hostname, sys.rng()))
     }
 }
+
+impl InContainer for LocalPathProvisioner {}
 
 /// The directories in which volumes are made, by node.
 type NodePaths = BTreeMap<String, Vec<String>>;
@@ -211,7 +213,7 @@ fn data_volume(path: &str) -> Volume {
 }
 
 impl Backend for LocalPath {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "rancher.io/local-path"
     }
 

@@ -4,7 +4,7 @@
 //! Upstream: kubernetes/minikube, `pkg/storage/storage_provisioner.go`.
 
 use super::{Asked, Backend, Made, Provisioner, in_container};
-use crate::controller_program::{ControllerProgram, InContainer};
+use crate::controller_program::{ControllerProgram, InContainer, StartsInContainer};
 use k8s_openapi::api::core::v1::{HostPathVolumeSource, PersistentVolume, PersistentVolumeSpec};
 use naru_client::Context;
 use naru_shell::{Program, Sys};
@@ -24,7 +24,7 @@ struct MinikubeProvisioner(Provisioner);
 
 in_container!(MinikubeProvisioner);
 
-impl InContainer for MinikubeProvisioner {
+impl StartsInContainer for MinikubeProvisioner {
     const ACCOUNT: (&'static str, &'static str) = ("kube-system", "storage-provisioner");
 
     fn start(sys: &mut dyn Sys) -> Self {
@@ -33,7 +33,9 @@ impl InContainer for MinikubeProvisioner {
         let backend = Box::new(HostPath { identity, make: Vec::new(), remove: Vec::new() });
         MinikubeProvisioner(Provisioner::new(backend, &hostname, sys.rng()))
     }
+}
 
+impl InContainer for MinikubeProvisioner {
     fn settle(&mut self, sys: &mut dyn Sys) {
         self.0.settle(sys);
     }
@@ -50,7 +52,7 @@ struct HostPath {
 }
 
 impl Backend for HostPath {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "k8s.io/minikube-hostpath"
     }
 

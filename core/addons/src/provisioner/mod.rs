@@ -9,16 +9,17 @@ mod csi;
 mod local_path;
 mod minikube;
 
-pub use csi::{CsiAttacher, CsiResizer, attacher, provisioner, resizer};
+pub use csi::{CsiAttacher, CsiResizer, Way, attacher, provisioner, resizer};
 pub use local_path::program as local_path;
 pub use minikube::program as minikube_hostpath;
 
+use crate::controller_program::InContainer;
 use dyn_clone::DynClone;
 use k8s_openapi::api::core::v1::{
     ObjectReference, PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec,
 };
 use k8s_openapi::api::storage::v1::StorageClass;
-use naru_api::request::DeleteOptions;
+use naru_api::request::{DeleteOptions, Patch};
 use naru_api::volumes::{
     BETA_STORAGE_PROVISIONER, PROVISIONED_BY, SELECTED_NODE, STORAGE_PROVISIONER, annotation,
     claim_class, volume_name, volume_phase, waits_for_consumer,
@@ -63,7 +64,7 @@ pub struct Made {
 /// What a provisioner makes volumes of.
 pub trait Backend: DynClone + fmt::Debug + Send + Sync {
     /// The provisioner's name, as classes name it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Makes a volume; `None` while that takes time. The error is told to people.
     fn provision(
@@ -109,6 +110,11 @@ impl Provisioner {
         );
         let source = format!("{}_{hostname}_{uuid}", backend.name());
         Provisioner { backend, source, making: BTreeMap::new() }
+    }
+
+    /// What its events are from.
+    pub fn component(&self) -> &str {
+        &self.source
     }
 
     /// Does what the backend has left to do on the machine where it runs.
@@ -252,10 +258,15 @@ fn release(volume: &PersistentVolume, context: &mut Context<'_>) -> Result<(), E
         Err(error) if error.is_not_found() => return Ok(()),
         found => found?,
     };
-    let mut free = PersistentVolume::clone(&found);
-    free.metadata.finalizers.get_or_insert_default().retain(|finalizer| !mine(finalizer));
-    context.client.update(free)?;
-    Ok(())
+    // It may be patched by who may not update it.
+    let rest = found.metadata.finalizers.clone().unwrap_or_default();
+    let rest: Vec<String> = rest.into_iter().filter(|finalizer| !mine(finalizer)).collect();
+    let rest = Some(rest).filter(|rest| !rest.is_empty());
+    let patch = Patch::Merge(serde_json::json!({"metadata": {"finalizers": rest}}));
+    match context.client.patch::<PersistentVolume>("", name, "", patch) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 impl Controller for Provisioner {
@@ -312,6 +323,12 @@ impl Reconcile for Provisioner {
         } else {
             self.sync_claim(key, context)
         }
+    }
+}
+
+impl InContainer for Provisioner {
+    fn settle(&mut self, sys: &mut dyn Sys) {
+        Provisioner::settle(self, sys);
     }
 }
 

@@ -43,10 +43,10 @@ pub struct NodeMetrics {
     pub metadata: ObjectMeta,
     /// The end of the time in which it was measured.
     pub timestamp: Option<MetaTime>,
-    /// How long it was measured, as Go writes durations: `15s`.
-    pub window: String,
     /// Memory is the working set.
     pub usage: Usage,
+    /// How long it was measured, as Go writes durations: `15s`.
+    pub window: String,
 }
 
 /// What the containers of a pod used.

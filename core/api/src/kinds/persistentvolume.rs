@@ -63,6 +63,9 @@ impl Typed for PersistentVolumeStrategy {
         if let Some(source) = &mut spec.host_path {
             source.type_.get_or_insert_default();
         }
+        if let Some(source) = &mut spec.iscsi {
+            text(&mut source.iscsi_interface, "default");
+        }
     }
 
     fn prepare_for_create(&self, volume: &mut PersistentVolume) {

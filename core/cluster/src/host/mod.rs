@@ -13,6 +13,7 @@ mod program;
 mod sessions;
 pub mod ssh;
 mod table;
+mod targetcli;
 mod trace;
 mod why;
 
@@ -20,6 +21,7 @@ pub use exportfs::NfsServer;
 pub use gcloud::Inventory;
 pub use machine::PROGRAMS as MACHINE_PROGRAMS;
 pub use program::program;
+pub use targetcli::TargetServer;
 
 use crate::{Cluster, Profile};
 use naru_shell::{Answer, Question};
@@ -27,7 +29,7 @@ use std::net::Ipv4Addr;
 
 /// Programs of the learner's machine that ask, by the names of their files.
 pub fn programs(profile: &Profile) -> Vec<&'static str> {
-    let mut names = vec!["docker", "exportfs", "naru"];
+    let mut names = vec!["docker", "exportfs", "naru", "targetcli"];
     match profile.name.as_str() {
         "minikube" => names.push("minikube"),
         _ if profile.cloud.is_some() => names.push("gcloud"),
@@ -94,6 +96,7 @@ impl Cluster {
                 "docker" => docker::run(self, &ask, &question.env),
                 "exportfs" => exportfs::run(self, &ask),
                 "minikube" => minikube::run(self, &ask),
+                "targetcli" => targetcli::run(self, &ask),
                 "gcloud" => gcloud::run(self, &ask),
                 _ => {
                     let language = Language::of(self.workstation.locale(&question.env));

@@ -33,6 +33,9 @@ use std::time::Duration;
 const REPORT_INTERVAL: Duration = Duration::from_secs(300);
 /// How often a node looks whether it has changed. Upstream: `nodeStatusUpdateFrequency`.
 const UPDATE_INTERVAL: Duration = Duration::from_secs(10);
+/// How soon it learns of a driver's socket. Upstream: `loopSleepDuration` of
+/// `pkg/kubelet/pluginmanager/plugin_manager.go`.
+const REGISTRATION_TIME: Duration = Duration::from_secs(1);
 /// How often a node that is not ready looks at its runtime. Upstream: `updateRuntimeUp`.
 const RUNTIME_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -238,7 +241,10 @@ impl Kubelet {
             return None;
         }
         let steps = now.since(rest.looked).as_secs() / UPDATE_INTERVAL.as_secs() + 1;
-        let at = rest.looked + UPDATE_INTERVAL * u32::try_from(steps).unwrap_or(u32::MAX);
+        let mut at = rest.looked + UPDATE_INTERVAL * u32::try_from(steps).unwrap_or(u32::MAX);
+        if self.drivers.are_others(runtime) {
+            at = at.min(now + REGISTRATION_TIME);
+        }
         (at < rest.next).then(|| {
             rest.next = at;
             (at, Key::new("", NODE))

@@ -11,6 +11,7 @@ use naru_api::ApiError;
 use naru_api::request::Patch;
 use naru_client::Client;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// The volumes that were once built in and are others' now.
 const MIGRATED: &str = "kubernetes.io/aws-ebs,kubernetes.io/azure-disk,kubernetes.io/azure-file,\
@@ -20,14 +21,22 @@ const MIGRATED_ANNOTATION: &str = "storage.alpha.kubernetes.io/migrated-plugins"
 /// What a zone is called when nobody says.
 const ZONE: &str = "topology.kubernetes.io/zone";
 
+/// By which names drivers call the node.
+const NODE_IDS: &str = "csi.volume.kubernetes.io/nodeid";
+
 /// Keeps the CSINode up.
 #[derive(Clone, Debug, Default)]
 pub struct NodeInfoManager {
     /// The drivers that were written last.
-    written: Option<Vec<&'static str>>,
+    written: Option<Vec<CsiDriver>>,
 }
 
 impl NodeInfoManager {
+    /// Whether other drivers run than were written last.
+    pub fn are_others(&self, runtime: &Runtime) -> bool {
+        self.written.as_ref().is_some_and(|written| *written != csi_drivers::registered(runtime))
+    }
+
     /// Writes the CSINode if other drivers run than before, and for each the node's label that says
     /// where its volumes can be used.
     pub fn sync(
@@ -36,9 +45,8 @@ impl NodeInfoManager {
         node: &str,
         runtime: &Runtime,
     ) -> Result<(), ApiError> {
-        let drivers: Vec<&CsiDriver> = csi_drivers::registered(runtime).collect();
-        let names: Vec<&'static str> = drivers.iter().map(|driver| driver.name).collect();
-        if self.written.as_ref() == Some(&names) {
+        let drivers = csi_drivers::registered(runtime);
+        if self.written.as_ref() == Some(&drivers) {
             return Ok(());
         }
         let owner = match client.get::<Node>("", node) {
@@ -47,30 +55,53 @@ impl NodeInfoManager {
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         };
-        label(client, &owner, &drivers)?;
-        let spec =
-            CSINodeSpec { drivers: drivers.iter().map(|driver| entry(driver, node)).collect() };
-        match client.get::<CSINode>("", node) {
-            Ok(found) => {
-                let mut found = CSINode::clone(&found);
-                found.spec = spec;
-                client.update(found)?;
-            }
-            Err(error) if error.is_not_found() => {
-                client.create(csi_node(&owner, spec))?;
-            }
-            Err(error) => return Err(error),
+        match write(client, node, &owner, &drivers) {
+            // What a driver calls itself, or the node, is nobody's name: nothing of it is told, and
+            // the kubelet goes on. Upstream: `RegisterPlugin` fails, of which the registrar hears.
+            Err(error) if error.reason() != "Invalid" => return Err(error),
+            _ => {}
         }
-        self.written = Some(names);
+        self.written = Some(drivers);
         Ok(())
     }
 }
 
+fn write(
+    client: &mut Client<'_>,
+    node: &str,
+    owner: &Node,
+    drivers: &[CsiDriver],
+) -> Result<(), ApiError> {
+    tell_node(client, owner, drivers)?;
+    let spec = CSINodeSpec { drivers: drivers.iter().map(|driver| entry(driver, node)).collect() };
+    let mut found = match client.get::<CSINode>("", node) {
+        Ok(found) => CSINode::clone(&found),
+        Err(error) if error.is_not_found() => {
+            return client.create(csi_node(owner, spec)).map(drop);
+        }
+        Err(error) => return Err(error),
+    };
+    // What is told of a driver does not change: one that tells something else has gone and come
+    // again.
+    let before = found.spec.drivers.len();
+    let stays =
+        |old: &CSINodeDriver| spec.drivers.iter().all(|it| it.name != old.name || it == old);
+    found.spec.drivers.retain(stays);
+    if found.spec.drivers.len() < before {
+        found = CSINode::clone(&*client.update(found)?);
+    }
+    if found.spec != spec {
+        found.spec = spec;
+        client.update(found)?;
+    }
+    Ok(())
+}
+
 fn entry(driver: &CsiDriver, node: &str) -> CSINodeDriver {
     CSINodeDriver {
-        name: driver.name.to_owned(),
-        node_id: node.to_owned(),
-        topology_keys: Some(vec![driver.topology_key.to_owned()]),
+        name: driver.name.clone(),
+        node_id: driver.node_id.clone().unwrap_or_else(|| node.to_owned()),
+        topology_keys: driver.topology_key.clone().map(|key| vec![key]),
         allocatable: driver.limit.map(|limit| VolumeNodeResources { count: Some(limit) }),
     }
 }
@@ -90,23 +121,40 @@ fn csi_node(owner: &Node, spec: CSINodeSpec) -> CSINode {
     node
 }
 
-/// A driver that knows no zones has each node be a place of its own.
-fn label(client: &mut Client<'_>, node: &Node, drivers: &[&CsiDriver]) -> Result<(), ApiError> {
+/// Writes onto the node by which names drivers call it and where it is for them. A driver that knows
+/// no zones has each node be a place of its own.
+///
+/// Upstream: `updateNodeIDInNode`, `updateTopologyLabels`.
+fn tell_node(client: &mut Client<'_>, node: &Node, drivers: &[CsiDriver]) -> Result<(), ApiError> {
     let labels = node.metadata.labels.as_ref();
     let name = node.metadata.name.as_deref().unwrap_or_default();
-    let place = |driver: &CsiDriver| {
-        let zone = labels.and_then(|labels| labels.get(ZONE)).map(String::as_str);
-        if driver.topology_key.ends_with("/zone") { zone } else { Some(name) }
-    };
     let mut missing = serde_json::Map::new();
     for driver in drivers {
-        let there = labels.is_some_and(|labels| labels.contains_key(driver.topology_key));
-        if let (false, Some(place)) = (there, place(driver)) {
-            missing.insert(driver.topology_key.to_owned(), json!(place));
+        let Some(key) = &driver.topology_key else { continue };
+        let zone = labels.and_then(|labels| labels.get(ZONE)).map(String::as_str);
+        let own = driver.node_id.as_deref().unwrap_or(name);
+        let place = if key.ends_with("/zone") { zone } else { Some(own) };
+        let there = labels.is_some_and(|labels| labels.contains_key(key));
+        if let (false, Some(place)) = (there, place) {
+            missing.insert(key.clone(), json!(place));
         }
     }
+    let ids: BTreeMap<&str, &str> = drivers
+        .iter()
+        .filter_map(|driver| Some((driver.name.as_str(), driver.node_id.as_deref()?)))
+        .collect();
+    let annotations = node.metadata.annotations.as_ref();
+    let told = annotations.and_then(|all| all.get(NODE_IDS)).map(String::as_str);
+    let ids = Some(json!(ids).to_string()).filter(|_| !ids.is_empty());
+    let mut change = serde_json::Map::new();
     if !missing.is_empty() {
-        let patch = Patch::Merge(json!({"metadata": {"labels": missing}}));
+        change.insert("labels".to_owned(), json!(missing));
+    }
+    if ids.as_deref() != told {
+        change.insert("annotations".to_owned(), json!({NODE_IDS: ids}));
+    }
+    if !change.is_empty() {
+        let patch = Patch::Merge(json!({"metadata": change}));
         client.patch::<Node>("", name, "", patch)?;
     }
     Ok(())

@@ -46,9 +46,7 @@ const DAEMONS: &[(&str, u64, &[&str])] = &[
     ("calico-node", 40, &["main.go:42] naru/calico-node: felix and BIRD in one program"]),
     ("calico-kube-controllers", 20, &["main.go:101] Ensuring Calico datastore is initialized"]),
     ("gce-pd-csi-driver", 12, &["main.go:103] Driver vendor version v1.17.4-gke.0"]),
-    ("hostpathplugin", 12, &["main.go:92] \"Starting driver\" driver=\"hostpath.csi.k8s.io\""]),
     ("csi-node-driver-registrar", 12, &["main.go:150] \"Version\" version=\"v2.13.0\""]),
-    ("livenessprobe", 12, &["main.go:162] \"ServeMux listening\" address=\"0.0.0.0:9898\""]),
 ];
 
 impl Daemon {

@@ -11,6 +11,7 @@ mod flanneld;
 mod fortune;
 mod grpc_health;
 mod haproxy;
+pub mod hostpathplugin;
 mod http_echo;
 mod interpreter;
 mod memcached;
@@ -48,6 +49,7 @@ impl ProgramTable for NodePrograms {
             "filebeat" => Box::new(shippers::Filebeat::default()),
             "fluentd" => Box::new(shippers::Fluentd::default()),
             "fortune" => Box::new(fortune::Fortune),
+            "hostpathplugin" => Box::new(hostpathplugin::HostPathPlugin::default()),
             "http-echo" => Box::new(http_echo::HttpEcho::default()),
             "httpd" => Box::new(apache::Apache::new(apache::Build::Upstream)),
             "haproxy" => Box::new(haproxy::Haproxy::default()),

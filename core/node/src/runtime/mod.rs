@@ -497,13 +497,18 @@ impl Runtime {
         self.containers_of(program).any(Container::is_running)
     }
 
+    /// The containers that run whose first process is this program.
+    pub fn running<'a>(&'a self, program: &str) -> impl Iterator<Item = &'a Container> {
+        self.containers_of(program).filter(|container| container.is_running())
+    }
+
     /// Whether the latest container of this program has ended as it was asked to.
     pub fn has_obeyed(&self, program: &str) -> bool {
         let latest = self.containers_of(program).last().map(|container| &container.state);
         matches!(latest, Some(ContainerState::Exited { code: 0, .. }))
     }
 
-    fn containers_of(&self, program: &str) -> impl Iterator<Item = &Container> {
+    fn containers_of<'a>(&'a self, program: &str) -> impl Iterator<Item = &'a Container> {
         let ids = self.by_program.get(program).into_iter().flatten();
         ids.filter_map(|id| self.container(*id))
     }

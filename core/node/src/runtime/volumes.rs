@@ -35,7 +35,9 @@ const HOST_DIRECTORIES: &[&str] = &[
     "/usr/bin",
     "/usr/lib",
     "/usr/share",
-    "/var/lib/kubelet",
+    "/var/lib/kubelet/plugins",
+    "/var/lib/kubelet/plugins_registry",
+    "/var/lib/kubelet/pods",
     "/var/log/pods",
     "/var/log/containers",
 ];
@@ -49,6 +51,7 @@ const LAID: &[&str] = &[
     "/etc/group",
     "/etc/hostname",
     "/etc/hosts",
+    "/etc/iscsi",
     "/etc/kubernetes",
     "/etc/passwd",
     "/root",
@@ -349,6 +352,12 @@ impl Volumes {
     /// The files of a volume.
     pub fn tree(&self, id: VolumeId) -> Option<&Tree> {
         self.table.get(&id).map(|volume| &volume.tree)
+    }
+
+    /// The files of a volume, after what has happened to that of which it is a part.
+    pub fn newest(&mut self, id: VolumeId) -> Option<Tree> {
+        self.ask_whole(id);
+        self.tree(id).cloned()
     }
 
     /// Exchanges the files of a volume.

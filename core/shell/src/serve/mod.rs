@@ -6,6 +6,7 @@ mod dial;
 mod exchange;
 pub mod grpc;
 mod http_server;
+pub mod local;
 mod stream;
 
 pub use dial::{Dial, DialError};

@@ -3,6 +3,8 @@
 //! Upstream: `pkg/kubelet/volumemanager`, `pkg/volume`.
 
 mod claims;
+mod csi;
+mod iscsi;
 mod objects;
 mod ownership;
 mod payload;
@@ -48,6 +50,10 @@ struct Ready {
     disk: Option<String>,
     /// The claim that it comes from.
     claim: Option<String>,
+    /// Whether a driver may let it grow while it is used.
+    grows: bool,
+    /// What a driver is to be told when the pod has it no longer.
+    published: Option<Box<csi::Published>>,
 }
 
 impl Ready {
@@ -65,6 +71,8 @@ impl Ready {
             limit: None,
             disk: None,
             claim: None,
+            grows: false,
+            published: None,
         }
     }
 
@@ -247,7 +255,8 @@ impl PodVolumes {
                 self.exclusive.insert(name.clone());
             }
             let ready = sources::persistent(&found, sources, runtime)?;
-            return Ok(Ready { read_only: found.read_only, claim: Some(used.name), ..ready });
+            let read_only = found.read_only || ready.read_only;
+            return Ok(Ready { read_only, claim: Some(used.name), ..ready });
         }
         if let Some(translated) = csi_translation::inline_name(volume) {
             *name = translated;
@@ -298,12 +307,12 @@ impl PodVolumes {
     /// Whether nothing of them changes by time alone: no token is to be renewed, and no disk is
     /// there that could have grown.
     pub fn are_fresh(&self, now: Time) -> bool {
-        self.tokens.are_fresh(now) && self.ready.values().all(|ready| ready.disk.is_none())
+        self.tokens.are_fresh(now) && !self.ready.values().any(|ready| ready.grows)
     }
 
     /// Lets the file systems of disks that have grown follow them; gives the volumes' names.
     pub fn expand(&self, sources: &mut Sources<'_, '_>) -> Vec<String> {
-        let disks = self.ready.values().filter(|ready| ready.disk.is_some());
+        let disks = self.ready.values().filter(|ready| ready.grows);
         let claims = disks.filter_map(|ready| ready.claim.as_deref());
         claims.filter_map(|claim| claims::expand(claim, sources)).collect()
     }
@@ -399,6 +408,9 @@ impl PodVolumes {
     /// Gives back what belongs to the pod alone.
     pub fn tear_down(&mut self, uid: &str, runtime: &mut Runtime) {
         for ready in std::mem::take(&mut self.ready).into_values() {
+            if let Some(published) = &ready.published {
+                published.withdraw(&mut runtime.volumes);
+            }
             if !ready.lasting {
                 runtime.volumes.remove(ready.id);
             }

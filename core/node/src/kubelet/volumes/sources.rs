@@ -1,13 +1,14 @@
 //! Volumes that outlive pods: directories of the node, file servers, disks.
 //!
-//! Upstream: `pkg/volume/{hostpath,local,nfs,iscsi,csi,git_repo}`.
+//! Upstream: `pkg/volume/{hostpath,local,nfs,git_repo}`.
 
 use super::claims::Found;
+use super::csi::{self, Persistent};
+use super::iscsi;
 use super::{Ready, Sources, Trouble};
-use crate::csi_drivers;
 use crate::disks::DiskId;
 use crate::runtime::{Runtime, Volumes};
-use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Node, Volume};
+use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Volume};
 use naru_api::csi_translation;
 use naru_shell::FileType;
 
@@ -19,7 +20,16 @@ pub(super) fn persistent(
 ) -> Result<Ready, Trouble> {
     let spec = &found.spec;
     if let Some((driver, handle)) = csi_translation::of_volume(spec) {
-        return csi(&driver, &handle, sources, runtime);
+        let fs_type = csi_translation::fs_type_of(spec);
+        let mut modes = spec.access_modes.iter().flatten();
+        let wanted = Persistent {
+            driver: &driver,
+            handle: &handle,
+            name: &found.name,
+            fs_type,
+            read_write_once: modes.any(|mode| mode == "ReadWriteOnce"),
+        };
+        return csi::persistent(&wanted, sources, runtime);
     }
     if let Some(source) = &spec.host_path {
         return host_path(source, &mut runtime.volumes);
@@ -31,7 +41,7 @@ pub(super) fn persistent(
         return nfs(source, &found.name, sources, runtime);
     }
     if let Some(source) = &spec.iscsi {
-        return iscsi(&source.target_portal, &source.iqn, source.lun, sources, runtime);
+        return iscsi::set_up(&source.into(), sources, runtime);
     }
     Err(Trouble::Process(format!(
         "failed to get Plugin from volumeSpec for volume \"{}\" err=no volume plugin matched",
@@ -45,8 +55,20 @@ pub(super) fn inline(
     sources: &mut Sources<'_, '_>,
     runtime: &mut Runtime,
 ) -> Result<Option<Ready>, Trouble> {
-    if let Some((driver, handle)) = csi_translation::of_inline(volume) {
-        return csi(&driver, &handle, sources, runtime).map(Some);
+    let translated = csi_translation::inline_spec(volume);
+    if let Some(spec) = &translated
+        && let Some((driver, handle)) = csi_translation::of_volume(spec)
+    {
+        let name = csi_translation::inline_name(volume).unwrap_or_default();
+        let fs_type = csi_translation::fs_type_of(spec);
+        let wanted = Persistent {
+            driver: &driver,
+            handle: &handle,
+            name: &name,
+            fs_type,
+            read_write_once: true,
+        };
+        return csi::persistent(&wanted, sources, runtime).map(Some);
     }
     if let Some(source) = &volume.host_path {
         return host_path(source, &mut runtime.volumes).map(Some);
@@ -55,11 +77,10 @@ pub(super) fn inline(
         return nfs(source, &volume.name, sources, runtime).map(Some);
     }
     if let Some(source) = &volume.iscsi {
-        let (portal, iqn) = (&source.target_portal, &source.iqn);
-        return iscsi(portal, iqn, source.lun, sources, runtime).map(Some);
+        return iscsi::set_up(&(&**source).into(), sources, runtime).map(Some);
     }
     if let Some(source) = &volume.csi {
-        return ephemeral_csi(&source.driver, runtime).map(Some);
+        return csi::ephemeral(source, &volume.name, sources, runtime).map(Some);
     }
     if volume.git_repo.is_some() {
         return Err(Trouble::set_up(
@@ -170,79 +191,4 @@ fn nfs(
          {output}\n",
         source.path
     )))
-}
-
-/// Upstream: `AttachDisk` in `pkg/volume/iscsi/iscsi_util.go`.
-fn iscsi(
-    portal: &str,
-    iqn: &str,
-    lun: i32,
-    sources: &mut Sources<'_, '_>,
-    runtime: &mut Runtime,
-) -> Result<Ready, Trouble> {
-    let portal = if portal.contains(':') { portal.to_owned() } else { format!("{portal}:3260") };
-    let disk = DiskId::new(format!("iscsi/{portal}"), format!("{iqn}/lun-{lun}"));
-    match runtime.volumes.disk(&disk, sources.disks) {
-        Some(id) => Ok(Ready { grouped: true, ..Ready::lasting(id) }),
-        None => Err(Trouble::Mount(
-            "MountVolume.WaitForAttach failed",
-            format!(
-                "failed to get any path for iscsi disk, last err seen:\niscsi: failed to \
-                 sendtargets to portal {portal} output: iscsiadm: cannot make connection to \
-                 {}: Connection refused\niscsiadm: connection login retries (reopen_max) 5 \
-                 exceeded\niscsiadm: Could not perform SendTargets discovery: encountered \
-                 connection failure\n, err exit status 4",
-                portal.split(':').next().unwrap_or_default()
-            ),
-        )),
-    }
-}
-
-/// A disk behind a CSI driver, which the control plane has to attach first.
-fn csi(
-    driver: &str,
-    handle: &str,
-    sources: &mut Sources<'_, '_>,
-    runtime: &mut Runtime,
-) -> Result<Ready, Trouble> {
-    let name = csi_translation::unique_name(driver, handle);
-    if csi_drivers::attaches(driver) && !is_at_hand(&name, sources.node) {
-        return Err(Trouble::NotAttached(name));
-    }
-    if !csi_drivers::registered(runtime).any(|known| known.name == driver) {
-        return Err(Trouble::device(format!(
-            "kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver \
-             name {driver} not found in the list of registered CSI drivers"
-        )));
-    }
-    // Whatever disk is asked for is there: the sandbox has no other way to buy one.
-    let disk = DiskId::new(driver, handle);
-    sources.disks.make(&disk, u64::MAX).map_err(Trouble::device)?;
-    match runtime.volumes.disk(&disk, sources.disks) {
-        Some(id) => Ok(Ready { disk: Some(name), grouped: true, ..Ready::lasting(id) }),
-        None => Err(Trouble::device(format!(
-            "rpc error: code = NotFound desc = volume {handle} not found"
-        ))),
-    }
-}
-
-/// A volume that a CSI driver makes for the pod alone.
-fn ephemeral_csi(driver: &str, runtime: &mut Runtime) -> Result<Ready, Trouble> {
-    if csi_drivers::registered(runtime).any(|known| known.name == driver) {
-        let id = runtime.volumes.add(super::open_to_all(naru_shell::Tree::new()));
-        return Ok(Ready::own(id));
-    }
-    Err(Trouble::set_up(format!(
-        "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name {driver} not \
-         found in the list of registered CSI drivers"
-    )))
-}
-
-/// Whether the disk is attached, and told to be in use so that nobody detaches it.
-///
-/// Upstream: `GenerateVerifyControllerAttachedVolumeFunc`.
-fn is_at_hand(name: &str, node: Option<&Node>) -> bool {
-    let Some(status) = node.and_then(|node| node.status.as_ref()) else { return false };
-    let told = status.volumes_in_use.iter().flatten().any(|used| used == name);
-    told && status.volumes_attached.iter().flatten().any(|volume| volume.name == name)
 }
