@@ -30,6 +30,6 @@ pub use sys::{
 };
 pub use tty::TtyId;
 pub use vfs::{
-    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
+    Device, DirEntry, Disk, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
     TREE_BYTES_MAX, TREE_NODES_MAX, Tree, TreeSource, Vfs, join, normalize,
 };

@@ -55,7 +55,7 @@ pub(crate) struct FileId(u64);
 /// What an open file description is of.
 #[derive(Clone, Debug)]
 enum Open {
-    File { node: FileRef, at: usize, mode: OpenMode },
+    File { node: FileRef, at: u64, mode: OpenMode },
     Device(Device),
     PipeReader(PipeId),
     PipeWriter(PipeId),
