@@ -3,7 +3,7 @@
 use super::log::{ContainerLog, Output};
 use super::pids::PidNamespace;
 use super::sandbox::SandboxId;
-use super::volumes::{Mount, Volumes};
+use super::volumes::{Mount, Stored, Volumes};
 use crate::Image;
 use naru_api::said::Said;
 use naru_network::NsId;
@@ -154,6 +154,8 @@ pub struct Container {
     pub(super) wake_at: Option<Time>,
     /// Memory that it held after its last turn.
     pub(super) memory_seen: u64,
+    /// What it took of the node's disk when that was looked at last.
+    pub(super) disk_seen: Stored,
     init: Option<Pid>,
     /// The version of each volume that its files show.
     seen_volumes: Vec<u64>,
@@ -168,8 +170,8 @@ pub struct Container {
     oom_killed: bool,
     /// Its first process takes ever more memory.
     leak: Option<Box<Leak>>,
-    /// Bytes and files that were there before its first run.
-    given: (u64, u64),
+    /// What was there before its first run.
+    given: Stored,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -200,11 +202,6 @@ struct Tap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapId(u64);
 
-/// Bytes and files below the root, but for volumes.
-fn stored(fs: &Vfs) -> (u64, u64) {
-    (fs.root().bytes_used(), fs.root().files_count())
-}
-
 impl Container {
     /// A container that is not started, with its files.
     pub fn new(
@@ -214,7 +211,7 @@ impl Container {
         (config, fs): (ContainerConfig, Vfs),
         programs: &'static dyn ProgramTable,
     ) -> Self {
-        let given = stored(&fs);
+        let given = Stored::of(fs.root());
         let mut kernel = Kernel::new(fs, programs, hostname);
         kernel.set_cpu_limit(config.cpu_limit_milli);
         kernel.confine(config.confinement);
@@ -240,6 +237,7 @@ impl Container {
             kernel,
             wake_at: None,
             memory_seen: 0,
+            disk_seen: Stored::default(),
             init: None,
             stdio,
             taps: Vec::new(),
@@ -251,10 +249,14 @@ impl Container {
         }
     }
 
-    /// Bytes and files that it has added to those of its image.
-    pub fn written(&self) -> (u64, u64) {
-        let (bytes, files) = stored(self.fs());
-        (bytes.saturating_sub(self.given.0), files.saturating_sub(self.given.1))
+    /// What it has added to the files of its image.
+    pub fn written(&self) -> Stored {
+        Stored::of(self.fs().root()).less(self.given)
+    }
+
+    /// What the files of its log are.
+    pub fn logged(&self) -> Stored {
+        Stored { bytes: self.log.bytes_on_disk(), files: self.log.files_count() }
     }
 
     /// Processor time that it has used.
@@ -363,9 +365,13 @@ impl Container {
         }
     }
 
-    /// Lets what is mounted twice, once by itself and once within something else, be one directory.
+    /// Lets what is mounted twice, once by itself and once within something else, be one directory,
+    /// and says what of it is on the node's disk.
     pub(super) fn find_binds(&mut self, volumes: &Volumes) {
         let mounts = &self.config.mounts;
+        for mount in mounts.iter().filter(|mount| volumes.is_on_disk(mount.volume)) {
+            self.kernel.fs_mut().set_on_disk(&mount.path);
+        }
         let whole = |part: &Mount| {
             let others = mounts.iter().filter(|other| other.read_only == part.read_only);
             let mut places = others.filter_map(|other| {

@@ -28,6 +28,8 @@ const PIDS_EACH: u64 = 100;
 const PIDS_FROM: u64 = 1_000;
 /// Where they begin anew.
 const PIDS_MAX: u64 = 4_000_000;
+/// How many processes of the node's own there are.
+pub const OF_NODE: u64 = 4;
 /// What the pause container's process ends at. Upstream: `build/pause/linux/pause.c`.
 const PAUSE_HEARS: [Signal; 3] = [Signal::Int, Signal::Term, Signal::Kill];
 /// The user of the pause container.
