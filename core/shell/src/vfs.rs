@@ -5,7 +5,7 @@
 
 use crate::Errno;
 use crate::caps::{Cap, Caps};
-use crate::kernel::PROC;
+use crate::kernel::{CGROUP, PROC};
 use crate::seccomp::{Filter, Syscall, Verdict};
 use imbl::OrdMap;
 use naru_sim::Time;
@@ -861,9 +861,10 @@ impl Vfs {
         (tree.bytes_used(), tree.capacity())
     }
 
-    /// Where trees are mounted, and whether for reading only. `/proc` is not counted.
+    /// Where trees are mounted, and whether for reading only. What the kernel itself shows is not
+    /// counted.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, bool)> {
-        let real = self.mounts.iter().filter(|(path, _)| *path != PROC);
+        let real = self.mounts.iter().filter(|(path, _)| *path != PROC && *path != CGROUP);
         let binds = self.binds.iter().map(|(path, node)| (path.as_str(), self.is_read_only(*node)));
         real.map(|(path, mount)| (path.as_str(), mount.read_only)).chain(binds)
     }

@@ -1,6 +1,7 @@
 //! The kubelet, file by file as upstream's `pkg/kubelet`.
 
 mod backoff;
+mod cadvisor_metrics;
 mod calm;
 pub(crate) mod config_file;
 mod configz;
@@ -28,6 +29,7 @@ pub(crate) mod pod_workers;
 mod predicate;
 mod probes;
 mod pull_secrets;
+mod qos;
 mod record;
 mod resize;
 pub(crate) mod resource_metrics;

@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/healthz` of `apiserver`.
 
-use super::{Kubelet, configz, metrics, resource_metrics, stats, system_logs};
+use super::{Kubelet, cadvisor_metrics, configz, metrics, resource_metrics, stats, system_logs};
 use crate::runtime::Runtime;
 use naru_api::http::{HttpRequest, HttpResponse};
 use naru_sim::Time;
@@ -23,6 +23,7 @@ pub(crate) fn answer(
         "/pods" | "/runningpods/" => json_response(&pods(kubelet, &request.path)),
         "/metrics" => prometheus(metrics::text(kubelet, runtime)),
         "/metrics/resource" => prometheus(resource_metrics::text(kubelet, runtime, now)),
+        "/metrics/cadvisor" => prometheus(cadvisor_metrics::text(kubelet, runtime, now)),
         "/configz" => json_response(&configz::of(kubelet.config())),
         path if path.starts_with("/logs/") => system_logs::answer(kubelet, runtime, path),
         path if path.starts_with("/containerLogs/") => {

@@ -8,8 +8,8 @@ use crate::Image;
 use naru_api::said::Said;
 use naru_network::NsId;
 use naru_shell::{
-    Confinement, Device, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
-    ProgramTable, Signal, Stdio, TtyId, Vfs, join,
+    Cgroup, Confinement, Device, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec,
+    ProcessStatus, ProgramTable, Signal, Stdio, TtyId, Vfs, join,
 };
 use naru_sim::{CauseId, Time};
 use std::collections::BTreeMap;
@@ -59,8 +59,12 @@ pub struct ContainerConfig {
     pub groups: Vec<u32>,
     /// Thousandths of a processor that it may use; `None` for all.
     pub cpu_limit_milli: Option<u64>,
+    /// Thousandths of a processor that it asks for; `None`: it is weighed as any other.
+    pub cpu_request_milli: Option<u64>,
     /// Bytes of memory that it may hold; `None` for all.
     pub memory_limit: Option<u64>,
+    /// What is added to the scores of its processes when memory has run out.
+    pub oom_score_adj: i32,
     /// Whether nothing but volumes can be written.
     pub read_only_root: bool,
     /// Whose processes it sees.
@@ -216,6 +220,8 @@ impl Container {
         kernel.set_cpu_limit(config.cpu_limit_milli);
         kernel.confine(config.confinement);
         kernel.set_sysctls(config.sysctls.clone());
+        kernel.set_oom_score_adj(config.oom_score_adj);
+        kernel.show_cgroup(cgroup(&config));
         let stdio = if config.tty {
             ContainerStdio::Tty(kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
         } else {
@@ -397,6 +403,7 @@ impl Container {
         self.config.cpu_limit_milli = cpu_milli;
         self.config.memory_limit = memory;
         self.kernel.set_cpu_limit(cpu_milli);
+        self.kernel.show_cgroup(cgroup(&self.config));
     }
 
     /// The groups of its processes, the first one first.
@@ -741,6 +748,15 @@ impl ExecIo {
                 kernel.pipe_close_read(stderr);
             }
         }
+    }
+}
+
+/// What its processes may use.
+fn cgroup(config: &ContainerConfig) -> Cgroup {
+    Cgroup {
+        cpu_max_milli: config.cpu_limit_milli,
+        cpu_weight: config.cpu_request_milli.map_or(Cgroup::WEIGHT, Cgroup::weight_of),
+        memory_max: config.memory_limit,
     }
 }
 

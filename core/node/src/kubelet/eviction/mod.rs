@@ -24,7 +24,7 @@ use std::time::Duration;
 use threshold::{Observations, Signal};
 
 /// Pods from this priority on are critical. Upstream: `SystemCriticalPriority`.
-const CRITICAL: i32 = 2_000_000_000;
+pub(super) const CRITICAL: i32 = 2_000_000_000;
 
 /// What a node is short of, and whom it ends for that.
 #[derive(Clone, Debug, Default)]
