@@ -174,6 +174,11 @@ impl Kubelet {
         self.workers.values().map(Box::as_ref).find(runs).map(|worker| worker.key.clone())
     }
 
+    /// Its probes.
+    pub(super) fn probes(&self) -> &ProbeManager {
+        &self.probes
+    }
+
     /// When a probe is to be sent or given up next.
     pub fn next_probe(&self) -> Option<Time> {
         self.probes.next_due()
@@ -773,6 +778,7 @@ impl Kubelet {
         for run in worker.containers.iter().filter_map(|record| record.id) {
             self.probes.forget(run);
         }
+        self.probes.forget_counts(&id.0);
         worker.remove(world);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn answer(
         "/healthz" | "/healthz/ping" | "/healthz/log" | "/healthz/syncloop" => text("ok"),
         "/pods" | "/runningpods/" => json_response(&pods(kubelet, &request.path)),
         "/metrics" => prometheus(metrics::text(kubelet, runtime)),
+        "/metrics/probes" => prometheus(metrics::probes(kubelet)),
         "/metrics/resource" => prometheus(resource_metrics::text(kubelet, runtime, now)),
         "/metrics/cadvisor" => prometheus(cadvisor_metrics::text(kubelet, runtime, now)),
         "/configz" => json_response(&configz::of(kubelet.config())),
