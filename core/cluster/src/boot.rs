@@ -19,7 +19,7 @@ use naru_api::{ApiService, Kube, Object, Request, pods, scheme, yaml};
 use naru_apiserver::{ApiServer, AuthenticationConfig, AuthorizationMode};
 use naru_client::Controller as _;
 use naru_network::{Link, Network, NsId, Route, TopologyError};
-use naru_node::{Node, NodeConfig, NodeSoftware};
+use naru_node::{KubeletConfiguration, Node, NodeConfig, NodeSoftware};
 use naru_pki::PkiError;
 use naru_sim::{Rng, Time};
 use std::net::{IpAddr, Ipv4Addr};
@@ -222,6 +222,8 @@ pub fn node_config(
             kernel: profile.software.kernel.clone(),
             container_runtime: profile.software.container_runtime.clone(),
         },
+        // Who read the profile has looked at it.
+        kubelet: KubeletConfiguration::of(&profile.kubelet).unwrap_or_default(),
         ..NodeConfig::default()
     })
 }

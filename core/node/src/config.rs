@@ -1,5 +1,6 @@
 //! What a node is made from.
 
+use crate::KubeletConfiguration;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -45,6 +46,8 @@ pub struct NodeConfig {
     pub labels: BTreeMap<String, String>,
     /// What it tells of its software.
     pub software: NodeSoftware,
+    /// How its kubelet is set up.
+    pub kubelet: KubeletConfiguration,
     /// Files that its pods may mount, by their paths: certificates of the control plane.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -97,6 +100,7 @@ impl Default for NodeConfig {
             provider_id: String::new(),
             labels: BTreeMap::new(),
             software: NodeSoftware::default(),
+            kubelet: KubeletConfiguration::default(),
             files: Vec::new(),
         }
     }

@@ -13,12 +13,18 @@ const RESOLVE_TIME: Duration = Duration::from_millis(300);
 /// What they take more by chance, at the most.
 const RESOLVE_JITTER: Duration = Duration::from_millis(400);
 
+/// The image of the process that holds a sandbox.
+const SANDBOX: &str = "registry.k8s.io/pause";
+
 /// A node's images, by the names under which they were pulled.
 #[derive(Clone, Debug, Default)]
 pub struct ImageStore {
     names: BTreeMap<String, Arc<Image>>,
-    /// How many images these are.
+    /// How many images these are, and their bytes.
     count: usize,
+    bytes: u64,
+    /// Counts what comes and goes.
+    changes: u64,
     /// Digests of the layers that are here or on their way.
     layers: BTreeSet<String>,
 }
@@ -49,9 +55,52 @@ impl ImageStore {
 
     fn add_named(&mut self, name: String, image: Arc<Image>) {
         self.layers.extend(image.layers.iter().map(|layer| layer.digest.clone()));
-        self.names.insert(name, image);
-        let digests = self.names.values().map(|image| image.config_digest.as_str());
-        self.count = digests.collect::<BTreeSet<_>>().len();
+        let before = self.names.insert(name, image);
+        self.count_again();
+        // What is pulled again changes nothing.
+        self.changes += u64::from(before.is_none());
+    }
+
+    fn count_again(&mut self) {
+        let all = self.names.values().map(|image| (image.config_digest.as_str(), image.bytes()));
+        let all: BTreeMap<&str, u64> = all.collect();
+        (self.count, self.bytes) = (all.len(), all.values().sum());
+    }
+
+    /// Every image by its digest, with its bytes.
+    pub fn all(&self) -> BTreeMap<String, u64> {
+        self.names.values().map(|image| (image.config_digest.clone(), image.bytes())).collect()
+    }
+
+    /// Whether an image is never removed: that of sandboxes.
+    ///
+    /// Upstream: `pinned` of the CRI's images.
+    pub fn is_pinned(&self, digest: &str) -> bool {
+        let mut all = self.names.values().filter(|image| image.config_digest == digest);
+        all.any(|image| image.repository == SANDBOX)
+    }
+
+    /// Removes the image of this digest, under whatever names. Layers that others have stay.
+    pub fn remove(&mut self, digest: &str) {
+        let gone = self.names.values().filter(|image| image.config_digest == digest);
+        let layers = gone.flat_map(|image| &image.layers).map(|layer| layer.digest.clone());
+        let layers: BTreeSet<String> = layers.collect();
+        self.names.retain(|_, image| image.config_digest != digest);
+        let left = self.names.values().flat_map(|image| &image.layers);
+        let left: BTreeSet<&str> = left.map(|layer| layer.digest.as_str()).collect();
+        self.layers.retain(|layer| !layers.contains(layer) || left.contains(layer.as_str()));
+        self.count_again();
+        self.changes += 1;
+    }
+
+    /// Bytes of all images.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// A number that grows when an image comes or goes.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Begins a pull; tells how long it takes: what is neither here nor on its way comes at this
@@ -149,6 +198,22 @@ mod tests {
         let after = store.begin_pull(&second, 100_000_000, &mut rng);
         assert!(before > Duration::from_secs(4), "{before:?}");
         assert!(after < Duration::from_secs(2), "{after:?}");
+    }
+
+    #[test]
+    fn what_is_removed_has_to_come_again() {
+        let ((one, first), (_, second)) =
+            (image("kim0lil/80700:v-1.0.0"), image("kim0lil/80700:v-2.0.0"));
+        let mut store = ImageStore::default();
+        let mut rng = Rng::new(1);
+        store.begin_pull(&first, 100_000_000, &mut rng);
+        store.add(&one, Arc::clone(&first));
+        assert_eq!((store.len(), store.bytes()), (1, first.bytes()));
+        store.remove(&first.config_digest);
+        assert_eq!((store.len(), store.bytes(), store.changes()), (0, 0, 2));
+        assert!(store.get(&one).is_none());
+        let again = store.begin_pull(&second, 100_000_000, &mut rng);
+        assert!(again > Duration::from_secs(4), "{again:?}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub use config::{NodeConfig, NodeSoftware};
 pub use disks::{DiskId, Disks};
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, Past, RegistryError};
+pub use kubelet::KubeletConfiguration;
 pub use kubelet::resource_metrics::{NodeUsage, PodUsage};
 pub use machine::Machine;
 pub use node::{Env, Node, NodeApi};

@@ -5,7 +5,7 @@ use crate::runtime::{ExecIo, NamespaceStack, Volumes};
 use naru_api::ApiService;
 use naru_network::{Call, Network, NsId};
 use naru_shell::{
-    Errno, Facts, Kernel, Namespaces, NetStack, Outside, Pid, ProcessInfo, ProcessSpec,
+    Disk, Errno, Facts, Kernel, Namespaces, NetStack, Outside, Pid, ProcessInfo, ProcessSpec,
     ProgramTable, Questions, SessionOutput, SessionSpec, Signal, Stdio, Vfs, World,
     install_programs,
 };
@@ -70,6 +70,11 @@ impl Machine {
         fs.write("/etc/hostname", format!("{hostname}\n").as_bytes())?;
         fs.write("/etc/passwd", b"root:x:0:0:root:/root:/bin/bash\n")?;
         fs.write("/etc/group", b"root:x:0:\n")
+    }
+
+    /// Shows its processes the node's disk.
+    pub(crate) fn see_disk(&mut self, disk: Disk) {
+        self.kernel.fs_mut().set_disk(disk);
     }
 
     /// Shows its processes those of the node's containers.

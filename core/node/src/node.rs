@@ -3,13 +3,13 @@
 use crate::kindnet::set_pod_routes;
 use crate::kubelet::log_files::{self, LogFiles};
 use crate::kubelet::resource_metrics::{self, NodeUsage};
-use crate::kubelet::{Kubelet, NodeWorld, config_file};
+use crate::kubelet::{Kubelet, NodeWorld, config_file, kubelet_config};
 use crate::machine::Machine;
 use crate::plugins::NetworkPlugins;
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
 use crate::runtime::{Container, ContainerId, Runtime, SandboxId};
 use crate::streams::{self, Streams};
-use crate::{Disks, NodeConfig};
+use crate::{Disks, KubeletConfiguration, NodeConfig};
 use ipnet::IpNet;
 use naru_api::service::KubeletStreams;
 use naru_api::status::ApiResult;
@@ -65,6 +65,8 @@ pub struct Node {
     /// The state of the node's own files in which manifests were looked for last.
     manifests_seen: u64,
     log_files: LogFiles,
+    /// Why the kubelet could not be started.
+    wrong_configuration: Option<String>,
 }
 
 impl fmt::Debug for Node {
@@ -98,6 +100,7 @@ impl Node {
             called: false,
             manifests_seen: 0,
             log_files: LogFiles::default(),
+            wrong_configuration: None,
             runtime,
             host,
             config,
@@ -132,11 +135,38 @@ impl Node {
 
     /// Starts the kubelet. kube-proxy and the network plugin start with their pods.
     pub fn start(&mut self, env: &mut Env<'_>) -> ApiResult<()> {
+        self.wrong_configuration = None;
+        if let Err(why) = self.read_configuration() {
+            self.wrong_configuration = Some(why);
+            return Ok(());
+        }
         self.sync_chains(env.net);
         self.kubelet.start(env.api)?;
         self.kubelet_runs = true;
         self.follow_manifests();
         Ok(())
+    }
+
+    /// Reads how the kubelet is set up, if somebody can have changed that. The error says what is
+    /// wrong with it.
+    fn read_configuration(&mut self) -> Result<(), String> {
+        if self.machine.is_none() {
+            return Ok(());
+        }
+        let files = self.runtime.volumes.host_files();
+        let Ok(text) = files.read_text(kubelet_config::PATH) else { return Ok(()) };
+        let kubelet = KubeletConfiguration::read(&text)?;
+        self.runtime.configure(&kubelet);
+        self.config = Arc::new(NodeConfig { kubelet, ..NodeConfig::clone(&self.config) });
+        if let Some(kubelet) = self.kubelet.controller_mut() {
+            kubelet.configure(Arc::clone(&self.config));
+        }
+        Ok(())
+    }
+
+    /// Why the kubelet does not start with the configuration that it has, if it does not.
+    pub fn wrong_configuration(&self) -> Option<&str> {
+        self.wrong_configuration.as_deref()
     }
 
     fn sync_chains(&self, net: &mut Network) {
@@ -308,6 +338,7 @@ impl Node {
             && is_due(machine.next_due(), env.now)
         {
             machine.borrow_files(&mut self.runtime.volumes);
+            machine.see_disk(self.runtime.disk());
             machine.see(self.runtime.processes_of_node());
             machine.run(env.now, env.api as &mut dyn ApiService, env.net, self.host);
             machine.return_files(&mut self.runtime.volumes);
@@ -406,6 +437,7 @@ impl Node {
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
         self.plugins = NetworkPlugins::new(&self.config, &self.rng);
         self.runtime.volumes.reinstall(&self.config.files);
+        self.runtime.configure(&self.config.kubelet);
         self.log_files = LogFiles::default();
         self.manifests_seen = 0;
     }

@@ -244,6 +244,11 @@ fn open(
         ApiError::bad_request(format!("container {name} is not valid for pod {pod}"))
     })?;
     if let Connect::Log(options) = &request.connect {
+        if let Some(id) = worker.removed_container(&record.name) {
+            // Upstream: `GetContainerLogs` in `pkg/kubelet/kuberuntime/kuberuntime_container.go`.
+            let message = format!("unable to retrieve container logs for {id}");
+            return Err(ApiError::bad_request(message));
+        }
         let container = log_container(
             options,
             record,
@@ -336,13 +341,13 @@ fn log_container(
 fn first_line(options: &LogOptions, id: ContainerId, runtime: &Runtime, now: Time) -> u64 {
     let Some(container) = runtime.container(id) else { return 0 };
     let log = &container.log;
-    let by_count = options.tail_lines.map_or(0, |count| log.tail(count));
+    let by_count = options.tail_lines.map_or(log.begin(), |count| log.tail(count));
     let seconds = options.since_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     // As the API server passes it on, a moment is one of whole seconds.
     let moment = options.since_time.map(|time| Time::from_secs(time.as_secs()));
     let since = seconds.map(|seconds| now - Duration::from_secs(seconds)).or(moment);
     let Some(since) = since else { return by_count };
-    let recent = log.from(0).rev().take_while(|line| line.at >= since).count() as u64;
+    let recent = log.from(log.begin()).rev().take_while(|line| line.at >= since).count() as u64;
     by_count.max(log.end() - recent)
 }
 
@@ -462,7 +467,7 @@ fn follow(
 ) -> Progress {
     let Some(container) = runtime.container(id) else { return Progress::Done(Ok(0)) };
     let log = &container.log;
-    *next = (*next).max(log.tail(u64::MAX));
+    *next = (*next).max(log.oldest());
     for line in log.from(*next) {
         if stream.full() {
             return Progress::Slow;

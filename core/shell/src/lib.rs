@@ -16,9 +16,9 @@ mod vfs;
 
 pub use caps::{Cap, Caps, Confinement};
 pub use kernel::{
-    ARGUMENT_BYTES_MAX, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Facts, Kernel,
-    Namespaces, PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
-    Stdio,
+    ARGUMENT_BYTES_MAX, Cgroup, DEFAULT_PATH, DESCRIPTORS_MAX, EndedProcess, ExecError, Facts,
+    Kernel, Namespaces, PIPE_BYTES_MAX, PROCESSES_MAX, PipeId, ProcessInfo, ProcessSpec,
+    ProcessStatus, Stdio,
 };
 pub use outside::{Answer, Link, Next, Outside, Question, Questions, SessionOutput, SessionSpec};
 pub use programs::net::secure::system_roots;
@@ -30,6 +30,6 @@ pub use sys::{
 };
 pub use tty::TtyId;
 pub use vfs::{
-    Device, DirEntry, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
+    Device, DirEntry, Disk, FILE_BYTES_MAX, FileRef, FileType, Groups, Memory, OpenMode, Stat,
     TREE_BYTES_MAX, TREE_NODES_MAX, Text, Tree, TreeSource, Vfs, join, normalize,
 };

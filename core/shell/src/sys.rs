@@ -269,6 +269,9 @@ impl Signal {
     }
 }
 
+/// Zero bytes that are written at once where they are bytes as others.
+const ZEROS_AT_ONCE: usize = 64 << 10;
+
 /// What a program can ask of its machine. No call waits: a call that would says
 /// [`Errno::Again`], and the program returns [`Step::Block`].
 pub trait Sys {
@@ -329,6 +332,11 @@ pub trait Sys {
     fn read(&mut self, fd: Fd, max: usize) -> Result<Vec<u8>, Errno>;
     /// Writes; tells how many bytes were taken. A pipe without a reader gives [`Errno::Pipe`].
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno>;
+    /// Writes zero bytes, which for a file may be many; tells how many were taken.
+    fn write_zeros(&mut self, fd: Fd, count: u64) -> Result<u64, Errno> {
+        let piece = usize::try_from(count).map_or(ZEROS_AT_ONCE, |count| count.min(ZEROS_AT_ONCE));
+        self.write(fd, &vec![0; piece]).map(|taken| taken as u64)
+    }
     /// Closes a descriptor.
     fn close(&mut self, fd: Fd);
     /// A pipe: its read end and its write end.

@@ -5,7 +5,7 @@
 
 use crate::Errno;
 use crate::caps::{Cap, Caps};
-use crate::kernel::PROC;
+use crate::kernel::{CGROUP, PROC};
 use crate::seccomp::{Filter, Syscall, Verdict};
 use imbl::OrdMap;
 use naru_sim::Time;
@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// Greatest size of one file, in bytes.
+/// Greatest size of one file, in bytes, but for zero bytes at its end.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
-/// Greatest size of all files of one tree, in bytes, unless the tree was made smaller.
+/// Greatest size of all files of one tree, in bytes: of what is stored of them, and, where they lie on
+/// no machine's disk and the tree was not made smaller, of all.
 pub const TREE_BYTES_MAX: u64 = 64 << 20;
 /// Most files and directories in one tree.
 pub const TREE_NODES_MAX: usize = 20_000;
@@ -139,8 +140,11 @@ impl Text {
 
 #[derive(Clone, Debug)]
 enum Content {
+    /// Bytes, and how many zero bytes follow them: who fills a disk does it with these, and they are
+    /// not stored.
     File {
         data: Arc<Vec<u8>>,
+        zeros: u64,
         program: Option<Arc<str>>,
     },
     /// As long as nobody has written into it.
@@ -158,15 +162,13 @@ struct Inode {
     gid: u32,
     mtime: Time,
     links: u32,
-    /// Open descriptions; a file without a name lives until the last of them is closed.
-    opens: u32,
 }
 
 impl Inode {
     fn size(&self) -> u64 {
         match &self.content {
             Content::File { program: Some(_), .. } => PROGRAM_BYTES.len() as u64,
-            Content::File { data, .. } => data.len() as u64,
+            Content::File { data, zeros, .. } => data.len() as u64 + zeros,
             Content::Text(text) => text.bytes as u64,
             Content::Symlink(target) => target.len() as u64,
             Content::Directory(_) => 4096,
@@ -199,12 +201,12 @@ impl Inode {
         matches!(self.content, Content::Directory(_))
     }
 
-    /// Bytes that it takes of its tree's capacity.
-    fn stored(&self) -> u64 {
+    /// How many bytes it takes of a disk, and how many of them are stored.
+    fn takes(&self) -> (u64, u64) {
         match &self.content {
-            Content::File { data, .. } => data.len() as u64,
-            Content::Text(text) => text.bytes as u64,
-            _ => 0,
+            Content::File { data, zeros, .. } => (data.len() as u64 + zeros, data.len() as u64),
+            Content::Text(text) => (text.bytes as u64, text.bytes as u64),
+            _ => (0, 0),
         }
     }
 
@@ -212,7 +214,7 @@ impl Inode {
     fn own(&mut self) {
         if let Content::Text(text) = self.content {
             let data = Arc::new(text.as_bytes().to_vec());
-            self.content = Content::File { data, program: None };
+            self.content = Content::File { data, zeros: 0, program: None };
         }
     }
 }
@@ -243,7 +245,11 @@ struct Files {
     inodes: OrdMap<u64, Inode>,
     next: u64,
     bytes: u64,
+    /// How many of them are stored.
+    stored: u64,
     changes: u64,
+    /// Open descriptions of files; one without a name lives until the last of them is closed.
+    opens: OrdMap<u64, u32>,
 }
 
 impl Default for Files {
@@ -256,9 +262,15 @@ impl Default for Files {
             gid: 0,
             mtime: Time::ZERO,
             links: 2,
-            opens: 0,
         };
-        Files { inodes: OrdMap::unit(ROOT, root), next: ROOT + 1, bytes: 0, changes: 0 }
+        Files {
+            inodes: OrdMap::unit(ROOT, root),
+            next: ROOT + 1,
+            bytes: 0,
+            stored: 0,
+            changes: 0,
+            opens: OrdMap::new(),
+        }
     }
 }
 
@@ -284,9 +296,15 @@ impl Tree {
         Tree { source: Some(source), ..Self::new() }
     }
 
-    /// Bytes stored in all files.
+    /// Bytes of all files.
     pub fn bytes_used(&self) -> u64 {
         self.files().bytes
+    }
+
+    /// Bytes and number of the files that are there already: none where they are made when somebody
+    /// looks, and nobody has.
+    pub fn made_already(&self) -> (u64, u64) {
+        self.files.get().map_or((0, 0), |files| (files.bytes, files.inodes.len() as u64))
     }
 
     /// How many files and directories there are.
@@ -384,38 +402,64 @@ impl Tree {
 
     /// Counts one more that has the file open, or one less.
     fn count_open(&mut self, ino: u64, opens: impl FnOnce(u32) -> u32) {
-        if let Ok(files) = self.files_mut()
-            && let Some(inode) = files.inodes.get_mut(&ino)
-        {
-            inode.opens = opens(inode.opens);
+        let Ok(files) = self.files_mut() else { return };
+        if !files.inodes.contains_key(&ino) {
+            return;
+        }
+        match opens(files.opens.get(&ino).copied().unwrap_or(0)) {
+            0 => drop(files.opens.remove(&ino)),
+            count => drop(files.opens.insert(ino, count)),
+        }
+    }
+
+    /// Others get these files, who know of nobody that has them open: what has no name is gone.
+    pub fn forget_opens(&mut self) {
+        let Ok(files) = self.files_mut() else { return };
+        for ino in std::mem::take(&mut files.opens).keys() {
+            self.forget_if_unused(*ino);
         }
     }
 
     fn forget_if_unused(&mut self, ino: u64) {
         let Ok(files) = self.files_mut() else { return };
         let Some(inode) = files.inodes.get(&ino) else { return };
-        if inode.links == 0 && inode.opens == 0 {
-            files.bytes = files.bytes.saturating_sub(inode.stored());
+        if inode.links == 0 && !files.opens.contains_key(&ino) {
+            let (bytes, stored) = inode.takes();
+            files.bytes = files.bytes.saturating_sub(bytes);
+            files.stored = files.stored.saturating_sub(stored);
             files.inodes.remove(&ino);
         }
     }
 
-    fn set_data(&mut self, ino: u64, at: usize, bytes: &[u8], now: Time) -> Result<(), Errno> {
-        let end = at.checked_add(bytes.len()).ok_or(Errno::TooLarge)?;
+    /// Writes into a file. `room` is what is free on the disk that the tree lies on.
+    fn set_data(
+        &mut self,
+        ino: u64,
+        at: u64,
+        bytes: &[u8],
+        room: Option<u64>,
+        now: Time,
+    ) -> Result<(), Errno> {
+        let end = at.checked_add(bytes.len() as u64).ok_or(Errno::TooLarge)?;
+        let (size, stored) = self.get(ino)?.takes();
+        self.check_room(end.saturating_sub(size), room)?;
+        if at >= stored && is_zero(bytes) {
+            return self.set_zeros(ino, end, now);
+        }
+        let end = usize::try_from(end).map_err(|_| Errno::TooLarge)?;
+        let at = usize::try_from(at).map_err(|_| Errno::TooLarge)?;
         if end > FILE_BYTES_MAX {
             return Err(Errno::TooLarge);
         }
-        let used = self.bytes_used();
-        let capacity = self.capacity;
-        let inode = self.get_mut(ino)?;
-        inode.own();
-        let Content::File { data, program } = &mut inode.content else {
-            return Err(Errno::Invalid);
-        };
-        let grown = end.saturating_sub(data.len()) as u64;
-        if used + grown > capacity {
+        let more = (end as u64).saturating_sub(stored);
+        if self.files().stored + more > TREE_BYTES_MAX {
             return Err(Errno::NoSpace);
         }
+        let inode = self.get_mut(ino)?;
+        inode.own();
+        let Content::File { data, zeros, program } = &mut inode.content else {
+            return Err(Errno::Invalid);
+        };
         *program = None;
         let data = Arc::make_mut(data);
         if data.len() < end {
@@ -424,23 +468,76 @@ impl Tree {
         if let Some(place) = data.get_mut(at..end) {
             place.copy_from_slice(bytes);
         }
+        *zeros = zeros.saturating_sub(more);
         inode.mtime = now;
-        self.files_mut()?.bytes += grown;
+        self.count_again(ino, (size, stored))
+    }
+
+    /// Whether so many bytes more fit.
+    fn check_room(&self, more: u64, room: Option<u64>) -> Result<(), Errno> {
+        let room = room.unwrap_or_else(|| self.capacity.saturating_sub(self.bytes_used()));
+        if more > room { Err(Errno::NoSpace) } else { Ok(()) }
+    }
+
+    /// Lets zero bytes follow what is stored of a file, up to this length of it.
+    fn set_zeros(&mut self, ino: u64, end: u64, now: Time) -> Result<(), Errno> {
+        let inode = self.get_mut(ino)?;
+        let before = inode.takes();
+        inode.own();
+        let Content::File { data, zeros, program } = &mut inode.content else {
+            return Err(Errno::Invalid);
+        };
+        *program = None;
+        *zeros = end.saturating_sub(data.len() as u64).max(*zeros);
+        inode.mtime = now;
+        self.count_again(ino, before)
+    }
+
+    /// A file took so much before.
+    fn count_again(&mut self, ino: u64, before: (u64, u64)) -> Result<(), Errno> {
+        let (bytes, stored) = self.get(ino)?.takes();
+        let files = self.files_mut()?;
+        files.bytes = (files.bytes + bytes).saturating_sub(before.0);
+        files.stored = (files.stored + stored).saturating_sub(before.1);
         Ok(())
+    }
+
+    /// Makes the contents of a file those of another. They are shared, not copied.
+    fn set_content(&mut self, ino: u64, content: Content, now: Time) -> Result<(), Errno> {
+        let before = self.get(ino)?.takes();
+        let (more, stored) = match &content {
+            Content::File { data, zeros, .. } => (data.len() as u64 + zeros, data.len() as u64),
+            Content::Text(text) => (text.bytes as u64, text.bytes as u64),
+            _ => return Err(Errno::Invalid),
+        };
+        let is_small = self.capacity < TREE_BYTES_MAX;
+        self.check_room(more.saturating_sub(before.0), (!is_small).then_some(u64::MAX))?;
+        if self.files().stored + stored.saturating_sub(before.1) > TREE_BYTES_MAX {
+            return Err(Errno::NoSpace);
+        }
+        let inode = self.get_mut(ino)?;
+        inode.content = content;
+        inode.mtime = now;
+        self.count_again(ino, before)
     }
 
     fn truncate(&mut self, ino: u64, now: Time) -> Result<(), Errno> {
         let inode = self.get_mut(ino)?;
+        let before = inode.takes();
         inode.own();
-        let Content::File { data, program } = &mut inode.content else { return Ok(()) };
-        let freed = data.len() as u64;
+        let Content::File { data, zeros, program } = &mut inode.content else { return Ok(()) };
         *program = None;
         *data = Arc::default();
+        *zeros = 0;
         inode.mtime = now;
-        let files = self.files_mut()?;
-        files.bytes = files.bytes.saturating_sub(freed);
-        Ok(())
+        self.count_again(ino, before)
     }
+}
+
+/// Whether there are zero bytes and no others.
+fn is_zero(bytes: &[u8]) -> bool {
+    // Most that is written differs at its ends.
+    bytes.first() == Some(&0) && bytes.last() == Some(&0) && bytes.iter().all(|byte| *byte == 0)
 }
 
 /// A file, found: which tree, and its number there.
@@ -457,10 +554,21 @@ pub struct Memory {
     pub size: Option<u64>,
 }
 
+/// The disk of a machine, which its files lie on beside much else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// How many bytes it holds.
+    pub size: u64,
+    /// How many of them are free.
+    pub free: u64,
+}
+
 #[derive(Clone, Debug)]
 struct Mount {
     tree: Tree,
     read_only: bool,
+    /// Whether it lies on the machine's disk, as the root does.
+    on_disk: bool,
     /// Whether it is in memory.
     in_memory: Option<Memory>,
     id: u32,
@@ -505,6 +613,8 @@ pub struct Vfs {
     groups: Groups,
     /// The root is for reading only, but for these of its files.
     sealed: Option<Arc<[u64]>>,
+    /// The machine's disk as it was when it was told, and what the trees on it held then.
+    disk: Option<(Disk, u64)>,
     now: Time,
 }
 
@@ -528,6 +638,7 @@ impl From<Tree> for Vfs {
             chroot: None,
             groups: Groups::default(),
             sealed: None,
+            disk: None,
             now: Time::ZERO,
         }
     }
@@ -709,7 +820,7 @@ impl Vfs {
         }
         let id = self.next_mount;
         self.next_mount += 1;
-        let mount = Mount { tree, read_only, in_memory: None, id };
+        let mount = Mount { tree, read_only, on_disk: false, in_memory: None, id };
         self.mounts.insert(found.path, Box::new(mount));
         Ok(())
     }
@@ -740,16 +851,55 @@ impl Vfs {
         self.mounts.remove(path).map(|mount| mount.tree)
     }
 
-    /// Bytes that are used of the tree at `path`, where one is mounted, else of the root; and how
-    /// many fit.
+    /// Says that the tree mounted at `path` lies on the machine's disk, as the root does.
+    pub fn set_on_disk(&mut self, path: &str) {
+        if let Some(mount) = self.mounts.get_mut(path) {
+            mount.on_disk = true;
+        }
+    }
+
+    /// The machine's disk is so from now on. Until it is told again, what the trees on it gain and
+    /// lose changes what is free.
+    pub fn set_disk(&mut self, disk: Disk) {
+        self.disk = Some((disk, self.bytes_on_disk()));
+    }
+
+    fn bytes_on_disk(&self) -> u64 {
+        let mounted = self.mounts.values().filter(|mount| mount.on_disk);
+        let trees = mounted.map(|mount| &mount.tree).chain([&self.root]);
+        trees.map(|tree| tree.made_already().0).sum()
+    }
+
+    /// What is free on the machine's disk now.
+    fn disk_free(&self) -> Option<u64> {
+        let (disk, before) = self.disk?;
+        Some((disk.free + before).saturating_sub(self.bytes_on_disk()))
+    }
+
+    /// What is free for the tree that a file is in, if that lies on the machine's disk.
+    fn room(&self, node: FileRef) -> Option<u64> {
+        let mut mounts = self.mounts.values();
+        let is_on_disk =
+            node.mount == 0 || mounts.any(|mount| mount.id == node.mount && mount.on_disk);
+        self.disk_free().filter(|_| is_on_disk)
+    }
+
+    /// Bytes that are used where the tree lies that is mounted at `path`, or else the root, and how
+    /// many fit there: on the machine's disk, or in the tree.
     pub fn usage(&self, path: &str) -> (u64, u64) {
-        let tree = self.mounted(path).unwrap_or(&self.root);
+        let mount = self.mounts.get(path);
+        let is_on_disk = mount.is_none_or(|mount| mount.on_disk);
+        if let (Some((disk, _)), Some(free), true) = (self.disk, self.disk_free(), is_on_disk) {
+            return (disk.size.saturating_sub(free), disk.size);
+        }
+        let tree = mount.map_or(&self.root, |mount| &mount.tree);
         (tree.bytes_used(), tree.capacity())
     }
 
-    /// Where trees are mounted, and whether for reading only. `/proc` is not counted.
+    /// Where trees are mounted, and whether for reading only. What the kernel itself shows is not
+    /// counted.
     pub fn mounts(&self) -> impl Iterator<Item = (&str, bool)> {
-        let real = self.mounts.iter().filter(|(path, _)| *path != PROC);
+        let real = self.mounts.iter().filter(|(path, _)| *path != PROC && *path != CGROUP);
         let binds = self.binds.iter().map(|(path, node)| (path.as_str(), self.is_read_only(*node)));
         real.map(|(path, mount)| (path.as_str(), mount.read_only)).chain(binds)
     }
@@ -777,7 +927,15 @@ impl Vfs {
         }
         match &inode.content {
             Content::File { program: Some(_), .. } => Ok(Arc::new(PROGRAM_BYTES.to_vec())),
-            Content::File { data, .. } => Ok(Arc::clone(data)),
+            Content::File { data, zeros: 0, .. } => Ok(Arc::clone(data)),
+            Content::File { data, zeros, .. } => {
+                let size =
+                    usize::try_from(*zeros).ok().and_then(|zeros| zeros.checked_add(data.len()));
+                let size = size.filter(|size| *size <= FILE_BYTES_MAX).ok_or(Errno::TooLarge)?;
+                let mut bytes = data.to_vec();
+                bytes.resize(size, 0);
+                Ok(Arc::new(bytes))
+            }
             Content::Text(text) => Ok(Arc::new(text.as_bytes().to_vec())),
             Content::Directory(_) => Err(Errno::IsDirectory),
             Content::Device(_) | Content::Symlink(_) => Ok(Arc::default()),
@@ -873,13 +1031,12 @@ impl Vfs {
     pub fn lay_text(&mut self, path: &str, text: Text) -> Result<(), Errno> {
         let node = self.create(path, Content::Text(text), 0o644)?;
         let tree = self.tree_mut(node)?;
-        let used = tree.bytes_used() + text.bytes as u64;
-        if used > tree.capacity {
-            tree.get_mut(node.ino)?.content = Content::File { data: Arc::default(), program: None };
-            return Err(Errno::NoSpace);
+        if let Err(full) = tree.check_room(text.bytes as u64, None) {
+            let empty = Content::File { data: Arc::default(), zeros: 0, program: None };
+            tree.get_mut(node.ino)?.content = empty;
+            return Err(full);
         }
-        tree.files_mut()?.bytes = used;
-        Ok(())
+        tree.count_again(node.ino, (0, 0))
     }
 
     /// Makes an empty file at `path`, or empties the one that is there; for [`Vfs::fill`].
@@ -909,7 +1066,7 @@ impl Vfs {
         if self.lstat(path).is_ok() {
             self.remove(path)?;
         }
-        let content = Content::File { data: Arc::default(), program: Some(name.into()) };
+        let content = Content::File { data: Arc::default(), zeros: 0, program: Some(name.into()) };
         self.create(path, content, 0o755).map(drop)
     }
 
@@ -1100,7 +1257,7 @@ impl Vfs {
         let node = match self.walk(path, true)?.node {
             Some(node) => node,
             None if writes && !path.ends_with('/') => {
-                let empty = Content::File { data: Arc::default(), program: None };
+                let empty = Content::File { data: Arc::default(), zeros: 0, program: None };
                 return Ok((self.create(path, empty, 0o644)?, None));
             }
             None => return Err(Errno::NotFound),
@@ -1139,37 +1296,116 @@ impl Vfs {
         tree.forget_if_unused(node.ino);
     }
 
-    pub(crate) fn len(&self, node: FileRef) -> Result<usize, Errno> {
-        Ok(self.inode(node).map_err(|_| Errno::BadFd)?.size() as usize)
+    pub(crate) fn len(&self, node: FileRef) -> Result<u64, Errno> {
+        Ok(self.inode(node).map_err(|_| Errno::BadFd)?.size())
     }
 
-    pub(crate) fn read_at(&self, node: FileRef, at: usize, max: usize) -> Result<Vec<u8>, Errno> {
+    pub(crate) fn read_at(&self, node: FileRef, at: u64, max: usize) -> Result<Vec<u8>, Errno> {
         let inode = self.inode(node).map_err(|_| Errno::BadFd)?;
-        let data: &[u8] = match &inode.content {
-            Content::File { program: Some(_), .. } => PROGRAM_BYTES,
-            Content::File { data, .. } => data,
-            Content::Text(text) => text.as_bytes(),
+        let (data, zeros): (&[u8], u64) = match &inode.content {
+            Content::File { program: Some(_), .. } => (PROGRAM_BYTES, 0),
+            Content::File { data, zeros, .. } => (data, *zeros),
+            Content::Text(text) => (text.as_bytes(), 0),
             Content::Directory(_) => return Err(Errno::IsDirectory),
-            _ => &[],
+            _ => (&[], 0),
         };
-        let end = data.len().min(at.saturating_add(max));
-        Ok(data.get(at..end).unwrap_or_default().to_vec())
+        let left = (data.len() as u64 + zeros).saturating_sub(at);
+        let count = usize::try_from(left).map_or(max, |left| left.min(max));
+        let from = usize::try_from(at).map_or(data.len(), |at| at.min(data.len()));
+        let end = data.len().min(from.saturating_add(count));
+        let mut bytes = data.get(from..end).unwrap_or_default().to_vec();
+        bytes.resize(count, 0);
+        Ok(bytes)
     }
 
     pub(crate) fn write_at(
         &mut self,
         node: FileRef,
-        at: usize,
+        at: u64,
         bytes: &[u8],
     ) -> Result<usize, Errno> {
-        let now = self.now;
+        let (now, room) = (self.now, self.room(node));
         match self.inode(node).map_err(|_| Errno::BadFd)?.content {
             Content::Device(Device::Full) => return Err(Errno::NoSpace),
             Content::Device(_) => return Ok(bytes.len()),
             _ => {}
         }
-        self.tree_mut(node)?.set_data(node.ino, at, bytes, now)?;
+        self.tree_mut(node)?.set_data(node.ino, at, bytes, room, now)?;
         Ok(bytes.len())
+    }
+
+    /// Writes zero bytes, as many of them as there is room for; tells how many.
+    pub(crate) fn write_zeros(&mut self, node: FileRef, at: u64, count: u64) -> Result<u64, Errno> {
+        let (now, room) = (self.now, self.room(node));
+        let tree = self.tree_mut(node)?;
+        let (size, stored) = tree.get(node.ino).map_err(|_| Errno::BadFd)?.takes();
+        if at < stored {
+            // Over what is there they are bytes as others.
+            let count = count.min(stored - at).min(FILE_BYTES_MAX as u64);
+            let zeros = vec![0; usize::try_from(count).unwrap_or(0)];
+            return self.write_at(node, at, &zeros).map(|written| written as u64);
+        }
+        let free = room.unwrap_or_else(|| tree.capacity.saturating_sub(tree.bytes_used()));
+        let end = at.saturating_add(count).min(size.saturating_add(free));
+        if end <= at && count > 0 {
+            return Err(Errno::NoSpace);
+        }
+        tree.set_zeros(node.ino, end, now)?;
+        Ok(end - at)
+    }
+
+    /// Gives the file at `path` this much of the disk at least; makes it if it is not there.
+    pub fn allocate(&mut self, path: &str, size: u64) -> Result<(), Errno> {
+        let (node, device) = self.open(path, OpenMode::ReadWrite)?;
+        if device.is_some() {
+            return Err(Errno::NoDevice);
+        }
+        let before = self.len(node)?;
+        let (now, room) = (self.now, self.room(node));
+        let tree = self.tree_mut(node)?;
+        tree.check_room(size.saturating_sub(before), room)?;
+        tree.set_zeros(node.ino, size.max(before), now)
+    }
+
+    /// Makes the file at `target` what the one at `source` is, which may be too large to be read at
+    /// once, as far as there is room.
+    pub fn copy(&mut self, source: &str, target: &str) -> Result<(), Errno> {
+        let inode = self.inode(self.find(source)?)?;
+        if !self.may(inode, 4) {
+            return Err(Errno::Access);
+        }
+        let (data, zeros) = match &inode.content {
+            Content::File { data, zeros, .. } => (Arc::clone(data), *zeros),
+            Content::Text(text) => (Arc::new(text.as_bytes().to_vec()), 0),
+            _ => return Err(Errno::Invalid),
+        };
+        let (to, _) = self.open(target, OpenMode::Write)?;
+        self.write_at(to, 0, &data)?;
+        match self.write_zeros(to, data.len() as u64, zeros)? {
+            written if written < zeros => Err(Errno::NoSpace),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the file at `path` what another is, in whatever files it lies: they share what it holds.
+    pub fn take_over(&mut self, path: &str, from: &Vfs, source: &str) -> Result<(), Errno> {
+        let content = from.inode(from.find(source)?)?.content.clone();
+        let (node, _) = self.open(path, OpenMode::ReadWrite)?;
+        let now = self.now;
+        self.tree_mut(node)?.set_content(node.ino, content, now)
+    }
+
+    /// Whether two files hold the same.
+    pub fn holds_same(&self, path: &str, other: &Vfs, theirs: &str) -> bool {
+        let content = |fs: &Vfs, path: &str| match &fs.inode(fs.find(path).ok()?).ok()?.content {
+            Content::File { data, zeros, program: None } => Some((Arc::clone(data), *zeros)),
+            Content::Text(text) => Some((Arc::new(text.as_bytes().to_vec()), 0)),
+            _ => None,
+        };
+        let (Some(mine), Some(theirs)) = (content(self, path), content(other, theirs)) else {
+            return false;
+        };
+        mine.1 == theirs.1 && (Arc::ptr_eq(&mine.0, &theirs.0) || mine.0 == theirs.0)
     }
 
     // ---- the walk ----
@@ -1341,7 +1577,7 @@ impl Vfs {
             bit if matches!(content, Content::Directory(_)) => (above.gid, mode | bit),
             _ => (above.gid, mode),
         };
-        let inode = Inode { content, mode, uid, gid, mtime, links, opens: 0 };
+        let inode = Inode { content, mode, uid, gid, mtime, links };
         let ino = self.tree_mut(parent)?.add(parent.ino, &name, inode)?;
         Ok(FileRef { ino, ..parent })
     }
@@ -1482,9 +1718,40 @@ mod tests {
         fs.retain(node);
         fs.remove("/f").unwrap();
         assert_eq!(fs.write_at(node, 0, b"abc"), Ok(3));
+        let mut others = fs.root.clone();
+        others.forget_opens();
+        assert_eq!((others.bytes_used(), fs.root.bytes_used()), (0, 3), "who has it open has it");
         fs.release(node);
         assert_eq!(fs.root.bytes_used(), 0);
         assert!(fs.len(node).is_err());
+    }
+
+    #[test]
+    fn zeros_are_counted_and_not_stored() {
+        let mut fs = Vfs::new();
+        fs.set_disk(Disk { size: 100 << 30, free: 60 << 30 });
+        fs.allocate("/big", 50 << 30).unwrap();
+        assert_eq!(fs.usage("/"), (90 << 30, 100 << 30));
+        assert_eq!(fs.allocate("/more", 11 << 30), Err(Errno::NoSpace));
+        let (node, _) = fs.open("/more", OpenMode::ReadWrite).unwrap();
+        assert_eq!(fs.write_zeros(node, 0, 20 << 30), Ok(10 << 30), "as many as fit");
+        assert_eq!(fs.write_zeros(node, 10 << 30, 1), Err(Errno::NoSpace));
+        assert_eq!(fs.write("/text", b"x"), Err(Errno::NoSpace));
+        assert_eq!(fs.read_at(node, (10 << 30) - 2, 9).unwrap(), [0, 0]);
+        assert_eq!(fs.read("/more"), Err(Errno::TooLarge));
+        fs.remove("/big").unwrap();
+        fs.write("/text", b"x\0").unwrap();
+        assert_eq!(**fs.read("/text").unwrap(), *b"x\0");
+        fs.append("/text", b"y").unwrap();
+        assert_eq!(**fs.read("/text").unwrap(), *b"x\0y");
+        assert_eq!(fs.usage("/").0, (50 << 30) + 3);
+
+        let mut copy = Vfs::new();
+        copy.take_over("/more", &fs, "/more").unwrap();
+        assert!(copy.holds_same("/more", &fs, "/more") && !copy.holds_same("/more", &fs, "/text"));
+        assert_eq!(copy.stat("/more").unwrap().size, 10 << 30);
+        copy.write("/more", b"").unwrap();
+        assert_eq!(copy.root().bytes_used(), 0);
     }
 
     #[test]

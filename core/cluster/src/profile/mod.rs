@@ -9,6 +9,7 @@ pub use read::{ProfileError, manifest};
 use ipnet::{IpNet, Ipv4Net};
 use naru_pki::Subject;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -72,6 +73,9 @@ pub struct Profile {
     /// What the machines are made of.
     #[serde(default)]
     pub hardware: Hardware,
+    /// Fields of the kubelets' configuration (`KubeletConfiguration`) that are not as usual.
+    #[serde(default)]
+    pub kubelet: Map<String, Value>,
     /// Labels of every node.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

@@ -4,6 +4,7 @@ use super::Profile;
 use ipnet::Ipv4Net;
 use naru_api::quantity::Amount;
 use naru_api::{names, yaml};
+use naru_node::KubeletConfiguration;
 use serde::de::Error as _;
 use serde::{Deserialize as _, Deserializer};
 use std::collections::BTreeSet;
@@ -119,6 +120,7 @@ fn resolve(
 }
 
 fn check(profile: &Profile) -> Result<(), ProfileError> {
+    KubeletConfiguration::of(&profile.kubelet).map_err(|why| wrong("kubelet", why))?;
     check_name("name", &profile.name)?;
     if profile.context.is_empty() || profile.context.contains(char::is_whitespace) {
         return Err(wrong("context", "must be one word"));

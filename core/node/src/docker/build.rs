@@ -471,6 +471,8 @@ impl Docker {
             gid: None,
             groups: Vec::new(),
             cpu_limit_milli: None,
+            cpu_request_milli: None,
+            oom_score_adj: 0,
             memory_limit: None,
             read_only_root: false,
             pids: PidNamespace::Container,

@@ -562,6 +562,8 @@ fn config_of(container: &DockerContainer) -> ContainerConfig {
         gid: None,
         groups: Vec::new(),
         cpu_limit_milli: spec.cpu_milli,
+        cpu_request_milli: None,
+        oom_score_adj: 0,
         memory_limit: spec.memory,
         read_only_root: false,
         pids: PidNamespace::Container,

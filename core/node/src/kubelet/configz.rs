@@ -3,13 +3,15 @@
 //! Upstream: `component-base/configz`, `SetDefaults_KubeletConfiguration` in
 //! `pkg/kubelet/apis/config/v1beta1/defaults.go`, and what kubeadm sets.
 
-use crate::{NodeConfig, limits};
+use crate::{KubeletConfiguration, NodeConfig, limits};
+use naru_api::duration;
+use naru_api::quantity::Amount;
 use serde_json::{Value, json};
 
 /// `{"kubeletconfig": …}`.
 pub(super) fn of(config: &NodeConfig) -> Value {
     let mut all = serde_json::Map::new();
-    for part in [server(config), pods(config), frequencies(), images_and_logs()] {
+    for part in [server(config), pods(config), frequencies(), images_and_logs(&config.kubelet)] {
         if let Value::Object(part) = part {
             all.extend(part);
         }
@@ -55,7 +57,7 @@ fn server(config: &NodeConfig) -> Value {
 fn pods(config: &NodeConfig) -> Value {
     let mut part = json!({
         "maxPods": limits::PODS_MAX,
-        "podPidsLimit": -1,
+        "podPidsLimit": config.kubelet.pod_pids_limit.map_or(-1, |it| i64::try_from(it).unwrap_or(i64::MAX)),
         "cgroupsPerQOS": true,
         "cgroupDriver": "systemd",
         "cpuManagerPolicy": "none",
@@ -69,8 +71,10 @@ fn pods(config: &NodeConfig) -> Value {
         "oomScoreAdj": -999,
         "maxOpenFiles": 1_000_000,
         "enforceNodeAllocatable": ["pods"],
+        "evictionHard": config.kubelet.eviction_hard,
         "mergeDefaultEvictionSettings": false,
-        "evictionPressureTransitionPeriod": "5m0s",
+        "evictionPressureTransitionPeriod":
+            duration::go(config.kubelet.eviction_pressure_transition_period),
         "enableControllerAttachDetach": true,
         "makeIPTablesUtilChains": true,
         "iptablesMasqueradeBit": 14,
@@ -109,21 +113,22 @@ fn frequencies() -> Value {
     })
 }
 
-fn images_and_logs() -> Value {
+fn images_and_logs(config: &KubeletConfiguration) -> Value {
+    let log_size = i64::try_from(config.container_log_max_size).unwrap_or(i64::MAX);
     json!({
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "registryPullQPS": 5,
         "registryBurst": 10,
         "serializeImagePulls": true,
         "nodeStatusMaxImages": 50,
-        "imageMinimumGCAge": "2m0s",
+        "imageMinimumGCAge": duration::go(config.image_minimum_gc_age),
         "imageMaximumGCAge": "0s",
-        "imageGCHighThresholdPercent": 85,
-        "imageGCLowThresholdPercent": 80,
+        "imageGCHighThresholdPercent": config.image_gc_high_threshold_percent,
+        "imageGCLowThresholdPercent": config.image_gc_low_threshold_percent,
         "volumePluginDir": "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/",
         "podLogsDir": "/var/log/pods",
-        "containerLogMaxSize": "10Mi",
-        "containerLogMaxFiles": 5,
+        "containerLogMaxSize": Amount::from_bytes(log_size).to_string(),
+        "containerLogMaxFiles": config.container_log_max_files,
         "containerLogMaxWorkers": 1,
         "containerLogMonitorInterval": "10s",
         "logging": {

@@ -4,7 +4,8 @@
 
 use super::calm::Calm;
 use super::config_file::{self, Manifest};
-use super::memory_pressure::MemoryPressure;
+use super::eviction::EvictionManager;
+use super::image_gc_manager::ImageGcManager;
 use super::nodeinfomanager::NodeInfoManager;
 use super::pod_workers::{Failure, NodeWorld, PodWorker};
 use super::predicate::{self, Asked};
@@ -61,10 +62,11 @@ pub struct Kubelet {
     manifests: Vec<Manifest>,
     lease: Option<HeldLease>,
     reported: Option<Time>,
-    images_reported: usize,
+    images_reported: u64,
     in_use_reported: Vec<String>,
     drivers: NodeInfoManager,
-    pub(super) pressure: MemoryPressure,
+    pub(super) eviction: EvictionManager,
+    pub(super) image_gc: ImageGcManager,
     /// Nothing of the node's status can have changed since then.
     resting: Option<Rest>,
     /// Counts what was heard of the node's own object, and the syncs of pods.
@@ -118,7 +120,7 @@ struct Rest {
 }
 
 /// Counts of what happened on the node.
-type Stirred = (u64, usize, u64, u64);
+type Stirred = (u64, u64, u64, u64);
 
 impl Kubelet {
     /// A kubelet that has seen nothing yet.
@@ -126,6 +128,8 @@ impl Kubelet {
         let static_pods =
             if config.control_plane { static_pods::control_plane(&config) } else { Vec::new() };
         Kubelet {
+            eviction: EvictionManager::new(&config.kubelet),
+            image_gc: ImageGcManager::default(),
             config,
             workers: BTreeMap::new(),
             taken: Taken::default(),
@@ -139,7 +143,6 @@ impl Kubelet {
             images_reported: 0,
             in_use_reported: Vec::new(),
             drivers: NodeInfoManager::default(),
-            pressure: MemoryPressure::default(),
             resting: None,
             heard: 0,
             syncs: 0,
@@ -172,6 +175,11 @@ impl Kubelet {
     pub fn pod_of(&self, container: ContainerId) -> Option<Key> {
         let runs = |worker: &&PodWorker| worker.containers.iter().any(|r| r.id == Some(container));
         self.workers.values().map(Box::as_ref).find(runs).map(|worker| worker.key.clone())
+    }
+
+    /// Its probes.
+    pub(super) fn probes(&self) -> &ProbeManager {
+        &self.probes
     }
 
     /// When a probe is to be sent or given up next.
@@ -214,19 +222,27 @@ impl Kubelet {
         self.resting = None;
     }
 
+    /// It starts with this configuration, and knows nothing of what was before.
+    pub fn configure(&mut self, config: Arc<NodeConfig>) {
+        self.reset_eviction(&config);
+        self.image_gc = ImageGcManager::default();
+        self.config = config;
+    }
+
     fn stirred(&self, runtime: &Runtime) -> Stirred {
-        (runtime.activities(), runtime.images.len(), self.heard, self.syncs)
+        (runtime.activities(), runtime.images.changes(), self.heard, self.syncs)
     }
 
     /// How long until the next look at the node's status: until the next report where nothing but
     /// that can give a reason, and else `usual`.
     fn rest(&mut self, now: Time, usual: Duration, runtime: &Runtime) -> Duration {
-        let troubled = self.pressure.holds(now) || !self.pressure.evicting.is_empty();
-        if troubled || usual < UPDATE_INTERVAL {
+        if self.eviction.is_troubled(now) || usual < UPDATE_INTERVAL {
             return usual;
         }
         let report = self.reported.map_or(now, |at| at + REPORT_INTERVAL);
-        let steps = report.since(now).as_secs().div_ceil(UPDATE_INTERVAL.as_secs()).max(1);
+        let pause = report.since(now);
+        let pause = self.images_due(now).map_or(pause, |due| due.min(pause));
+        let steps = pause.as_secs().div_ceil(UPDATE_INTERVAL.as_secs()).max(1);
         let delay = UPDATE_INTERVAL * u32::try_from(steps).unwrap_or(1);
         self.resting = Some(Rest { seen: self.stirred(runtime), looked: now, next: now + delay });
         delay
@@ -283,17 +299,18 @@ impl Kubelet {
             // Planned before something has happened on the node, or for later.
             return Ok(Action::await_change());
         }
-        let images = world.runtime.images.len();
         self.drivers.sync(&mut context.client, &self.config.name, world.runtime)?;
         let in_use = self.volumes_in_use();
         let ready = world.runtime.network_ready();
         let again = if ready { UPDATE_INTERVAL } else { RUNTIME_INTERVAL };
+        self.rotate_logs(context.now, world);
         let again = self.evict(context, world)?.map_or(again, |delay| delay.min(again));
-        let short = self.pressure.holds(context.now);
+        self.collect_images(context, world);
+        let images = world.runtime.images.changes();
+        let short = self.eviction.conditions(context.now);
         let own = context.cache.get::<Node>(&Key::new("", self.config.name.as_str()));
-        let turned = |node: &Node| {
-            node_status::is_ready(node) != ready || node_status::is_short_of_memory(node) != short
-        };
+        let turned =
+            |node: &Node| node_status::is_ready(node) != ready || !node_status::tells(node, &short);
         let due = self.reported.is_none_or(|at| context.now.since(at) >= REPORT_INTERVAL)
             || own.is_some_and(turned);
         let same = images == self.images_reported && in_use == self.in_use_reported;
@@ -311,21 +328,21 @@ impl Kubelet {
         Ok(Action::requeue_after(again))
     }
 
-    /// Ends pods where there is not enough memory; tells when those that are on their way out are
-    /// to be looked at.
+    /// Ends pods where something is short; tells when those that are on their way out are to be
+    /// looked at.
     fn evict(
         &mut self,
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) -> Result<Option<Duration>, Error> {
-        self.relieve_memory(context, world);
+        self.relieve(context, world);
         let mut next: Option<Duration> = None;
-        for key in std::mem::take(&mut self.pressure.evicting) {
+        for key in std::mem::take(&mut self.eviction.evicting) {
             let action = self.sync_pod(&key, context, world)?;
             next = [next, action.delay()].into_iter().flatten().min();
             let ends = |worker: &PodWorker| !worker.is_terminated();
             if self.worker(&key.namespace, &key.name).is_some_and(ends) {
-                self.pressure.evicting.push(key);
+                self.eviction.evicting.push(key);
             }
         }
         Ok(next)
@@ -342,8 +359,8 @@ impl Kubelet {
         let status = node.status.get_or_insert_default();
         let before = status.conditions.take().unwrap_or_default();
         let ready = world.runtime.network_ready();
-        let short = self.pressure.holds(context.now);
-        let after = node_status::conditions(Some(&before), ready, short, context.now);
+        let short = self.eviction.conditions(context.now);
+        let after = node_status::conditions(Some(&before), ready, &short, context.now);
         let turned = node_status::turned(&before, &after);
         status.conditions = Some(after);
         status.images = Some(node_status::container_images(&world.runtime.images));
@@ -767,6 +784,7 @@ impl Kubelet {
         for run in worker.containers.iter().filter_map(|record| record.id) {
             self.probes.forget(run);
         }
+        self.probes.forget_counts(&id.0);
         worker.remove(world);
     }
 }
@@ -854,6 +872,9 @@ fn write_status(
     let Some(pod) = worker.object.get::<Pod>() else { return Ok(()) };
     if worker.object.uid().is_empty() {
         // A static pod that has no mirror yet.
+        return Ok(());
+    }
+    if worker.is_forgotten() {
         return Ok(());
     }
     if worker.written.is_some() && !worker.is_settled(context.now) {

@@ -6,6 +6,7 @@
 use super::env::{self, Sources};
 use super::pod_files;
 use super::pod_workers::{Hold, NodeWorld, PodWorker, RELIST_TIME};
+use super::qos;
 use super::record::{ContainerRecord, Seen, Waiting};
 use super::security_context;
 use crate::image_store::pull_error;
@@ -333,6 +334,8 @@ impl PodWorker {
             groups: identity.groups,
             read_only_root: identity.read_only_root,
             cpu_limit_milli: cpu_limit_milli(container),
+            cpu_request_milli: Some(cpu_request_milli(container)),
+            oom_score_adj: qos::oom_score_adj(container, spec, world.config.memory_bytes),
             memory_limit: memory_limit(container),
             pids: security_context::pid_namespace(spec),
             confinement: security_context::confinement(container, spec),
@@ -412,6 +415,15 @@ pub(super) fn memory_limit(container: &Container) -> Option<u64> {
     let limits = container.resources.as_ref()?.limits.as_ref()?;
     let bytes = Amount::of(limits.get("memory")?).value();
     u64::try_from(bytes).ok().filter(|bytes| *bytes > 0)
+}
+
+/// Thousandths of a processor that a container asks for: its limit, where it says only that.
+pub(super) fn cpu_request_milli(container: &Container) -> u64 {
+    let resources = container.resources.as_ref();
+    let requests = resources.and_then(|resources| resources.requests.as_ref()?.get("cpu"));
+    let milli = requests.map(|cpu| Amount::of(cpu).milli_value());
+    let milli = milli.and_then(|milli| u64::try_from(milli).ok());
+    milli.or_else(|| cpu_limit_milli(container)).unwrap_or(0)
 }
 
 /// Thousandths of a processor that a container may use.

@@ -4,8 +4,9 @@
 //! `pkg/kubelet/kuberuntime/helpers.go`.
 
 use super::Kubelet;
-use super::system_logs::{files, in_cri_format};
-use crate::runtime::{LogLine, Runtime};
+use super::system_logs::{LogFile, files};
+use crate::runtime::{Runtime, Stored};
+use naru_shell::{Errno, Vfs};
 use std::collections::BTreeMap;
 
 /// Where they lie.
@@ -13,84 +14,86 @@ pub const FOLDER: &str = "/var/log";
 /// Bytes of one file: of a longer log its end.
 const FILE_BYTES_MAX: usize = 256 << 10;
 
-/// What was laid down, by the files' paths below the folder, with the number of the line that comes
-/// next in each.
+/// What was laid down, by the files' paths below the folder.
 #[derive(Clone, Debug, Default)]
 pub struct LogFiles {
-    laid: BTreeMap<String, u64>,
+    laid: BTreeMap<String, Laid>,
+}
+
+/// A file that was laid down: its version, its bytes, and the link to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Laid {
+    version: u64,
+    bytes: u64,
+    link: String,
+}
+
+/// A file that is to be laid down.
+struct New {
+    path: String,
+    link: String,
+    bytes: Vec<u8>,
 }
 
 impl LogFiles {
-    /// Lets the files be what the containers have written, and takes away those of pods that are gone.
+    /// Lets the files be what the containers have written, and takes away those that are gone.
     pub fn lay(&mut self, kubelet: &Kubelet, runtime: &mut Runtime) {
-        let mut changed = Vec::new();
+        let mut new = Vec::new();
         let mut now = BTreeMap::new();
-        for (path, container) in files(kubelet, runtime) {
-            let end = container.log.end();
-            if self.laid.get(&path) != Some(&end) {
-                let content = match path.strip_prefix("containers/") {
-                    Some(_) => Content::Link,
-                    None => Content::Text(text(container.log.from(0))),
-                };
-                changed.push((path.clone(), content));
-            }
-            now.insert(path, end);
+        for file in files(kubelet, runtime) {
+            let before = self.laid.get(&file.path).filter(|laid| laid.version == file.version());
+            let bytes = match before {
+                Some(laid) => laid.bytes,
+                None => lay_anew(&file, &mut new),
+            };
+            let laid = Laid { version: file.version(), bytes, link: file.link };
+            now.insert(file.path, laid);
         }
-        let gone: Vec<String> =
-            self.laid.keys().filter(|path| !now.contains_key(*path)).cloned().collect();
+        let gone: Vec<(String, Laid)> = std::mem::take(&mut self.laid)
+            .into_iter()
+            .filter(|(path, _)| !now.contains_key(path))
+            .collect();
         self.laid = now;
-        if changed.is_empty() && gone.is_empty() {
+        if new.is_empty() && gone.is_empty() {
             return;
         }
         // What the tree cannot hold is left out.
-        let _ = runtime.volumes.change_host(|fs| -> Result<(), naru_shell::Errno> {
-            let mut target = String::new();
-            for (path, content) in &changed {
-                let file = format!("{FOLDER}/{path}");
-                match content {
-                    Content::Text(bytes) => {
-                        let folder = file.rsplit_once('/').map_or("/", |(folder, _)| folder);
-                        fs.mkdir_all(folder)?;
-                        fs.write(&file, bytes)?;
-                        target.clone_from(&file);
-                    }
-                    // It comes after the file that it leads to.
-                    Content::Link if fs.lstat(&file).is_err() => fs.symlink(&target, &file)?,
-                    Content::Link => {}
-                }
-            }
-            for path in &gone {
-                let file = format!("{FOLDER}/{path}");
-                let _ = fs.remove(&file);
-                // Its container's folder and its pod's, once they are empty.
-                let mut folder = file.as_str();
-                for _ in 0..2 {
-                    folder = folder.rsplit_once('/').map_or("/", |(above, _)| above);
-                    if path.starts_with("pods/") {
-                        let _ = fs.remove(folder);
-                    }
-                }
-            }
-            Ok(())
-        });
+        let _ = runtime.volumes.change_host(|fs| change(fs, &new, &gone));
+        let count = u64::try_from(self.laid.len()).unwrap_or(0);
+        let bytes = self.laid.values().map(|laid| laid.bytes).sum();
+        runtime.set_logs_laid(Stored { bytes, files: count });
     }
 }
 
-enum Content {
-    Text(Vec<u8>),
-    Link,
+fn lay_anew(file: &LogFile<'_>, new: &mut Vec<New>) -> u64 {
+    let bytes = file.bytes(FILE_BYTES_MAX);
+    let size = bytes.len() as u64;
+    new.push(New { path: file.path.clone(), link: file.link.clone(), bytes });
+    size
 }
 
-fn text<'a>(lines: impl DoubleEndedIterator<Item = &'a LogLine>) -> Vec<u8> {
-    let mut newest: Vec<Vec<u8>> = Vec::new();
-    let mut bytes = 0;
-    for line in lines.rev().map(in_cri_format) {
-        bytes += line.len();
-        if bytes > FILE_BYTES_MAX {
-            break;
+fn change(fs: &mut Vfs, new: &[New], gone: &[(String, Laid)]) -> Result<(), Errno> {
+    for New { path, link, bytes } in new {
+        let file = format!("{FOLDER}/{path}");
+        fs.mkdir_all(file.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
+        fs.write(&file, bytes)?;
+        let link = format!("{FOLDER}/{link}");
+        if !link.ends_with('/') && fs.lstat(&link).is_err() {
+            fs.symlink(&file, &link)?;
         }
-        newest.push(line);
     }
-    newest.reverse();
-    newest.concat()
+    for (path, laid) in gone {
+        let file = format!("{FOLDER}/{path}");
+        let _ = fs.remove(&file);
+        if !laid.link.is_empty() {
+            let _ = fs.remove(&format!("{FOLDER}/{}", laid.link));
+        }
+        // Its container's folder and its pod's, once they are empty.
+        let mut folder = file.as_str();
+        for _ in 0..2 {
+            folder = folder.rsplit_once('/').map_or("/", |(above, _)| above);
+            let _ = fs.remove(folder);
+        }
+    }
+    Ok(())
 }

@@ -26,6 +26,37 @@ pub(super) fn text(kubelet: &Kubelet, runtime: &Runtime) -> String {
     text
 }
 
+/// What came of probes: `/metrics/probes`.
+///
+/// Upstream: `ProberResults` in `pkg/kubelet/prober/prober_manager.go`.
+pub(super) fn probes(kubelet: &Kubelet) -> String {
+    let mut text = String::new();
+    for ((pod, container, kind), counts) in kubelet.probes().counts() {
+        if text.is_empty() {
+            text.push_str(
+                "# HELP prober_probe_total [BETA] Cumulative number of a liveness, readiness or \
+                 startup probe for a container by result.\n# TYPE prober_probe_total counter\n",
+            );
+        }
+        let worker = kubelet.worker(&pod.namespace, &pod.name);
+        let uid = worker.map(|worker| worker.object.uid()).unwrap_or_default();
+        let (namespace, pod, kind) = (&pod.namespace, &pod.name, kind.name());
+        let results = [
+            ("failed", counts.failed),
+            ("successful", counts.successful),
+            ("unknown", counts.unknown),
+        ];
+        for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
+            let _ = writeln!(
+                text,
+                "prober_probe_total{{container=\"{container}\",namespace=\"{namespace}\",\
+                 pod=\"{pod}\",pod_uid=\"{uid}\",probe_type=\"{kind}\",result=\"{result}\"}} {count}"
+            );
+        }
+    }
+    text
+}
+
 fn name(state: &ContainerState) -> &'static str {
     match state {
         ContainerState::Created => "created",

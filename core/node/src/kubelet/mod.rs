@@ -1,20 +1,24 @@
 //! The kubelet, file by file as upstream's `pkg/kubelet`.
 
 mod backoff;
+mod cadvisor_metrics;
 mod calm;
 pub(crate) mod config_file;
 mod configz;
+mod container_log_manager;
 mod env;
 mod ephemeral;
 mod eviction;
 mod expansion;
+mod image_gc_manager;
 #[expect(clippy::module_inception, reason = "upstream's name of the file")]
 mod kubelet;
+pub(crate) mod kubelet_config;
 mod kuberuntime_container;
+mod kuberuntime_gc;
 mod lease;
 mod lifecycle;
 pub(crate) mod log_files;
-mod memory_pressure;
 mod metrics;
 mod mirror;
 pub mod network;
@@ -25,6 +29,7 @@ pub(crate) mod pod_workers;
 mod predicate;
 mod probes;
 mod pull_secrets;
+mod qos;
 mod record;
 mod resize;
 pub(crate) mod resource_metrics;
@@ -39,6 +44,7 @@ mod termination;
 mod volumes;
 
 pub use kubelet::Kubelet;
+pub use kubelet_config::KubeletConfiguration;
 pub use pod_workers::NodeWorld;
 pub use record::ContainerRecord;
 pub use status::first_reason;

@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/kubelet_node_status.go`, `pkg/kubelet/nodestatus/setters.go`.
 
+use super::eviction::Condition;
 use crate::image_store::ImageStore;
 use crate::runtime::Runtime;
 use crate::{NodeConfig, NodeSoftware, limits};
@@ -69,7 +70,7 @@ fn status(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut Rng) -> N
         addresses: Some(addresses(config)),
         allocatable: Some(resources.clone()),
         capacity: Some(resources),
-        conditions: Some(conditions(None, runtime.network_ready(), false, now)),
+        conditions: Some(conditions(None, runtime.network_ready(), &[], now)),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: 10250 }),
         }),
@@ -102,11 +103,11 @@ fn resources(config: &NodeConfig) -> BTreeMap<String, Quantity> {
 pub const NO_NETWORK: &str = "container runtime network not ready: NetworkReady=false \
     reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
 
-/// The conditions of a node whose machine is well; those that were so before keep their time.
+/// The conditions of a node that is short of this; those that were so before keep their time.
 pub fn conditions(
     old: Option<&[NodeCondition]>,
     network_ready: bool,
-    memory_short: bool,
+    short: &[Condition],
     now: Time,
 ) -> Vec<NodeCondition> {
     const MEMORY: (&str, &str, &str, &str) = (
@@ -121,13 +122,25 @@ pub fn conditions(
         "KubeletHasInsufficientMemory",
         "kubelet has insufficient memory available",
     );
+    const DISK: (&str, &str, &str, &str) =
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure");
+    const NO_DISK: (&str, &str, &str, &str) =
+        ("DiskPressure", "True", "KubeletHasDiskPressure", "kubelet has disk pressure");
+    const PIDS: (&str, &str, &str, &str) =
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available");
+    const NO_PIDS: (&str, &str, &str, &str) = (
+        "PIDPressure",
+        "True",
+        "KubeletHasInsufficientPID",
+        "kubelet has insufficient PID available",
+    );
     const READY: (&str, &str, &str, &str) =
         ("Ready", "True", "KubeletReady", "kubelet is posting ready status");
     const NOT_READY: (&str, &str, &str, &str) = ("Ready", "False", "KubeletNotReady", NO_NETWORK);
     let all = [
-        if memory_short { NO_MEMORY } else { MEMORY },
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        if short.contains(&Condition::Memory) { NO_MEMORY } else { MEMORY },
+        if short.contains(&Condition::Disk) { NO_DISK } else { DISK },
+        if short.contains(&Condition::Pid) { NO_PIDS } else { PIDS },
         if network_ready { READY } else { NOT_READY },
     ];
     let condition = |(type_, status, reason, message): (&str, &str, &str, &str)| {
@@ -150,11 +163,13 @@ pub fn conditions(
     others.chain(all.into_iter().map(condition)).collect()
 }
 
-/// Whether the node tells that it is short of memory.
-pub fn is_short_of_memory(node: &Node) -> bool {
+/// Whether the node tells that it is short of this, and of nothing else.
+pub fn tells(node: &Node, short: &[Condition]) -> bool {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let mut pressure = conditions.filter(|condition| condition.type_ == "MemoryPressure");
-    pressure.any(|condition| condition.status == "True")
+    [Condition::Memory, Condition::Disk, Condition::Pid].into_iter().all(|pressure| {
+        let mut told = conditions.clone().filter(|it| it.type_ == pressure.name());
+        told.any(|condition| condition.status == "True") == short.contains(&pressure)
+    })
 }
 
 /// Whether the node's Ready condition holds.
@@ -173,7 +188,9 @@ pub fn turned(before: &[NodeCondition], after: &[NodeCondition]) -> Vec<&'static
         ("MemoryPressure", "False") => Some("NodeHasSufficientMemory"),
         ("MemoryPressure", _) => Some("NodeHasInsufficientMemory"),
         ("DiskPressure", "False") => Some("NodeHasNoDiskPressure"),
+        ("DiskPressure", _) => Some("NodeHasDiskPressure"),
         ("PIDPressure", "False") => Some("NodeHasSufficientPID"),
+        ("PIDPressure", _) => Some("NodeHasInsufficientPID"),
         ("Ready", "True") => Some("NodeReady"),
         ("Ready", _) => Some("NodeNotReady"),
         _ => None,
@@ -230,8 +247,8 @@ mod tests {
 
     #[test]
     fn conditions_keep_the_time_of_their_last_change() {
-        let before = conditions(None, true, false, Time::from_secs(1));
-        let after = conditions(Some(&before), true, false, Time::from_secs(100));
+        let before = conditions(None, true, &[], Time::from_secs(1));
+        let after = conditions(Some(&before), true, &[], Time::from_secs(100));
         assert_eq!(after.len(), 4);
         for (old, new) in before.iter().zip(&after) {
             assert_eq!(old.last_transition_time, new.last_transition_time);
@@ -239,7 +256,7 @@ mod tests {
         }
         let mut unknown = after;
         unknown[3].status = "Unknown".to_owned();
-        let healed = conditions(Some(&unknown), true, false, Time::from_secs(200));
+        let healed = conditions(Some(&unknown), true, &[], Time::from_secs(200));
         assert_eq!(healed[3].status, "True");
         assert_eq!(healed[3].last_transition_time, Some(meta_time(Time::from_secs(200))));
     }

@@ -163,6 +163,8 @@ pub struct PodWorker {
     pub(super) terminating: bool,
     /// Every container has stopped for good.
     pub(super) terminated: bool,
+    /// Its containers were removed after it had ended.
+    forgotten: bool,
     /// How it was when nothing was left to be done, if that is so.
     pub(super) calm: Option<Calm>,
     /// What its volumes were read from, when all of them could be.
@@ -210,6 +212,7 @@ impl PodWorker {
             wake_by: None,
             terminating: false,
             terminated: false,
+            forgotten: false,
             calm: None,
             read: None,
         })
@@ -244,6 +247,24 @@ impl PodWorker {
         }
         self.sync_at = Some(Time::ZERO);
         gone
+    }
+
+    /// Its containers were removed from the node, and there is no more to be said of it.
+    pub(super) fn forget_sandboxes(&mut self) {
+        (self.sandbox, self.last_sandbox, self.forgotten) = (None, None, true);
+    }
+
+    /// Whether its containers were removed after it had ended.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten
+    }
+
+    /// The number of a container, as the pod's status tells it, that was removed after its end.
+    pub(crate) fn removed_container(&self, name: &str) -> Option<&str> {
+        let status = self.written_status().filter(|_| self.forgotten)?;
+        let lists = [&status.container_statuses, &status.init_container_statuses];
+        let mut all = lists.into_iter().flatten().flatten();
+        all.find(|status| status.name == name)?.container_id.as_deref()
     }
 
     /// Its sandboxes.

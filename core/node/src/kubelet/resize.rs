@@ -3,7 +3,7 @@
 //! Upstream: `computePodResizeAction` in `pkg/kubelet/kuberuntime/kuberuntime_manager.go`,
 //! `canResizePod` in `pkg/kubelet/kubelet.go`.
 
-use super::kuberuntime_container::{cpu_limit_milli, memory_limit};
+use super::kuberuntime_container::{cpu_limit_milli, cpu_request_milli, memory_limit};
 use super::pod_workers::{NodeWorld, PodWorker};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use naru_api::quantity::Amount;
@@ -115,6 +115,7 @@ impl PodWorker {
                 self.restart_container(index, &message, None, context, world);
                 continue;
             }
+            container.config.cpu_request_milli = Some(cpu_request_milli(&wanted));
             container.set_limits(cpu, memory);
             world.runtime.schedule(id, context.now);
         }

@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/server/server.go`, `pkg/healthz` of `apiserver`.
 
-use super::{Kubelet, configz, metrics, resource_metrics, stats, system_logs};
+use super::{Kubelet, cadvisor_metrics, configz, metrics, resource_metrics, stats, system_logs};
 use crate::runtime::Runtime;
 use naru_api::http::{HttpRequest, HttpResponse};
 use naru_sim::Time;
@@ -22,7 +22,9 @@ pub(crate) fn answer(
         "/healthz" | "/healthz/ping" | "/healthz/log" | "/healthz/syncloop" => text("ok"),
         "/pods" | "/runningpods/" => json_response(&pods(kubelet, &request.path)),
         "/metrics" => prometheus(metrics::text(kubelet, runtime)),
+        "/metrics/probes" => prometheus(metrics::probes(kubelet)),
         "/metrics/resource" => prometheus(resource_metrics::text(kubelet, runtime, now)),
+        "/metrics/cadvisor" => prometheus(cadvisor_metrics::text(kubelet, runtime, now)),
         "/configz" => json_response(&configz::of(kubelet.config())),
         path if path.starts_with("/logs/") => system_logs::answer(kubelet, runtime, path),
         path if path.starts_with("/containerLogs/") => {

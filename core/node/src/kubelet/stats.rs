@@ -10,7 +10,8 @@
 use super::Kubelet;
 use super::pod_workers::PodWorker;
 use super::resource_metrics::{self, SYSTEM_BYTES, SYSTEM_CPU, Usage};
-use crate::runtime::{Container, Runtime};
+use crate::NodeConfig;
+use crate::runtime::{Container, Runtime, Stored};
 use naru_api::time::{meta_time, rfc3339};
 use naru_shell::Tree;
 use naru_sim::Time;
@@ -20,9 +21,12 @@ use std::time::Duration;
 /// Bytes of a page of memory.
 const PAGE_BYTES: u64 = 4 << 10;
 /// Bytes of disk for each file that there may be, as ext4 is made.
-const INODE_BYTES: u64 = 16 << 10;
-/// How many processes a node may have: `kernel.pid_max`.
-const PIDS_MAX: i64 = 4_194_304;
+pub(super) const INODE_BYTES: u64 = 16 << 10;
+/// How many numbers there are for processes: `kernel.pid_max`.
+const PIDS_MAX: u64 = 4_194_304;
+/// Bytes of memory for each process that there may be: `kernel.threads-max` is that many. Upstream:
+/// `set_max_threads` in Linux's `kernel/fork.c`.
+const THREAD_BYTES: u64 = 128 << 10;
 
 /// The answer.
 #[derive(Serialize)]
@@ -55,7 +59,7 @@ struct RuntimeStats {
 #[derive(Serialize)]
 struct RlimitStats {
     time: String,
-    maxpid: i64,
+    maxpid: u64,
     curproc: u64,
 }
 
@@ -158,29 +162,6 @@ struct SwapStats {
     swap_usage_bytes: u64,
 }
 
-/// What stands on a disk: bytes and files.
-#[derive(Clone, Copy, Default)]
-struct Stored {
-    bytes: u64,
-    files: u64,
-}
-
-impl Stored {
-    fn of(tree: &Tree) -> Self {
-        Stored { bytes: tree.bytes_used(), files: tree.files_count() }
-    }
-
-    /// What a container has written over its image.
-    fn written(container: &Container) -> Self {
-        let (bytes, files) = container.written();
-        Stored { bytes, files }
-    }
-
-    fn and(self, other: Stored) -> Self {
-        Stored { bytes: self.bytes + other.bytes, files: self.files + other.files }
-    }
-}
-
 /// What the node and its pods use.
 pub(super) fn summary(kubelet: &Kubelet, runtime: &Runtime, now: Time) -> Summary {
     let look = Look::new(kubelet, runtime, now);
@@ -201,13 +182,9 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn new(kubelet: &'a Kubelet, runtime: &'a Runtime, now: Time) -> Self {
-        let images = runtime.images.list();
-        let files = u64::try_from(images.len()).unwrap_or(0);
-        let images = Stored { bytes: images.iter().map(|(_, bytes)| bytes).sum(), files };
-        let host = Stored::of(runtime.volumes.host_files().root());
-        let running = runtime.containers().map(|(_, it)| Stored::of(it.fs().root()));
-        let disk = running.fold(host.and(images), Stored::and);
-        Look { kubelet, runtime, now, images, disk }
+        let files = u64::try_from(runtime.images.len()).unwrap_or(0);
+        let images = Stored { bytes: runtime.images.bytes(), files };
+        Look { kubelet, runtime, now, images, disk: runtime.stored() }
     }
 
     fn time(&self) -> String {
@@ -267,7 +244,6 @@ impl<'a> Look<'a> {
         };
         let all = self.kubelet.config().memory_bytes;
         let of_pods = (cpu.saturating_sub(system), memory.saturating_sub(SYSTEM_BYTES));
-        let running = usages.iter().filter_map(|usage| self.runtime.container(usage.id));
         NodeStats {
             node_name: self.kubelet.node_name().to_owned(),
             system_containers: vec![
@@ -284,8 +260,8 @@ impl<'a> Look<'a> {
             },
             rlimit: RlimitStats {
                 time: self.time(),
-                maxpid: PIDS_MAX,
-                curproc: running.map(processes).sum(),
+                maxpid: pids_max(self.kubelet.config()),
+                curproc: self.runtime.processes_count(),
             },
             swap: self.swap(),
         }
@@ -336,8 +312,8 @@ impl<'a> Look<'a> {
             start_time: rfc3339(Some(&meta_time(usage.started))),
             cpu: self.cpu(usage.cpu, usage.started),
             memory: self.memory(usage.memory, container.config.memory_limit),
-            rootfs: Some(self.fs(Stored::written(container))),
-            logs: Some(self.fs(logs(container))),
+            rootfs: Some(self.fs(container.written())),
+            logs: Some(self.fs(container.logged())),
             swap: self.swap(),
         }
     }
@@ -350,7 +326,7 @@ fn ephemeral_storage(worker: &PodWorker, runtime: &Runtime) -> Stored {
     let running = worker.containers.iter().filter_map(|record| runtime.container(record.id?));
     let running = running.filter(|container| container.is_running());
     let stored = running.fold(Stored::default(), |sum, container| {
-        sum.and(Stored::written(container)).and(logs(container))
+        sum.and(container.written()).and(container.logged())
     });
     let volumes = worker.volumes.ephemeral_trees(&runtime.volumes);
     volumes.fold(stored, |sum, tree| sum.and(Stored::of(tree)))
@@ -361,13 +337,21 @@ pub(super) fn ephemeral_bytes(worker: &PodWorker, runtime: &Runtime) -> u64 {
     ephemeral_storage(worker, runtime).bytes
 }
 
-/// Bytes that a container takes of the node's disk.
-pub(super) fn container_bytes(container: &Container) -> u64 {
-    Stored::written(container).and(logs(container)).bytes
+/// Files that a pod has on the node's disk.
+pub(super) fn ephemeral_files(worker: &PodWorker, runtime: &Runtime) -> u64 {
+    ephemeral_storage(worker, runtime).files
 }
 
-fn logs(container: &Container) -> Stored {
-    Stored { bytes: container.log.bytes_on_disk(), files: 1 }
+/// Bytes that a container takes of the node's disk.
+pub(super) fn container_bytes(container: &Container) -> u64 {
+    container.written().and(container.logged()).bytes
+}
+
+/// How many processes a node may have.
+///
+/// Upstream: `pkg/kubelet/stats/pidlimit/pidlimit_linux.go`.
+pub(super) fn pids_max(config: &NodeConfig) -> u64 {
+    PIDS_MAX.min(config.memory_bytes / THREAD_BYTES)
 }
 
 fn processes(container: &Container) -> u64 {

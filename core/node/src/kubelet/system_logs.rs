@@ -6,20 +6,24 @@
 
 use super::Kubelet;
 use super::pod_workers::PodWorker;
-use crate::runtime::{Container, LogLine, Output, Runtime};
+use crate::runtime::{ContainerLog, LogLine, Output, RotatedLog, Runtime};
 use naru_api::http::{Head, HttpRequest, HttpResponse};
-use naru_api::time::micro_time;
+use naru_api::time::{meta_time, micro_time};
 use std::collections::BTreeSet;
 
 /// The path, with what stands in the files of containers.
 pub(super) fn answer(kubelet: &Kubelet, runtime: &Runtime, path: &str) -> HttpResponse {
     let below = path.strip_prefix("/logs/").unwrap_or_default();
     let files = files(kubelet, runtime);
-    if let Some((_, container)) = files.iter().find(|(file, _)| file == below) {
-        let lines = container.log.from(0).map(in_cri_format).collect::<Vec<_>>().concat();
-        return HttpResponse::new(200, "text/plain; charset=utf-8", lines);
+    if let Some(file) = files.iter().find(|file| file.path == below || file.link == below) {
+        let media_type = match file.is_compressed() {
+            true => "application/gzip",
+            false => "text/plain; charset=utf-8",
+        };
+        return HttpResponse::new(200, media_type, file.bytes(usize::MAX));
     }
-    let paths = files.iter().map(|(file, _)| file.as_str()).chain(["containers/", "pods/"]);
+    let paths = files.iter().flat_map(|file| [file.path.as_str(), file.link.as_str()]);
+    let paths = paths.chain(["containers/", "pods/"]);
     let names = entries(paths, below);
     if names.is_empty() {
         return HttpResponse::text(404, "404 page not found");
@@ -54,23 +58,110 @@ fn entries<'a>(paths: impl Iterator<Item = &'a str>, folder: &str) -> BTreeSet<&
     paths.filter_map(inside).filter_map(name).filter(|name| !name.is_empty()).collect()
 }
 
-/// The log of each container's present run, under both of its names.
-pub(super) fn files<'a>(
-    kubelet: &'a Kubelet,
-    runtime: &'a Runtime,
-) -> Vec<(String, &'a Container)> {
+/// A file of a container's log.
+pub(super) struct LogFile<'a> {
+    /// Where it lies below `/var/log`.
+    pub path: String,
+    /// Where a link to it lies; "" if there is none.
+    pub link: String,
+    log: &'a ContainerLog,
+    /// When it was put aside, if it was.
+    rotated: Option<RotatedLog>,
+}
+
+impl LogFile<'_> {
+    fn is_compressed(&self) -> bool {
+        self.rotated.is_some_and(|rotated| rotated.compressed)
+    }
+
+    /// A number that tells whether something else stands in it than before.
+    pub fn version(&self) -> u64 {
+        self.rotated.map_or(self.log.end(), |rotated| rotated.lines.1)
+    }
+
+    /// What stands in it: of more than `max` bytes the end.
+    pub fn bytes(&self, max: usize) -> Vec<u8> {
+        let (from, end) = self.rotated.map_or((self.log.begin(), self.log.end()), |it| it.lines);
+        let from = from.max(self.log.oldest());
+        let count = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
+        let lines = self.log.from(from).take(count).collect::<Vec<&LogLine>>();
+        let (mut newest, mut size) = (Vec::new(), 0_usize);
+        for line in lines.into_iter().rev().map(in_cri_format) {
+            size = size.saturating_add(line.len());
+            if size > max {
+                break;
+            }
+            newest.push(line);
+        }
+        newest.reverse();
+        let text = newest.concat();
+        if self.is_compressed() { gzip(&text) } else { text }
+    }
+}
+
+/// The files of the logs of each container's present run and of the one before it.
+///
+/// Upstream: `BuildContainerLogsDirectory` and `logSymlink` in `pkg/kubelet/kuberuntime/helpers.go`,
+/// `rotateLatestLog` and `compressLog` in `pkg/kubelet/logs/container_log_manager.go`.
+pub(super) fn files<'a>(kubelet: &'a Kubelet, runtime: &'a Runtime) -> Vec<LogFile<'a>> {
     let mut files = Vec::new();
     for worker in kubelet.workers() {
         let PodWorker { object, containers, .. } = worker;
         let (namespace, pod, uid) = (object.namespace(), object.name(), object.uid());
         for record in containers {
-            let Some(container) = record.id.and_then(|id| runtime.container(id)) else { continue };
-            let (name, restarts, hex) = (&record.name, record.restarts, &container.hex);
-            files.push((format!("pods/{namespace}_{pod}_{uid}/{name}/{restarts}.log"), container));
-            files.push((format!("containers/{pod}_{namespace}_{name}-{hex}.log"), container));
+            let name = &record.name;
+            for (run, restarts) in
+                [(record.previous, record.restarts - 1), (record.id, record.restarts)]
+            {
+                let Some(container) = run.and_then(|id| runtime.container(id)) else { continue };
+                let (hex, log) = (&container.hex, &container.log);
+                let path = format!("pods/{namespace}_{pod}_{uid}/{name}/{restarts}.log");
+                files.extend(log.rotated().iter().map(|rotated| LogFile {
+                    path: format!("{path}.{}", suffix(rotated)),
+                    link: String::new(),
+                    log,
+                    rotated: Some(*rotated),
+                }));
+                let link = format!("containers/{pod}_{namespace}_{name}-{hex}.log");
+                files.push(LogFile { path, link, log, rotated: None });
+            }
         }
     }
     files
+}
+
+/// `20250602-000140`, and whether it is compressed.
+fn suffix(rotated: &RotatedLog) -> String {
+    let at = meta_time(rotated.at).0.strftime("%Y%m%d-%H%M%S").to_string();
+    if rotated.compressed { at + ".gz" } else { at }
+}
+
+/// A file of gzip's whose blocks are stored as they are.
+///
+/// Upstream: RFC 1951, section 3.2.4, and RFC 1952.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    const BLOCK: usize = 0xffff;
+    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    let blocks = bytes.chunks(BLOCK).chain(bytes.is_empty().then_some(&[][..]));
+    let last = bytes.len().div_ceil(BLOCK).saturating_sub(1);
+    for (index, block) in blocks.enumerate() {
+        let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        file.push(u8::from(index == last));
+        file.extend(length.to_le_bytes());
+        file.extend((!length).to_le_bytes());
+        file.extend(block);
+    }
+    file.extend(crc32(bytes).to_le_bytes());
+    file.extend((bytes.len() as u32).to_le_bytes());
+    file
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    })
 }
 
 pub(super) fn in_cri_format(line: &LogLine) -> Vec<u8> {
@@ -114,7 +205,8 @@ pub(super) fn of_container(
         true => [format!("{} ", micro_time(line.at).0).as_bytes(), &line.text].concat(),
         false => line.text.clone(),
     };
-    let lines = log.into_iter().flat_map(|log| log.from(tail.map_or(0, |count| log.tail(count))));
+    let from = |log: &ContainerLog| tail.map_or(log.begin(), |count| log.tail(count));
+    let lines = log.into_iter().flat_map(|log| log.from(from(log)));
     HttpResponse::new(200, "text/plain", lines.map(text).collect::<Vec<_>>().concat())
 }
 
@@ -136,6 +228,16 @@ mod tests {
             let found: Vec<&str> = entries(paths.into_iter(), folder).into_iter().collect();
             assert_eq!(found, want, "{folder}");
         }
+    }
+
+    #[test]
+    fn what_is_compressed_can_be_read_by_others() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        let file = gzip(b"ready\n");
+        assert_eq!(file.get(10..21), Some(&b"\x01\x06\x00\xf9\xffready\n"[..]));
+        assert_eq!(file.get(file.len() - 4..), Some(&[6, 0, 0, 0][..]));
+        assert_eq!(gzip(&[b'x'; 70_000]).len(), 10 + 2 * 5 + 70_000 + 8);
+        assert_eq!(gzip(b"").len(), 10 + 5 + 8);
     }
 
     #[test]

@@ -17,9 +17,6 @@ use std::time::Duration;
 /// A pod's grace period when nobody says. Upstream: `DefaultTerminationGracePeriodSeconds`.
 const GRACE_SECONDS: i64 = 30;
 
-/// What an evicted pod's containers are given. Upstream: `immediateEvictionGracePeriodSeconds`.
-const HURRY: Duration = Duration::from_secs(1);
-
 /// What every container has for its end once it was told to, however little is left. Upstream:
 /// `minimumGracePeriodInSeconds`.
 const LEAST: Duration = Duration::from_secs(2);
@@ -214,12 +211,8 @@ impl PodWorker {
         self.give_no_more_than(self.grace(), now);
     }
 
-    /// The node needs back what it uses: its containers get no more than a second.
-    pub(super) fn hurry(&mut self, now: Time) {
-        self.give_no_more_than(HURRY, now);
-    }
-
-    fn give_no_more_than(&mut self, grace: Duration, now: Time) {
+    /// Its containers get no more than this from now on, if it is on its way to its end.
+    pub(super) fn give_no_more_than(&mut self, grace: Duration, now: Time) {
         for record in self.containers.iter_mut().filter(|_| self.terminating) {
             record.ending = record.ending.map(|ending| ending.shortened(grace, now));
         }
@@ -231,6 +224,7 @@ impl PodWorker {
             return;
         }
         self.terminated = true;
+        self.volumes.empty(world.runtime);
         for record in &mut self.containers {
             if matches!(record.state(world.runtime), Some(ContainerState::Exited { .. })) {
                 (record.waiting, record.shown) = (None, None);

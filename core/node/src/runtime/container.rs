@@ -3,13 +3,13 @@
 use super::log::{ContainerLog, Output};
 use super::pids::PidNamespace;
 use super::sandbox::SandboxId;
-use super::volumes::{Mount, Volumes};
+use super::volumes::{Mount, Stored, Volumes};
 use crate::Image;
 use naru_api::said::Said;
 use naru_network::NsId;
 use naru_shell::{
-    Confinement, Device, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec, ProcessStatus,
-    ProgramTable, Signal, Stdio, TtyId, Vfs, join,
+    Cgroup, Confinement, Device, ExecError, Kernel, Pid, PipeId, ProcessInfo, ProcessSpec,
+    ProcessStatus, ProgramTable, Signal, Stdio, TtyId, Vfs, join,
 };
 use naru_sim::{CauseId, Time};
 use std::collections::BTreeMap;
@@ -59,8 +59,12 @@ pub struct ContainerConfig {
     pub groups: Vec<u32>,
     /// Thousandths of a processor that it may use; `None` for all.
     pub cpu_limit_milli: Option<u64>,
+    /// Thousandths of a processor that it asks for; `None`: it is weighed as any other.
+    pub cpu_request_milli: Option<u64>,
     /// Bytes of memory that it may hold; `None` for all.
     pub memory_limit: Option<u64>,
+    /// What is added to the scores of its processes when memory has run out.
+    pub oom_score_adj: i32,
     /// Whether nothing but volumes can be written.
     pub read_only_root: bool,
     /// Whose processes it sees.
@@ -154,6 +158,8 @@ pub struct Container {
     pub(super) wake_at: Option<Time>,
     /// Memory that it held after its last turn.
     pub(super) memory_seen: u64,
+    /// What it took of the node's disk when that was looked at last.
+    pub(super) disk_seen: Stored,
     init: Option<Pid>,
     /// The version of each volume that its files show.
     seen_volumes: Vec<u64>,
@@ -168,8 +174,8 @@ pub struct Container {
     oom_killed: bool,
     /// Its first process takes ever more memory.
     leak: Option<Box<Leak>>,
-    /// Bytes and files that were there before its first run.
-    given: (u64, u64),
+    /// What was there before its first run.
+    given: Stored,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -200,11 +206,6 @@ struct Tap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapId(u64);
 
-/// Bytes and files below the root, but for volumes.
-fn stored(fs: &Vfs) -> (u64, u64) {
-    (fs.root().bytes_used(), fs.root().files_count())
-}
-
 impl Container {
     /// A container that is not started, with its files.
     pub fn new(
@@ -214,11 +215,13 @@ impl Container {
         (config, fs): (ContainerConfig, Vfs),
         programs: &'static dyn ProgramTable,
     ) -> Self {
-        let given = stored(&fs);
+        let given = Stored::of(fs.root());
         let mut kernel = Kernel::new(fs, programs, hostname);
         kernel.set_cpu_limit(config.cpu_limit_milli);
         kernel.confine(config.confinement);
         kernel.set_sysctls(config.sysctls.clone());
+        kernel.set_oom_score_adj(config.oom_score_adj);
+        kernel.show_cgroup(cgroup(&config));
         let stdio = if config.tty {
             ContainerStdio::Tty(kernel.tty(TTY_SIZE.0, TTY_SIZE.1))
         } else {
@@ -240,6 +243,7 @@ impl Container {
             kernel,
             wake_at: None,
             memory_seen: 0,
+            disk_seen: Stored::default(),
             init: None,
             stdio,
             taps: Vec::new(),
@@ -251,10 +255,14 @@ impl Container {
         }
     }
 
-    /// Bytes and files that it has added to those of its image.
-    pub fn written(&self) -> (u64, u64) {
-        let (bytes, files) = stored(self.fs());
-        (bytes.saturating_sub(self.given.0), files.saturating_sub(self.given.1))
+    /// What it has added to the files of its image.
+    pub fn written(&self) -> Stored {
+        Stored::of(self.fs().root()).less(self.given)
+    }
+
+    /// What the files of its log are.
+    pub fn logged(&self) -> Stored {
+        Stored { bytes: self.log.bytes_on_disk(), files: self.log.files_count() }
     }
 
     /// Processor time that it has used.
@@ -363,9 +371,13 @@ impl Container {
         }
     }
 
-    /// Lets what is mounted twice, once by itself and once within something else, be one directory.
+    /// Lets what is mounted twice, once by itself and once within something else, be one directory,
+    /// and says what of it is on the node's disk.
     pub(super) fn find_binds(&mut self, volumes: &Volumes) {
         let mounts = &self.config.mounts;
+        for mount in mounts.iter().filter(|mount| volumes.is_on_disk(mount.volume)) {
+            self.kernel.fs_mut().set_on_disk(&mount.path);
+        }
         let whole = |part: &Mount| {
             let others = mounts.iter().filter(|other| other.read_only == part.read_only);
             let mut places = others.filter_map(|other| {
@@ -391,6 +403,7 @@ impl Container {
         self.config.cpu_limit_milli = cpu_milli;
         self.config.memory_limit = memory;
         self.kernel.set_cpu_limit(cpu_milli);
+        self.kernel.show_cgroup(cgroup(&self.config));
     }
 
     /// The groups of its processes, the first one first.
@@ -735,6 +748,15 @@ impl ExecIo {
                 kernel.pipe_close_read(stderr);
             }
         }
+    }
+}
+
+/// What its processes may use.
+fn cgroup(config: &ContainerConfig) -> Cgroup {
+    Cgroup {
+        cpu_max_milli: config.cpu_limit_milli,
+        cpu_weight: config.cpu_request_milli.map_or(Cgroup::WEIGHT, Cgroup::weight_of),
+        memory_max: config.memory_limit,
     }
 }
 

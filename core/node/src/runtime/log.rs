@@ -1,16 +1,18 @@
-//! A container's log: what it wrote, line by line, with times.
+//! A container's log: what it wrote, line by line, with times, and the files that it is in.
 //!
-//! Upstream: the CRI's log format, `pkg/kubelet/kuberuntime/logs`.
+//! Upstream: the CRI's log format, `pkg/kubelet/kuberuntime/logs`,
+//! `pkg/kubelet/logs/container_log_manager.go`.
 
 pub use naru_api::said::Output;
 use naru_sim::Time;
 use std::collections::VecDeque;
 
-/// Bytes kept of one container's log; the oldest lines go first, as log rotation takes them.
+/// Bytes kept of one container's log, in whatever files; the oldest lines go first.
 pub const LOG_BYTES_MAX: usize = 1 << 20;
-/// The files of a log, and the bytes of each. Upstream: `containerLogMaxFiles`, `containerLogMaxSize`.
-const FILES_MAX: u64 = 5;
-const FILE_BYTES_MAX: u64 = 10 << 20;
+/// What stands before each line in a file: when, where, and whether it is whole.
+const HEAD_BYTES: u64 = 37;
+/// A compressed file of text is about so many times smaller.
+const COMPRESSION: u64 = 10;
 /// Bytes of one entry; a longer line is cut into several.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
@@ -25,6 +27,19 @@ pub struct LogLine {
     pub text: Vec<u8>,
 }
 
+/// A file of a log that is not written to any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotatedLog {
+    /// When it was put aside.
+    pub at: Time,
+    /// The numbers of its first line and of the one after its last.
+    pub lines: (u64, u64),
+    /// Whether it is compressed.
+    pub compressed: bool,
+    /// Its bytes, uncompressed.
+    bytes: u64,
+}
+
 /// A log that remembers how many lines it ever had, so that readers can go on where they were.
 #[derive(Clone, Debug, Default)]
 pub struct ContainerLog {
@@ -32,8 +47,11 @@ pub struct ContainerLog {
     /// Lines that are not kept any more.
     dropped: u64,
     bytes: usize,
-    /// Bytes of all lines that it ever had.
-    written: u64,
+    /// The number of the first line of the file that is written to, and the file's bytes.
+    begun: u64,
+    file_bytes: u64,
+    /// The files before it, the oldest first.
+    rotated: Vec<RotatedLog>,
     unfinished: [Vec<u8>; 2],
 }
 
@@ -62,7 +80,42 @@ impl ContainerLog {
 
     /// Bytes that its files have: more than what is kept of them here.
     pub fn bytes_on_disk(&self) -> u64 {
-        self.written.min(FILES_MAX * FILE_BYTES_MAX)
+        let bytes = |file: &RotatedLog| match file.compressed {
+            true => file.bytes / COMPRESSION,
+            false => file.bytes,
+        };
+        self.file_bytes + self.rotated.iter().map(bytes).sum::<u64>()
+    }
+
+    /// Bytes of the file that is written to.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// How many files it has.
+    pub fn files_count(&self) -> u64 {
+        1 + self.rotated.len() as u64
+    }
+
+    /// The files before the one that is written to, the oldest first.
+    pub fn rotated(&self) -> &[RotatedLog] {
+        &self.rotated
+    }
+
+    /// Puts the file aside and begins a new one. At most so many files are left, of which those that
+    /// were put aside before are compressed.
+    ///
+    /// Upstream: `rotateLog`.
+    pub fn rotate(&mut self, at: Time, files_max: usize) {
+        // Beside the one that begins and the one that is put aside.
+        let kept = files_max.saturating_sub(2);
+        self.rotated.drain(..self.rotated.len().saturating_sub(kept));
+        self.rotated.iter_mut().for_each(|file| file.compressed = true);
+        let (lines, bytes) = ((self.begun, self.end()), self.file_bytes);
+        self.rotated.push(RotatedLog { at, lines, compressed: false, bytes });
+        (self.begun, self.file_bytes) = (self.end(), 0);
+        let oldest = self.rotated.first().map_or(self.begun, |file| file.lines.0);
+        while self.dropped < oldest && self.drop_oldest() {}
     }
 
     /// The number of the line that comes next.
@@ -76,9 +129,19 @@ impl ContainerLog {
         self.lines.iter().skip(skip)
     }
 
-    /// The number of the first of the last `count` lines.
+    /// The number of the first line of the file that is written to, as far as that is kept.
+    pub fn begin(&self) -> u64 {
+        self.begun.max(self.dropped)
+    }
+
+    /// The number of the oldest line that is kept, in whatever file.
+    pub fn oldest(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The number of the first of the last `count` lines of the file that is written to.
     pub fn tail(&self, count: u64) -> u64 {
-        self.end().saturating_sub(count).max(self.dropped)
+        self.end().saturating_sub(count).max(self.begin())
     }
 
     /// What was written of a line that has no end yet.
@@ -100,13 +163,16 @@ impl ContainerLog {
 
     fn push(&mut self, line: LogLine) {
         self.bytes += line.text.len();
-        self.written += line.text.len() as u64;
+        self.file_bytes += line.text.len() as u64 + HEAD_BYTES;
         self.lines.push_back(line);
-        while self.bytes > LOG_BYTES_MAX {
-            let Some(oldest) = self.lines.pop_front() else { break };
-            self.bytes -= oldest.text.len();
-            self.dropped += 1;
-        }
+        while self.bytes > LOG_BYTES_MAX && self.drop_oldest() {}
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.lines.pop_front() else { return false };
+        self.bytes = self.bytes.saturating_sub(oldest.text.len());
+        self.dropped += 1;
+        true
     }
 }
 
@@ -142,6 +208,21 @@ mod tests {
         assert_eq!(log.end(), 2_000);
         assert!(log.from(0).count() < 1_100);
         assert_eq!(log.from(1_999).count(), 1);
+    }
+
+    #[test]
+    fn files_are_put_aside_and_the_oldest_go() {
+        let mut log = ContainerLog::default();
+        for round in 0..5 {
+            log.write(Time::ZERO, Output::Stdout, format!("round {round}\n").as_bytes());
+            assert_eq!(log.tail(9), round, "only of the file that is written to");
+            log.rotate(Time::from_secs(round), 3);
+        }
+        let files: Vec<_> = log.rotated().iter().map(|it| (it.lines, it.compressed)).collect();
+        assert_eq!(files, [((3, 4), true), ((4, 5), false)]);
+        assert_eq!((log.oldest(), log.begin(), log.end()), (3, 5, 5));
+        assert_eq!(texts(&log, 0), ["round 3\n", "round 4\n"]);
+        assert_eq!((log.file_bytes(), log.files_count()), (0, 3));
     }
 
     #[test]

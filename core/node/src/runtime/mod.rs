@@ -17,18 +17,18 @@ pub use cni::Cni;
 pub use container::{
     Container, ContainerConfig, ContainerId, ContainerState, ExecIo, PutFile, TapId,
 };
-pub use log::{ContainerLog, LOG_BYTES_MAX, LogLine, Output};
+pub use log::{ContainerLog, LOG_BYTES_MAX, LogLine, Output, RotatedLog};
 pub use net_stack::NamespaceStack;
 pub use pids::PidNamespace;
 pub use portmap::HostPort;
 pub use sandbox::{Sandbox, SandboxConfig, SandboxId};
-pub use volumes::{Mount, VolumeId, Volumes};
+pub use volumes::{Mount, Stored, VolumeId, Volumes};
 
 use crate::image_store::ImageStore;
-use crate::{NodeConfig, limits};
+use crate::{KubeletConfiguration, NodeConfig, limits};
 use naru_api::{ApiService, gofmt};
 use naru_network::{Network, NsId};
-use naru_shell::{Facts, Pid, ProgramTable, Signal};
+use naru_shell::{Disk, Facts, PROCESSES_MAX, Pid, ProgramTable, Signal};
 use naru_sim::{CauseId, Rng, Time};
 use rootfs::Roots;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +100,18 @@ pub struct Runtime {
     memory_used: u64,
     /// Memory that a process beside the containers has taken.
     memory_filled: u64,
+    /// The node's disk, in bytes.
+    disk_bytes: u64,
+    /// What all containers take of it beside their images and volumes, as of their last turns.
+    containers_stored: Stored,
+    /// How many processes a pod may have.
+    pod_pids_limit: Option<u64>,
+    /// Containers whose logs are to be rotated.
+    full_logs: BTreeSet<ContainerId>,
+    /// How large the file of a log may become, in bytes.
+    log_bytes_max: u64,
+    /// What of the logs is among the node's own files, too.
+    logs_laid: Stored,
     /// Counts, for each network, what could have changed what its containers do.
     activity: BTreeMap<NsId, u64>,
     /// All of them together.
@@ -151,6 +163,12 @@ impl Runtime {
             cpu_of_removed: Duration::ZERO,
             memory_used: 0,
             memory_filled: 0,
+            disk_bytes: config.disk_bytes,
+            containers_stored: Stored::default(),
+            pod_pids_limit: config.kubelet.pod_pids_limit,
+            full_logs: BTreeSet::new(),
+            log_bytes_max: config.kubelet.container_log_max_size,
+            logs_laid: Stored::default(),
             activity: BTreeMap::new(),
             activities: 0,
             changes: 0,
@@ -347,6 +365,8 @@ impl Runtime {
         if let Some(container) = self.containers.remove(&id) {
             self.cpu_of_removed += container.cpu_used();
             self.memory_used = self.memory_used.saturating_sub(container.memory_seen);
+            self.containers_stored = self.containers_stored.less(container.disk_seen);
+            self.full_logs.remove(&id);
             self.changes += 1;
             self.api_clients.remove(&id);
             if let Some(at) = container.wake_at {
@@ -396,6 +416,88 @@ impl Runtime {
     /// Memory that a process beside the containers has taken.
     pub fn memory_filled(&self) -> u64 {
         self.memory_filled
+    }
+
+    /// What is on the node's disk: its own files and those of volumes, images, and what containers have
+    /// written.
+    pub fn stored(&self) -> Stored {
+        let images = Stored { bytes: self.images.bytes(), files: self.images.len() as u64 };
+        self.volumes.stored().less(self.logs_laid).and(images).and(self.containers_stored)
+    }
+
+    /// So much of the logs is among the node's own files, too.
+    pub fn set_logs_laid(&mut self, laid: Stored) {
+        self.logs_laid = laid;
+    }
+
+    /// The node's disk as its machines see it.
+    pub fn disk(&self) -> Disk {
+        let (size, used) = (self.disk_bytes, self.stored().bytes);
+        Disk { size, free: size.saturating_sub(used) }
+    }
+
+    /// What the kubelet's configuration says of containers.
+    pub fn configure(&mut self, config: &KubeletConfiguration) {
+        self.pod_pids_limit = config.pod_pids_limit;
+        self.log_bytes_max = config.container_log_max_size;
+        let full = |container: &Container| container.log.file_bytes() >= self.log_bytes_max;
+        let all = self.containers.iter().filter(|(_, container)| full(container));
+        self.full_logs = all.map(|(id, _)| *id).collect();
+    }
+
+    /// The containers whose logs are to be rotated, once.
+    pub fn take_full_logs(&mut self) -> BTreeSet<ContainerId> {
+        std::mem::take(&mut self.full_logs)
+    }
+
+    /// Begins a new file of a container's log. At most `files` are left.
+    pub fn rotate_log(&mut self, id: ContainerId, now: Time, files: usize) {
+        if let Some(container) = self.containers.get_mut(&id) {
+            container.log.rotate(now, files);
+            let network = container.network;
+            self.count_again(id);
+            self.note_activity(network);
+        }
+    }
+
+    /// A container may have written or removed something.
+    fn count_again(&mut self, id: ContainerId) {
+        let Some(container) = self.containers.get_mut(&id) else { return };
+        let stored = container.written().and(container.logged());
+        let before = std::mem::replace(&mut container.disk_seen, stored);
+        self.containers_stored = self.containers_stored.less(before).and(stored);
+        if container.is_running() && container.log.file_bytes() >= self.log_bytes_max {
+            self.full_logs.insert(id);
+        }
+    }
+
+    /// How many processes a container may have beside those of its pod's other ones and the one that
+    /// holds the sandbox.
+    fn limit_processes(&mut self, id: ContainerId) {
+        let Some(limit) = self.pod_pids_limit else { return };
+        let Some(sandbox) = self.containers.get(&id).map(|container| container.sandbox) else {
+            return;
+        };
+        let others =
+            self.containers.iter().filter(|(other, it)| **other != id && it.sandbox == sandbox);
+        let taken = others.fold(1, |sum: usize, (_, it)| sum.saturating_add(it.processes()));
+        let limit = usize::try_from(limit).unwrap_or(PROCESSES_MAX).saturating_sub(taken);
+        if let Some(container) = self.containers.get_mut(&id) {
+            container.kernel.set_process_limit(limit.min(PROCESSES_MAX));
+        }
+    }
+
+    /// The digests of the images of all containers, whether they run or have ended.
+    pub fn images_in_use(&self) -> BTreeSet<String> {
+        let all = self.containers.values().map(|it| it.config.image.config_digest.clone());
+        all.collect()
+    }
+
+    /// How many processes the node has: its own, those that hold sandboxes, and those of containers.
+    pub fn processes_count(&self) -> u64 {
+        let held = 2 * self.sandboxes_ready();
+        let own = self.containers.values().map(|container| container.processes() as u64);
+        pids::OF_NODE + held + own.sum::<u64>()
     }
 
     /// Has a process beside the containers hold so much memory.
@@ -571,6 +673,8 @@ impl Runtime {
         network: &mut Network,
     ) {
         self.show_neighbours(id);
+        self.limit_processes(id);
+        let disk = self.disk();
         let Some(container) = self.containers.get_mut(&id) else { return };
         container.wake_at = None;
         let Some(sandbox) = self.sandboxes.get(&container.sandbox) else { return };
@@ -578,6 +682,7 @@ impl Runtime {
             (container.cause, sandbox.network, container.kernel.stirrings());
         let mut world = ContainerWorld::new(now, cause, &mut self.rng, network, space, api);
         container.borrow_volumes(&mut self.volumes);
+        container.kernel.fs_mut().set_disk(disk);
         let next = container.kernel.run(&mut world);
         if world.asked_api() {
             self.api_clients.insert(id);
@@ -605,6 +710,7 @@ impl Runtime {
         let next =
             [again, next, leaks].into_iter().flatten().min().filter(|_| container.is_running());
         set_wake(&mut self.due, id, container, next);
+        self.count_again(id);
         self.pass_signals(id, now);
     }
 

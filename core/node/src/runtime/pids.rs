@@ -28,6 +28,18 @@ const PIDS_EACH: u64 = 100;
 const PIDS_FROM: u64 = 1_000;
 /// Where they begin anew.
 const PIDS_MAX: u64 = 4_000_000;
+/// What is added to the scores of the node's own processes when memory has run out. Upstream:
+/// `KubeletOOMScoreAdj` in `pkg/kubelet/qos/policy.go`, containerd's shim and pause container,
+/// systemd's units.
+const OOM_SCORES: [(&str, i32); 5] = [
+    ("systemd-journald", -250),
+    ("containerd", -999),
+    ("kubelet", -999),
+    ("containerd-shim-runc-v2", -998),
+    ("pause", -998),
+];
+/// How many processes of the node's own there are.
+pub const OF_NODE: u64 = 4;
 /// What the pause container's process ends at. Upstream: `build/pause/linux/pause.c`.
 const PAUSE_HEARS: [Signal; 3] = [Signal::Int, Signal::Term, Signal::Kill];
 /// The user of the pause container.
@@ -40,7 +52,12 @@ pub fn base(number: u64) -> Pid {
 }
 
 fn process(pid: Pid, ppid: Pid, uid: u32, command: &str, started: Time) -> ProcessInfo {
+    let program = command.split(' ').next().and_then(|path| path.rsplit('/').next());
     ProcessInfo {
+        oom_score_adj: OOM_SCORES
+            .iter()
+            .find(|(name, _)| program == Some(*name))
+            .map_or(0, |(_, adj)| *adj),
         pid,
         ppid,
         argv: command.split(' ').map(str::to_owned).collect(),

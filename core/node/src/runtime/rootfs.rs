@@ -80,6 +80,8 @@ impl Roots {
 impl Root {
     fn new(config: &ContainerConfig, files: &[PutFile]) -> Self {
         let mut fs = config.image.fs();
+        // Where the kernel shows what it may use.
+        let _ = fs.mkdir_all("/sys/fs/cgroup");
         let files = files.iter().map(|file| Place::new(file, &mut fs)).collect();
         // Filled before the first run.
         for mount in &config.mounts {
@@ -204,6 +206,8 @@ mod tests {
             gid: None,
             groups: Vec::new(),
             cpu_limit_milli: None,
+            cpu_request_milli: None,
+            oom_score_adj: 0,
             memory_limit: None,
             read_only_root: false,
             pids: PidNamespace::Container,

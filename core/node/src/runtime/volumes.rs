@@ -84,12 +84,48 @@ struct Volume {
     tree: Tree,
     version: u64,
     kind: Kind,
+    /// What of it is in [`Volumes::stored`].
+    counted: Stored,
+}
+
+/// What stands on a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// In bytes.
+    pub bytes: u64,
+    /// How many files and directories it is.
+    pub files: u64,
+}
+
+impl Stored {
+    /// What a tree holds.
+    pub fn of(tree: &Tree) -> Self {
+        Stored { bytes: tree.bytes_used(), files: tree.files_count() }
+    }
+
+    /// Both together.
+    pub fn and(self, other: Stored) -> Self {
+        Stored {
+            bytes: self.bytes.saturating_add(other.bytes),
+            files: self.files.saturating_add(other.files),
+        }
+    }
+
+    /// What is left of it without the other.
+    pub fn less(self, other: Stored) -> Self {
+        Stored {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            files: self.files.saturating_sub(other.files),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// Lives on this node alone.
+    /// Lives on this node's disk alone.
     Own,
+    /// Lives in this node's memory alone.
+    Memory,
     /// A directory of another volume, and the state of that one which it has seen.
     Part { whole: VolumeId, path: String, seen: u64 },
     /// Lives on a disk: the state of the disk that it has seen, and the state of its own that the
@@ -110,6 +146,8 @@ pub struct Volumes {
     own_files: OwnFiles,
     /// Whether a pod has mounted all of the node's own files.
     root_is_shown: bool,
+    /// What they take of the node's disk.
+    stored: Stored,
 }
 
 /// Whether the files are there that every machine has.
@@ -134,7 +172,9 @@ impl Volumes {
     pub fn with_files(files: &[(String, Vec<u8>)]) -> Self {
         let mut fs = Vfs::new();
         put_own_files(&mut fs, files);
-        let host = Volume { tree: fs.into_tree(), version: 1, kind: Kind::Own };
+        let tree = fs.into_tree();
+        let stored = Stored::of(&tree);
+        let host = Volume { tree, version: 1, kind: Kind::Own, counted: stored };
         Volumes {
             table: BTreeMap::from([(HOST, host)]),
             parts: BTreeMap::new(),
@@ -143,7 +183,24 @@ impl Volumes {
             last: HOST.0,
             own_files: OwnFiles::Laid,
             root_is_shown: false,
+            stored,
         }
+    }
+
+    /// What they take of the node's disk, but for files that nobody has looked at yet.
+    pub fn stored(&self) -> Stored {
+        self.stored
+    }
+
+    /// A volume may hold something else now.
+    fn count_again(&mut self, id: VolumeId) {
+        let Some(volume) = self.table.get_mut(&id) else { return };
+        if !matches!(volume.kind, Kind::Own) {
+            return;
+        }
+        let (bytes, files) = volume.tree.made_already();
+        let before = std::mem::replace(&mut volume.counted, Stored { bytes, files });
+        self.stored = self.stored.less(before).and(volume.counted);
     }
 
     /// Forgets all volumes but the node's own files, which get these besides.
@@ -151,10 +208,13 @@ impl Volumes {
         let mut fs = self.host_files();
         put_own_files(&mut fs, files);
         let before = self.table.get(&HOST).map_or(0, |host| host.version);
-        let host = Volume { tree: fs.into_tree(), version: before + 1, kind: Kind::Own };
+        let tree = fs.into_tree();
         let last = self.last;
         *self = Volumes { last, own_files: self.own_files, ..Volumes::with_files(&[]) };
-        self.table.insert(HOST, host);
+        if let Some(host) = self.table.get_mut(&HOST) {
+            (host.tree, host.version) = (tree, before + 1);
+        }
+        self.count_again(HOST);
     }
 
     /// A new volume with these files.
@@ -162,11 +222,28 @@ impl Volumes {
         self.insert(tree, Kind::Own)
     }
 
+    /// A new volume with these files that takes nothing of the node's disk.
+    pub fn add_in_memory(&mut self, tree: Tree) -> VolumeId {
+        self.insert(tree, Kind::Memory)
+    }
+
     fn insert(&mut self, tree: Tree, kind: Kind) -> VolumeId {
         self.last += 1;
         let id = VolumeId(self.last);
-        self.table.insert(id, Volume { tree, version: 1, kind });
+        self.table.insert(id, Volume { tree, version: 1, kind, counted: Stored::default() });
+        self.count_again(id);
         id
+    }
+
+    /// Whether what is written to a volume takes of the node's disk.
+    pub fn is_on_disk(&self, id: VolumeId) -> bool {
+        match self.table.get(&id).map(|volume| &volume.kind) {
+            Some(Kind::Own) => true,
+            Some(Kind::Part { whole, .. }) => {
+                self.table.get(whole).is_some_and(|whole| matches!(whole.kind, Kind::Own))
+            }
+            _ => false,
+        }
     }
 
     // ---- the node's own files ----
@@ -274,8 +351,10 @@ impl Volumes {
         let Some(host) = self.table.get_mut(&HOST) else { return };
         if fs.root().changes() != host.tree.changes() {
             host.tree = fs.root().clone();
+            host.tree.forget_opens();
             host.version += 1;
             *seen = host.version;
+            self.count_again(HOST);
         }
     }
 
@@ -307,7 +386,9 @@ impl Volumes {
     /// Takes over what others have written to disks that are mounted here.
     pub fn fetch(&mut self, disks: &Disks) {
         for volume in self.disks.values() {
-            let Some(Volume { tree, version, kind }) = self.table.get_mut(volume) else { continue };
+            let Some(Volume { tree, version, kind, .. }) = self.table.get_mut(volume) else {
+                continue;
+            };
             let Kind::Disk { id, seen, written } = kind else { continue };
             if let Some((newest, state)) = disks.get(id)
                 && state != *seen
@@ -322,7 +403,9 @@ impl Volumes {
     /// Writes to disks what was changed here.
     pub fn store(&mut self, disks: &mut Disks) {
         for volume in self.disks.values() {
-            let Some(Volume { tree, version, kind }) = self.table.get_mut(volume) else { continue };
+            let Some(Volume { tree, version, kind, .. }) = self.table.get_mut(volume) else {
+                continue;
+            };
             let Kind::Disk { id, seen, written } = kind else { continue };
             if written != version
                 && let Some(state) = disks.write(id, tree.clone())
@@ -365,6 +448,7 @@ impl Volumes {
         if let Some(volume) = self.table.get_mut(&id) {
             volume.tree = tree;
             volume.version += 1;
+            self.count_again(id);
             self.tell_whole(id);
         }
     }
@@ -375,7 +459,9 @@ impl Volumes {
         if id == HOST {
             return;
         }
-        self.table.remove(&id);
+        if let Some(gone) = self.table.remove(&id) {
+            self.stored = self.stored.less(gone.counted);
+        }
         self.disks.retain(|_, volume| *volume != id);
         let parts: Vec<VolumeId> = self
             .parts
@@ -418,8 +504,9 @@ impl Volumes {
             volume.tree = fs.clone().into_tree();
             volume.version += 1;
         }
-        let seen = volume.version;
-        let mut tree = Vfs::from(Tree::with_capacity(volume.tree.capacity()));
+        let (seen, capacity) = (volume.version, volume.tree.capacity());
+        self.count_again(whole);
+        let mut tree = Vfs::from(Tree::with_capacity(capacity));
         follow(&fs, &from, &mut tree, "/");
         let part = self.insert(tree.into_tree(), Kind::Part { whole, path, seen });
         self.parts.insert(key, part);
@@ -502,8 +589,10 @@ impl Volumes {
             return;
         }
         volume.tree = tree.clone();
+        volume.tree.forget_opens();
         volume.version += 1;
         *seen = volume.version;
+        self.count_again(id);
         self.tell_whole(id);
     }
 
@@ -521,7 +610,7 @@ impl Volumes {
         let mut mine = Vfs::from(tree.clone());
         follow(&Vfs::from(whole.tree.clone()), &format!("/{path}"), &mut mine, "/");
         let (newest, state) = (mine.into_tree(), whole.version);
-        if let Some(Volume { tree, version, kind: Kind::Part { seen, .. } }) =
+        if let Some(Volume { tree, version, kind: Kind::Part { seen, .. }, .. }) =
             self.table.get_mut(&id)
         {
             *version += u64::from(newest.changes() != tree.changes());
@@ -545,6 +634,7 @@ impl Volumes {
         let before = whole.version;
         whole.version += 1;
         let state = whole.version;
+        self.count_again(whole_id);
         let parts = self.parts.iter().filter(|((whole, _), _)| *whole == whole_id);
         for ((_, other), part) in parts {
             let elsewhere = *part == id || !(lies_in(other, &path) || lies_in(&path, other));
@@ -647,10 +737,9 @@ fn follow_file(from: &Vfs, source: &str, to: &mut Vfs, target: &str, stat: &Stat
         }
         return follow_mode(stat, to, target);
     }
-    let Ok(bytes) = from.read(source) else { return };
-    if to.read(target).as_ref() != Ok(&bytes) {
+    if !to.holds_same(target, from, source) {
         to.act_as(0, stat.mtime);
-        let _ = to.write(target, &bytes);
+        let _ = to.take_over(target, from, source);
     }
     follow_mode(stat, to, target);
 }
@@ -740,6 +829,29 @@ mod tests {
         volumes.take_back(&kernel, "/mnt", inner, &mut seen);
         assert_eq!(text(&mut volumes, outer, "inner/f"), Some(b"1".to_vec()));
         assert_eq!(volumes.host_path("/nothing"), None);
+    }
+
+    #[test]
+    fn what_is_on_the_disk_is_counted_once() {
+        let mut volumes = Volumes::default();
+        let before = volumes.stored();
+        let own = volumes.add(Tree::new());
+        let memory = volumes.add_in_memory(Tree::new());
+        let (part, _) = {
+            volumes.make_host_directory("/data", 0o755).unwrap();
+            volumes.host_path("/data").unwrap()
+        };
+        let on_disk = [own, memory, part].map(|id| volumes.is_on_disk(id));
+        assert_eq!(on_disk, [true, false, true]);
+        for id in [own, memory, part] {
+            let (mut kernel, mut seen) = (machine(), 0);
+            volumes.lend(&mut kernel, "/mnt", id, &mut seen);
+            kernel.write("/mnt/f", b"12345").unwrap();
+            volumes.take_back(&kernel, "/mnt", id, &mut seen);
+        }
+        assert_eq!(volumes.stored().bytes, before.bytes + 10, "the host's and the pod's own");
+        volumes.remove(own);
+        assert_eq!(volumes.stored().bytes, before.bytes + 5);
     }
 
     #[test]

@@ -260,7 +260,7 @@ impl Sys for Call<'_> {
             Open::File { mode: OpenMode::Write | OpenMode::Append, .. } => Err(Errno::BadFd),
             Open::File { node, at, .. } => {
                 let bytes = self.kernel.fs.read_at(*node, *at, max)?;
-                *at += bytes.len();
+                *at += bytes.len() as u64;
                 Ok(bytes)
             }
             Open::Device(Device::Zero | Device::Full) => Ok(vec![0; max]),
@@ -292,6 +292,32 @@ impl Sys for Call<'_> {
         }
     }
 
+    fn write_zeros(&mut self, fd: Fd, count: u64) -> Result<u64, Errno> {
+        if self.kernel.fs.is_violated() {
+            return Err(Errno::Io);
+        }
+        let file = self.file(fd)?;
+        let open = self.kernel.descriptions.get(&file).map(|description| &description.open);
+        match open {
+            Some(Open::File { node, at, mode }) if *mode != OpenMode::Read => {
+                let (node, at, mode) = (*node, *at, *mode);
+                let at = if mode == OpenMode::Append { self.kernel.fs.len(node)? } else { at };
+                self.kernel.effects += 1;
+                let taken = self.kernel.fs.write_zeros(node, at, count)?;
+                if let Some(description) = self.kernel.descriptions.get_mut(&file) {
+                    description.open = Open::File { node, at: at + taken, mode };
+                }
+                Ok(taken)
+            }
+            Some(Open::Device(Device::Full)) => Err(Errno::NoSpace),
+            Some(Open::Device(_)) => Ok(count),
+            _ => {
+                let piece = count.min(super::PIPE_BYTES_MAX as u64) as usize;
+                self.write(fd, &vec![0; piece]).map(|taken| taken as u64)
+            }
+        }
+    }
+
     fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
         if bytes.is_empty() {
             return self.file(fd).map(|_| 0);
@@ -310,7 +336,7 @@ impl Sys for Call<'_> {
                     *at = self.kernel.fs.len(*node)?;
                 }
                 let taken = self.kernel.fs.write_at(*node, *at, bytes)?;
-                *at += taken;
+                *at += taken as u64;
                 Ok(taken)
             }
             Open::Device(Device::Full) => Err(Errno::NoSpace),

@@ -4,11 +4,13 @@
 //! of it goes on by itself from the same moment.
 
 mod call;
+mod cgroup;
 mod cpu;
 mod pipe;
 mod proc;
 mod process;
 
+pub use cgroup::{CGROUP, Cgroup};
 pub use pipe::{PIPE_BYTES_MAX, PipeId};
 pub use proc::{Facts, Namespaces, PROC};
 pub use process::{EndedProcess, ExecError, ProcessInfo, ProcessSpec, ProcessStatus, Stdio};
@@ -55,7 +57,7 @@ pub(crate) struct FileId(u64);
 /// What an open file description is of.
 #[derive(Clone, Debug)]
 enum Open {
-    File { node: FileRef, at: usize, mode: OpenMode },
+    File { node: FileRef, at: u64, mode: OpenMode },
     Device(Device),
     PipeReader(PipeId),
     PipeWriter(PipeId),
@@ -120,6 +122,11 @@ pub struct Kernel {
     facts: Option<(Arc<Facts>, Namespaces)>,
     /// What `/proc` shows now.
     proc_shown: Option<proc::Shown>,
+    /// What its processes may use, and whether that is shown; `None`: nobody says.
+    cgroup: Option<Cgroup>,
+    cgroup_shown: bool,
+    /// What is added to the score of its processes when memory has run out.
+    oom_score_adj: i32,
     /// Counts what changes the table of processes.
     process_changes: u64,
     now: Time,
@@ -172,6 +179,9 @@ impl Kernel {
             writes: Vec::new(),
             facts: None,
             proc_shown: None,
+            cgroup: None,
+            cgroup_shown: false,
+            oom_score_adj: 0,
             process_changes: 0,
             now: Time::ZERO,
         }
@@ -185,6 +195,11 @@ impl Kernel {
     /// From now on its processes may do no more than this.
     pub fn confine(&mut self, confinement: Confinement) {
         self.confinement = confinement;
+    }
+
+    /// From now on new processes are killed so much sooner or later when memory has run out.
+    pub fn set_oom_score_adj(&mut self, adj: i32) {
+        self.oom_score_adj = adj;
     }
 
     /// Has settings of `/proc/sys`, by their paths there, tell something else than usual.
@@ -391,6 +406,7 @@ impl Kernel {
             owner,
             group: pid,
             argv,
+            oom_score_adj: self.oom_score_adj,
             env,
             cwd,
             uid,

@@ -2,8 +2,8 @@
 //!
 //! Upstream: `fs/proc` of Linux 6.8.
 
-use super::Kernel;
 use super::process::Process;
+use super::{CGROUP, Kernel};
 use crate::caps::{Caps, Confinement};
 use crate::vfs::{Memory, Tree, TreeSource, Vfs};
 use crate::{Errno, Pid, ProcessInfo};
@@ -129,6 +129,7 @@ impl Kernel {
         }
         let Some((facts, namespaces)) = self.facts.clone() else { return };
         self.proc_shown = wanted;
+        self.refresh_cgroup(me.pid);
         let own = self.processes.values().map(Box::as_ref).filter(|process| !process.has_ended());
         let mut processes: Vec<Seen> = own.chain([me]).map(|process| self.seen(process)).collect();
         processes.extend(self.neighbours.iter().map(|info| Seen {
@@ -179,6 +180,9 @@ fn mount_table(fs: &Vfs) -> String {
                     rw,nosuid,size=65536k,mode=755 0 0\nsysfs /sys sysfs \
                     ro,nosuid,nodev,noexec,relatime 0 0\n"
         .to_owned();
+    if fs.mounted(CGROUP).is_some() {
+        text.push_str("cgroup /sys/fs/cgroup cgroup2 ro,nosuid,nodev,noexec,relatime 0 0\n");
+    }
     for (path, read_only) in fs.mounts() {
         let how = if read_only { "ro" } else { "rw" };
         text.push_str(&match fs.memory(path) {
@@ -277,6 +281,7 @@ impl Snapshot {
             ("status", self.status(seen, &name).into_bytes()),
             ("mounts", self.mounts.clone().into_bytes()),
             ("cgroup", b"0::/\n".to_vec()),
+            ("oom_score_adj", format!("{}\n", info.oom_score_adj).into_bytes()),
             (
                 "stat",
                 format!(

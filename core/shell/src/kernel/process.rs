@@ -134,6 +134,8 @@ pub struct ProcessInfo {
     pub cpu_micros: u64,
     /// Its sockets.
     pub sockets: Vec<SocketId>,
+    /// What is added to its score when memory has run out and somebody is killed for it.
+    pub oom_score_adj: i32,
 }
 
 /// Who asks for the exit code.
@@ -165,6 +167,8 @@ pub(crate) struct Process {
     pub owner: Owner,
     pub group: Pid,
     pub argv: Vec<String>,
+    /// What is added to its score when memory has run out.
+    pub oom_score_adj: i32,
     /// Shared with what `/proc` shows of it.
     pub env: Arc<BTreeMap<String, String>>,
     pub cwd: String,
@@ -227,6 +231,7 @@ impl Process {
             tty: self.tty,
             cpu_micros: self.cpu_micros,
             sockets: self.sockets.keys().copied().collect(),
+            oom_score_adj: self.oom_score_adj,
         }
     }
 

@@ -217,9 +217,15 @@ fn copy_one(
         return Ok(Vec::new());
     }
     let is_new = !fs.exists(&target);
-    let bytes =
-        fs.read(&source).map_err(|errno| format!("cannot open '{from}' for reading: {errno}"))?;
-    fs.write(&target, &bytes).map_err(create)?;
+    let written = match fs.read(&source) {
+        Ok(bytes) => fs.write(&target, &bytes),
+        Err(Errno::TooLarge) => fs.copy(&source, &target),
+        Err(errno) => return Err(format!("cannot open '{from}' for reading: {errno}")),
+    };
+    written.map_err(|errno| match errno {
+        Errno::NoSpace => format!("error writing '{to}': {errno}"),
+        errno => create(errno),
+    })?;
     if is_new {
         fs.chmod(&target, stat.mode).map_err(create)?;
     }

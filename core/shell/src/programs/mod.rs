@@ -6,6 +6,7 @@ mod busybox;
 mod cat;
 mod cut;
 pub(crate) mod date;
+mod dd;
 mod diff;
 mod disk;
 pub(crate) mod echo;
@@ -69,6 +70,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "cut" => filter::<cut::Cut>(),
         "dash" => Box::new(Shell::new(Flavor::Dash)),
         "date" => once(date::run),
+        "dd" => Box::new(dd::Dd::default()),
         "df" => once(disk::df),
         "diff" => filter::<diff::Diff>(),
         "dig" => Box::new(net::dig::Dig::default()),
@@ -78,6 +80,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
         "env" => Box::new(run::Env::default()),
         "expr" => once(expr::run),
+        "fallocate" => once(dd::fallocate),
         "false" => once(small::no_indeed),
         "find" => once(small::find),
         "head" => filter::<head::Head>(),
@@ -182,6 +185,7 @@ const NAMES: &[&str] = &[
     "cut",
     "dash",
     "date",
+    "dd",
     "df",
     "diff",
     "dig",
@@ -191,6 +195,7 @@ const NAMES: &[&str] = &[
     "egrep",
     "env",
     "expr",
+    "fallocate",
     "false",
     "fgrep",
     "find",

@@ -4,8 +4,11 @@
 
 use super::PORT;
 use crate::{Cluster, kubeconfig};
+use naru_api::yaml;
 use naru_pki::Subject;
 use naru_shell::Errno;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Files that are on a machine before it is anything.
@@ -95,7 +98,7 @@ pub fn write_control_plane(
     if let Some(node) = cluster.nodes.get(machine) {
         files.extend(node.control_plane_manifests());
     }
-    files.extend(kubelet_files());
+    files.extend(kubelet_files(cluster));
     write(cluster, machine, files)
 }
 
@@ -106,7 +109,7 @@ pub fn write_worker(
     kubeconfig: String,
 ) -> Result<(), String> {
     let authority = cluster.pki.authority().certificate().to_pem();
-    let mut files = kubelet_files();
+    let mut files = kubelet_files(cluster);
     files.push(("/etc/kubernetes/kubelet.conf".to_owned(), kubeconfig.into_bytes()));
     files.push((format!("{PKI}/ca.crt"), authority.into_bytes()));
     write(cluster, machine, files)
@@ -122,9 +125,23 @@ pub fn write_node(cluster: &mut Cluster, machine: usize, name: &str) -> Result<(
     write_worker(cluster, machine, text)
 }
 
-fn kubelet_files() -> Vec<(String, Vec<u8>)> {
+fn kubelet_files(cluster: &Cluster) -> Vec<(String, Vec<u8>)> {
     let file = |name: &str, text: &str| (format!("/var/lib/kubelet/{name}"), text.into());
-    vec![file("config.yaml", KUBELET_CONFIG), file("kubeadm-flags.env", KUBELET_FLAGS)]
+    let config = kubelet_config(&cluster.profile.kubelet);
+    vec![file("config.yaml", &config), file("kubeadm-flags.env", KUBELET_FLAGS)]
+}
+
+/// The kubelet's configuration with fields that are not as usual.
+fn kubelet_config(own: &Map<String, Value>) -> String {
+    match yaml::parse(KUBELET_CONFIG) {
+        Ok(Value::Object(mut fields)) if !own.is_empty() => {
+            fields.extend(own.clone());
+            // As all that is written by way of JSON, in the order of the alphabet.
+            let sorted: BTreeMap<String, Value> = fields.into_iter().collect();
+            yaml::print(&sorted.into_iter().collect())
+        }
+        _ => KUBELET_CONFIG.to_owned(),
+    }
 }
 
 fn certificates(

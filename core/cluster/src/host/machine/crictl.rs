@@ -254,7 +254,7 @@ fn no_container(id: &str, what: &str) -> Answer {
 fn logs(node: &Node, id: &str, flags: &Flags) -> Answer {
     let Some(container) = find(node, id) else { return no_container(id, "ContainerStatus") };
     let tail = flags.value("tail").and_then(|count| count.parse().ok());
-    let from = tail.map_or(0, |count| container.log.tail(count));
+    let from = tail.map_or(container.log.begin(), |count| container.log.tail(count));
     let lines = container.log.from(from);
     let said = lines.map(|line| (line.output, line.text.clone())).collect();
     Answer { said, ..Answer::default() }

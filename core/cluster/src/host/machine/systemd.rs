@@ -186,6 +186,15 @@ fn lines(cluster: &mut Cluster, machine: usize) -> Vec<String> {
         let time = stamp(at, "%m%d %H:%M:%S");
         format!("{}{level}{time}.000000     707 {text}\n", head(at, "kubelet[707]"))
     };
+    // Upstream: `loadConfigFile` in `cmd/kubelet/app/server.go`.
+    let wrong = node.wrong_configuration().map(|why| {
+        let path = "/var/lib/kubelet/config.yaml";
+        let line = format!(
+            "run.go:72] \"command failed\" err=\"failed to load kubelet config file, path: {path}, \
+             error: {why}\""
+        );
+        (since, log(since, 'E', &line))
+    });
     let mut lines = vec![(since, {
         let what = if runs { "Started" } else { "Stopped" };
         let text = "kubelet.service - kubelet: The Kubernetes Node Agent.\n";
@@ -224,6 +233,7 @@ fn lines(cluster: &mut Cluster, machine: usize) -> Vec<String> {
                     plugin returns error: cni plugin not initialized\"";
         lines.push((now, log(now, 'E', line)));
     }
+    lines.extend(wrong);
     lines.sort_by_key(|(at, _)| *at);
     lines.into_iter().map(|(_, line)| line).collect()
 }

@@ -153,6 +153,7 @@ impl ProbeManager {
                 watched.next_at = last + watched.period();
                 let more = i32::try_from(count).unwrap_or(i32::MAX);
                 watched.successes = watched.successes.saturating_add(more);
+                watched.counts.successful += u64::from(count);
                 if let Some(memory) = &watched.memory {
                     runtime.spend_again(&memory.spent, u64::from(count), last);
                 }

@@ -71,9 +71,34 @@ pub struct Finding {
     pub trouble: Option<(&'static str, String)>,
 }
 
+/// How often a probe came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// It was good.
+    pub successful: u64,
+    /// It was not.
+    pub failed: u64,
+    /// It could not be found out.
+    pub unknown: u64,
+}
+
+impl Counts {
+    fn and(self, other: Counts) -> Counts {
+        Counts {
+            successful: self.successful + other.successful,
+            failed: self.failed + other.failed,
+            unknown: self.unknown + other.unknown,
+        }
+    }
+}
+
+/// Of which container of which pod a probe is, in whatever run.
+type Probed = (Key, String, ProbeKind);
+
 #[derive(Clone, Debug)]
 struct Watched {
     key: Key,
+    counts: Counts,
     probe: Probe,
     container: Container,
     next_at: Time,
@@ -103,6 +128,8 @@ pub struct ProbeManager {
     alike_from: Option<Time>,
     /// What was seen of the node when it was last looked whether they still do.
     seen: (u64, u64),
+    /// What came of probes of runs that are over.
+    before: BTreeMap<Probed, Counts>,
 }
 
 impl ProbeManager {
@@ -142,6 +169,7 @@ impl ProbeManager {
             let next_at = started + delay;
             let watched = Watched {
                 key: key.clone(),
+                counts: Counts::default(),
                 probe: probe.clone(),
                 container: container.clone(),
                 next_at,
@@ -168,8 +196,25 @@ impl ProbeManager {
                 self.in_flight.remove(&id);
                 self.rehearsing.remove(&id);
                 self.alike.remove(&id);
+                let counts = self.before.entry(watched.probed(kind)).or_default();
+                *counts = counts.and(watched.counts);
             }
         }
+    }
+
+    /// Nothing is told of this pod's probes any more.
+    pub fn forget_counts(&mut self, pod: &Key) {
+        self.before.retain(|(key, ..), _| key != pod);
+    }
+
+    /// What came of all probes so far, in the order of pods and containers.
+    pub fn counts(&self) -> BTreeMap<Probed, Counts> {
+        let mut all = self.before.clone();
+        for (id, watched) in &self.probes {
+            let counts = all.entry(watched.probed(id.kind)).or_default();
+            *counts = counts.and(watched.counts);
+        }
+        all
     }
 
     /// When a probe is to be sent or given up next.
@@ -222,6 +267,10 @@ impl ProbeManager {
 }
 
 impl Watched {
+    fn probed(&self, kind: ProbeKind) -> Probed {
+        (self.key.clone(), self.container.name.clone(), kind)
+    }
+
     /// What follows from a verdict by the thresholds.
     fn take(&mut self, id: ProbeId, verdict: Verdict) -> Option<Finding> {
         let name = id.kind.name();
@@ -235,13 +284,16 @@ impl Watched {
                 (false, Some(("Unhealthy", format!("{name} probe failed: {why}"))))
             }
             Verdict::Unknown(why) => {
+                self.counts.unknown += 1;
                 let text = format!("{name} probe errored and resulted in unknown state: {why}");
                 return Some(self.finding(id, None, Some(("Unhealthy", text))));
             }
         };
         if good {
+            self.counts.successful += 1;
             (self.successes, self.failures) = (self.successes.saturating_add(1), 0);
         } else {
+            self.counts.failed += 1;
             (self.successes, self.failures) = (0, self.failures.saturating_add(1));
         }
         let threshold = if good {
@@ -282,6 +334,7 @@ mod tests {
 
     fn watched(probe: Probe) -> Watched {
         Watched {
+            counts: Counts::default(),
             key: Key::default(),
             probe,
             container: Container::default(),

@@ -237,7 +237,11 @@ impl PodVolumes {
             let in_memory = in_memory.then(|| memory_size(sources, bytes));
             let bytes = bytes.filter(|_| in_memory.is_some());
             let tree = bytes.map_or_else(Tree::new, Tree::with_capacity);
-            let id = runtime.volumes.add(open_to_all(tree));
+            let tree = open_to_all(tree);
+            let id = match in_memory {
+                Some(_) => runtime.volumes.add_in_memory(tree),
+                None => runtime.volumes.add(tree),
+            };
             let limit = limit.filter(|_| in_memory.is_none());
             return Ok(Ready { limit, in_memory, grouped: true, ..Ready::own(id) });
         }
@@ -267,7 +271,7 @@ impl PodVolumes {
         match payload_of(volume, sources, &mut self.tokens).map_err(Trouble::set_up)? {
             Some(payload) => {
                 let payload = Arc::new(payload);
-                let id = runtime.volumes.add(payload.write(sources.now));
+                let id = runtime.volumes.add_in_memory(payload.write(sources.now));
                 // Upstream: all that may be secret is wrapped into an emptyDir in memory.
                 let in_memory = volume.config_map.is_none().then(|| memory_size(sources, None));
                 Ok(Ready { payload: Some(payload), read_only: true, in_memory, ..Ready::own(id) })
@@ -403,6 +407,16 @@ impl PodVolumes {
             }
         }
         Ok((mounts, files))
+    }
+
+    /// The pod has ended: what was on the node's disk for it alone is removed.
+    ///
+    /// Upstream: `TearDownAt` in `pkg/volume/emptydir/empty_dir.go`.
+    pub fn empty(&self, runtime: &mut Runtime) {
+        let own = self.ready.values().filter(|it| !it.lasting && it.payload.is_none());
+        for ready in own.filter(|it| it.in_memory.is_none() && it.disk.is_none()) {
+            runtime.volumes.set_tree(ready.id, open_to_all(Tree::new()));
+        }
     }
 
     /// Gives back what belongs to the pod alone.

@@ -2,9 +2,9 @@
 //!
 //! Upstream: `localStorageEviction` in `pkg/kubelet/eviction/eviction_manager.go`.
 
-use super::memory_pressure::CRITICAL;
-use super::pod_workers::{Failure, NodeWorld, PodWorker};
-use super::stats;
+use super::CRITICAL;
+use crate::kubelet::pod_workers::{Failure, NodeWorld, PodWorker};
+use crate::kubelet::stats;
 use crate::runtime::Runtime;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use naru_api::quantity::Amount;
@@ -17,11 +17,27 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Why a pod has failed that was ended so.
 pub(super) const REASON: &str = "Evicted";
+/// What such a pod's containers are given. Upstream: `immediateEvictionGracePeriodSeconds`.
+pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
 const STORAGE: &str = "ephemeral-storage";
+
+/// How a pod is ended.
+pub(super) struct Eviction {
+    /// Why, for people.
+    pub message: String,
+    /// Whether it is for the sake of others.
+    pub disrupted: bool,
+    /// What its containers have for their end, at the most.
+    pub grace: Duration,
+}
 
 impl PodWorker {
     /// Looks whether the pod or a volume holds more than its limit, every ten seconds.
-    pub(super) fn check_limits(&mut self, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
+    pub(in crate::kubelet) fn check_limits(
+        &mut self,
+        context: &mut Context<'_>,
+        world: &mut NodeWorld<'_>,
+    ) {
         self.limits_at = None;
         if self.is_terminal() || !self.has_disk_limits() {
             return;
@@ -34,22 +50,22 @@ impl PodWorker {
             return;
         }
         if let Some(message) = self.over_disk_limit(world.runtime) {
-            self.evict(message, false, context, world);
+            self.evict(Eviction { message, disrupted: false, grace: AT_ONCE }, context, world);
         }
     }
 
     /// Ends the pod at once, and says why. Upstream: `evictPod`.
     pub(super) fn evict(
         &mut self,
-        message: String,
-        disrupted: bool,
+        eviction: Eviction,
         context: &mut Context<'_>,
         world: &mut NodeWorld<'_>,
     ) {
+        let Eviction { message, disrupted, grace } = eviction;
         context.event(&self.object, EventType::Warning, REASON, &message);
         self.failed = Some(Failure { reason: REASON, message, disrupted });
         self.begin_termination(context, world);
-        self.hurry(context.now);
+        self.give_no_more_than(grace, context.now);
     }
 
     fn has_disk_limits(&self) -> bool {
