@@ -92,7 +92,9 @@ impl Reader {
     fn items(&mut self, list: &[Place]) -> Vec<Place> {
         let each = |place: &Place| place.iter().cloned().chain([Hop::Each]).collect();
         let items: Vec<Place> = list.iter().cloned().chain(list.iter().map(each)).collect();
-        items.iter().for_each(|place| drop(self.at(place)));
+        for place in &items {
+            self.at(place);
+        }
         self.beyond |= items.len() > PLACES_MAX;
         if self.beyond { Vec::new() } else { items }
     }
@@ -139,7 +141,9 @@ impl Reader {
             place.iter().cloned().chain(operand.fields.iter().cloned().map(Hop::Field)).collect()
         };
         let places: Vec<Place> = base.iter().map(below).collect();
-        places.iter().for_each(|place| drop(self.at(place)));
+        for place in &places {
+            self.at(place);
+        }
         places
     }
 
