@@ -279,7 +279,7 @@ fn want_steps(steps: &[Step], wanted: &mut Wanted, then: &mut dyn FnMut(&mut Wan
         Step::Recursive => wanted.want_all(),
         Step::Filter { left, operator } => {
             want_steps(left, wanted, &mut Wanted::want_all);
-            for (_, right) in operator {
+            if let Some((_, right)) = operator {
                 want_steps(right, wanted, &mut Wanted::want_all);
             }
             want_steps(rest, wanted, then);
