@@ -12,6 +12,8 @@ use crate::encode::{self, Group, Leaf, Sink};
 use serde_json::Value;
 use table::{KINDS, MAPS, POINTERS, TYPES};
 
+const KIND: &str = "kind";
+
 /// A field that is written when it is empty, or that leads to one.
 struct Field {
     name: &'static str,
@@ -43,8 +45,8 @@ pub fn complete(object: &mut Value) {
     }
 }
 
-/// Hands on an object of a built-in kind, whose fields come in the order of the alphabet, with what Go would
-/// have written besides.
+/// Hands on an object of a built-in kind, whose fields come in the order of the alphabet but for `kind`, which
+/// is the second, in that order, and with what Go would have written besides.
 pub struct Completed<'s> {
     sink: &'s mut dyn Sink,
     /// The groups that are not over yet, the innermost last.
@@ -53,6 +55,17 @@ pub struct Completed<'s> {
     next: Option<Expected>,
     /// A list has begun that may be empty.
     list: Option<Expected>,
+    /// The object's kind, as long as fields may come that stand before it.
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It is not known, or told already.
+    Told,
+    /// It is the next value.
+    Next,
+    Known(String),
 }
 
 /// What stands for a value when it is empty, and the type of it or of its items.
@@ -77,7 +90,7 @@ impl<'s> Completed<'s> {
         let found = KINDS.binary_search_by(|(v, k, _)| (*v, *k).cmp(&(api_version, kind)));
         let kind = found.ok().and_then(|index| KINDS.get(index));
         let next = kind.map(|(_, _, type_)| Expected { zero: "", type_: Some(*type_) });
-        Completed { sink, open: Vec::new(), next, list: None }
+        Completed { sink, open: Vec::new(), next, list: None, kind: Kind::Told }
     }
 
     /// The list that has begun is not empty.
@@ -94,6 +107,18 @@ impl<'s> Completed<'s> {
             Some(Open::List(items)) => Some(*items),
             Some(Open::Plain) => None,
             Some(Open::Type(..)) | None => self.next.take(),
+        }
+    }
+
+    /// Tells the object's kind, if it stands before this field.
+    fn tell_kind(&mut self, before: Option<&str>) {
+        if self.open.len() == 1
+            && before.is_none_or(|name| name > KIND)
+            && let Kind::Known(kind) = std::mem::replace(&mut self.kind, Kind::Told)
+        {
+            self.fill(Some(KIND));
+            self.sink.name(KIND);
+            self.sink.leaf(Leaf::Text(&kind));
         }
     }
 
@@ -114,6 +139,10 @@ impl<'s> Completed<'s> {
 
 impl Sink for Completed<'_> {
     fn leaf(&mut self, leaf: Leaf<'_>) {
+        if let (Kind::Next, Leaf::Text(kind)) = (&self.kind, leaf) {
+            self.kind = Kind::Known(kind.to_owned());
+            return;
+        }
         self.has_items();
         self.take_next();
         self.sink.leaf(leaf);
@@ -137,6 +166,11 @@ impl Sink for Completed<'_> {
     }
 
     fn name(&mut self, name: &str) {
+        if name == KIND && self.open.len() == 1 {
+            self.kind = Kind::Next;
+            return;
+        }
+        self.tell_kind(Some(name));
         self.fill(Some(name));
         self.next = None;
         if let Some(Open::Type(fields, come)) = self.open.last_mut() {
@@ -155,6 +189,7 @@ impl Sink for Completed<'_> {
         if let Some(list) = self.list.take() {
             return zero(list.zero, self.sink);
         }
+        self.tell_kind(None);
         self.fill(None);
         self.open.pop();
         self.sink.end();
@@ -234,6 +269,61 @@ mod tests {
         map.remove("apiVersion");
         map.remove("kind");
         json
+    }
+
+    #[test]
+    fn all_is_told_in_the_order_of_the_alphabet() {
+        let table = [
+            (
+                "v1",
+                "ConfigMap",
+                json!({"metadata": {"name": "a"}, "data": {"k": "v"}, "immutable": true}),
+            ),
+            (
+                "v1",
+                "Event",
+                json!({"metadata": {"name": "a"}, "involvedObject": {"name": "b"}, "count": 2,
+                "type": "Normal", "lastTimestamp": "2025-01-02T03:04:05Z", "message": "m"}),
+            ),
+            (
+                "discovery.k8s.io/v1",
+                "EndpointSlice",
+                json!({"metadata": {"name": "a"}, "addressType": "IPv4",
+                "endpoints": [{"addresses": ["10.0.0.1"]}], "ports": []}),
+            ),
+            (
+                "rbac.authorization.k8s.io/v1",
+                "ClusterRole",
+                json!({"metadata": {"name": "a"},
+                "aggregationRule": {"clusterRoleSelectors": [{}]}}),
+            ),
+            (
+                "storage.k8s.io/v1",
+                "StorageClass",
+                json!({"metadata": {"name": "a"}, "provisioner": "p",
+                "allowVolumeExpansion": true}),
+            ),
+            (
+                "metrics.k8s.io/v1beta1",
+                "PodMetrics",
+                json!({"metadata": {"name": "a"}, "window": "1s",
+                "timestamp": "2025-01-02T03:04:05Z", "containers": [{"name": "c"}]}),
+            ),
+            (
+                "v1",
+                "Pod",
+                json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}),
+            ),
+        ];
+        for (version, kind, mut json) in table {
+            json["apiVersion"] = json!(version);
+            json["kind"] = json!(kind);
+            let kind = scheme::by_kind(&scheme::built_in(), version, kind).unwrap();
+            let object = kind.strategy.decode(json).unwrap();
+            let text = String::from_utf8(object.content_bytes().unwrap()).unwrap();
+            // Values have their fields in that order.
+            assert_eq!(text, object.content_json().unwrap().to_string());
+        }
     }
 
     // The objects on the right were written by `encoding/json` with the types of `k8s.io/api`
