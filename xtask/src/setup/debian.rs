@@ -26,14 +26,6 @@ const CARGO: &str = "/usr/bin/cargo";
 const RUSTDOC: &str = "/usr/bin/rustdoc";
 /// The compiler and the source of its library.
 const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-/// How the library is built: small, since it is a part of what a page loads. By its feature what is
-/// there once for each type, as sorting, is smaller too.
-const LIBRARY: [&str; 4] = [
-    "-Zbuild-std=std,panic_abort,test,proc_macro",
-    "-Zbuild-std-features=optimize_for_size",
-    "--config",
-    "profile.release.opt-level='s'",
-];
 /// The empty crate whose build makes the library.
 const SEED: &str = "seed";
 /// What rustup's cargo, under which this runs, sets for its own compiler.
@@ -64,7 +56,7 @@ impl Toolchain {
 
 /// The compiler, when an earlier run finished it and Debian has not replaced its own since.
 pub fn finished(project: &Project) -> Option<Compiler> {
-    let version = made_of(&stdout_of(Command::new(RUSTC).arg("-vV"))?);
+    let version = stdout_of(Command::new(RUSTC).arg("-vV"))?;
     let dir = dir(project);
     stamp(&dir).says(&version).then(|| {
         let toolchain = Toolchain { bin: dir.join("bin"), sysroot: dir.join("sysroot") };
@@ -96,9 +88,7 @@ pub fn provide(project: &Project) -> Result<Compiler> {
     }
     link(&Path::new("/usr/bin").join(linker), &dir.join("bin/rust-lld"))?;
     remove_dir(&dir.join(SEED))?;
-    // What was compiled with another library cannot be linked with this one, which cargo does not see.
-    remove_dir(&project.wasm_target_dir())?;
-    stamp(&dir).set(&made_of(&version))?;
+    stamp(&dir).set(&version)?;
     finished(project).ok_or_else(|| format!("{} is not what was just made", dir.display()))
 }
 
@@ -117,7 +107,7 @@ fn build_library(project: &Project, dir: &Path) -> Result<PathBuf> {
     }
     build
         .args(["build", "--release", "--target", TARGET])
-        .args(LIBRARY)
+        .arg("-Zbuild-std=std,panic_abort,test,proc_macro")
         .current_dir(&seed)
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -148,11 +138,6 @@ fn link(to: &Path, from: &Path) -> Result<()> {
         create_dir(dir)?;
     }
     symlink(to, from).map_err(|e| format!("cannot link {}: {e}", from.display()))
-}
-
-/// What a toolchain is made of: a compiler, which says this of itself, and a library.
-fn made_of(compiler: &str) -> String {
-    format!("{compiler}{}\n", LIBRARY.join(" "))
 }
 
 fn dir(project: &Project) -> PathBuf {
