@@ -802,33 +802,32 @@ mod tests {
         (longest.unwrap_or_default(), session.snapshots.len())
     }
 
+    /// Goes on for so many turns, each of which is said to have taken so long.
+    fn work(session: &mut Session, turns: u32, each: Option<Duration>) {
+        let end = session.now() + Duration::from_secs(24 * 3600);
+        for _ in 0..turns {
+            session.advance(end, 1);
+            each.into_iter().for_each(|took| session.spent(took));
+        }
+    }
+
     #[test]
     fn clones_are_as_far_apart_as_it_takes_to_go_there() {
-        let mut session = session();
-        let end = session.now() + Duration::from_secs(60);
-        // As if all took a hundred times as long.
-        let mut before = session.cluster.turns();
-        while !session.advance(end, 1) {
-            let turns =
-                session.cluster.turns() - std::mem::replace(&mut before, session.cluster.turns());
-            session.spent(Session::TURN_EFFORT * 100 * turns as u32);
-        }
-        let (longest, many) = longest_way(&session);
-        assert!(longest <= Session::EFFORT_APART + Session::TURN_EFFORT * 100, "{longest:?}");
-        assert!(many > 10, "{many}");
-        let mut untold = Session::new("kind", 1).unwrap();
-        untold.open_terminal(80, 24);
-        while !untold.advance(end, 1) {}
-        assert!(longest_way(&untold).1 < many / 10, "{} of {many}", longest_way(&untold).1);
+        let mut told = session();
+        let each = Session::EFFORT_APART / 4;
+        work(&mut told, 200, Some(each));
+        let (longest, many) = longest_way(&told);
+        assert!(longest <= Session::EFFORT_APART + each, "{longest:?}");
+        assert!(many > 40, "{many}");
+        let mut untold = session();
+        work(&mut untold, 200, None);
+        assert!(longest_way(&untold).1 < 5, "{}", longest_way(&untold).1);
     }
 
     #[test]
     fn clones_become_rarer_everywhere_alike() {
         let mut session = session();
-        let end = session.now() + Duration::from_secs(600);
-        while !session.advance(end, 1) {
-            session.spent(Session::EFFORT_APART / 4);
-        }
+        work(&mut session, 1_600, Some(Session::EFFORT_APART / 4));
         let (longest, many) = longest_way(&session);
         assert_eq!(many, Session::SNAPSHOTS_MAX);
         let all: Duration = session.snapshots.iter().map(|it| it.effort).sum();
