@@ -10,9 +10,11 @@ mod table;
 
 use crate::encode::{self, Group, Leaf, Sink};
 use serde_json::Value;
+use std::collections::VecDeque;
 use table::{KINDS, MAPS, POINTERS, TYPES};
 
-const KIND: &str = "kind";
+/// What says of which kind an object is, in the order of the alphabet. It is told first.
+const HEAD: [&str; 2] = ["apiVersion", "kind"];
 
 /// A field that is written when it is empty, or that leads to one.
 struct Field {
@@ -45,8 +47,8 @@ pub fn complete(object: &mut Value) {
     }
 }
 
-/// Hands on an object of a built-in kind, whose fields come in the order of the alphabet but for `kind`, which
-/// is the second, in that order, and with what Go would have written besides.
+/// Hands on an object of a built-in kind, whose fields come in the order of the alphabet behind `apiVersion` and
+/// `kind`, with these in that order too, and with what Go would have written besides.
 pub struct Completed<'s> {
     sink: &'s mut dyn Sink,
     /// The groups that are not over yet, the innermost last.
@@ -55,17 +57,10 @@ pub struct Completed<'s> {
     next: Option<Expected>,
     /// A list has begun that may be empty.
     list: Option<Expected>,
-    /// The object's kind, as long as fields may come that stand before it.
-    kind: Kind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    /// It is not known, or told already.
-    Told,
-    /// It is the next value.
-    Next,
-    Known(String),
+    /// What says of which kind the object is, as long as fields may come that stand before it.
+    head: VecDeque<(&'static str, String)>,
+    /// Which of that is the next value.
+    next_of_head: Option<&'static str>,
 }
 
 /// What stands for a value when it is empty, and the type of it or of its items.
@@ -90,7 +85,14 @@ impl<'s> Completed<'s> {
         let found = KINDS.binary_search_by(|(v, k, _)| (*v, *k).cmp(&(api_version, kind)));
         let kind = found.ok().and_then(|index| KINDS.get(index));
         let next = kind.map(|(_, _, type_)| Expected { zero: "", type_: Some(*type_) });
-        Completed { sink, open: Vec::new(), next, list: None, kind: Kind::Told }
+        Completed {
+            sink,
+            open: Vec::new(),
+            next,
+            list: None,
+            head: VecDeque::new(),
+            next_of_head: None,
+        }
     }
 
     /// The list that has begun is not empty.
@@ -110,15 +112,18 @@ impl<'s> Completed<'s> {
         }
     }
 
-    /// Tells the object's kind, if it stands before this field.
-    fn tell_kind(&mut self, before: Option<&str>) {
-        if self.open.len() == 1
-            && before.is_none_or(|name| name > KIND)
-            && let Kind::Known(kind) = std::mem::replace(&mut self.kind, Kind::Told)
+    /// Tells what of the head stands before this field, or all.
+    fn tell_head(&mut self, before: Option<&str>) {
+        if self.open.len() != 1 {
+            return;
+        }
+        let stands_before = |name: &str| before.is_none_or(|before| before > name);
+        while self.head.front().is_some_and(|(name, _)| stands_before(name))
+            && let Some((name, value)) = self.head.pop_front()
         {
-            self.fill(Some(KIND));
-            self.sink.name(KIND);
-            self.sink.leaf(Leaf::Text(&kind));
+            self.fill(Some(name));
+            self.sink.name(name);
+            self.sink.leaf(Leaf::Text(&value));
         }
     }
 
@@ -139,8 +144,8 @@ impl<'s> Completed<'s> {
 
 impl Sink for Completed<'_> {
     fn leaf(&mut self, leaf: Leaf<'_>) {
-        if let (Kind::Next, Leaf::Text(kind)) = (&self.kind, leaf) {
-            self.kind = Kind::Known(kind.to_owned());
+        if let (Some(name), Leaf::Text(value)) = (self.next_of_head.take(), leaf) {
+            self.head.push_back((name, value.to_owned()));
             return;
         }
         self.has_items();
@@ -166,11 +171,13 @@ impl Sink for Completed<'_> {
     }
 
     fn name(&mut self, name: &str) {
-        if name == KIND && self.open.len() == 1 {
-            self.kind = Kind::Next;
-            return;
+        if self.open.len() == 1 {
+            self.next_of_head = HEAD.into_iter().find(|known| *known == name);
+            if self.next_of_head.is_some() {
+                return;
+            }
         }
-        self.tell_kind(Some(name));
+        self.tell_head(Some(name));
         self.fill(Some(name));
         self.next = None;
         if let Some(Open::Type(fields, come)) = self.open.last_mut() {
@@ -189,7 +196,7 @@ impl Sink for Completed<'_> {
         if let Some(list) = self.list.take() {
             return zero(list.zero, self.sink);
         }
-        self.tell_kind(None);
+        self.tell_head(None);
         self.fill(None);
         self.open.pop();
         self.sink.end();
@@ -320,7 +327,9 @@ mod tests {
             json["kind"] = json!(kind);
             let kind = scheme::by_kind(&scheme::built_in(), version, kind).unwrap();
             let object = kind.strategy.decode(json).unwrap();
-            let text = String::from_utf8(object.content_bytes().unwrap()).unwrap();
+            let mut text = encode::Text::new(encode::Style::COMPACT);
+            object.tell(false, &mut text).unwrap();
+            let text = String::from_utf8(text.into_bytes()).unwrap();
             // Values have their fields in that order.
             assert_eq!(text, object.content_json().unwrap().to_string());
         }
