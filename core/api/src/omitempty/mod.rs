@@ -241,6 +241,7 @@ pub(crate) fn forgets(struct_: &str, field: &str, value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::metrics::{NodeMetrics, PodMetrics};
     use crate::{Object, scheme};
     use serde_json::json;
 
@@ -311,22 +312,19 @@ mod tests {
                 "allowVolumeExpansion": true}),
             ),
             (
-                "metrics.k8s.io/v1beta1",
-                "PodMetrics",
-                json!({"metadata": {"name": "a"}, "window": "1s",
-                "timestamp": "2025-01-02T03:04:05Z", "containers": [{"name": "c"}]}),
-            ),
-            (
                 "v1",
                 "Pod",
                 json!({"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c"}]}}),
             ),
         ];
-        for (version, kind, mut json) in table {
+        let decoded = table.into_iter().map(|(version, kind, mut json)| {
             json["apiVersion"] = json!(version);
             json["kind"] = json!(kind);
             let kind = scheme::by_kind(&scheme::built_in(), version, kind).unwrap();
-            let object = kind.strategy.decode(json).unwrap();
+            kind.strategy.decode(json).unwrap()
+        });
+        let measured = [Object::new(PodMetrics::default()), Object::new(NodeMetrics::default())];
+        for object in decoded.chain(measured) {
             let mut text = encode::Text::new(encode::Style::COMPACT);
             object.tell(false, &mut text).unwrap();
             let text = String::from_utf8(text.into_bytes()).unwrap();
