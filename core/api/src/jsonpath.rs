@@ -11,6 +11,8 @@ use std::cmp::Ordering;
 const VALUES_MAX: usize = 1_000_000;
 /// Wildcards and unions in a template of which it is found out what it looks at: each doubles that.
 const BRANCHES_MAX: usize = 8;
+/// Steps of such a template.
+const STEPS_MAX: usize = 500;
 /// Nested ranges, filters and unions.
 const DEPTH_MAX: usize = 32;
 
@@ -64,7 +66,8 @@ impl JsonPath {
 
     /// What the template looks at of an object.
     pub fn wanted(&self) -> Wanted {
-        if branches(&self.segments) > BRANCHES_MAX {
+        let (steps, branches) = size(&self.segments);
+        if steps > STEPS_MAX || branches > BRANCHES_MAX {
             return Wanted::everything();
         }
         let mut wanted = Wanted::default();
@@ -228,27 +231,32 @@ impl JsonPath {
     }
 }
 
-/// Wildcards, and paths of unions.
-fn branches(segments: &[Segment]) -> usize {
-    let of_steps = |steps: &[Step]| steps.iter().map(branches_of).sum();
-    let of = |segment: &Segment| match segment {
-        Segment::Text(_) | Segment::StrayEnd => 0,
-        Segment::Action(steps) => of_steps(steps),
-        Segment::Range(steps, body) => of_steps(steps) + branches(body),
-    };
-    segments.iter().map(of).sum()
+/// Steps, and how many of them are wildcards and paths of unions.
+fn size(segments: &[Segment]) -> (usize, usize) {
+    segments.iter().fold((0, 0), |sum, segment| match segment {
+        Segment::Text(_) | Segment::StrayEnd => sum,
+        Segment::Action(steps) => both(sum, size_of_steps(steps)),
+        Segment::Range(steps, body) => both(both(sum, size_of_steps(steps)), size(body)),
+    })
 }
 
-fn branches_of(step: &Step) -> usize {
-    let of_steps = |steps: &[Step]| -> usize { steps.iter().map(branches_of).sum() };
-    match step {
-        Step::Wildcard => 1,
-        Step::Union(paths) => paths.len() + paths.iter().map(|path| of_steps(path)).sum::<usize>(),
-        Step::Filter { left, operator } => {
-            of_steps(left) + operator.as_ref().map_or(0, |(_, right)| of_steps(right))
+fn size_of_steps(steps: &[Step]) -> (usize, usize) {
+    let of_step = |step: &Step| match step {
+        Step::Wildcard => (1, 1),
+        Step::Union(paths) => {
+            paths.iter().fold((1, paths.len()), |sum, path| both(sum, size_of_steps(path)))
         }
-        Step::Field(_) | Step::Recursive | Step::Slice { .. } | Step::Literal(_) => 0,
-    }
+        Step::Filter { left, operator } => {
+            let right = operator.as_ref().map_or((0, 0), |(_, right)| size_of_steps(right));
+            both((1, 0), both(size_of_steps(left), right))
+        }
+        Step::Field(_) | Step::Recursive | Step::Slice { .. } | Step::Literal(_) => (1, 0),
+    };
+    steps.iter().map(of_step).fold((0, 0), both)
+}
+
+fn both(one: (usize, usize), other: (usize, usize)) -> (usize, usize) {
+    (one.0 + other.0, one.1 + other.1)
 }
 
 fn want_segments(segments: &[Segment], wanted: &mut Wanted) {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Parts that are told apart; who looks at more is given everything.
+const PARTS_MAX: usize = 10_000;
+
 /// A part of an object. Of a list, what is wanted is wanted of each item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -51,15 +54,28 @@ impl Wanted {
         self.fields.get(name).or(self.each.as_deref())
     }
 
-    /// Puts what is wanted of every field with what is wanted of some, after which [`Wanted::of`] finds all.
-    pub(crate) fn settle(&mut self) {
+    /// Puts what is wanted of every field with what is wanted of some. To be called when all is said, so that
+    /// [`Wanted::of`] finds it.
+    pub fn settle(&mut self) {
+        let mut room = PARTS_MAX;
+        if self.settle_within(&mut room).is_none() {
+            *self = Wanted::everything();
+        }
+    }
+
+    fn settle_within(&mut self, room: &mut usize) -> Option<()> {
+        *room = room.checked_sub(1)?;
         if let Some(each) = self.each.clone() {
+            *room = room.checked_sub(each.parts().checked_mul(self.fields.len())?)?;
             self.fields.values_mut().for_each(|wanted| wanted.add(&each));
         }
-        self.fields.values_mut().for_each(Wanted::settle);
-        if let Some(each) = &mut self.each {
-            each.settle();
-        }
+        let each = self.each.as_deref_mut();
+        self.fields.values_mut().chain(each).try_for_each(|wanted| wanted.settle_within(room))
+    }
+
+    fn parts(&self) -> usize {
+        let each = self.each.as_deref();
+        1 + self.fields.values().chain(each).map(Wanted::parts).sum::<usize>()
     }
 }
 
@@ -95,6 +111,37 @@ mod tests {
         assert_eq!(picked(&template.wanted()), json!({"items": [item("x"), item("y")]}));
         assert_eq!(picked(&Wanted::everything()), list());
         assert_eq!(picked(&Wanted::default()), json!({}));
+    }
+
+    #[test]
+    fn long_and_branching_ones_want_everything() {
+        let everything = Wanted::everything();
+        for path in [
+            format!("{{{}}}", ".a".repeat(100_000)),
+            format!("{{{}}}", ".*".repeat(100)),
+            format!("{{{}}}", "['a','b']".repeat(20)),
+        ] {
+            assert_eq!(JsonPath::parse(&path, true).unwrap().wanted(), everything);
+        }
+        let fields = |name: &str| -> String {
+            (0..2_000).map(|number| format!("{{{{.{name}{number}}}}}")).collect()
+        };
+        for text in [
+            format!("{{{{{}}}}}", ".a".repeat(10_000)),
+            format!("{}{{{{range .}}}}{}{{{{end}}}}", fields("a"), fields("b")),
+            format!("{}{}", "{{range .a}}".repeat(20), "{{end}}".repeat(20)),
+        ] {
+            assert_eq!(Template::parse("t", &text, true).unwrap().wanted(), everything);
+        }
+    }
+
+    #[test]
+    fn several_are_put_together() {
+        let mut both = JsonPath::parse("{.items[*].*.name}", true).unwrap().wanted();
+        both.add(&JsonPath::parse("{.items[*].metadata.labels}", true).unwrap().wanted());
+        both.settle();
+        let item = |name: &str| json!({"metadata": {"name": name, "labels": {"a": "1", "b": "2"}}, "spec": {}});
+        assert_eq!(picked(&both), json!({"items": [item("x"), item("y")]}));
     }
 
     #[test]

@@ -306,6 +306,9 @@ impl Network {
         match self.choose(socket, ns, &packet) {
             Choice::Way(way, trail) => self.ride(way, trail, packet),
             Choice::Explore(key, port, general) => {
+                if self.ways.index.len() >= WAYS_MAX {
+                    self.disturb();
+                }
                 self.ways.index.insert(key, Finding::Explored(self.now));
                 let mut log = Box::new(Log {
                     key,

@@ -5,6 +5,8 @@ use crate::wanted::Wanted;
 
 /// Places that one expression may stand for; with more, everything is wanted.
 const PLACES_MAX: usize = 16;
+/// Steps from the data down to one.
+const HOPS_MAX: usize = 64;
 
 /// From the data down.
 type Place = Vec<Hop>;
@@ -141,6 +143,10 @@ impl Reader {
             place.iter().cloned().chain(operand.fields.iter().cloned().map(Hop::Field)).collect()
         };
         let places: Vec<Place> = base.iter().map(below).collect();
+        if places.iter().any(|place| place.len() > HOPS_MAX) {
+            self.beyond = true;
+            return Vec::new();
+        }
         for place in &places {
             self.at(place);
         }

@@ -140,13 +140,33 @@ impl<'s> Completed<'s> {
             }
         }
     }
+
+    /// Hands on a field's name, behind all that stands before it.
+    fn field(&mut self, name: &str) {
+        self.tell_head(Some(name));
+        self.fill(Some(name));
+        self.next = None;
+        if let Some(Open::Type(fields, come)) = self.open.last_mut() {
+            let before = fields.get(..*come).unwrap_or_default();
+            debug_assert!(before.iter().all(|field| field.name != name), "{name} comes too late");
+            if let Some(field) = fields.get(*come).filter(|field| field.name == name) {
+                *come += 1;
+                self.next = Some(Expected { zero: field.zero, type_: field.type_ });
+            }
+        }
+        self.sink.name(name);
+    }
 }
 
 impl Sink for Completed<'_> {
     fn leaf(&mut self, leaf: Leaf<'_>) {
-        if let (Some(name), Leaf::Text(value)) = (self.next_of_head.take(), leaf) {
-            self.head.push_back((name, value.to_owned()));
-            return;
+        match (self.next_of_head.take(), leaf) {
+            (Some(name), Leaf::Text(value)) => {
+                self.head.push_back((name, value.to_owned()));
+                return;
+            }
+            (Some(name), _) => self.field(name),
+            (None, _) => {}
         }
         self.has_items();
         self.take_next();
@@ -154,6 +174,9 @@ impl Sink for Completed<'_> {
     }
 
     fn begin(&mut self, group: Group) {
+        if let Some(name) = self.next_of_head.take() {
+            self.field(name);
+        }
         self.has_items();
         match (group, self.take_next()) {
             (Group::List, Some(list)) if !matches!(self.open.last(), Some(Open::List(_))) => {
@@ -177,18 +200,7 @@ impl Sink for Completed<'_> {
                 return;
             }
         }
-        self.tell_head(Some(name));
-        self.fill(Some(name));
-        self.next = None;
-        if let Some(Open::Type(fields, come)) = self.open.last_mut() {
-            let before = fields.get(..*come).unwrap_or_default();
-            debug_assert!(before.iter().all(|field| field.name != name), "{name} comes too late");
-            if let Some(field) = fields.get(*come).filter(|field| field.name == name) {
-                *come += 1;
-                self.next = Some(Expected { zero: field.zero, type_: field.type_ });
-            }
-        }
-        self.sink.name(name);
+        self.field(name);
     }
 
     fn end(&mut self) {
@@ -277,6 +289,20 @@ mod tests {
         map.remove("apiVersion");
         map.remove("kind");
         json
+    }
+
+    #[test]
+    fn what_is_no_object_stays_what_it_is() {
+        for json in [
+            json!({"apiVersion": 5, "kind": {"a": []}, "b": 1}),
+            json!({"apiVersion": null, "kind": [1]}),
+            json!([{"kind": "Pod"}]),
+            json!("Pod"),
+        ] {
+            let mut completed = json.clone();
+            complete(&mut completed);
+            assert_eq!(completed, json);
+        }
     }
 
     #[test]

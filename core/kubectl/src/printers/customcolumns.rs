@@ -42,6 +42,7 @@ impl CustomColumns {
             columns.wanted.add(&path.wanted());
             columns.paths.push(path);
         }
+        columns.wanted.settle();
         Ok(columns)
     }
 

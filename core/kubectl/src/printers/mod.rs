@@ -159,42 +159,38 @@ impl Printer {
 
     /// The text of objects that are told as a list.
     pub fn print_list(&mut self, objects: &[Object]) -> Result<String> {
-        if let Format::Name = self.format {
-            self.printed += 1;
-            return Ok(objects.iter().map(name::of).collect());
-        }
-        if let Format::CustomColumns(_) = self.format {
-            self.columns(None)?;
-            objects.iter().try_for_each(|object| self.columns(Some(object)))?;
-            return Ok(String::new());
-        }
         let managed = self.show_managed_fields;
-        self.told(&|sink| tell_list("List", Some(""), objects, managed, sink))
+        self.print_each(objects, &|sink| tell_list("List", Some(""), objects, managed, sink))
     }
 
     /// The text of objects that are told as a list of their own kind.
     pub fn print_list_of(&mut self, kind: &str, objects: &[Object]) -> Result<String> {
-        match self.format {
-            Format::Name | Format::CustomColumns(_) => self.print_list(objects),
-            _ => {
-                let managed = self.show_managed_fields;
-                self.told(&|sink| tell_list(kind, None, objects, managed, sink))
-            }
-        }
+        let managed = self.show_managed_fields;
+        self.print_each(objects, &|sink| tell_list(kind, None, objects, managed, sink))
     }
 
     /// The text of one object.
     pub fn print_object(&mut self, object: &Object) -> Result<String> {
-        if let Format::CustomColumns(_) = self.format {
-            self.columns(Some(object))?;
-            return Ok(String::new());
-        }
-        if let Format::Name = self.format {
-            self.printed += 1;
-            return Ok(name::of(object));
-        }
         let managed = self.show_managed_fields;
-        self.told(&|sink| object.tell(managed, sink))
+        self.print_each(std::slice::from_ref(object), &|sink| object.tell(managed, sink))
+    }
+
+    /// The text of objects: of each by itself, or as they are told.
+    fn print_each(&mut self, objects: &[Object], tell: Tell<'_>) -> Result<String> {
+        let managed = self.show_managed_fields;
+        match &mut self.format {
+            Format::Name => Ok(objects.iter().map(name::of).collect()),
+            Format::CustomColumns(columns) => {
+                columns.head();
+                let wanted = columns.wanted().clone();
+                for object in objects {
+                    let tell = |sink: &mut dyn Sink| object.tell(managed, sink);
+                    of_part(&tell, &wanted, |part| columns.row(part))?;
+                }
+                Ok(String::new())
+            }
+            _ => self.told(tell),
+        }
     }
 
     /// The text of one object, or of a list.
@@ -203,14 +199,8 @@ impl Printer {
             drop_managed_fields(&mut object);
         }
         match &mut self.format {
-            Format::Name => {
-                self.printed += 1;
-                Ok(name::names(kind, &object))
-            }
-            Format::CustomColumns(columns) => {
-                self.printed += 1;
-                columns.print(&object)
-            }
+            Format::Name => Ok(name::names(kind, &object)),
+            Format::CustomColumns(columns) => columns.print(&object),
             _ => self.told(&|sink| encode::tell(&object, sink)),
         }
     }
@@ -235,25 +225,9 @@ impl Printer {
             Format::GoTemplate(template, text) => of_part(tell, &template.wanted(), |object| {
                 template.execute(object).map_err(|why| template_failure(text, object, &why))
             }),
-            // These are made of objects one by one.
+            // These are printed of each object by itself.
             Format::Name | Format::CustomColumns(_) => Ok(String::new()),
         }
-    }
-
-    /// A row of columns, or the headers, to be told at the end.
-    fn columns(&mut self, object: Option<&Object>) -> Result<()> {
-        self.printed += 1;
-        let managed = self.show_managed_fields;
-        match (&mut self.format, object) {
-            (Format::CustomColumns(columns), None) => columns.head(),
-            (Format::CustomColumns(columns), Some(object)) => {
-                columns.head();
-                let wanted = columns.wanted().clone();
-                of_part(&|sink| object.tell(managed, sink), &wanted, |part| columns.row(part))?;
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     /// What is still to be printed after the last object.

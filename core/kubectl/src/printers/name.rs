@@ -13,13 +13,7 @@ pub fn names(kind: Option<&KindRef>, object: &Value) -> String {
 
 /// `pod/web`, of an object that is told by itself in a list.
 pub fn of(object: &Object) -> String {
-    let kind = object.kind();
-    let name = object.name();
-    let single = kind.kind.to_lowercase();
-    match &*kind.group {
-        "" => format!("{single}/{name}\n"),
-        group => format!("{single}.{group}/{name}\n"),
-    }
+    format!("{}\n", crate::mapper::name_of(&object.kind(), object.name()))
 }
 
 fn one(kind: Option<&KindRef>, object: &Value) -> String {
