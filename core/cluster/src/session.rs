@@ -129,6 +129,8 @@ pub struct Session {
     effort: Duration,
     /// The turns up to which it was told.
     told: u64,
+    /// What the last clone has taken, as far as that was told.
+    copy: Duration,
     branches: Vec<Branch>,
     printed: Vec<Printed>,
     printed_bytes: usize,
@@ -150,8 +152,10 @@ impl Session {
     const EFFORT_APART: Duration = Duration::from_millis(12);
     /// What a turn takes as long as nobody has told: see [`Session::spent`].
     const TURN_EFFORT: Duration = Duration::from_micros(30);
+    /// The same, at the least, in what a clone takes.
+    const COPIES_APART: u32 = 8;
     /// Clones kept at most.
-    const SNAPSHOTS_MAX: usize = 96;
+    const SNAPSHOTS_MAX: usize = 64;
     /// Pods that all clones have together, at most, where there are more than a few clones: what clones
     /// do not share, the machinery of running pods, is some kilobytes a pod.
     const PODS_CLONED_MAX: usize = 6_000;
@@ -178,6 +182,7 @@ impl Session {
             end: cluster.now(),
             effort: Duration::ZERO,
             told: cluster.turns(),
+            copy: Duration::ZERO,
             cluster,
             journal: Vec::new(),
             done: 0,
@@ -579,13 +584,25 @@ impl Session {
 
     /// Tells how long the work since the last call has taken. The core has no clock, and what turns take
     /// differs a hundredfold: who has one tells, so that a clone is near wherever somebody goes.
-    pub fn spent(&mut self, took: Duration) {
+    ///
+    /// Tells whether a clone was kept for it; how long that took is to be told, too ([`Session::copied`]).
+    pub fn spent(&mut self, took: Duration) -> bool {
         let turns = self.cluster.turns();
         if turns > self.last_kept() {
             self.effort += took;
             self.told = turns;
         }
-        self.keep_snapshot();
+        self.keep_snapshot()
+    }
+
+    /// Reckons by its turns what was done since the last telling, before other work is told of.
+    pub fn reckon(&mut self) {
+        (self.effort, self.told) = (self.effort(), self.cluster.turns());
+    }
+
+    /// Tells how long a clone has taken, so that making clones stays little beside the work itself.
+    pub fn copied(&mut self, took: Duration) {
+        self.copy = took;
     }
 
     /// The turns at which the last clone was kept.
@@ -600,15 +617,17 @@ impl Session {
     }
 
     /// Keeps a clone if it has taken enough to come here from the last.
-    fn keep_snapshot(&mut self) {
+    fn keep_snapshot(&mut self) -> bool {
         let effort = self.effort();
-        if effort < Self::EFFORT_APART || self.cluster.turns() <= self.last_kept() {
-            return;
+        let apart = Self::EFFORT_APART.max(self.copy * Self::COPIES_APART);
+        if effort < apart || self.cluster.turns() <= self.last_kept() {
+            return false;
         }
         (self.effort, self.told) = (Duration::ZERO, self.cluster.turns());
         let (cluster, pods) = (self.cluster.clone(), self.cluster.pods());
         self.snapshots.push(Snapshot { entries: self.done, cluster, pods, effort });
         while self.has_too_many_snapshots() && self.drop_snapshot() {}
+        true
     }
 
     /// Drops the clone that is missed least: the way between those beside it is the shortest. So ways
@@ -807,7 +826,9 @@ mod tests {
         let end = session.now() + Duration::from_secs(24 * 3600);
         for _ in 0..turns {
             session.advance(end, 1);
-            each.into_iter().for_each(|took| session.spent(took));
+            if let Some(took) = each {
+                session.spent(took);
+            }
         }
     }
 
@@ -822,6 +843,34 @@ mod tests {
         let mut untold = session();
         work(&mut untold, 200, None);
         assert!(longest_way(&untold).1 < 5, "{}", longest_way(&untold).1);
+    }
+
+    #[test]
+    fn clones_are_rare_where_they_take_long() {
+        let mut session = session();
+        let end = session.now() + Duration::from_secs(24 * 3600);
+        let (mut copies, each) = (0, Session::EFFORT_APART);
+        for _ in 0..400 {
+            session.advance(end, 1);
+            if session.spent(each) {
+                session.copied(each);
+                copies += 1;
+            }
+        }
+        // The first, before it is known what one takes, and one for each eight.
+        assert_eq!(copies, 1 + 399 / Session::COPIES_APART);
+    }
+
+    #[test]
+    fn what_nobody_tells_of_is_reckoned() {
+        let mut session = session();
+        let each = Session::EFFORT_APART / 4;
+        work(&mut session, 10, None);
+        session.reckon();
+        work(&mut session, 1, Some(each));
+        let reckoned = Session::TURN_EFFORT * 10;
+        assert!((each..each + reckoned * 2).contains(&session.effort()), "{:?}", session.effort());
+        assert!(session.effort() >= each + reckoned / 2, "{:?}", session.effort());
     }
 
     #[test]

@@ -531,6 +531,7 @@ impl Engine {
         let before = self.session.now();
         let mut busy = true;
         let mut looked = started;
+        self.session.reckon();
         while busy && !self.wants_schemas && looked - started < SLICE_MS {
             busy = if self.calls.is_empty() {
                 !self.session.advance(self.pace.target(started), EVENTS_PER_LOOK)
@@ -542,9 +543,9 @@ impl Engine {
                 }
                 !self.calls.is_empty()
             };
-            self.spent(&mut looked, clock());
-            if self.try_on(reports) {
-                busy = true;
+            self.spent(&mut looked, clock);
+            if !self.trials.is_empty() {
+                busy |= self.try_on(reports);
                 looked = clock();
             }
         }
@@ -560,9 +561,15 @@ impl Engine {
     }
 
     /// Tells the session what its work has taken since the clock was looked at.
-    fn spent(&mut self, looked: &mut f64, now: f64) {
-        let ms = (now - std::mem::replace(looked, now)).max(0.0);
-        self.session.spent(Duration::from_secs_f64(ms / 1_000.0));
+    fn spent(&mut self, looked: &mut f64, clock: &dyn Fn() -> f64) {
+        let took = |from: f64, to: f64| Duration::from_secs_f64((to - from).max(0.0) / 1_000.0);
+        let now = clock();
+        let kept = self.session.spent(took(*looked, now));
+        *looked = now;
+        if kept {
+            *looked = clock();
+            self.session.copied(took(now, *looked));
+        }
     }
 
     /// Lives through a kept session again, as fast as possible.
@@ -576,7 +583,7 @@ impl Engine {
         let mut looked = started;
         while busy && looked - started < RESUME_SLICE_MS {
             busy = !self.session.advance(end, EVENTS_PER_LOOK);
-            self.spent(&mut looked, clock());
+            self.spent(&mut looked, clock);
         }
         if busy {
             let (done, all) = (self.session.now().since(begin), end.since(begin));
@@ -604,6 +611,7 @@ impl Engine {
             // What was stirred is to be told, and the clock to be seen going on.
             Some(wait) if self.stirred || self.untold => Next::In(wait.clamp(1.0, VIEW_MS)),
             Some(wait) => Next::In(wait.clamp(1.0, CLOCK_MS)),
+            None if self.untold && !self.undrawn => Next::In(VIEW_MS),
             // What was stirred may still have to be told.
             None if self.stirred || self.untold => Next::In(LOOK_MS),
             None if self.session.entries() > self.kept.1 => Next::In(self.keep_apart_ms()),
@@ -641,6 +649,10 @@ impl Engine {
                 if let (Call::Fault(words), Ok(_)) = (&work.call, &result) {
                     let (micros, text) = (self.session.now().as_micros(), words.clone());
                     reports.push(Report::Mark(Mark { micros, kind: MarkKind::Fault, text }));
+                }
+                if matches!(work.call, Call::Advance { .. } | Call::Exec(_) | Call::Until(_)) {
+                    // Who is answered sees what came of it: the page is told in the same moment.
+                    self.viewed_ms = f64::NEG_INFINITY;
                 }
                 reports.push(Report::Answer { id: work.id, result });
             }
