@@ -171,17 +171,21 @@ fn interpret(suffix: &str) -> Option<(Scale, Format)> {
 
 /// The number without its sign in 10⁻⁹, rounded up; not more than a little above [`MAX`].
 fn magnitude(whole: &str, fraction: &str, scale: Scale) -> Result<i128, QuantityError> {
-    let digits = format!("{}{fraction}", whole.trim_start_matches('0'));
-    let digits = digits.trim_start_matches('0');
-    if digits.is_empty() {
+    let (mut number, mut kept, mut dropped) = (0_i128, 0, 0_i64);
+    for digit in whole.bytes().chain(fraction.bytes()).skip_while(|digit| *digit == b'0') {
+        // What does not fit is beyond the cap, or its last digits are below 10⁻⁹.
+        if kept == DIGITS_MAX {
+            dropped += 1;
+        } else {
+            let digit = char::from(digit).to_digit(10).ok_or(QuantityError::Number)?;
+            number = number * 10 + i128::from(digit);
+            kept += 1;
+        }
+    }
+    if kept == 0 {
         return Ok(0);
     }
-    // What does not fit is beyond the cap, or its last digits are below 10⁻⁹.
-    let kept = digits.get(..digits.len().min(DIGITS_MAX)).ok_or(QuantityError::Number)?;
-    let dropped = digits.len() - kept.len();
-    let number: i128 = kept.parse().map_err(|_| QuantityError::Number)?;
-    let shift = i64::try_from(dropped).unwrap_or(i64::MAX)
-        - i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+    let shift = dropped - i64::try_from(fraction.len()).unwrap_or(i64::MAX);
     Ok(match scale {
         Scale::Ten(exponent) => times_ten(number, shift + i64::from(exponent) + 9),
         Scale::Two(bits) => times_ten(number.saturating_mul(1 << bits), shift + 9),

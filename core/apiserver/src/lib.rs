@@ -25,6 +25,7 @@ mod managed;
 mod measured;
 mod metadata;
 mod patch;
+mod patched_metadata;
 mod publish;
 mod read;
 mod renew;

@@ -7,6 +7,7 @@ use crate::ApiServer;
 use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use naru_api::k8s_openapi::jiff::Timestamp;
 use naru_api::managed::{self, FieldSet, Manager, Managers, Scope, Writer};
+use naru_api::wanted::Wanted;
 use naru_api::{ApiError, Object, Request, status::ApiResult, time};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,20 +39,22 @@ impl ApiServer {
         Ok(())
     }
 
-    /// Says who made `new` of `old`, exactly and at once. To be called before admission.
+    /// Says who made `new` of `old`, exactly and at once. They differ in no more than `changed`. To be
+    /// called before admission.
     pub(crate) fn own_update(
         &mut self,
         request: &Request,
         old: &Object,
         new: &mut Object,
+        changed: &Wanted,
     ) -> ApiResult<()> {
         let given = take_given(new).filter(|_| request.subresource.is_empty());
         let mut managers = given.unwrap_or_else(|| Managers::clone(&old.managers()));
         // What is not tracked from its making is not tracked before it is applied to.
         if !managers.is_empty() {
             let scope = managed::scope(&request.kind, request.subresource);
-            let before = old.content_json().map_err(ApiError::internal)?;
-            let after = new.content_json().map_err(ApiError::internal)?;
+            let before = old.content_part(changed).map_err(ApiError::internal)?;
+            let after = new.content_part(changed).map_err(ApiError::internal)?;
             let manager = writer(request).updater();
             managers.update(&scope, manager, &before, &after, self.timestamp());
         }

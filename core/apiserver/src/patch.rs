@@ -10,6 +10,7 @@ use naru_api::managed::{self as fields, Scope};
 use naru_api::patch::{self, PatchError};
 use naru_api::request::{Body, FieldValidation, Patch};
 use naru_api::schema::Node;
+use naru_api::wanted::Wanted;
 use naru_api::{ApiError, FieldError, Kind, Object, Request, status::ApiResult};
 use naru_sim::CauseId;
 use serde_json::Value;
@@ -29,6 +30,9 @@ impl ApiServer {
         }
         let old = self.find(&request.kind, &request.namespace, &request.name)?;
         check_form(request, patch)?;
+        if let Some(new) = self.with_metadata(request, patch, &old)? {
+            return self.replace_owned(request, &old, new, cause);
+        }
         let result = || {
             let json = match looks_at_owners(patch) {
                 true => old.to_json(),
@@ -49,7 +53,7 @@ impl ApiServer {
         if versions::by_stored_rules(request).is_some() {
             return self.replace(request, &old, new, cause);
         }
-        self.own_update(request, &old, &mut new)?;
+        self.own_update(request, &old, &mut new, &Wanted::everything())?;
         self.replace_owned(request, &old, new, cause)
     }
 
@@ -178,7 +182,7 @@ fn check_form(request: &Request, patch: &Patch) -> ApiResult<()> {
 
 /// Whether a patch may look at or change `metadata.managedFields`, which take longer to work out than all
 /// the rest and else stay as they are.
-fn looks_at_owners(patch: &Patch) -> bool {
+pub(crate) fn looks_at_owners(patch: &Patch) -> bool {
     const OWNERS: &str = "/metadata/managedFields";
     let directs = |part: &Value| {
         part.as_object().is_some_and(|fields| fields.keys().any(|name| name.starts_with('$')))

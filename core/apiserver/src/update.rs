@@ -7,6 +7,7 @@ use crate::admit::{self, Admission, Operation};
 use crate::{ApiServer, create, keys, managed, metadata, versions};
 use naru_api::k8s_openapi::api::core::v1::{Namespace, Service};
 use naru_api::request::Body;
+use naru_api::wanted::Wanted;
 use naru_api::{ApiError, FieldError, Kind, Object, Request, status::ApiResult};
 use naru_sim::CauseId;
 
@@ -22,7 +23,7 @@ impl ApiServer {
         self.warnings.extend(metadata::dedup_owners(new.meta_mut()));
         match self.find(&request.kind, &request.namespace, &request.name) {
             Ok(old) if exact => {
-                self.own_update(request, &old, &mut new)?;
+                self.own_update(request, &old, &mut new, &Wanted::everything())?;
                 self.replace_owned(request, &old, new, cause)
             }
             Ok(old) => self.replace(request, &old, new, cause),

@@ -303,7 +303,8 @@ impl Managers {
         let mut conflicts = Vec::new();
         let mut rest = BTreeMap::new();
         for (manager, owned) in &self.0 {
-            if Some(manager) == writer {
+            let touched = owned.fields.meets(&changed) || owned.fields.meets(&comparison.removed);
+            if Some(manager) == writer || !touched {
                 rest.insert(manager.clone(), owned.clone());
                 continue;
             }

@@ -71,6 +71,14 @@ impl FieldSet {
         }
     }
 
+    /// Whether something is in both.
+    pub fn meets(&self, other: &FieldSet) -> bool {
+        !self.members.is_disjoint(&other.members)
+            || self.children.iter().any(|(step, below)| {
+                other.children.get(step).is_some_and(|others| below.meets(others))
+            })
+    }
+
     /// What is in both.
     pub fn intersection(&self, other: &FieldSet) -> FieldSet {
         let members = self.members.intersection(&other.members).cloned().collect();

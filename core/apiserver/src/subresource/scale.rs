@@ -5,6 +5,7 @@
 use crate::{ApiServer, metadata, update};
 use naru_api::k8s_openapi::api::autoscaling::v1::Scale;
 use naru_api::request::{Body, Patch};
+use naru_api::wanted::Wanted;
 use naru_api::{ApiError, Kind, Kube, Object, Op, Request, status::ApiResult};
 
 impl ApiServer {
@@ -44,7 +45,7 @@ impl ApiServer {
         if !request.kind.strategy.set_replicas(&mut new, replicas.unwrap_or(0)) {
             return Err(ApiError::no_such_path());
         }
-        self.own_update(request, &old, &mut new)?;
+        self.own_update(request, &old, &mut new, &Wanted::everything())?;
         let new = self.replace_owned(request, &old, new, cause)?;
         scale_of(request, &new)
     }

@@ -227,3 +227,68 @@ fn a_deletion_may_want_a_version() {
     );
     client.remove::<ConfigMap>("c", at(&version)).unwrap();
 }
+
+/// A patch of the metadata alone goes a shorter way: it ends as one that also looks at the kind.
+#[test]
+fn a_patch_of_metadata_ends_as_that_of_a_whole_object() {
+    let table = [
+        (json!({"metadata": {"labels": {"a": "b", "app": null}}}), "200"),
+        (json!({"metadata": {"annotations": {"a": "b"}, "finalizers": ["x.y/z"]}}), "200"),
+        (json!({"metadata": {"labels": null}}), "200"),
+        (json!({"metadata": {"labels": {"app": "web"}}}), "200"),
+        (json!({"metadata": {"name": "other"}}), "400"),
+        (json!({"metadata": {"namespace": "other"}}), "400"),
+        (json!({"metadata": {"uid": "other"}}), "409"),
+        (json!({"metadata": {"resourceVersion": "1"}}), "409"),
+        (json!({"metadata": {"labels": {"a": "b c"}}}), "422"),
+        (json!({"metadata": {"labels": {"a": 1}}}), "422"),
+        (json!({"metadata": {"lables": {"a": "b"}}}), "422"),
+        (json!({"metadata": {"annotations": {"a": "b".repeat(300_000)}}}), "422"),
+        (json!({"metadata": {"labels": {"$patch": "replace", "x": "y"}}}), "any"),
+        (json!({"metadata": {"$patch": "replace", "name": "web"}}), "any"),
+        (json!({"metadata": {"managedFields": []}}), "any"),
+        (json!({"metadata": null}), "any"),
+    ];
+    for (changes, code) in table {
+        let mut whole = changes.clone();
+        whole["kind"] = json!("Pod");
+        for strategic in [false, true] {
+            let of = |changes: &Value| match strategic {
+                true => Patch::Strategic(changes.clone()),
+                false => Patch::Merge(changes.clone()),
+            };
+            let short = patched(of(&changes));
+            assert_eq!(short, patched(of(&whole)), "{changes} {strategic}");
+            assert!(code == "any" || short.0 == code, "{changes} {strategic}: {short:?}");
+        }
+    }
+    for operations in [
+        json!([{"op": "add", "path": "/metadata/labels/x", "value": "y"}]),
+        json!([{"op": "remove", "path": "/metadata/labels/app"}]),
+        json!([{"op": "remove", "path": "/metadata/labels/nothing"}]),
+        json!([{"op": "move", "path": "/metadata/labels/b", "from": "/metadata/labels/app"}]),
+        json!([{"op": "test", "path": "/metadata/name", "value": "other"}]),
+        json!([{"op": "test", "path": "/metadata/name", "value": "web"}]),
+    ] {
+        let mut whole = operations.clone();
+        let look = json!({"op": "test", "path": "/kind", "value": "Pod"});
+        whole.as_array_mut().unwrap().insert(0, look);
+        assert_eq!(patched(Patch::Json(operations)), patched(Patch::Json(whole)));
+    }
+}
+
+/// What comes of a patch of a pod: the code, and the pod or the message without the text of the patch.
+fn patched(patch: Patch) -> (String, Value) {
+    let mut client = Client::new();
+    let pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "web", "labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "c", "image": "nginx"}]}});
+    client.create::<Pod>(pod).unwrap();
+    match client.patch::<Pod>("web", patch) {
+        Ok(object) => ("200".to_owned(), object.to_json().unwrap()),
+        Err(error) => {
+            let told = error.message().split("Invalid value: \"map[").next();
+            (error.code().to_string(), json!(told))
+        }
+    }
+}

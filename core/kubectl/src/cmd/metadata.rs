@@ -5,10 +5,11 @@ use crate::context::{Context, DryRun, done};
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::generate::{difference, resources_and_pairs};
-use crate::printers::{self, Teller};
+use crate::printers::{self, Format, Teller};
 use crate::process::Outcome;
 use naru_api::gofmt::quote;
 use naru_api::request::Patch;
+use naru_api::wanted::Wanted;
 use naru_api::{KindRef, Object};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -55,7 +56,7 @@ pub fn run(cx: &mut Context<'_>, field: &Field) -> Outcome {
     let (set, removed) = (field.parse)(&pairs)?;
     // `annotate` looks at the output format first, `label` at the end.
     if field.map == "annotations" {
-        crate::printers::Format::parse(cx, &[])?;
+        Format::parse(cx, &[])?;
     }
     check(cx, field, &resources, set.is_empty() && removed.is_empty(), dry_run)?;
     let local = cx.flags().is("local");
@@ -110,8 +111,15 @@ fn change_all(cx: &mut Context<'_>, target: &Target, change: &Change<'_>) -> Res
     if let (true, Target::Manifest(manifest)) = (cx.flags().is("local"), target) {
         return change_one(cx, &manifest.kind, None, manifest.object.clone(), change);
     }
+    // Where the object itself is not printed, nothing but its metadata is looked at.
+    let prints_object = !matches!(Format::parse(cx, &[]), Ok(None));
+    let mut head = Wanted::default();
+    ["apiVersion", "kind", "metadata"].iter().for_each(|name| head.field(name).want_all());
     for object in builder::fetch(cx, target)? {
-        let json = printers::json_of(&object, cx.flags());
+        let json = match prints_object {
+            true => printers::json_of(&object, cx.flags()),
+            false => object.content_part(&head).unwrap_or_default(),
+        };
         change_one(cx, &object.kind(), Some(&object), json, change)?;
     }
     Ok(())
