@@ -268,7 +268,8 @@ fn init_families(spec: &mut ServiceSpec, old: Option<&ServiceSpec>) -> Vec<Field
     errors
 }
 
-fn cluster_ips(service: &Service) -> impl Iterator<Item = u32> {
+/// The cluster IPs of a Service, as numbers.
+pub(crate) fn cluster_ips(service: &Service) -> impl Iterator<Item = u32> {
     let ips = service.spec.iter().flat_map(|spec| spec.cluster_ips.iter().flatten());
     ips.filter_map(|ip| ip.parse::<Ipv4Addr>().ok().map(u32::from))
 }

@@ -18,6 +18,7 @@ mod decode;
 mod delete;
 mod etcd;
 mod granted;
+mod ipaddresses;
 mod keys;
 pub mod limits;
 pub mod list_options;

@@ -6,8 +6,8 @@
 use crate::server::loopback;
 use crate::{ApiServer, keys};
 use naru_api::k8s_openapi::api::core::v1::{
-    EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service, ServicePort,
-    ServiceSpec,
+    ConfigMap, EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service,
+    ServicePort, ServiceSpec,
 };
 use naru_api::k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointPort as SlicePort, EndpointSlice,
@@ -18,12 +18,22 @@ use naru_api::k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use naru_api::kinds::priorityclass;
 use naru_api::request::Body;
+use naru_api::time::meta_time;
 use naru_api::{ApiService, Kube, Object, Op, Request, status::ApiResult};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];
 /// The first address of the range of cluster IPs.
 const CLUSTER_IP: &str = "10.96.0.1";
+/// In which headers a proxy says for whom it asks, and who may: kubeadm's `--requestheader-…`.
+const REQUEST_HEADERS: [(&str, &str); 4] = [
+    ("allowed-names", "front-proxy-client"),
+    ("extra-headers-prefix", "X-Remote-Extra-"),
+    ("group-headers", "X-Remote-Group"),
+    ("username-headers", "X-Remote-User"),
+];
 /// That range.
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 
@@ -67,18 +77,60 @@ impl ApiServer {
         })
     }
 
+    /// Tells aggregated API servers whom to trust.
+    ///
+    /// Upstream: `pkg/controlplane/controller/clusterauthenticationtrust`.
+    fn make_authentication_map(&mut self) -> ApiResult<()> {
+        let config = Arc::clone(&self.authentication);
+        let list = |name: &str| format!("[\"{name}\"]");
+        let mut data = BTreeMap::new();
+        if let Some(authority) = &config.client_ca {
+            data.insert("client-ca-file".to_owned(), authority.to_pem());
+        }
+        if let Some(authority) = &config.request_header_ca {
+            data.insert("requestheader-client-ca-file".to_owned(), authority.to_pem());
+            for (key, name) in REQUEST_HEADERS {
+                data.insert(format!("requestheader-{key}"), list(name));
+            }
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+        let data = Some(data);
+        self.make("kube-system", "extension-apiserver-authentication", |metadata| ConfigMap {
+            metadata,
+            data,
+            ..ConfigMap::default()
+        })
+    }
+
+    /// Says since when it is noted which legacy tokens of service accounts are used.
+    ///
+    /// Upstream: `pkg/controlplane/controller/legacytokentracking`.
+    fn make_token_tracking_map(&mut self) -> ApiResult<()> {
+        let day = meta_time(self.now).0.strftime("%Y-%m-%d").to_string();
+        let name = "kube-apiserver-legacy-service-account-token-tracking";
+        self.make("kube-system", name, |metadata| ConfigMap {
+            metadata,
+            data: Some([("since".to_owned(), day)].into()),
+            ..ConfigMap::default()
+        })
+    }
+
     /// Makes the service `kubernetes`, its endpoints and endpoint slice, which lead to the API
     /// server at this address and port; what is there stays as it is. To be called every
     /// [`ApiServer::PUBLISH_INTERVAL`], since a learner may delete them.
     pub fn publish(&mut self, address: &str, port: i32) -> ApiResult<()> {
         self.make_service_cidr()?;
+        self.make_authentication_map()?;
+        self.make_token_tracking_map()?;
         self.make("default", "kubernetes", |metadata| service(metadata, port))?;
         self.make("default", "kubernetes", |metadata| endpoints(metadata, address, port))?;
         self.make("default", "kubernetes", |metadata| slice(metadata, address, port))
     }
 
     /// Makes an object of this name, if there is none.
-    fn make<K: Kube>(
+    pub(crate) fn make<K: Kube>(
         &mut self,
         namespace: &str,
         name: &str,
@@ -156,6 +208,6 @@ fn slice(metadata: ObjectMeta, address: &str, port: i32) -> EndpointSlice {
     }
 }
 
-fn owned(labels: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+fn owned(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

@@ -15,7 +15,7 @@ use crate::watches::Watches;
 use crate::{authenticate, limits, renew, reviews, subresource, table, versions};
 use naru_api::etcd::Etcd;
 use naru_api::k8s_openapi::api::coordination::v1::Lease;
-use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod};
+use naru_api::k8s_openapi::api::core::v1::{Binding, Event, Pod, Service};
 use naru_api::managed::Shapes;
 use naru_api::measured::{Metric, MetricQuery};
 use naru_api::podspec::sharing::Templates;
@@ -312,6 +312,8 @@ impl ApiServer {
         asked.for_each(|(_, generation)| *generation = change.revision);
         if kind.plural == Lease::kind().plural {
             self.standing.observe(&change);
+        } else if kind.plural == Service::kind().plural {
+            self.keep_addresses(&change);
         } else if renew::is_rule(kind) {
             self.change_rules();
         }

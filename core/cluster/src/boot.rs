@@ -8,10 +8,10 @@ use crate::pki::ClusterPki;
 use crate::profile::{NodeProfile, Profile, ProfileError};
 use crate::secure_port::SecurePort;
 use crate::workstation::Workstation;
-use crate::{Cluster, etcd_pki, kubeconfig, markcontrolplane, programs};
+use crate::{Cluster, kubeconfig, markcontrolplane, programs, uploadconfig};
 use ipnet::{IpNet, Ipv4Net};
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{Node as NodeObject, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Node as NodeObject, Pod, ServiceAccount};
 use naru_api::quantity::Amount;
 use naru_api::request::{Body, Op};
 use naru_api::status::ApiResult;
@@ -31,6 +31,14 @@ const KUBERNETES_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
 /// Where the cluster IPs of Services come from.
 pub const SERVICE_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+
+/// Service accounts of controllers that find nothing to do here.
+const ACCOUNTS_BESIDE: [&str; 4] = [
+    "legacy-service-account-token-cleaner",
+    "service-cidrs-controller",
+    "ttl-controller",
+    "validatingadmissionpolicy-status-controller",
+];
 
 /// The namespace of the control plane.
 pub const SYSTEM: &str = "kube-system";
@@ -87,24 +95,21 @@ impl From<TopologyError> for BootError {
 pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootError> {
     let rng = Rng::new(seed);
     let pki = ClusterPki::new(&rng, start)?;
-    let mut api = api_server(&rng, &pki, start);
+    let mut api = api_server(&rng, &pki, start)?;
     let mut net = Network::new(rng.fork("network"));
     let mut kubeconfig = None;
     if profile.installed {
         install_roles(&mut api, &profile)?;
         install(&mut api, &profile)?;
+        upload_config(&mut api, &profile, &pki)?;
         let admin = pki.client(profile.admin(), start)?;
         kubeconfig = Some(kubeconfig::text(&profile, &pki, &admin));
     }
     let mut workstation = Workstation::new(&profile, kubeconfig.as_deref(), &mut net, &rng)?;
     let mut nodes = Vec::new();
     for (index, machine) in profile.nodes.iter().enumerate() {
-        let mut node = Node::new(
-            node_config(&profile, machine, &rng)?,
-            programs::in_containers(),
-            &rng,
-            &mut net,
-        );
+        let mut node =
+            Node::new(node_config(&profile, machine), programs::in_containers(), &rng, &mut net);
         node.defer_machine();
         cable(&mut net, &workstation, &profile, machine, &node, index)?;
         nodes.push(node);
@@ -130,15 +135,16 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
 }
 
 /// An API server with the flags that kubeadm gives it.
-fn api_server(rng: &Rng, pki: &ClusterPki, start: Time) -> ApiServer {
+fn api_server(rng: &Rng, pki: &ClusterPki, start: Time) -> Result<ApiServer, BootError> {
     let mut api = ApiServer::starting(rng.fork("kube-apiserver"), start);
     api.set_authentication(AuthenticationConfig {
         client_ca: Some(pki.authority().certificate().clone()),
+        request_header_ca: Some(pki.front_proxy_authority()?.certificate().clone()),
         service_accounts: Some(pki.service_accounts().clone()),
         tokens: Vec::new(),
     });
     api.set_authorization_mode(AuthorizationMode::NodeRbac);
-    api
+    Ok(api)
 }
 
 /// Makes the roles that are there from the start.
@@ -173,6 +179,22 @@ fn install(api: &mut ApiServer, profile: &Profile) -> Result<(), BootError> {
     Ok(())
 }
 
+/// Tells how the cluster was set up, if its control plane is on machines of its own.
+fn upload_config(
+    api: &mut ApiServer,
+    profile: &Profile,
+    pki: &ClusterPki,
+) -> Result<(), BootError> {
+    let Some(first) = profile.nodes.iter().find(|node| node.control_plane) else { return Ok(()) };
+    let pods = profile.pod_cidr.to_string();
+    for json in uploadconfig::config_maps(profile, pki, first.ip, &pods) {
+        let namespace = json["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+        let request = create(ConfigMap::kind(), namespace, Body::Json(json));
+        api.handle(request).map_err(manifest_error)?;
+    }
+    Ok(())
+}
+
 /// Sees to the service `kubernetes`.
 pub fn publish(api: &mut ApiServer, profile: &Profile) -> ApiResult<()> {
     match profile.control_plane_ips().next() {
@@ -189,19 +211,11 @@ fn manifest_error(error: impl std::fmt::Display) -> BootError {
     BootError::Manifest(error.to_string())
 }
 
-pub fn node_config(
-    profile: &Profile,
-    machine: &NodeProfile,
-    rng: &Rng,
-) -> Result<NodeConfig, BootError> {
-    let mut files = Vec::new();
-    if machine.control_plane {
-        let mut rng = rng.fork("etcd-pki");
-        files = etcd_pki::files(&machine.name, machine.ip, &mut rng)
-            .map_err(|error| BootError::Certificates(error.to_string()))?;
-    }
-    Ok(NodeConfig {
-        files,
+pub fn node_config(profile: &Profile, machine: &NodeProfile) -> NodeConfig {
+    NodeConfig {
+        kubeadm: profile.kubeadm.clone(),
+        images: profile.images(),
+        by_kubeadm: profile.cloud.is_none(),
         control_plane: machine.control_plane,
         tainted: machine.tainted,
         name: machine.name.clone(),
@@ -225,7 +239,7 @@ pub fn node_config(
         // Who read the profile has looked at it.
         kubelet: KubeletConfiguration::of(&profile.kubelet).unwrap_or_default(),
         ..NodeConfig::default()
-    })
+    }
 }
 
 /// A size that the profile's reader has looked at.
@@ -266,6 +280,9 @@ fn start_control_plane(cluster: &mut Cluster) -> Result<(), BootError> {
     for controller in controlplane::controllers(&setting) {
         let account = naru_controllers::service_account(controller.name()).to_owned();
         make_account(&mut cluster.api, &account)?;
+    }
+    for account in ACCOUNTS_BESIDE {
+        make_account(&mut cluster.api, account)?;
     }
     let hosts = profile.nodes.iter().enumerate().filter(|(_, node)| node.control_plane);
     let mut hosts: Vec<Option<usize>> = hosts.map(|(index, _)| Some(index)).collect();

@@ -17,10 +17,11 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn files(
     name: &str,
     ip: Ipv4Addr,
+    now: Time,
     rng: &mut Rng,
 ) -> Result<Vec<(String, Vec<u8>)>, PkiError> {
     use ExtendedUsage::{ClientAuth, ServerAuth};
-    let validity = |days: u32| Validity::starting(Time::ZERO, DAY * days);
+    let validity = |days: u32| Validity::starting(now, DAY * days);
     let authority = Authority::new("etcd-ca", PrivateKey::generate(rng), validity(3650), rng)?;
     let dns_names = [name, "localhost"];
     let ip_addresses = [IpAddr::V4(ip), IpAddr::V4(Ipv4Addr::LOCALHOST)];
@@ -57,19 +58,17 @@ pub(crate) fn files(
 /// The files of the authority whose clients may speak for others to aggregated APIs, and of the client
 /// that it has made so: the API server.
 pub(crate) fn front_proxy_files(
+    authority: &Authority,
     now: Time,
     rng: &mut Rng,
 ) -> Result<Vec<(String, Vec<u8>)>, PkiError> {
-    let validity = |days: u32| Validity::starting(now, DAY * days);
-    let authority =
-        Authority::new("front-proxy-ca", PrivateKey::generate(rng), validity(3650), rng)?;
     let client = Template {
         subject: Subject::new("front-proxy-client", &[]),
         usages: &[ExtendedUsage::ClientAuth],
         ..Template::default()
     };
     let key = PrivateKey::generate(rng);
-    let certificate = authority.issue(&client, &key, validity(365), rng)?;
+    let certificate = authority.issue(&client, &key, Validity::starting(now, DAY * 365), rng)?;
     let mut files = pair("../front-proxy-ca", authority.certificate().to_pem(), authority.key());
     files.extend(pair("../front-proxy-client", certificate.to_pem(), &key));
     Ok(files)

@@ -11,7 +11,6 @@ use naru_api::request::{DeleteOptions, Op};
 use naru_api::{ApiService, Kube};
 use naru_client::Controller as _;
 use naru_node::{Env, Node};
-use naru_pki::base64;
 use sha2::{Digest, Sha256};
 use std::net::Ipv4Addr;
 
@@ -36,7 +35,7 @@ impl Cluster {
         if let Some(own) = self.profile.nodes.get_mut(machine) {
             (own.control_plane, own.tainted) = (true, true);
         }
-        self.configure_node(machine)?;
+        self.configure_node(machine);
         if !self.control.is_empty() {
             // A machine that was the control plane before is it again, with what etcd has kept.
             return Ok(());
@@ -60,21 +59,18 @@ impl Cluster {
 
     /// Prepares a machine to be a node; its kubelet has to be started then.
     pub(crate) fn join_node(&mut self, machine: usize) {
-        // What was read of the profile once can be read again.
-        let _ = self.configure_node(machine);
+        self.configure_node(machine);
     }
 
-    fn configure_node(&mut self, machine: usize) -> Result<(), String> {
-        let Some(own) = self.profile.nodes.get(machine) else { return Ok(()) };
-        let config = boot::node_config(&self.profile, own, &self.rng);
-        let mut config = config.map_err(|error| error.to_string())?;
+    fn configure_node(&mut self, machine: usize) {
+        let Some(own) = self.profile.nodes.get(machine) else { return };
+        let mut config = boot::node_config(&self.profile, own);
         if self.profile.pod_ranges_off {
             config.cluster_cidr = String::new();
         }
         if let Some(node) = self.nodes.get_mut(machine) {
             node.install(config);
         }
-        Ok(())
     }
 
     /// Whether the machine belongs to a cluster.
@@ -131,8 +127,7 @@ impl Cluster {
         if index >= MACHINES_MAX {
             return Err("there are too many machines".to_owned());
         }
-        let config = boot::node_config(&self.profile, &machine, &self.rng);
-        let config = config.map_err(|error| error.to_string())?;
+        let config = boot::node_config(&self.profile, &machine);
         let mut node = Node::new(config, programs::in_containers(), &self.rng, &mut self.net);
         node.defer_machine();
         boot::cable(&mut self.net, &self.workstation, &self.profile, &machine, &node, index)
@@ -176,18 +171,6 @@ impl Cluster {
         true
     }
 
-    /// What everybody may read of the cluster: a kubeconfig without a user.
-    pub(crate) fn cluster_info(&self, ip: Ipv4Addr) -> String {
-        let authority = self.pki.authority().certificate().to_pem();
-        let port = self.profile.secure_port;
-        format!(
-            "apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: {}\n    server: \
-             https://{ip}:{port}\n  name: \"\"\ncontexts: null\ncurrent-context: \"\"\nkind: \
-             Config\npreferences: {{}}\nusers: null\n",
-            base64::encode(authority.as_bytes())
-        )
-    }
-
     /// etcd's certificates on a machine.
     pub(crate) fn etcd_files(
         &self,
@@ -195,13 +178,15 @@ impl Cluster {
         ip: Ipv4Addr,
     ) -> Result<Vec<(String, Vec<u8>)>, String> {
         let mut rng = self.rng.fork("etcd-pki");
-        etcd_pki::files(name, ip, &mut rng).map_err(|error| error.to_string())
+        etcd_pki::files(name, ip, self.pki.made_at(), &mut rng).map_err(|error| error.to_string())
     }
 
     /// The front proxy's certificates on a machine.
     pub(crate) fn front_proxy_files(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
         let mut rng = self.rng.fork("front-proxy-pki");
-        let files = etcd_pki::front_proxy_files(self.now(), &mut rng);
+        let authority = self.pki.front_proxy_authority();
+        let files =
+            authority.and_then(|it| etcd_pki::front_proxy_files(&it, self.pki.made_at(), &mut rng));
         files.map_err(|error| error.to_string())
     }
 

@@ -29,6 +29,7 @@ mod severed;
 mod study;
 mod tables;
 mod terminal;
+mod uploadconfig;
 pub mod view;
 mod viewer;
 mod workstation;

@@ -29,6 +29,7 @@ pub struct ClusterPki {
     authority: Authority,
     service_accounts: jwt::Signer,
     service_account_key: PrivateKey,
+    made_at: Time,
     rng: Rng,
 }
 
@@ -44,8 +45,22 @@ impl ClusterPki {
             authority,
             service_accounts: jwt::Signer::new(service_account_key.clone()),
             service_account_key,
+            made_at: now,
             rng,
         })
+    }
+
+    /// When it was made.
+    pub fn made_at(&self) -> Time {
+        self.made_at
+    }
+
+    /// `front-proxy-ca.crt` and `front-proxy-ca.key`: the same each time.
+    pub fn front_proxy_authority(&self) -> Result<Authority, PkiError> {
+        let mut rng = self.rng.fork("front-proxy-ca");
+        let key = PrivateKey::generate(&mut rng);
+        let validity = Validity::starting(self.made_at, AUTHORITY_LASTS);
+        Authority::new("front-proxy-ca", key, validity, &mut rng)
     }
 
     /// `ca.crt` and `ca.key`.

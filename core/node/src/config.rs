@@ -1,7 +1,8 @@
 //! What a node is made from.
 
 use crate::KubeletConfiguration;
-use std::collections::BTreeMap;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// A machine of the cluster, before it is switched on.
@@ -48,8 +49,49 @@ pub struct NodeConfig {
     pub software: NodeSoftware,
     /// How its kubelet is set up.
     pub kubelet: KubeletConfiguration,
-    /// Files that its pods may mount, by their paths: certificates of the control plane.
-    pub files: Vec<(String, Vec<u8>)>,
+    /// How the cluster was set up.
+    pub kubeadm: ClusterConfiguration,
+    /// Images that are there from the start beside those of the control plane, by their repositories.
+    pub images: BTreeSet<String>,
+    /// Whether its kubelet was started by kubeadm, which notes by which socket it speaks to the container
+    /// runtime.
+    pub by_kubeadm: bool,
+}
+
+/// What kubeadm was told of the cluster (`ClusterConfiguration`), as far as it is not as usual.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct ClusterConfiguration {
+    /// `clusterName`
+    pub cluster_name: String,
+    /// `networking.serviceSubnet`
+    pub service_subnet: String,
+    /// `controlPlaneEndpoint`; "" for none.
+    pub control_plane_endpoint: String,
+    /// `apiServer.certSANs`
+    #[serde(rename = "certSANs")]
+    pub cert_sans: Vec<String>,
+    /// `apiServer.extraArgs`: flags by their names.
+    pub api_server: BTreeMap<String, String>,
+    /// `controllerManager.extraArgs`
+    pub controller_manager: BTreeMap<String, String>,
+    /// `scheduler.extraArgs`
+    pub scheduler: BTreeMap<String, String>,
+}
+
+impl Default for ClusterConfiguration {
+    /// Upstream: `cmd/kubeadm/app/apis/kubeadm/v1beta4/defaults.go`.
+    fn default() -> Self {
+        ClusterConfiguration {
+            cluster_name: "kubernetes".to_owned(),
+            service_subnet: "10.96.0.0/12".to_owned(),
+            control_plane_endpoint: String::new(),
+            cert_sans: Vec::new(),
+            api_server: BTreeMap::new(),
+            controller_manager: BTreeMap::new(),
+            scheduler: BTreeMap::new(),
+        }
+    }
 }
 
 /// The software of a machine, as its Node tells of it.
@@ -101,7 +143,9 @@ impl Default for NodeConfig {
             labels: BTreeMap::new(),
             software: NodeSoftware::default(),
             kubelet: KubeletConfiguration::default(),
-            files: Vec::new(),
+            kubeadm: ClusterConfiguration::default(),
+            images: BTreeSet::new(),
+            by_kubeadm: false,
         }
     }
 }

@@ -13,6 +13,8 @@ const RESOLVE_TIME: Duration = Duration::from_millis(300);
 /// What they take more by chance, at the most.
 const RESOLVE_JITTER: Duration = Duration::from_millis(400);
 
+/// Where Kubernetes' own images are.
+const KUBERNETES: &str = "registry.k8s.io/";
 /// The image of the process that holds a sandbox.
 const SANDBOX: &str = "registry.k8s.io/pause";
 
@@ -30,10 +32,14 @@ pub struct ImageStore {
 }
 
 impl ImageStore {
-    /// The images that a new node has.
-    pub fn preloaded() -> Self {
+    /// The images that a new node has: those of the control plane, and of the others that may be there these
+    /// repositories.
+    pub fn preloaded(repositories: &BTreeSet<String>) -> Self {
         let mut store = ImageStore::default();
-        for image in Image::preloaded() {
+        let fits = |image: &Arc<Image>| {
+            image.repository.starts_with(KUBERNETES) || repositories.contains(&image.repository)
+        };
+        for image in Image::preloaded().filter(fits) {
             let names: Vec<String> =
                 image.tags.iter().map(|tag| format!("{}:{tag}", image.repository)).collect();
             for name in names {
@@ -218,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_new_node_has_the_clusters_own_images() {
-        let store = ImageStore::preloaded();
+        let store = ImageStore::preloaded(&BTreeSet::new());
         let pause = ImageRef::parse("registry.k8s.io/pause:3.10").unwrap();
         assert!(store.get(&pause).is_some());
         let sizes: Vec<u64> = store.list().iter().map(|(_, size)| *size).collect();

@@ -30,7 +30,7 @@ mod registry;
 pub mod runtime;
 mod streams;
 
-pub use config::{NodeConfig, NodeSoftware};
+pub use config::{ClusterConfiguration, NodeConfig, NodeSoftware};
 pub use disks::{DiskId, Disks};
 pub use image_ref::ImageRef;
 pub use images::{Image, Layer, Past, RegistryError};

@@ -436,7 +436,7 @@ impl Node {
         self.kubelet = kubelet_process(&self.config, &self.rng);
         self.proxy = Daemon::new("kube-proxy", proxy_process(&self.config, &self.rng));
         self.plugins = NetworkPlugins::new(&self.config, &self.rng);
-        self.runtime.volumes.reinstall(&self.config.files);
+        self.runtime.volumes.reinstall();
         self.runtime.configure(&self.config.kubelet);
         self.log_files = LogFiles::default();
         self.manifests_seen = 0;

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// Where the kubelet's server listens.
 const KUBELET_PORT: u16 = 10_250;
+/// How soon files of the node are made.
+const FILES_TIME: Duration = Duration::from_millis(1);
 /// How soon a session whose client is slow tries again.
 const SLOW_CLIENT: Duration = Duration::from_millis(10);
 /// Bytes handed on in one go.
@@ -32,6 +34,8 @@ pub struct Streams {
     sessions: BTreeMap<StreamId, Session>,
     forwards: BTreeMap<StreamId, Forward>,
     exchanges: BTreeMap<StreamId, Exchange>,
+    /// Commands in containers that see files of the node which are made first.
+    waiting: Vec<(StreamId, ConnectRequest)>,
     retry_at: Option<Time>,
 }
 
@@ -64,8 +68,13 @@ impl Streams {
 
     /// Takes new streams, and hands bytes on in both directions.
     pub fn pump(&mut self, api: &mut dyn KubeletStreams, machine: &mut Machine<'_>, now: Time) {
-        for (id, request) in api.accept(machine.name) {
+        let held = std::mem::take(&mut self.waiting);
+        for (id, request) in held.into_iter().chain(api.accept(machine.name)) {
             if api.stream(id).is_none() {
+                continue;
+            }
+            if machine.lacks_files(&request) {
+                self.waiting.push((id, request));
                 continue;
             }
             let opened = self.open(id, &request, api, machine, now);
@@ -73,7 +82,7 @@ impl Streams {
                 stream.result = Some(Err(error));
             }
         }
-        self.retry_at = None;
+        self.retry_at = (!self.waiting.is_empty()).then(|| now + FILES_TIME);
         self.pump_forwards(api, machine.network, now);
         self.pump_exchanges(api, machine.network, now);
         let ids: Vec<StreamId> = self.sessions.keys().copied().collect();
@@ -210,6 +219,18 @@ pub struct Machine<'a> {
 }
 
 impl Machine<'_> {
+    /// Whether a command is to run where files of the node are seen which nobody has asked for before;
+    /// they are made then.
+    fn lacks_files(&mut self, request: &ConnectRequest) -> bool {
+        let Connect::Exec { .. } = request.connect else { return false };
+        let worker = self.kubelet.and_then(|it| it.worker(&request.namespace, &request.pod));
+        let run = worker.and_then(|worker| worker.record(&request.container)?.id);
+        let Some(container) = run.and_then(|run| self.runtime.container(run)) else { return false };
+        let volumes: Vec<_> = container.config.mounts.iter().map(|mount| mount.volume).collect();
+        // All are asked for at once.
+        volumes.into_iter().filter(|id| self.runtime.volumes.is_lacking(*id)).count() > 0
+    }
+
     /// Nobody listens where the kubelet should.
     fn refusal(&self, request: &ConnectRequest) -> ApiError {
         let address = SocketAddr::from((self.ip, KUBELET_PORT));

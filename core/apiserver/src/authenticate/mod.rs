@@ -38,6 +38,8 @@ const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 pub struct AuthenticationConfig {
     /// `--client-ca-file`: who signs client certificates.
     pub client_ca: Option<Certificate>,
+    /// `--requestheader-client-ca-file`: who signs for those that ask in other people's names.
+    pub request_header_ca: Option<Certificate>,
     /// `--service-account-signing-key-file` and `--service-account-key-file`.
     pub service_accounts: Option<jwt::Signer>,
     /// `--token-auth-file`.

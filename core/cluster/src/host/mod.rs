@@ -19,6 +19,7 @@ mod why;
 
 pub use exportfs::NfsServer;
 pub use gcloud::Inventory;
+pub(crate) use kubeadm::kubelet_config;
 pub use machine::PROGRAMS as MACHINE_PROGRAMS;
 pub use program::program;
 pub use targetcli::TargetServer;

@@ -7,10 +7,11 @@ mod read;
 pub use read::{ProfileError, manifest};
 
 use ipnet::{IpNet, Ipv4Net};
+use naru_node::ClusterConfiguration;
 use naru_pki::Subject;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// The profiles that come with the program: name and text.
@@ -76,6 +77,9 @@ pub struct Profile {
     /// Fields of the kubelets' configuration (`KubeletConfiguration`) that are not as usual.
     #[serde(default)]
     pub kubelet: Map<String, Value>,
+    /// What kubeadm was told when the cluster was set up.
+    #[serde(default)]
+    pub kubeadm: ClusterConfiguration,
     /// Labels of every node.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -216,6 +220,17 @@ impl Profile {
     pub fn by_name(name: &str) -> Option<Profile> {
         let (_, text) = FILES.iter().find(|(known, _)| *known == name)?;
         Profile::read(text()).ok()
+    }
+
+    /// The repositories of the images that its own manifests run, which its machines have from the start.
+    pub fn images(&self) -> BTreeSet<String> {
+        let lines = self.manifests.iter().flat_map(|manifest| manifest.lines());
+        let named = lines.filter_map(|line| {
+            let image = line.trim().trim_start_matches("- ").strip_prefix("image: ")?;
+            let (repository, _tag) = image.rsplit_once(':')?;
+            Some(repository.to_owned())
+        });
+        named.collect()
     }
 
     /// An address of the nodes' network, with its prefix.

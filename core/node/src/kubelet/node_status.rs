@@ -8,7 +8,8 @@ use crate::runtime::Runtime;
 use crate::{NodeConfig, NodeSoftware, limits};
 use k8s_openapi::api::core::v1::{
     ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints,
-    NodeSpec, NodeStatus, NodeSystemInfo, Taint,
+    NodeFeatures, NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeSpec, NodeStatus,
+    NodeSystemInfo, Taint,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -42,10 +43,14 @@ pub fn initial_node(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut
             ..Taint::default()
         });
     }
-    let annotations = BTreeMap::from([
+    let mut annotations = BTreeMap::from([
         ("node.alpha.kubernetes.io/ttl".to_owned(), "0".to_owned()),
         ("volumes.kubernetes.io/controller-managed-attach-detach".to_owned(), "true".to_owned()),
     ]);
+    if config.by_kubeadm {
+        let socket = "unix:///run/containerd/containerd.sock";
+        annotations.insert("kubeadm.alpha.kubernetes.io/cri-socket".to_owned(), socket.to_owned());
+    }
     Node {
         metadata: ObjectMeta {
             name: Some(config.name.clone()),
@@ -74,9 +79,22 @@ fn status(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut Rng) -> N
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: 10250 }),
         }),
+        features: Some(NodeFeatures { supplemental_groups_policy: Some(true) }),
         images: Some(container_images(&runtime.images)),
+        runtime_handlers: Some(["", "runc"].map(runtime_handler).into()),
         node_info: Some(system_info(&config.software, rng)),
         ..NodeStatus::default()
+    }
+}
+
+/// What containerd tells of a way to run containers.
+fn runtime_handler(name: &str) -> NodeRuntimeHandler {
+    NodeRuntimeHandler {
+        name: Some(name.to_owned()),
+        features: Some(NodeRuntimeHandlerFeatures {
+            recursive_read_only_mounts: Some(true),
+            user_namespaces: Some(true),
+        }),
     }
 }
 

@@ -141,8 +141,8 @@ impl Runtime {
         network: &mut Network,
     ) -> Self {
         Runtime {
-            images: ImageStore::preloaded(),
-            volumes: Volumes::with_files(&config.files),
+            images: ImageStore::preloaded(&config.images),
+            volumes: Volumes::default(),
             programs,
             cni: Cni::new(config, host, network),
             host,

@@ -60,9 +60,6 @@ const LAID: &[&str] = &[
     "/var/lib/kubelet/config.yaml",
     "/var/lib/kubelet/kubeadm-flags.env",
 ];
-/// What of it is there from the start.
-const LAID_BEFORE: &str = "/etc/kubernetes/pki/etcd";
-
 /// A volume within a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
@@ -162,16 +159,10 @@ enum OwnFiles {
 }
 
 impl Default for Volumes {
+    /// The volumes of a node that has its own directories only.
     fn default() -> Self {
-        Volumes::with_files(&[])
-    }
-}
-
-impl Volumes {
-    /// The volumes of a node that has these files of its own.
-    pub fn with_files(files: &[(String, Vec<u8>)]) -> Self {
         let mut fs = Vfs::new();
-        put_own_files(&mut fs, files);
+        put_own_directories(&mut fs);
         let tree = fs.into_tree();
         let stored = Stored::of(&tree);
         let host = Volume { tree, version: 1, kind: Kind::Own, counted: stored };
@@ -186,7 +177,9 @@ impl Volumes {
             stored,
         }
     }
+}
 
+impl Volumes {
     /// What they take of the node's disk, but for files that nobody has looked at yet.
     pub fn stored(&self) -> Stored {
         self.stored
@@ -203,14 +196,14 @@ impl Volumes {
         self.stored = self.stored.less(before).and(volume.counted);
     }
 
-    /// Forgets all volumes but the node's own files, which get these besides.
-    pub fn reinstall(&mut self, files: &[(String, Vec<u8>)]) {
+    /// Forgets all volumes but the node's own files.
+    pub fn reinstall(&mut self) {
         let mut fs = self.host_files();
-        put_own_files(&mut fs, files);
+        put_own_directories(&mut fs);
         let before = self.table.get(&HOST).map_or(0, |host| host.version);
         let tree = fs.into_tree();
         let last = self.last;
-        *self = Volumes { last, own_files: self.own_files, ..Volumes::with_files(&[]) };
+        *self = Volumes { last, own_files: self.own_files, ..Volumes::default() };
         if let Some(host) = self.table.get_mut(&HOST) {
             (host.tree, host.version) = (tree, before + 1);
         }
@@ -317,13 +310,24 @@ impl Volumes {
             let laid = laid.trim_matches('/');
             lies_in(path, laid) || lies_in(laid, path)
         };
-        let lacks = self.own_files != OwnFiles::Laid
-            && LAID.iter().any(touches)
-            && !lies_in(path, LAID_BEFORE.trim_matches('/'));
+        let lacks = self.own_files != OwnFiles::Laid && LAID.iter().any(touches);
         if lacks {
             self.own_files = OwnFiles::Wanted;
         }
         lacks
+    }
+
+    /// The same of a volume.
+    pub fn is_lacking(&mut self, id: VolumeId) -> bool {
+        if self.own_files == OwnFiles::Laid {
+            return false;
+        }
+        if id == HOST {
+            return self.lacks("/");
+        }
+        let part = self.parts.iter().find(|((whole, _), part)| *whole == HOST && **part == id);
+        let path = part.map(|((_, path), _)| path.clone());
+        path.is_some_and(|path| self.lacks(&path))
     }
 
     /// Whether a pod has mounted this directory of the node, one in it, or one that it is in.
@@ -648,21 +652,14 @@ impl Volumes {
     }
 }
 
-/// A machine's own directories fit into an empty tree, and so does what a profile puts there.
-fn put_own_files(fs: &mut Vfs, files: &[(String, Vec<u8>)]) {
+/// A machine's own directories fit into an empty tree.
+fn put_own_directories(fs: &mut Vfs) {
     for directory in HOST_DIRECTORIES {
         let _ = fs.mkdir_all(directory);
     }
     let _ = fs.symlink("/run", "/var/run");
     let _ = fs.make_device(CONTAINERD, Device::Socket, 0o660);
     super::rootfs::put_devices(fs);
-    for (path, bytes) in files {
-        if let Some((folder, _)) = path.rsplit_once('/') {
-            let _ = fs.mkdir_all(folder);
-        }
-        let written = fs.write(path, bytes);
-        debug_assert!(written.is_ok());
-    }
 }
 
 /// The mode of a directory that the kubelet makes for a `subPath`: the volume's.

@@ -132,7 +132,7 @@ fn kubelet_files(cluster: &Cluster) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The kubelet's configuration with fields that are not as usual.
-fn kubelet_config(own: &Map<String, Value>) -> String {
+pub(crate) fn kubelet_config(own: &Map<String, Value>) -> String {
     match yaml::parse(KUBELET_CONFIG) {
         Ok(Value::Object(mut fields)) if !own.is_empty() => {
             fields.extend(own.clone());

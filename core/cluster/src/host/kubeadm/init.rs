@@ -8,7 +8,7 @@ use super::{
     parse, preflight, request, since, token,
 };
 use crate::Cluster;
-use crate::{markcontrolplane, profile};
+use crate::{markcontrolplane, profile, uploadconfig};
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::ConfigMap;
 use naru_api::bootstraptoken::{self, BootstrapToken};
@@ -16,7 +16,6 @@ use naru_api::request::{Body, Op};
 use naru_api::{Kube, Object, scheme, yaml};
 use naru_shell::Answer;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -356,32 +355,10 @@ Then you can join any number of worker nodes by running the following on each as
 
 /// The ConfigMaps by which others learn of the cluster.
 fn upload(cluster: &mut Cluster, machine: usize, state: &State) -> Result<(), String> {
-    let pods = match state.pods.as_str() {
-        "" => String::new(),
-        range => format!("  podSubnet: {range}\n"),
-    };
-    let configuration = format!(
-        "apiServer: {{}}\napiVersion: kubeadm.k8s.io/v1beta4\ncaCertificateValidityPeriod: \
-         87600h0m0s\ncertificateValidityPeriod: 8760h0m0s\ncertificatesDir: /etc/kubernetes/pki\n\
-         clusterName: kubernetes\ncontrollerManager: {{}}\ndns: {{}}\nencryptionAlgorithm: \
-         ECDSA-P256\netcd:\n  local:\n    dataDir: /var/lib/etcd\nimageRepository: \
-         registry.k8s.io\nkind: ClusterConfiguration\nkubernetesVersion: {VERSION}\nnetworking:\n  \
-         dnsDomain: cluster.local\n{pods}  serviceSubnet: 10.96.0.0/12\nproxy: {{}}\nscheduler: \
-         {{}}\n"
-    );
-    let info = cluster.cluster_info(state.ip);
-    for (namespace, name, key, text) in [
-        ("kube-system", "kubeadm-config", "ClusterConfiguration", configuration),
-        ("kube-system", "kubelet-config", "kubelet", files::KUBELET_CONFIG.to_owned()),
-        ("kube-public", "cluster-info", "kubeconfig", info),
-    ] {
-        let json = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": name, "namespace": namespace},
-            "data": {key: text},
-        });
-        let place = (namespace, "");
+    let (profile, pki) = (&cluster.profile, &cluster.pki);
+    for json in uploadconfig::config_maps(profile, pki, state.ip, &state.pods) {
+        let namespace = json["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+        let place = (namespace.as_str(), "");
         let op = Op::Create(Body::Json(json));
         match request(cluster, machine, admin(), ConfigMap::kind(), place, op) {
             Err(error) if !error.is_already_exists() => {

@@ -11,7 +11,7 @@ mod renew;
 mod reset;
 mod token;
 
-pub(crate) use files::INSTALLED as INSTALLED_FILES;
+pub(crate) use files::{INSTALLED as INSTALLED_FILES, kubelet_config};
 
 use super::{Ask, out};
 use crate::Cluster;

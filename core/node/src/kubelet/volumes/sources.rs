@@ -7,8 +7,9 @@ use super::csi::{self, Persistent};
 use super::iscsi;
 use super::{Ready, Sources, Trouble};
 use crate::disks::DiskId;
+use crate::kubelet::mirror::hash_of;
 use crate::runtime::{Runtime, Volumes};
-use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Volume};
+use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Pod, Volume};
 use naru_api::csi_translation;
 use naru_shell::FileType;
 
@@ -32,7 +33,7 @@ pub(super) fn persistent(
         return csi::persistent(&wanted, sources, runtime);
     }
     if let Some(source) = &spec.host_path {
-        return host_path(source, &mut runtime.volumes);
+        return host_path(source, sources.pod, &mut runtime.volumes);
     }
     if let Some(source) = &spec.local {
         return local(&source.path, &mut runtime.volumes);
@@ -71,7 +72,7 @@ pub(super) fn inline(
         return csi::persistent(&wanted, sources, runtime).map(Some);
     }
     if let Some(source) = &volume.host_path {
-        return host_path(source, &mut runtime.volumes).map(Some);
+        return host_path(source, sources.pod, &mut runtime.volumes).map(Some);
     }
     if let Some(source) = &volume.nfs {
         return nfs(source, &volume.name, sources, runtime).map(Some);
@@ -93,9 +94,15 @@ pub(super) fn inline(
 
 /// Upstream: `checkTypeInternal` in `pkg/volume/hostpath/host_path.go`. Without a type the container
 /// runtime makes what is not there.
-fn host_path(source: &HostPathVolumeSource, volumes: &mut Volumes) -> Result<Ready, Trouble> {
+fn host_path(
+    source: &HostPathVolumeSource,
+    pod: &Pod,
+    volumes: &mut Volumes,
+) -> Result<Ready, Trouble> {
     let path = source.path.as_str();
-    if volumes.lacks(path) {
+    // The programs of the control plane, whose pods come before all others, do not read the files that
+    // they mount: these are made when somebody else looks.
+    if hash_of(pod).is_empty() && volumes.lacks(path) {
         return Err(Trouble::NoFilesYet);
     }
     let kind = source.type_.as_deref().unwrap_or_default();
