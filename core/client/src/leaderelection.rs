@@ -73,7 +73,7 @@ impl LeaderElector {
     /// A candidate for the Lease `name` on the machine `host`. Its events come from `component`.
     pub fn new(name: &str, component: &str, host: &str, user: UserInfo, rng: &Rng) -> Self {
         let mut rng = rng.fork("leader-election");
-        let identity = format!("{host}_{}", uuid(&mut rng));
+        let identity = format!("{host}_{}", rng.uuid(4));
         LeaderElector {
             name: name.into(),
             identity,
@@ -282,16 +282,4 @@ impl LeaderElector {
 fn holder(lease: &Lease) -> &str {
     let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
     holder.unwrap_or_default()
-}
-
-fn uuid(rng: &mut Rng) -> String {
-    let (high, low) = (rng.next_u64(), rng.next_u64());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xfff,
-        0x8000 | low >> 48 & 0x3fff,
-        low & 0xffff_ffff_ffff
-    )
 }

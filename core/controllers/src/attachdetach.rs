@@ -231,7 +231,7 @@ impl AttachDetachController {
         let status = found.status.clone().unwrap_or_default();
         if status.attached {
             self.pending.remove(name);
-            if mark_attached(wanted, true, context)? {
+            if mark_attached(wanted, true, context)? == Marked::New {
                 let text = format!("AttachVolume.Attach succeeded for volume \"{}\" ", wanted.name);
                 tell(wanted, EventType::Normal, "SuccessfulAttachVolume", &text, context);
             }
@@ -304,7 +304,8 @@ impl AttachDetachController {
             .filter(|key| {
                 let pod = context.cache.get::<Pod>(key);
                 pod.is_some_and(|pod| {
-                    holders.contains(pods::node_name(pod))
+                    !pods::is_terminal(pod)
+                        && holders.contains(pods::node_name(pod))
                         && disks(pod, context.cache).iter().any(|d| d.unique == wanted.unique)
                 })
             })
@@ -333,8 +334,13 @@ impl AttachDetachController {
         {
             return Ok(());
         }
+        let marked = mark_attached(wanted, true, context)?;
+        if marked == Marked::Nowhere {
+            return Ok(());
+        }
+        // Not before it is written: what fails is tried again, and holds nobody else off.
         self.fresh.insert((wanted.unique.clone(), wanted.node.clone()));
-        if mark_attached(wanted, true, context)? {
+        if marked == Marked::New {
             let text = format!("AttachVolume.Attach succeeded for volume \"{}\" ", wanted.name);
             tell(wanted, EventType::Normal, "SuccessfulAttachVolume", &text, context);
         }
@@ -358,6 +364,8 @@ impl AttachDetachController {
     ) -> Result<Option<Time>, Error> {
         let (now, mut next) = (context.now, None);
         let mut seen = BTreeSet::new();
+        let cache = context.cache;
+        self.fresh.retain(|(_, node)| cache.get::<Node>(&Key::new("", node.as_str())).is_some());
         for disk in reached_by_hand(context.cache) {
             self.fresh.remove(&(disk.unique.clone(), disk.node.clone()));
             let name = by_hand(&disk.unique, &disk.node);
@@ -379,6 +387,18 @@ impl AttachDetachController {
         Ok(next)
     }
 
+    /// Remembers what attachments are about, as long as they are there.
+    fn know(&mut self, all: &[VolumeAttachment], cache: &Cache) {
+        let name = |it: &VolumeAttachment| it.metadata.name.clone().unwrap_or_default();
+        for attachment in all {
+            if let Some(disk) = disk_of(attachment, cache) {
+                self.known.insert(name(attachment), disk);
+            }
+        }
+        let there: BTreeSet<String> = all.iter().map(name).collect();
+        self.known.retain(|name, _| there.contains(name));
+    }
+
     /// Lets go what nobody wants. Tells when to look again.
     fn detach(
         &mut self,
@@ -390,12 +410,10 @@ impl AttachDetachController {
         let all: Vec<VolumeAttachment> =
             context.cache.list::<VolumeAttachment>("").cloned().collect();
         let mut seen = BTreeSet::new();
-        let mut known = BTreeMap::new();
+        self.know(&all, context.cache);
         for attachment in all {
             let name = attachment.metadata.name.clone().unwrap_or_default();
-            let disk = disk_of(&attachment, context.cache);
-            let disk = disk.or_else(|| self.known.remove(&name));
-            known.extend(disk.clone().map(|disk| (name.clone(), disk)));
+            let disk = self.known.get(&name).cloned();
             if wanted.contains_key(&name)
                 || attachment.metadata.deletion_timestamp.is_some()
                 || !name.starts_with("csi-")
@@ -418,7 +436,6 @@ impl AttachDetachController {
                 _ => {}
             }
         }
-        self.known = known;
         self.unwanted.retain(|name, _| name.starts_with(ISCSI) || seen.contains(name));
         Ok(next)
     }
@@ -568,19 +585,33 @@ fn is_in_use(disk: &Wanted, cache: &Cache) -> bool {
     status.is_some_and(|it| it.volumes_in_use.iter().flatten().any(|used| *used == disk.unique))
 }
 
-/// Writes into the node's status that the disk is attached, or that it is not. Tells whether that
-/// was not known.
-fn mark_attached(disk: &Wanted, attached: bool, context: &mut Context<'_>) -> Result<bool, Error> {
+/// What came of writing into a node's status whether a disk is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marked {
+    /// It stands there now.
+    New,
+    /// It stood there already.
+    Known,
+    /// There is no such node.
+    Nowhere,
+}
+
+/// Writes into the node's status that the disk is attached, or that it is not.
+fn mark_attached(
+    disk: &Wanted,
+    attached: bool,
+    context: &mut Context<'_>,
+) -> Result<Marked, Error> {
     let name = disk.unique.clone();
     let node = match context.client.get::<Node>("", &disk.node) {
-        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) if error.is_not_found() => return Ok(Marked::Nowhere),
         node => node?,
     };
     let status = node.status.as_ref();
     let mut list = status.and_then(|status| status.volumes_attached.clone()).unwrap_or_default();
     let known = list.iter().any(|volume| volume.name == name);
     if known == attached {
-        return Ok(false);
+        return Ok(Marked::Known);
     }
     if attached {
         list.push(AttachedVolume { name, device_path: String::new() });
@@ -593,7 +624,7 @@ fn mark_attached(disk: &Wanted, attached: bool, context: &mut Context<'_>) -> Re
         .collect();
     let patch = Patch::Merge(json!({"status": {"volumesAttached": list}}));
     context.client.patch::<Node>("", &disk.node, "status", patch)?;
-    Ok(true)
+    Ok(Marked::New)
 }
 
 fn tell(wanted: &Wanted, kind: EventType, reason: &str, text: &str, context: &mut Context<'_>) {
@@ -608,6 +639,23 @@ fn tell(wanted: &Wanted, kind: EventType, reason: &str, text: &str, context: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_attachment_is_about_is_known_as_long_as_it_is_there() {
+        let mut controller = AttachDetachController::default();
+        let disk = reached("disk".to_owned(), String::new(), true);
+        controller.known.insert("csi-1".to_owned(), disk);
+        let mut attachment = VolumeAttachment::default();
+        attachment.metadata.name = Some("csi-1".to_owned());
+        attachment.spec.source.persistent_volume_name = Some("gone".to_owned());
+        let (all, cache) = ([attachment], Cache::default());
+        for _ in 0..2 {
+            controller.know(&all, &cache);
+            assert!(controller.known.contains_key("csi-1"), "its volume is gone, and it is not");
+        }
+        controller.know(&[], &cache);
+        assert!(controller.known.is_empty());
+    }
 
     #[test]
     fn tells_who_uses_a_disk() {

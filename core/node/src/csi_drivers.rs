@@ -5,8 +5,10 @@
 //! registered while its container runs, and what it is stands in its arguments.
 
 use crate::programs::hostpathplugin::{self, Options};
-use crate::runtime::{Container, Runtime, VolumeId};
+use crate::runtime::{Container, Mount, Runtime, VolumeId};
 use naru_api::names;
+use naru_shell::serve::goflag;
+use naru_shell::{join, normalize};
 
 /// A CSI driver on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,8 @@ const GCE: (&str, &str, &str, i32) =
 /// The programs of the driver of directories, and of the sidecar that registers it.
 const HOST_PATH: &str = "hostpathplugin";
 const REGISTRAR: &str = "csi-node-driver-registrar";
+/// Where the kubelet looks for the sockets of those who tell it of drivers.
+const PLUGINS_REGISTRY: &str = "/var/lib/kubelet/plugins_registry";
 /// Longest name of a driver.
 const NAME_MAX: usize = 63;
 
@@ -70,7 +74,7 @@ pub fn registered(runtime: &Runtime) -> Vec<CsiDriver> {
     for container in runtime.running(HOST_PATH) {
         let options = Options::of(container.config.argv.get(1..).unwrap_or_default());
         let known = drivers.iter().any(|driver| driver.name == options.name);
-        if !known && is_valid(&options) && is_told(&options.name, container, runtime) {
+        if !known && is_valid(&options) && is_told(&options, container, runtime) {
             drivers.push(host_path(options, container));
         }
     }
@@ -89,11 +93,32 @@ fn is_valid(options: &Options) -> bool {
         && names::label_value(&options.node).is_empty()
 }
 
-/// Whether the registrar in a driver's pod has told the kubelet of it.
-fn is_told(name: &str, driver: &Container, runtime: &Runtime) -> bool {
-    let socket = format!("/registration/{name}-reg.sock");
-    let mut registrars = runtime.running(REGISTRAR);
-    registrars.any(|it| it.sandbox == driver.sandbox && it.fs().exists(&socket))
+/// Whether the registrar in a driver's pod has told the kubelet of it: its socket is where the kubelet
+/// looks, and it says where the driver's own is.
+fn is_told(options: &Options, driver: &Container, runtime: &Runtime) -> bool {
+    let endpoint = place_on_host(driver, &options.endpoint, runtime);
+    let tells = |it: &Container| {
+        let args = it.config.argv.get(1..).unwrap_or_default();
+        let folder = goflag::value(args, "plugin-registration-path").unwrap_or("/registration");
+        let socket = join(folder, &format!("{}-reg.sock", options.name));
+        it.fs().exists(&socket)
+            && place_on_host(it, folder, runtime).as_deref() == Some(PLUGINS_REGISTRY)
+            && goflag::value(args, "kubelet-registration-path") == endpoint.as_deref()
+    };
+    endpoint.is_some()
+        && runtime.running(REGISTRAR).any(|it| it.sandbox == driver.sandbox && tells(it))
+}
+
+/// Where on the node a path of a container is, if it is in a directory of the node.
+fn place_on_host(container: &Container, path: &str, runtime: &Runtime) -> Option<String> {
+    let inside = |mount: &&Mount| {
+        path.strip_prefix(&mount.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mounts = container.config.mounts.iter().filter(inside);
+    let mount = mounts.max_by_key(|mount| mount.path.len())?;
+    let place = runtime.volumes.place_on_host(mount.volume)?;
+    let rest = path.strip_prefix(&mount.path)?;
+    Some(normalize("/", &format!("{place}/{}/{rest}", mount.sub_path)))
 }
 
 fn host_path(options: Options, container: &Container) -> CsiDriver {

@@ -2,8 +2,9 @@
 
 use crate::kindnet::set_pod_routes;
 use crate::kubelet::log_files::{self, LogFiles};
+use crate::kubelet::pod_workers::PodWorker;
 use crate::kubelet::resource_metrics::{self, NodeUsage};
-use crate::kubelet::{Kubelet, NodeWorld, config_file, kubelet_config};
+use crate::kubelet::{Kubelet, NodeWorld, Unmounting, config_file, kubelet_config};
 use crate::machine::Machine;
 use crate::plugins::NetworkPlugins;
 use crate::proxy::{HostNetwork, KubeProxy, ProxyConfig};
@@ -524,6 +525,12 @@ impl Node {
     pub fn usage(&self, now: Time) -> Option<NodeUsage> {
         let kubelet = self.kubelet.controller().filter(|_| self.kubelet_runs)?;
         Some(resource_metrics::usage(kubelet, &self.runtime, now))
+    }
+
+    /// Volumes of pods that have ended of which drivers could not be told yet.
+    pub fn unmounting(&self) -> impl Iterator<Item = &Unmounting> {
+        let kubelet = self.kubelet.controller().into_iter();
+        kubelet.flat_map(Kubelet::workers).filter_map(PodWorker::unmounting)
     }
 
     /// Takes away the static pod of this component (`kube-scheduler`), as if its manifest were

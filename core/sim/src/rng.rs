@@ -45,6 +45,20 @@ impl Rng {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// A UUID of this version; of version 4 all that it says is random.
+    pub fn uuid(&mut self, version: u8) -> String {
+        let (high, low) = (self.next_u64(), self.next_u64());
+        format!(
+            "{:08x}-{:04x}-{:x}{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            version & 0xf,
+            high & 0xfff,
+            0x8000 | low >> 48 & 0x3fff,
+            low & 0xffff_ffff_ffff
+        )
+    }
+
     /// Fills `bytes` with random bytes.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         self.inner.fill_bytes(bytes);
@@ -62,6 +76,18 @@ mod tests {
         one.next_u64();
         assert_eq!(one.fork("scheduler").next_u64(), first);
         assert_ne!(one.fork("kubelet").next_u64(), first);
+    }
+
+    #[test]
+    fn uuids_say_their_version() {
+        let mut rng = Rng::new(1);
+        for version in [1, 4] {
+            let uuid = rng.uuid(version);
+            let parts: Vec<&str> = uuid.split('-').collect();
+            assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+            assert!(parts[2].starts_with(&version.to_string()), "{uuid}");
+            assert!(parts[3].starts_with(['8', '9', 'a', 'b']), "{uuid}");
+        }
     }
 
     #[test]

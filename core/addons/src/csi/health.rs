@@ -2,9 +2,8 @@
 //!
 //! Upstream: `cmd/csi-node-driver-registrar/node_register.go`, `cmd/livenessprobe/main.go`.
 
-use super::sidecar::log;
 use naru_shell::serve::local::{Link, LinkState};
-use naru_shell::serve::{HttpServer, Response};
+use naru_shell::serve::{HttpServer, Response, klog};
 use naru_shell::{Device, Program, Step, Sys};
 
 /// Answers `/healthz`.
@@ -35,24 +34,24 @@ impl Health {
         let path = format!("{folder}/{driver}-reg.sock");
         let _ = sys.fs().remove(&path);
         let told = format!("\"Starting Registration Server\" socketPath=\"{path}\"");
-        log(sys, 'I', "node_register.go:56", &told);
+        klog::log(sys, 'I', "node_register.go:56", &told);
         if let Err(errno) = sys.fs().make_device(&path, Device::Socket, 0o700) {
             let errno = errno.to_string().to_lowercase();
             let told = format!(
                 "\"Failed to listen on socket\" err=\"listen unix {path}: bind: {errno}\" \
                  socketPath=\"{path}\""
             );
-            log(sys, 'E', "node_register.go:59", &told);
+            klog::log(sys, 'E', "node_register.go:59", &told);
             return Err(1);
         }
         let told = format!("\"Registration Server started\" socketPath=\"{path}\"");
-        log(sys, 'I', "node_register.go:66", &told);
+        klog::log(sys, 'I', "node_register.go:66", &told);
         let mut server = HttpServer::default();
         match port {
-            None => log(sys, 'I', "node_register.go:96", "\"Skipping HTTP server\""),
+            None => klog::log(sys, 'I', "node_register.go:96", "\"Skipping HTTP server\""),
             Some(port) => {
                 let told = format!("\"Starting HTTP server\" endpoint=\":{port}\"");
-                log(sys, 'I', "node_register.go:99", &told);
+                klog::log(sys, 'I', "node_register.go:99", &told);
                 let net = sys.net().ok_or(1)?;
                 server.listen(net, port).map_err(|_| 1)?;
             }
@@ -63,7 +62,7 @@ impl Health {
     /// The probe of a driver that was there.
     pub fn driver(sys: &mut dyn Sys, link: Link, port: u16) -> Result<Self, i32> {
         let told = format!("\"ServeMux listening\" address=\"0.0.0.0:{port}\"");
-        log(sys, 'I', "main.go:172", &told);
+        klog::log(sys, 'I', "main.go:172", &told);
         let mut server = HttpServer::default();
         let net = sys.net().ok_or(1)?;
         server.listen(net, port).map_err(|_| 0)?;

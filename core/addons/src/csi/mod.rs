@@ -9,6 +9,7 @@
 pub mod calls;
 mod health;
 mod sidecar;
+mod words;
 
 use naru_shell::Program;
 use sidecar::{Kind, Sidecar};

@@ -4,11 +4,12 @@
 //! Upstream: csi-lib-utils, `connection/connection.go`, `rpc/common.go`, and the `main` of each.
 
 use super::health::Health;
+use super::words::{Last, Line};
 use crate::controller_program::ControllerProgram;
 use crate::provisioner::{self, Way};
 use naru_api::{Credentials, UserInfo};
-use naru_shell::serve::clock;
 use naru_shell::serve::local::{self, Call, Link, LinkState, Status};
+use naru_shell::serve::{goflag, klog};
 use naru_shell::{Program, Signal, Step, Sys};
 use naru_sim::Time;
 use serde_json::Value;
@@ -74,18 +75,18 @@ enum Phase {
     },
 }
 
-/// Writes a line as klog does.
-pub fn log(sys: &mut dyn Sys, level: char, place: &str, text: &str) {
-    let time = clock::format(sys.now(), clock::KLOG);
-    let _ = sys.write(2, format!("{level}{time}       1 {place}] {text}\n").as_bytes());
+fn option(sys: &dyn Sys, name: &str) -> Option<String> {
+    goflag::value(sys.args(), name).map(str::to_owned)
 }
 
-/// The value of an option, given as `-name=value` or `--name=value`.
-fn option(sys: &dyn Sys, name: &str) -> Option<String> {
-    sys.args().iter().find_map(|arg| {
-        let arg = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;
-        arg.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
-    })
+fn say(sys: &mut dyn Sys, (level, place, text): &Line) {
+    klog::log(sys, *level, place, text);
+}
+
+/// Says why it ends; gives its exit code.
+fn end(sys: &mut dyn Sys, (line, code): &Last) -> i32 {
+    say(sys, line);
+    *code
 }
 
 /// As whom the pod's token lets it ask.
@@ -110,53 +111,15 @@ impl Sidecar {
     }
 
     /// What it says first.
-    fn greet(&self, sys: &mut dyn Sys) {
-        let (place, text) = match self.kind {
-            Kind::Provisioner => ("csi-provisioner.go:166", "\"Version\" version=\"v5.2.0\""),
-            Kind::Attacher => ("main.go:110", "\"Version\" version=\"v4.8.0\""),
-            Kind::Resizer => ("main.go:111", "\"Version\" version=\"v1.13.1\""),
-            Kind::Snapshotter => ("main.go:118", "Version: v8.2.0"),
-            Kind::HealthMonitor => ("main.go:104", "\"Version\" version=\"v0.14.0\""),
-            Kind::Registrar => ("main.go:150", "\"Version\" version=\"v2.13.0\""),
-            Kind::LivenessProbe => {
-                ("main.go:135", "\"Calling CSI driver to discover driver name\"")
-            }
+    fn greet(&self, sys: &mut dyn Sys) -> Result<(), i32> {
+        let of = |name| option(sys, name).unwrap_or_default();
+        let (address, registration) = (of("csi-address"), of("kubelet-registration-path"));
+        let lines = match self.kind.greeting(&address, &registration) {
+            Ok(lines) => lines,
+            Err(last) => return Err(end(sys, &last)),
         };
-        log(sys, 'I', place, text);
-        match self.kind {
-            Kind::Provisioner => {
-                let text = "Building kube configs for running in cluster...";
-                log(sys, 'I', "csi-provisioner.go:189", text);
-            }
-            Kind::Registrar => {
-                log(sys, 'I', "main.go:151", "\"Running node-driver-registrar\" mode=\"\"");
-                let address = option(sys, "csi-address").unwrap_or_default();
-                let text =
-                    format!("\"Attempting to open a gRPC connection\" csiAddress=\"{address}\"");
-                log(sys, 'I', "main.go:172", &text);
-            }
-            _ => {}
-        }
-    }
-
-    /// What it says of the driver's name.
-    fn say_name(&self, sys: &mut dyn Sys, name: &str) {
-        let (place, text) = match self.kind {
-            Kind::Provisioner => ("csi-provisioner.go:244", format!("Detected CSI driver {name}")),
-            Kind::Attacher => ("main.go:171", format!("\"CSI driver name\" driver=\"{name}\"")),
-            Kind::Resizer => ("main.go:166", format!("\"CSI driver name\" driverName=\"{name}\"")),
-            Kind::Snapshotter => ("main.go:202", format!("CSI driver name: \"{name}\"")),
-            Kind::HealthMonitor => {
-                ("main.go:160", format!("\"CSI driver name\" driver=\"{name}\""))
-            }
-            Kind::Registrar => {
-                ("main.go:189", format!("\"CSI driver name\" csiDriverName=\"{name}\""))
-            }
-            Kind::LivenessProbe => {
-                ("main.go:143", format!("\"CSI driver name\" driver=\"{name}\""))
-            }
-        };
-        log(sys, 'I', place, &text);
+        lines.iter().for_each(|line| say(sys, line));
+        Ok(())
     }
 
     /// Goes on; the error is the exit code of its end.
@@ -166,16 +129,20 @@ impl Sidecar {
                 sys.catch(Signal::Term);
                 sys.catch(Signal::Int);
                 sys.use_memory(MEMORY);
-                self.greet(sys);
+                self.greet(sys)?;
                 let link = Link::new(&Self::socket(sys));
                 self.phase = Phase::Linking { link, say_at: sys.now() + SAY_EVERY };
                 Ok(Step::Yield)
             }
             Phase::Linking { link, say_at } => match link.poll(sys) {
                 LinkState::Up => {
+                    let link = link.clone();
+                    if let Some(line) = self.kind.connected() {
+                        say(sys, &line);
+                    }
                     let socket = Self::socket(sys);
                     let call = Box::new(Call::begin(sys, &socket, PLUGIN_INFO, b"{}"));
-                    self.phase = Phase::Asking { link: link.clone(), call, name: None };
+                    self.phase = Phase::Asking { link, call, name: None };
                     Ok(Step::Yield)
                 }
                 LinkState::Lost => Ok(Step::Yield),
@@ -184,13 +151,13 @@ impl Sidecar {
                         *say_at = sys.now() + SAY_EVERY;
                         let socket = Self::socket(sys);
                         let text = format!("\"Still connecting\" address=\"unix://{socket}\"");
-                        log(sys, 'I', "connection.go:253", &text);
+                        klog::log(sys, 'I', "connection.go:253", &text);
                     }
                     Ok(Step::Block { until: Some(until) })
                 }
             },
             Phase::Asking { call, .. } => match call.go_on(sys) {
-                None => Ok(Step::Block { until: None }),
+                None => Ok(Step::Block { until: Some(call.next_due()) }),
                 Some(answer) => self.answered(sys, answer),
             },
             Phase::Running { link, program } => {
@@ -218,15 +185,17 @@ impl Sidecar {
         let answer = match answer {
             Ok(body) => serde_json::from_slice::<Value>(&body).unwrap_or_default(),
             Err(status) => {
-                let text = format!("\"Failed to get the CSI driver name\" err=\"{status}\"");
-                log(sys, 'E', "main.go:167", &text);
-                return Err(1);
+                let kind = self.kind;
+                let last = name
+                    .as_ref()
+                    .map_or_else(|| kind.nameless(&status), |_| kind.incapable(&status));
+                return Err(end(sys, &last));
             }
         };
         let mut link = link.clone();
         let Some(name) = name.take() else {
             let name = answer.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-            self.say_name(sys, &name);
+            say(sys, &self.kind.named(&name));
             return match self.kind {
                 Kind::Registrar => {
                     link.close(sys);
@@ -275,15 +244,7 @@ impl Sidecar {
         driver: &str,
         attaches: bool,
     ) -> Result<Box<dyn Program>, i32> {
-        let user = account(sys).map_err(|why| {
-            log(
-                sys,
-                'E',
-                "main.go:124",
-                &format!("\"Failed to build a Kubernetes config\" err=\"{why}\""),
-            );
-            1
-        })?;
+        let user = account(sys).map_err(|why| end(sys, &self.kind.unconfigured(&why)))?;
         let socket = Self::socket(sys);
         let way = Way::Called(super::calls::Calls::new(&socket));
         let hostname = sys.hostname().to_owned();
@@ -299,8 +260,8 @@ impl Sidecar {
                     }
                 };
                 let place = if attaches { "main.go:251" } else { "main.go:254" };
-                log(sys, 'I', place, &format!("{text} driver=\"{driver}\""));
-                log(
+                klog::log(sys, 'I', place, &format!("{text} driver=\"{driver}\""));
+                klog::log(
                     sys,
                     'I',
                     "controller.go:129",
@@ -312,7 +273,7 @@ impl Sidecar {
             }
             Kind::Resizer => {
                 let text = format!("\"Starting external resizer\" controller=\"{driver}\"");
-                log(sys, 'I', "controller.go:274", &text);
+                klog::log(sys, 'I', "controller.go:274", &text);
                 let controller = provisioner::resizer(driver, way);
                 Box::new(ControllerProgram::with("csi-resizer", controller, user, sys))
             }
@@ -325,15 +286,15 @@ impl Sidecar {
                     ),
                 };
                 let text = format!("CSI driver {not}watching VolumeAttachments");
-                log(sys, 'I', place, &text);
+                klog::log(sys, 'I', place, &text);
                 let now = sys.now().unix_micros() / 1000;
                 let controller =
                     provisioner::provisioner(driver, way, attaches, now, &hostname, sys.rng());
                 let component = controller.component();
                 let text = format!("\"Starting provisioner controller\" component=\"{component}\"");
-                log(sys, 'I', "controller.go:838", &text);
+                klog::log(sys, 'I', "controller.go:838", &text);
                 let text = format!("\"Started provisioner controller\" component=\"{component}\"");
-                log(sys, 'I', "controller.go:887", &text);
+                klog::log(sys, 'I', "controller.go:887", &text);
                 Box::new(ControllerProgram::with("csi-provisioner", controller, user, sys))
             }
         })
@@ -344,10 +305,10 @@ impl Sidecar {
 fn lost(sys: &mut dyn Sys) -> Result<Step, i32> {
     let socket = Sidecar::socket(sys);
     let text = format!("\"Lost connection\" address=\"unix://{socket}\"");
-    log(sys, 'E', "connection.go:208", &text);
+    klog::log(sys, 'E', "connection.go:208", &text);
     let text = "Lost connection to CSI driver, exiting";
     let _ = sys.fs().write("/dev/termination-log", text.as_bytes());
-    log(sys, 'E', "connection.go:116", &format!("\"{text}\""));
+    klog::log(sys, 'E', "connection.go:116", &format!("\"{text}\""));
     Err(1)
 }
 

@@ -1,6 +1,6 @@
-//! The sidecars of a CSI driver: what makes its volumes, attaches them to nodes and lets them grow.
+//! The sidecars of a CSI driver that make its volumes and let them grow.
 //!
-//! Upstream: kubernetes-csi/external-provisioner, external-attacher, external-resizer.
+//! Upstream: kubernetes-csi/external-provisioner, external-resizer.
 
 use super::{Asked, Backend, Made, POLL, Provisioner};
 use crate::controller_program::InContainer;
@@ -15,7 +15,7 @@ use naru_api::quantity::Amount;
 use naru_api::request::Patch;
 use naru_api::time::{meta_time, rfc3339};
 use naru_api::volumes::{claim_class, claim_phase, claim_size, volume_name, volume_size};
-use naru_api::{Key, Object, WatchEvent};
+use naru_api::{Key, Object, WatchEvent, WatchEventType};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
 use naru_shell::Sys;
 use naru_sim::{Rng, Time};
@@ -26,16 +26,11 @@ use std::time::Duration;
 /// Keeps a volume until its data is deleted.
 pub(super) const FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
 /// What a driver takes to make, attach or grow a disk.
-const DISK_TIME: Duration = Duration::from_secs(2);
-/// The first and the longest delay after an attachment has failed. Upstream: `--retry-interval-start`,
-/// `--retry-interval-max` of the attacher.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+pub(super) const DISK_TIME: Duration = Duration::from_secs(2);
 
 const CREATE: &str = "/csi.v1.Controller/CreateVolume";
 const DELETE: &str = "/csi.v1.Controller/DeleteVolume";
 const EXPAND: &str = "/csi.v1.Controller/ControllerExpandVolume";
-const PUBLISH: &str = "/csi.v1.Controller/ControllerPublishVolume";
-const UNPUBLISH: &str = "/csi.v1.Controller/ControllerUnpublishVolume";
 
 /// By what a sidecar does what it is asked for.
 #[derive(Clone, Debug)]
@@ -46,6 +41,42 @@ pub enum Way {
     Called(Calls),
     /// There is nothing to do: what is asked for is granted.
     Trivial,
+}
+
+impl Way {
+    /// Nobody asks any more for what is under way for the object of this uid.
+    pub(super) fn forget(&mut self, uid: &str) {
+        match self {
+            Way::Cloud(begun) => begun.retain(|what, _| !is_about(what, uid)),
+            Way::Called(calls) => calls.forget(uid),
+            Way::Trivial => {}
+        }
+    }
+
+    /// Carries questions and answers as far as it goes.
+    pub(super) fn settle(&mut self, sys: &mut dyn Sys) {
+        if let Way::Called(calls) = self {
+            calls.go_on(sys);
+        }
+    }
+
+    /// When what is under way goes on by itself.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        match self {
+            Way::Called(calls) => calls.next_due(),
+            Way::Cloud(_) | Way::Trivial => None,
+        }
+    }
+
+    /// How long until it is looked again what has come of something.
+    pub(super) fn look_after(&self) -> Duration {
+        if matches!(self, Way::Cloud(_)) { DISK_TIME } else { POLL }
+    }
+}
+
+/// `delete UID` is about the object of this uid.
+fn is_about(what: &str, uid: &str) -> bool {
+    what.split_once(' ').is_some_and(|(_, of)| of == uid)
 }
 
 /// What makes the volumes of a driver, which are attached to nodes or not. `stamp` is a number that
@@ -63,19 +94,14 @@ pub fn provisioner(
     Provisioner::new(Box::new(backend), hostname, rng)
 }
 
-/// What attaches the volumes of a driver.
-pub fn attacher(driver: &str, way: Way) -> CsiAttacher {
-    CsiAttacher { driver: driver.to_owned(), way, failed: BTreeMap::new() }
-}
-
 /// What lets the volumes of a driver grow.
 pub fn resizer(driver: &str, way: Way) -> CsiResizer {
     let source = format!("external-resizer {driver}");
     CsiResizer { driver: driver.to_owned(), source, way, told: BTreeSet::new() }
 }
 
-/// Whether something that takes its time is done; begun now if it was not.
-fn is_done(begun: &mut BTreeMap<String, Time>, what: &str, now: Time) -> bool {
+/// Whether something that takes its time (`delete UID`) is done; begun now if it was not.
+pub(super) fn is_done(begun: &mut BTreeMap<String, Time>, what: &str, now: Time) -> bool {
     let since = *begun.entry(what.to_owned()).or_insert(now);
     let done = now.since(since) >= DISK_TIME;
     if done {
@@ -172,7 +198,7 @@ impl CsiBackend {
             Way::Called(calls) => calls,
             Way::Trivial => return Err("nobody makes volumes".to_owned()),
             Way::Cloud(begun) => {
-                if !is_done(begun, asked.name, context.now) {
+                if !is_done(begun, &format!("create {}", uid_of(asked.claim)), context.now) {
                     return Ok(None);
                 }
                 let zone = place.as_ref().map(|place| place.value.as_str()).unwrap_or_default();
@@ -187,7 +213,7 @@ impl CsiBackend {
             }
         };
         let request = || create_request(asked, place.as_ref(), source.as_deref());
-        let Some(answer) = calls.ask(CREATE, asked.name, request) else { return Ok(None) };
+        let Some(answer) = calls.ask(CREATE, uid_of(asked.claim), request) else { return Ok(None) };
         let answer = answer.map_err(|status| status.to_string())?;
         let bytes = answer.pointer("/volume/capacity_bytes").and_then(Value::as_i64);
         let attributes = answer.pointer("/volume/volume_context").and_then(Value::as_object);
@@ -345,6 +371,7 @@ impl Backend for CsiBackend {
         context: &mut Context<'_>,
     ) -> Result<bool, String> {
         let name = volume.metadata.name.as_deref().unwrap_or_default();
+        let uid = volume.metadata.uid.as_deref().unwrap_or_default();
         if self.attaches
             && let Some(node) = holder(name, context)?
         {
@@ -352,11 +379,11 @@ impl Backend for CsiBackend {
         }
         match &mut self.way {
             Way::Trivial => Ok(true),
-            Way::Cloud(begun) => Ok(is_done(begun, &format!("delete {name}"), context.now)),
+            Way::Cloud(begun) => Ok(is_done(begun, &format!("delete {uid}"), context.now)),
             Way::Called(calls) => {
                 let csi = volume.spec.as_ref().and_then(|spec| spec.csi.as_ref());
                 let handle = csi.map(|csi| csi.volume_handle.clone()).unwrap_or_default();
-                match calls.ask(DELETE, name, || json!({"volume_id": handle})) {
+                match calls.ask(DELETE, uid, || json!({"volume_id": handle})) {
                     None => Ok(false),
                     Some(answer) => answer.map(|_| true).map_err(|status| status.to_string()),
                 }
@@ -364,11 +391,21 @@ impl Backend for CsiBackend {
         }
     }
 
-    fn settle(&mut self, sys: &mut dyn Sys) {
-        if let Way::Called(calls) = &mut self.way {
-            calls.go_on(sys);
-        }
+    fn forget(&mut self, uid: &str) {
+        self.way.forget(uid);
     }
+
+    fn settle(&mut self, sys: &mut dyn Sys) {
+        self.way.settle(sys);
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        self.way.next_due()
+    }
+}
+
+fn uid_of(claim: &PersistentVolumeClaim) -> &str {
+    claim.metadata.uid.as_deref().unwrap_or_default()
 }
 
 /// The node that a volume is attached to.
@@ -395,153 +432,6 @@ fn within(place: &Place) -> VolumeNodeAffinity {
     };
     let term = NodeSelectorTerm { match_expressions: Some(vec![requirement]), match_fields: None };
     VolumeNodeAffinity { required: Some(NodeSelector { node_selector_terms: vec![term] }) }
-}
-
-/// Attaches volumes to nodes, as VolumeAttachments ask for.
-#[derive(Clone, Debug)]
-pub struct CsiAttacher {
-    driver: String,
-    way: Way,
-    /// When those are tried again that have failed, and how long that is put off then.
-    failed: BTreeMap<Key, (Time, Duration)>,
-}
-
-impl CsiAttacher {
-    /// `external-attacher/pd-csi-storage-gke-io`
-    fn finalizer(&self) -> String {
-        format!("external-attacher/{}", self.driver.replace('.', "-"))
-    }
-
-    /// Attaches or detaches; `None` while that takes time.
-    fn act(
-        &mut self,
-        attachment: &VolumeAttachment,
-        goes: bool,
-        context: &mut Context<'_>,
-    ) -> Option<Result<(), String>> {
-        let name = attachment.metadata.name.as_deref().unwrap_or_default();
-        let calls = match &mut self.way {
-            Way::Trivial => return Some(Ok(())),
-            Way::Cloud(begun) => {
-                let what = if goes { format!("detach {name}") } else { name.to_owned() };
-                return is_done(begun, &what, context.now).then_some(Ok(()));
-            }
-            Way::Called(calls) => calls,
-        };
-        let source = &attachment.spec.source;
-        let volume = source.persistent_volume_name.as_deref().unwrap_or_default();
-        let found = context.client.get::<PersistentVolume>("", volume);
-        let handle = match found {
-            Ok(found) => {
-                found.spec.as_ref().and_then(|it| Some(it.csi.as_ref()?.volume_handle.clone()))
-            }
-            Err(_) => None,
-        };
-        let Some(handle) = handle else {
-            return Some(Err(format!("persistentvolume \"{volume}\" not found")));
-        };
-        let node = &attachment.spec.node_name;
-        let method = if goes { UNPUBLISH } else { PUBLISH };
-        let answer = calls.ask(method, name, || json!({"volume_id": handle, "node_id": node}))?;
-        Some(answer.map(drop).map_err(|status| status.to_string()))
-    }
-}
-
-/// Whether a trivial attacher does it: it holds nothing, and so has nothing to let go.
-fn is_trivial(way: &Way) -> bool {
-    matches!(way, Way::Trivial)
-}
-
-impl Controller for CsiAttacher {
-    fn name(&self) -> &str {
-        "csi-attacher"
-    }
-
-    fn watches(&self) -> Vec<Watch> {
-        vec![Watch::all::<VolumeAttachment>()]
-    }
-
-    fn map(&mut self, event: &WatchEvent, _old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
-        match event.object.get::<VolumeAttachment>() {
-            Some(attachment) if attachment.spec.attacher == self.driver => vec![event.object.key()],
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Reconcile for CsiAttacher {
-    fn reconcile(
-        &mut self,
-        key: &Key,
-        context: &mut Context<'_>,
-        _world: &mut (),
-    ) -> Result<Action, Error> {
-        let Some(attachment) = context.cache.arc::<VolumeAttachment>(key) else {
-            self.failed.remove(key);
-            return Ok(Action::await_change());
-        };
-        let (finalizer, attached) =
-            (self.finalizer(), attachment.status.as_ref().is_some_and(|status| status.attached));
-        let held = attachment.metadata.finalizers.iter().flatten().any(|it| *it == finalizer);
-        let goes = attachment.metadata.deletion_timestamp.is_some();
-        if goes && !held || !goes && attached {
-            return Ok(Action::await_change());
-        }
-        let finalizers = attachment.metadata.finalizers.clone().unwrap_or_default();
-        if !goes && !held && !is_trivial(&self.way) {
-            let all: Vec<String> = finalizers.into_iter().chain([finalizer]).collect();
-            let patch = Patch::Merge(json!({"metadata": {"finalizers": all}}));
-            context.client.patch::<VolumeAttachment>("", &key.name, "", patch)?;
-            return Ok(Action::await_change());
-        }
-        if let Some((at, _)) = self.failed.get(key).filter(|(at, _)| *at > context.now) {
-            return Ok(Action::requeue_after(at.since(context.now)));
-        }
-        match self.act(&attachment, goes, context) {
-            None => Ok(Action::requeue_after(self.look_after())),
-            Some(Err(why)) => self.fail(key, goes, &why, context),
-            Some(Ok(())) if goes => {
-                let all: Vec<String> =
-                    finalizers.into_iter().filter(|it| *it != finalizer).collect();
-                let all = Some(all).filter(|all| !all.is_empty());
-                let patch = Patch::Merge(json!({"metadata": {"finalizers": all}}));
-                context.client.patch::<VolumeAttachment>("", &key.name, "", patch)?;
-                Ok(Action::await_change())
-            }
-            Some(Ok(())) => {
-                self.failed.remove(key);
-                let status = json!({"status": {"attached": true, "attachError": null}});
-                let patch = Patch::Merge(status);
-                context.client.patch::<VolumeAttachment>("", &key.name, "status", patch)?;
-                Ok(Action::await_change())
-            }
-        }
-    }
-}
-
-impl CsiAttacher {
-    fn look_after(&self) -> Duration {
-        if matches!(self.way, Way::Cloud(_)) { DISK_TIME } else { POLL }
-    }
-
-    /// Writes down why it has failed, and tries again later.
-    ///
-    /// Upstream: `saveAttachError`, `saveDetachError`, `--retry-interval-start`.
-    fn fail(
-        &mut self,
-        key: &Key,
-        goes: bool,
-        why: &str,
-        context: &mut Context<'_>,
-    ) -> Result<Action, Error> {
-        let delay = self.failed.get(key).map_or(RETRY.0, |(_, delay)| (*delay * 2).min(RETRY.1));
-        self.failed.insert(key.clone(), (context.now + delay, delay));
-        let field = if goes { "detachError" } else { "attachError" };
-        let error = json!({"message": why, "time": rfc3339(Some(&meta_time(context.now)))});
-        let patch = Patch::Merge(json!({"status": {field: error}}));
-        context.client.patch::<VolumeAttachment>("", &key.name, "status", patch)?;
-        Ok(Action::requeue_after(delay))
-    }
 }
 
 /// Lets volumes grow when their claims ask for more.
@@ -573,6 +463,11 @@ impl Controller for CsiResizer {
 
     fn map(&mut self, event: &WatchEvent, _old: Option<&Object>, _cache: &Cache) -> Vec<Key> {
         let claim = event.object.get::<PersistentVolumeClaim>();
+        if claim.is_some() && event.kind == WatchEventType::Deleted {
+            self.told.remove(&event.object.key());
+            self.way.forget(event.object.uid());
+            return Vec::new();
+        }
         let grows = claim.is_some_and(|claim| {
             claim_phase(claim) == "Bound" && claim_size(claim) > capacity(claim)
         });
@@ -612,17 +507,20 @@ impl CsiResizer {
         &mut self,
         claim: &PersistentVolumeClaim,
         handle: &str,
-        about: &str,
         now: Time,
     ) -> Option<Result<(Quantity, bool), String>> {
+        let uid = uid_of(claim);
         match &mut self.way {
             Way::Trivial => Some(Err("nobody lets volumes grow".to_owned())),
-            Way::Cloud(begun) => is_done(begun, about, now).then(|| Ok((whole_gib(claim), true))),
+            Way::Cloud(begun) => {
+                let done = is_done(begun, &format!("expand {uid}"), now);
+                done.then(|| Ok((whole_gib(claim), true)))
+            }
             Way::Called(calls) => {
                 let bytes = claim_size(claim).value();
                 let request =
                     || json!({"volume_id": handle, "capacity_range": {"required_bytes": bytes}});
-                let answer = calls.ask(EXPAND, about, request)?;
+                let answer = calls.ask(EXPAND, uid, request)?;
                 Some(answer.map_err(|status| status.to_string()).map(|answer| {
                     let bytes = answer.get("capacity_bytes").and_then(Value::as_i64);
                     let node = answer.get("node_expansion_required").and_then(Value::as_bool);
@@ -665,11 +563,8 @@ impl Reconcile for CsiResizer {
             context.event(&about, EventType::Normal, "Resizing", &text);
         }
         let handle = spec.csi.as_ref().map(|csi| csi.volume_handle.clone()).unwrap_or_default();
-        let (size, node) = match self.grow(&claim, &handle, &key.to_string(), context.now) {
-            None if matches!(self.way, Way::Cloud(_)) => {
-                return Ok(Action::requeue_after(DISK_TIME));
-            }
-            None => return Ok(Action::requeue_after(POLL)),
+        let (size, node) = match self.grow(&claim, &handle, context.now) {
+            None => return Ok(Action::requeue_after(self.way.look_after())),
             Some(Ok(grown)) => grown,
             Some(Err(why)) => {
                 self.told.remove(key);
@@ -701,18 +596,12 @@ impl Reconcile for CsiResizer {
     }
 }
 
-impl InContainer for CsiAttacher {
-    fn settle(&mut self, sys: &mut dyn Sys) {
-        if let Way::Called(calls) = &mut self.way {
-            calls.go_on(sys);
-        }
-    }
-}
-
 impl InContainer for CsiResizer {
     fn settle(&mut self, sys: &mut dyn Sys) {
-        if let Way::Called(calls) = &mut self.way {
-            calls.go_on(sys);
-        }
+        self.way.settle(sys);
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        self.way.next_due()
     }
 }

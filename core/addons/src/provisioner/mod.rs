@@ -5,11 +5,13 @@
 //!
 //! Upstream: kubernetes-sigs/sig-storage-lib-external-provisioner, `controller/controller.go`.
 
+mod attacher;
 mod csi;
 mod local_path;
 mod minikube;
 
-pub use csi::{CsiAttacher, CsiResizer, Way, attacher, provisioner, resizer};
+pub use attacher::{CsiAttacher, attacher};
+pub use csi::{CsiResizer, Way, provisioner, resizer};
 pub use local_path::program as local_path;
 pub use minikube::program as minikube_hostpath;
 
@@ -27,7 +29,7 @@ use naru_api::volumes::{
 use naru_api::{Key, Object, WatchEvent, WatchEventType};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
 use naru_shell::Sys;
-use naru_sim::Rng;
+use naru_sim::{Rng, Time};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -80,8 +82,16 @@ pub trait Backend: DynClone + fmt::Debug + Send + Sync {
         context: &mut Context<'_>,
     ) -> Result<bool, String>;
 
+    /// The claim or the volume of this uid is gone: nobody asks for it any more.
+    fn forget(&mut self, _uid: &str) {}
+
     /// Does what is left to do on the machine where it runs.
     fn settle(&mut self, _sys: &mut dyn Sys) {}
+
+    /// When that goes on by itself.
+    fn next_due(&self) -> Option<Time> {
+        None
+    }
 }
 
 dyn_clone::clone_trait_object!(Backend);
@@ -99,16 +109,7 @@ pub struct Provisioner {
 impl Provisioner {
     /// A provisioner that runs on a machine of this name.
     pub fn new(backend: Box<dyn Backend>, hostname: &str, rng: &mut Rng) -> Self {
-        let (high, low) = (rng.next_u64(), rng.next_u64());
-        let uuid = format!(
-            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-            high >> 32,
-            high >> 16 & 0xffff,
-            high & 0xfff,
-            0x8000 | low >> 48 & 0x3fff,
-            low & 0xffff_ffff_ffff
-        );
-        let source = format!("{}_{hostname}_{uuid}", backend.name());
+        let source = format!("{}_{hostname}_{}", backend.name(), rng.uuid(4));
         Provisioner { backend, source, making: BTreeMap::new() }
     }
 
@@ -291,6 +292,9 @@ impl Controller for Provisioner {
     }
 
     fn map(&mut self, event: &WatchEvent, _old: Option<&Object>, cache: &Cache) -> Vec<Key> {
+        if event.kind == WatchEventType::Deleted {
+            self.backend.forget(event.object.uid());
+        }
         if let Some(claim) = event.object.get::<PersistentVolumeClaim>() {
             let class = cache.get::<StorageClass>(&Key::new("", claim_class(claim)));
             let wanted = class.is_some_and(|class| self.should_provision(claim, class));
@@ -329,6 +333,10 @@ impl Reconcile for Provisioner {
 impl InContainer for Provisioner {
     fn settle(&mut self, sys: &mut dyn Sys) {
         Provisioner::settle(self, sys);
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        self.backend.next_due()
     }
 }
 

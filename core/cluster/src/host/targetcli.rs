@@ -35,6 +35,8 @@ pub struct TargetServer {
 struct Store {
     file: String,
     bytes: u64,
+    /// Whether what is written may stay in memory for a while.
+    write_back: bool,
 }
 
 /// Does a command line: a path, a command and its arguments, or a command alone.
@@ -59,7 +61,7 @@ pub fn run(cluster: &mut Cluster, ask: &Ask<'_>) -> Answer {
     };
     let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let done = match (path.as_slice(), command) {
-        (_, "ls") => Ok(tree(cluster)),
+        (_, "ls") => ls(&lines(cluster), &path, args),
         ([], "version") => Ok("targetcli version 2.1.58\n".to_owned()),
         ([], "saveconfig") => Ok("Configuration saved to /etc/target/saveconfig.json\n".to_owned()),
         ([], "clearconfig") => clear(cluster, args),
@@ -147,6 +149,15 @@ fn create_store(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> 
         return Err("Attempting to create file for new fileio backstore, need a size".to_owned());
     };
     let bytes = human_to_bytes(size)?;
+    let write_back = match all.get("write_back").map(|value| value.to_ascii_lowercase()).as_deref()
+    {
+        None | Some("true") => true,
+        Some("false") => false,
+        Some(_) => {
+            let value = all.get("write_back").copied().unwrap_or_default();
+            return Err(format!("Syntax error, '{value}' is not true|false."));
+        }
+    };
     let folder = file.rsplit_once('/').map_or("/", |(folder, _)| folder);
     let there = folder.is_empty() || cluster.workstation.files().is_dir(folder);
     let written = there.then(|| cluster.workstation.write_file(&file, b""));
@@ -155,7 +166,7 @@ fn create_store(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> 
     }
     let id = disk(cluster, name);
     cluster.disks.make(&id, bytes)?;
-    cluster.workstation.targets.stores.insert(name.to_owned(), Store { file, bytes });
+    cluster.workstation.targets.stores.insert(name.to_owned(), Store { file, bytes, write_back });
     Ok(format!("Created fileio {name} with size {bytes}\n"))
 }
 
@@ -435,9 +446,57 @@ fn clear(cluster: &mut Cluster, args: &[&str]) -> Result<String, String> {
 /// A node of the tree: how deep it is, its name and what is said of it.
 type Line = (usize, String, String);
 
-/// Upstream: `ui_command_ls`, `_render_tree`.
-fn tree(cluster: &Cluster) -> String {
-    let lines = lines(cluster);
+/// Upstream: `ui_command_ls`.
+fn ls(lines: &[Line], from: &[&str], args: &[&str]) -> Result<String, String> {
+    let all = named(args, &["path", "depth"]);
+    let mut place = find(lines, &[0], from)?;
+    if let Some(path) = all.get("path") {
+        let start = if path.starts_with('/') { vec![0] } else { place };
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        place = find(lines, &start, &parts)?;
+    }
+    let depth = all.get("depth").map_or(Ok(0), |depth| depth.parse::<i64>());
+    let depth = depth.map_err(|_| "The tree depth must be a number.".to_owned())?;
+    let top = place.last().copied().unwrap_or_default();
+    let root = lines.get(top).map_or(0, |(depth, ..)| *depth);
+    let below = lines.iter().skip(top + 1).take_while(|(depth, ..)| *depth > root);
+    let shown = lines.get(top).into_iter().chain(below);
+    let shown = shown.map(|(depth, name, said)| (depth - root, name.as_str(), said.as_str()));
+    let shallow = |(level, ..): &(usize, &str, &str)| {
+        depth == 0 || i64::try_from(*level).is_ok_and(|level| level <= depth.max(0))
+    };
+    Ok(tree(&shown.filter(shallow).collect::<Vec<_>>()))
+}
+
+/// Where the node of this path is: the lines of all that lead to it. Upstream: `get_node`.
+fn find(lines: &[Line], from: &[usize], path: &[&str]) -> Result<Vec<usize>, String> {
+    let mut place = from.to_vec();
+    for part in path {
+        let at = place.last().copied().unwrap_or_default();
+        let depth = place.len();
+        let below = lines.iter().enumerate().skip(at + 1);
+        let mut children = below
+            .take_while(|(_, (level, ..))| *level >= depth)
+            .filter(|(_, (level, ..))| *level == depth);
+        match *part {
+            "." => {}
+            ".." if depth > 1 => drop(place.pop()),
+            ".." => {}
+            name => match children.find(|(_, (_, child, _))| child == name) {
+                Some((child, _)) => place.push(child),
+                None => {
+                    let names = place.iter().skip(1).filter_map(|at| lines.get(*at));
+                    let path: String = names.map(|(_, name, _)| format!("/{name}")).collect();
+                    return Err(format!("No such path {path}/{name}"));
+                }
+            },
+        }
+    }
+    Ok(place)
+}
+
+/// Upstream: `_render_tree`.
+fn tree(lines: &[(usize, &str, &str)]) -> String {
     let mut text = String::new();
     for (at, (depth, name, said)) in lines.iter().enumerate() {
         let mut margin = String::new();
@@ -449,7 +508,7 @@ fn tree(cluster: &Cluster) -> String {
         }
         let margin = if *depth == 0 { margin } else { format!("  {margin}") };
         let taken = margin.len() + "o- ".len() + name.len() + 1 + said.len() + 3;
-        let dots = ".".repeat(WIDTH.saturating_sub(taken).max(1));
+        let dots = ".".repeat(WIDTH.saturating_sub(taken));
         text += &format!("{margin}o- {name} {dots} [{said}]\n");
     }
     text
@@ -469,7 +528,8 @@ fn lines(cluster: &Cluster) -> Vec<Line> {
         let used = targets.values().any(|target| target.luns.values().any(|lun| *lun == id));
         let state = if used { "activated" } else { "deactivated" };
         let size = bytes_to_human(store.bytes);
-        all.push(line(3, name, format!("{} ({size}) write-back {state}", store.file)));
+        let cache = if store.write_back { "write-back" } else { "write-thru" };
+        all.push(line(3, name, format!("{} ({size}) {cache} {state}", store.file)));
         all.push(line(4, "alua", "ALUA Groups: 1".to_owned()));
         all.push(line(5, "default_tg_pt_gp", "ALUA state: Active/optimized".to_owned()));
     }
@@ -553,6 +613,35 @@ mod tests {
         assert_eq!(bytes_to_human(100 << 20), "100.0MiB");
         assert_eq!(bytes_to_human(1536), "1.5KiB");
         assert_eq!(bytes_to_human(12), "12 bytes");
+    }
+
+    #[test]
+    fn a_part_of_the_tree_is_shown() {
+        let line = |depth, name: &str| (depth, name.to_owned(), "x".to_owned());
+        let all = [line(0, "/"), line(1, "a"), line(2, "b"), line(3, "c"), line(1, "d")];
+        let show = |from: &[&str], args: &[&str]| {
+            let shown = ls(&all, from, args)?;
+            let name = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+            let plain = |line: &str| name(line.trim_start_matches(['|', ' '])).unwrap_or_default();
+            Ok(shown.lines().map(plain).collect::<Vec<_>>().join(" "))
+        };
+        let cases: [(&[&str], &[&str], Result<&str, &str>); 11] = [
+            (&[], &[], Ok("/ a b c d")),
+            (&["a"], &[], Ok("a b c")),
+            (&[], &["/a/b"], Ok("b c")),
+            (&["a"], &["b"], Ok("b c")),
+            (&["a", "b"], &[".."], Ok("a b c")),
+            (&[], &["/", "1"], Ok("/ a d")),
+            (&[], &["depth=2"], Ok("/ a b d")),
+            (&[], &["/", "-1"], Ok("/")),
+            (&[], &["/", "x"], Err("The tree depth must be a number.")),
+            (&[], &["/a/x"], Err("No such path /a/x")),
+            (&["x"], &[], Err("No such path /x")),
+        ];
+        for (from, args, expected) in cases {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(show(from, args), expected, "{from:?} {args:?}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use naru_network::http::Response;
 use naru_pki::tls::{Identity, ServerConfig};
 use naru_pki::{Authority, PrivateKey, Validity};
 use naru_scheduler::Scheduler;
-use naru_shell::serve::{HttpServer, Secured, clock};
+use naru_shell::serve::{HttpServer, Secured, klog};
 use naru_shell::{Errno, Program, Signal, Step, Sys};
 use naru_sim::{Rng, Time};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Program for KubeScheduler {
                 Ok(begun) => *self = begun,
                 Err(why) => {
                     let why = naru_api::gofmt::quote(&why);
-                    log(sys, 'E', &format!("run.go:72] \"command failed\" err={why}"));
+                    klog::line(sys, 'E', &format!("run.go:72] \"command failed\" err={why}"));
                     return Step::Exit(1);
                 }
             }
@@ -101,7 +101,7 @@ fn begin(sys: &mut dyn Sys) -> Result<KubeScheduler, String> {
     net.and_then(|net| server.listen_tls(net, PORT, secured)).map_err(|errno| {
         format!("failed to create listener: failed to listen on 0.0.0.0:{PORT}: {errno}")
     })?;
-    log(sys, 'I', "server.go:166] \"Starting Kubernetes Scheduler\" version=\"v1.33.1\"");
+    klog::line(sys, 'I', "server.go:166] \"Starting Kubernetes Scheduler\" version=\"v1.33.1\"");
     let mut process = Process::new(SCHEDULER, user.clone(), &rng);
     for name in &config.profiles {
         process = process.with(Scheduler::new(name, &host));
@@ -197,9 +197,4 @@ impl Running {
             }
         }
     }
-}
-
-fn log(sys: &mut dyn Sys, level: char, text: &str) {
-    let time = clock::format(sys.now(), clock::KLOG);
-    let _ = sys.write(2, format!("{level}{time}       1 {text}\n").as_bytes());
 }

@@ -11,6 +11,7 @@ use super::pod_workers::{Failure, NodeWorld, PodWorker};
 use super::predicate::{self, Asked};
 use super::probes::{Finding, ProbeManager};
 use super::resize::Room;
+use super::volumes::PodVolumes;
 use super::{lease, mirror, node_status, resize, static_pods, status, sysctl};
 use crate::NodeConfig;
 use crate::runtime::{ContainerId, Runtime, SandboxId};
@@ -40,6 +41,9 @@ const REGISTRATION_TIME: Duration = Duration::from_secs(1);
 /// How often a node that is not ready looks at its runtime. Upstream: `updateRuntimeUp`.
 const RUNTIME_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Most pods that are gone whose volumes are kept.
+const LEFT_MAX: usize = 500;
+
 /// Keys without a namespace are not pods but the kubelet's own duties.
 const NODE: &str = "node";
 pub(super) const LEASE: &str = "lease";
@@ -64,6 +68,8 @@ pub struct Kubelet {
     reported: Option<Time>,
     images_reported: u64,
     in_use_reported: Vec<String>,
+    /// Volumes of pods that are gone of which drivers could not be told yet, by the pods' uids.
+    left: BTreeMap<String, PodVolumes>,
     drivers: NodeInfoManager,
     pub(super) eviction: EvictionManager,
     pub(super) image_gc: ImageGcManager,
@@ -142,6 +148,7 @@ impl Kubelet {
             reported: None,
             images_reported: 0,
             in_use_reported: Vec::new(),
+            left: BTreeMap::new(),
             drivers: NodeInfoManager::default(),
             resting: None,
             heard: 0,
@@ -236,7 +243,7 @@ impl Kubelet {
     /// How long until the next look at the node's status: until the next report where nothing but
     /// that can give a reason, and else `usual`.
     fn rest(&mut self, now: Time, usual: Duration, runtime: &Runtime) -> Duration {
-        if self.eviction.is_troubled(now) || usual < UPDATE_INTERVAL {
+        if self.eviction.is_troubled(now) || usual < UPDATE_INTERVAL || !self.left.is_empty() {
             return usual;
         }
         let report = self.reported.map_or(now, |at| at + REPORT_INTERVAL);
@@ -277,6 +284,10 @@ impl Kubelet {
         self.reported = None;
         let ended = self.workers.values().filter(|worker| worker.is_terminal());
         let mut gone: Vec<SandboxId> = ended.flat_map(|worker| worker.sandboxes()).collect();
+        for worker in self.workers.values_mut().filter(|worker| worker.is_terminal()) {
+            let volumes = std::mem::take(&mut worker.volumes);
+            keep(&mut self.left, &worker.uid, volumes);
+        }
         self.workers.retain(|_, worker| !worker.is_terminal());
         self.taken = Taken::default();
         for worker in self.workers.values_mut() {
@@ -300,6 +311,8 @@ impl Kubelet {
             return Ok(Action::await_change());
         }
         self.drivers.sync(&mut context.client, &self.config.name, world.runtime)?;
+        // Upstream: the reconciler's `cleanupMounts`.
+        self.left.retain(|uid, volumes| volumes.tear_down(uid, world.runtime).is_err());
         let in_use = self.volumes_in_use();
         let ready = world.runtime.network_ready();
         let again = if ready { UPDATE_INTERVAL } else { RUNTIME_INTERVAL };
@@ -549,6 +562,7 @@ impl Kubelet {
     /// The disks that pods use here or are about to.
     fn volumes_in_use(&self) -> Vec<String> {
         let all = self.workers().flat_map(PodWorker::disks_in_use);
+        let all = all.chain(self.left.values().flat_map(PodVolumes::disks));
         all.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
@@ -701,7 +715,8 @@ impl Kubelet {
         }
         worker.sync(context, world);
         self.probes.follow(worker, world.runtime);
-        let (terminated, next) = (worker.is_terminated(), worker.next_due());
+        let (terminated, over) = (worker.is_terminated(), worker.is_over());
+        let next = worker.next_due();
         if is_mirror && !withdrawn && terminated {
             // Its manifest was taken away and came back before it had ended: it starts anew.
             // Upstream: `waitingToStartStaticPodsByFullname` in `pkg/kubelet/pod_workers.go`.
@@ -720,13 +735,13 @@ impl Kubelet {
             }
             written => written?,
         }
-        let over = terminated || (is_mirror && !withdrawn);
+        let over = over || (is_mirror && !withdrawn);
         if over && (withdrawn || pods::is_terminating(pod)) {
             return delete_at_once(key, object, context);
         }
         if let Some(worker) = self.workers.get_mut(id) {
             worker.calm = Calm::of(worker, world.runtime);
-            if worker.waits_for_disk {
+            if worker.volumes.await_disks() {
                 self.tell_disks(context)?;
             }
         }
@@ -785,7 +800,16 @@ impl Kubelet {
             self.probes.forget(run);
         }
         self.probes.forget_counts(&id.0);
-        worker.remove(world);
+        if let Some(volumes) = worker.remove(world) {
+            keep(&mut self.left, &worker.uid, volumes);
+        }
+    }
+}
+
+/// Keeps volumes of a pod that is gone until drivers are told of it.
+fn keep(left: &mut BTreeMap<String, PodVolumes>, uid: &str, volumes: PodVolumes) {
+    if left.len() < LEFT_MAX {
+        left.insert(uid.to_owned(), volumes);
     }
 }
 

@@ -48,3 +48,5 @@ pub use kubelet_config::KubeletConfiguration;
 pub use pod_workers::NodeWorld;
 pub use record::ContainerRecord;
 pub use status::first_reason;
+pub use termination::Unmounting;
+pub use volumes::StillMounted;

@@ -234,29 +234,17 @@ pub fn container_images(images: &ImageStore) -> Vec<ContainerImage> {
 fn system_info(software: &NodeSoftware, rng: &mut Rng) -> NodeSystemInfo {
     NodeSystemInfo {
         architecture: "amd64".to_owned(),
-        boot_id: uuid(rng),
+        boot_id: rng.uuid(4),
         container_runtime_version: software.container_runtime.clone(),
         kernel_version: software.kernel.clone(),
         kube_proxy_version: String::new(),
         kubelet_version: software.kubelet.clone(),
-        machine_id: uuid(rng).replace('-', ""),
+        machine_id: rng.uuid(4).replace('-', ""),
         operating_system: "linux".to_owned(),
         os_image: software.os_image.clone(),
-        system_uuid: uuid(rng),
+        system_uuid: rng.uuid(4),
         ..NodeSystemInfo::default()
     }
-}
-
-fn uuid(rng: &mut Rng) -> String {
-    let (high, low) = (rng.next_u64(), rng.next_u64());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xfff,
-        0x8000 | low >> 48 & 0x3fff,
-        low & 0xffff_ffff_ffff
-    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::predicate::{self, Asked};
 use super::probes::Flight;
 use super::record::{ContainerRecord, Seen};
 use super::resize::ResizePending;
-use super::termination::Ending;
+use super::termination::{Ending, Unmounting};
 use super::volumes::{self, PodVolumes, SetUpError};
 use super::{node_status, pod_files};
 use crate::runtime::{ContainerId, HostPort, Runtime, SandboxConfig, SandboxId};
@@ -38,8 +38,8 @@ const FAILED_SYNC_TIME: Duration = Duration::from_secs(10);
 /// The first delay after a volume could not be set up, doubled with every further one.
 /// Upstream: `initialDurationBeforeRetry` and `maxDurationBeforeRetry` of
 /// `pkg/util/goroutinemap/exponentialbackoff`.
-const MOUNT_DELAY: Duration = Duration::from_millis(500);
-const MOUNT_DELAY_MAX: Duration = Duration::from_secs(122);
+pub(super) const MOUNT_DELAY: Duration = Duration::from_millis(500);
+pub(super) const MOUNT_DELAY_MAX: Duration = Duration::from_secs(122);
 /// How often volumes follow their objects, and up to half of it more. Upstream: `syncFrequency`.
 const REFRESH_TIME: Duration = Duration::from_secs(60);
 /// How long it takes until the node's own files are there once they are wanted.
@@ -163,6 +163,8 @@ pub struct PodWorker {
     pub(super) terminating: bool,
     /// Every container has stopped for good.
     pub(super) terminated: bool,
+    /// It has ended, and has volumes still.
+    pub(super) unmounting: Option<Unmounting>,
     /// Its containers were removed after it had ended.
     forgotten: bool,
     /// How it was when nothing was left to be done, if that is so.
@@ -212,6 +214,7 @@ impl PodWorker {
             wake_by: None,
             terminating: false,
             terminated: false,
+            unmounting: None,
             forgotten: false,
             calm: None,
             read: None,
@@ -223,9 +226,19 @@ impl PodWorker {
         self.written.as_ref()?.status.as_ref()
     }
 
-    /// Whether all is over: the pod can be deleted from the API.
+    /// Whether every container has stopped for good.
     pub fn is_terminated(&self) -> bool {
         self.terminated
+    }
+
+    /// Whether all is over: the pod can be deleted from the API.
+    pub fn is_over(&self) -> bool {
+        self.terminated && self.unmounting.is_none()
+    }
+
+    /// Its volumes, if it has ended and drivers could not be told of it yet.
+    pub fn unmounting(&self) -> Option<&Unmounting> {
+        self.unmounting.as_ref()
     }
 
     /// Whether the pod is on its way to its end, so that what stopped stays so.
@@ -337,7 +350,7 @@ impl PodWorker {
     /// When it wants to go on.
     pub fn next_due(&self) -> Option<Time> {
         if self.terminated {
-            return None;
+            return self.unmounting.as_ref().map(|unmounting| unmounting.again);
         }
         let endings = self.next_ending();
         if self.terminating {
@@ -395,6 +408,9 @@ impl PodWorker {
         let now = context.now;
         self.observe(world.runtime, now);
         if self.terminated {
+            if self.unmounting.is_some() {
+                self.unmount(world.runtime, now);
+            }
             return;
         }
         self.go_on_pre_stop(context, world);

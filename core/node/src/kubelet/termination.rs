@@ -4,9 +4,10 @@
 //! `SyncTerminatingPod` in `pkg/kubelet/kubelet.go`.
 
 use super::kuberuntime_container::container_of;
-use super::pod_workers::{NodeWorld, PodWorker};
+use super::pod_workers::{MOUNT_DELAY, MOUNT_DELAY_MAX, NodeWorld, PodWorker};
 use super::probes::{Finding, ProbeKind};
 use super::record::ContainerRecord;
+use super::volumes::{PodVolumes, StillMounted};
 use crate::runtime::{ContainerId, ContainerState, Runtime};
 use k8s_openapi::api::core::v1::Pod;
 use naru_client::{Context, EventType};
@@ -49,6 +50,19 @@ impl Ending {
             Ending::Killed => Ending::Killed,
         }
     }
+}
+
+/// Volumes of a pod that has ended of which drivers could not be told yet.
+#[derive(Clone, Debug)]
+pub struct Unmounting {
+    /// When it was tried last.
+    pub since: Time,
+    /// When it is tried again.
+    pub again: Time,
+    /// How long that was put off.
+    pub delay: Duration,
+    /// What failed.
+    pub failed: StillMounted,
 }
 
 impl PodWorker {
@@ -224,7 +238,7 @@ impl PodWorker {
             return;
         }
         self.terminated = true;
-        self.volumes.empty(world.runtime);
+        self.unmount(world.runtime, now);
         for record in &mut self.containers {
             if matches!(record.state(world.runtime), Some(ContainerState::Exited { .. })) {
                 (record.waiting, record.shown) = (None, None);
@@ -236,14 +250,32 @@ impl PodWorker {
         }
     }
 
-    /// Gives back everything on the node, whatever runs.
-    pub fn remove(&mut self, world: &mut NodeWorld<'_>) {
+    /// Has drivers told that the pod which has ended uses their volumes no longer; those that are not
+    /// there are waited for.
+    ///
+    /// Upstream: `WaitForUnmount` in `pkg/kubelet/volumemanager/volume_manager.go`.
+    pub(super) fn unmount(&mut self, runtime: &mut Runtime, now: Time) {
+        let before = self.unmounting.take();
+        if let Some(waits) = before.as_ref().filter(|before| before.again > now) {
+            self.unmounting = Some(waits.clone());
+            return;
+        }
+        let delay = before.map_or(MOUNT_DELAY, |it| (it.delay * 2).min(MOUNT_DELAY_MAX));
+        let Err(failed) = self.volumes.unmount(&self.uid, runtime) else { return };
+        self.unmounting = Some(Unmounting { since: now, again: now + delay, delay, failed });
+    }
+
+    /// Gives back everything on the node, whatever runs. Gives volumes of which drivers could not be
+    /// told yet.
+    #[must_use]
+    pub fn remove(&mut self, world: &mut NodeWorld<'_>) -> Option<PodVolumes> {
         for sandbox in self.sandboxes() {
             world.runtime.remove_sandbox(world.network, sandbox);
         }
         self.sandbox = None;
-        self.volumes.tear_down(&self.uid, world.runtime);
         self.terminated = true;
+        let failed = self.volumes.tear_down(&self.uid, world.runtime).is_err();
+        failed.then(|| std::mem::take(&mut self.volumes))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Programs of the cluster itself, as far as a container shows them: their log's first lines, and
 //! that they run. Their work is done by the crates of their names, which the cluster assembles.
 
-use naru_shell::serve::clock;
+use naru_shell::serve::klog;
 use naru_shell::{Program, Signal, Step, Sys};
 
 /// A program that says what it is and runs until it is told to end.
@@ -74,16 +74,13 @@ impl Program for Daemon {
         if !self.greeted {
             self.greeted = true;
             sys.use_memory(self.memory_mib << 20);
-            let time = clock::format(sys.now(), clock::KLOG);
             for line in self.lines {
-                let _ = sys.write(2, format!("I{time}       1 {line}\n").as_bytes());
+                klog::line(sys, 'I', line);
             }
         }
         match sys.take_signal() {
             Some(_) => {
-                let time = clock::format(sys.now(), clock::KLOG);
-                let line = format!("I{time}       1 {}: shutting down\n", self.name);
-                let _ = sys.write(2, line.as_bytes());
+                klog::line(sys, 'I', &format!("{}: shutting down", self.name));
                 Step::Exit(0)
             }
             None => Step::Block { until: None },

@@ -8,7 +8,7 @@ use naru_api::gofmt::quote;
 use naru_api::status::ApiResult;
 use naru_api::{Kube, UserInfo};
 use naru_client::Client;
-use naru_shell::serve::clock;
+use naru_shell::serve::klog;
 use naru_shell::{Program, Signal, Step, Sys};
 use naru_sim::CauseId;
 use std::sync::Arc;
@@ -20,12 +20,6 @@ const MEMORY: u64 = 14 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Flanneld {
     started: bool,
-}
-
-fn log(sys: &mut dyn Sys, level: char, text: &str) {
-    let time = clock::format(sys.now(), clock::KLOG);
-    // What nobody reads is lost.
-    let _ = sys.write(2, format!("{level}{time}       1 {text}\n").as_bytes());
 }
 
 /// What keeps it from running.
@@ -40,9 +34,9 @@ fn start(sys: &mut dyn Sys) -> Result<(), String> {
     let Some(node) = node_name(sys, node, (&namespace, &pod)).map_err(failed)? else {
         return Ok(());
     };
-    log(sys, 'I', "kube.go:139] Waiting 10m0s for node controller to sync");
-    log(sys, 'I', "kube.go:469] Starting kube subnet manager");
-    log(sys, 'I', "kube.go:146] Node controller sync successful");
+    klog::line(sys, 'I', "kube.go:139] Waiting 10m0s for node controller to sync");
+    klog::line(sys, 'I', "kube.go:469] Starting kube subnet manager");
+    klog::line(sys, 'I', "kube.go:146] Node controller sync successful");
     let range = |node: &Node| node.spec.as_ref()?.pod_cidr.clone().filter(|it| !it.is_empty());
     let assigned = match get::<Node>(sys, "", &node) {
         Some(Ok(found)) => range(&found).is_some(),
@@ -89,15 +83,15 @@ impl Program for Flanneld {
             self.started = true;
             sys.use_memory(MEMORY);
             if let Err(why) = start(sys) {
-                log(sys, 'E', &why);
+                klog::line(sys, 'E', &why);
                 return Step::Exit(1);
             }
-            log(sys, 'I', "main.go:427] Running backend.");
+            klog::line(sys, 'I', "main.go:427] Running backend.");
         }
         match sys.take_signal() {
             Some(_) => {
-                log(sys, 'I', "main.go:463] shutdownHandler sent cancel signal...");
-                log(sys, 'I', "main.go:451] Exiting cleanly...");
+                klog::line(sys, 'I', "main.go:463] shutdownHandler sent cancel signal...");
+                klog::line(sys, 'I', "main.go:451] Exiting cleanly...");
                 Step::Exit(0)
             }
             None => Step::Block { until: None },

@@ -3,7 +3,7 @@
 //! `vish/stress` (`-cpus 2`, `-mem-total 150Mi -mem-alloc-size 10Mi -mem-alloc-sleep 1s`).
 
 use naru_api::quantity::Amount;
-use naru_shell::serve::clock;
+use naru_shell::serve::klog;
 use naru_shell::{Program, Step, Sys};
 use naru_sim::Time;
 use std::time::Duration;
@@ -114,7 +114,6 @@ fn greet(sys: &mut dyn Sys, wish: &Wish) {
         let _ = sys.write(1, line.as_bytes());
         return;
     }
-    let time = clock::format(sys.now(), clock::KLOG);
     let amount = |bytes: u64| Amount::from_bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
     let mut lines = vec![format!(
         "main.go:26] Allocating \"{}\" memory, in \"{}\" chunks, with a {} sleep between allocations",
@@ -124,7 +123,7 @@ fn greet(sys: &mut dyn Sys, wish: &Wish) {
     )];
     lines.extend((0..wish.cpus).map(|_| "main.go:39] Spawning a thread to consume CPU".to_owned()));
     for line in lines {
-        let _ = sys.write(2, format!("I{time}       1 {line}\n").as_bytes());
+        klog::line(sys, 'I', &line);
     }
 }
 
@@ -229,10 +228,8 @@ impl Program for Worker {
         sys.use_memory(self.held);
         self.done_at = Some(now + self.pause);
         if self.held >= self.bytes && self.tells {
-            let time = clock::format(now, clock::KLOG);
             let amount = Amount::from_bytes(i64::try_from(self.bytes).unwrap_or(i64::MAX));
-            let line = format!("I{time}       1 main.go:29] Allocated \"{amount}\" memory\n");
-            let _ = sys.write(2, line.as_bytes());
+            klog::log(sys, 'I', "main.go:29", &format!("Allocated \"{amount}\" memory"));
         }
         Step::Block { until: self.done_at }
     }

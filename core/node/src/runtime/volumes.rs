@@ -530,6 +530,11 @@ impl Volumes {
         inner.get(outer.len()..).map(|rest| rest.trim_matches('/').to_owned())
     }
 
+    /// Where among the node's own files a volume is that is a part of them.
+    pub fn place_on_host(&self, id: VolumeId) -> Option<String> {
+        Some(join("/", &self.place_in(HOST, id)?))
+    }
+
     /// A copy of a directory within a volume, which does not follow it; an empty one if it is not
     /// there, since the kubelet makes what a `subPath` names.
     pub fn copy(&mut self, id: VolumeId, path: &str) -> VolumeId {

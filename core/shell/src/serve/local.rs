@@ -86,6 +86,11 @@ impl Call {
         Call { path: path.to_owned(), exchange }
     }
 
+    /// When it goes on by itself.
+    pub fn next_due(&self) -> Time {
+        self.exchange.next_due()
+    }
+
     /// Goes on as far as it can; the answer when there is one.
     pub fn go_on(&mut self, sys: &mut dyn Sys) -> Option<Result<Vec<u8>, Status>> {
         Some(match self.exchange.go_on(sys)? {
@@ -160,10 +165,14 @@ impl Link {
                 self.up = true;
                 LinkState::Up
             }
-            Err(Errno::Again) => LinkState::Down(self.retry_at),
+            Err(Errno::Again) if now < self.retry_at => LinkState::Down(self.retry_at),
+            // Nobody is there, or nobody has answered for so long: it is tried anew.
             Err(_) => {
                 net.close(socket);
                 self.socket = None;
+                if self.retry_at <= now {
+                    self.retry_at = now + RETRY;
+                }
                 LinkState::Down(self.retry_at)
             }
         }

@@ -1,11 +1,13 @@
-//! What programs that serve others share: an HTTP/1.1 server, connections to other hosts, and time
-//! as logs write it.
+//! What programs that serve others share: an HTTP/1.1 server, connections to other hosts, their
+//! options, and time and lines as logs write them.
 
 pub mod clock;
 mod dial;
 mod exchange;
+pub mod goflag;
 pub mod grpc;
 mod http_server;
+pub mod klog;
 pub mod local;
 mod stream;
 

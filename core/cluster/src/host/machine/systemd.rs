@@ -7,6 +7,7 @@ use crate::Cluster;
 use k8s_openapi::api::core::v1::Event;
 use naru_api::time::{from_meta, meta_time};
 use naru_api::{Kube, duration};
+use naru_node::Unmounting;
 use naru_shell::Answer;
 use naru_sim::Time;
 use naru_tools::flags::{Flags, Known};
@@ -176,6 +177,19 @@ pub fn journalctl(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answe
     out(lines.concat())
 }
 
+/// Upstream: `logOperationError` in
+/// `pkg/volume/util/nestedpendingoperations/nestedpendingoperations.go` and `generateNoRetriesPermittedMsg`
+/// in `pkg/util/goroutinemap/exponentialbackoff/exponential_backoff.go`.
+fn not_unmounted(it: &Unmounting) -> String {
+    let again = meta_time(it.again).0.strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC").to_string();
+    let (key, why, delay) = (&it.failed.key, &it.failed.why, it.delay);
+    let delay = duration::go(delay);
+    format!(
+        "nestedpendingoperations.go:348] Operation for \"{key}\" failed. No retries permitted until \
+         {again} (durationBeforeRetry {delay}). Error: {why}"
+    )
+}
+
 fn lines(cluster: &mut Cluster, machine: usize) -> Vec<String> {
     let Some(node) = cluster.nodes.get(machine) else { return Vec::new() };
     let (name, ready) = (node.name().to_owned(), node.runtime().network_ready());
@@ -195,6 +209,8 @@ fn lines(cluster: &mut Cluster, machine: usize) -> Vec<String> {
         );
         (since, log(since, 'E', &line))
     });
+    let node_lines: Vec<(Time, String)> =
+        node.unmounting().map(|it| (it.since, log(it.since, 'E', &not_unmounted(it)))).collect();
     let mut lines = vec![(since, {
         let what = if runs { "Started" } else { "Stopped" };
         let text = "kubelet.service - kubelet: The Kubernetes Node Agent.\n";
@@ -233,6 +249,7 @@ fn lines(cluster: &mut Cluster, machine: usize) -> Vec<String> {
                     plugin returns error: cni plugin not initialized\"";
         lines.push((now, log(now, 'E', line)));
     }
+    lines.extend(node_lines);
     lines.extend(wrong);
     lines.sort_by_key(|(at, _)| *at);
     lines.into_iter().map(|(_, line)| line).collect()

@@ -34,20 +34,35 @@ pub(super) struct Persistent<'a> {
     pub read_write_once: bool,
 }
 
-/// A directory that a driver has published to a pod.
+/// What a driver has published to a pod.
 #[derive(Clone, Debug)]
 pub(super) struct Published {
-    directories: Directories,
-    id: String,
-    path: String,
+    driver: String,
+    /// What the kubelet calls the volume.
+    unique: String,
+    /// Its directory, its handle and where the pod has it; `None` for a disk.
+    directory: Option<(Directories, String, String)>,
 }
 
 impl Published {
     /// The driver is told that the pod has it no longer. What it does not know is gone already.
-    pub fn withdraw(&self, volumes: &mut Volumes) {
-        let Directories { root, called, .. } = &self.directories;
-        let _ =
-            in_directory(*root, volumes, |fs| state::unpublish(fs, called, &self.id, &self.path));
+    ///
+    /// Upstream: `TearDownAt` in `pkg/volume/csi/csi_mounter.go`.
+    pub fn withdraw(&self, runtime: &mut Runtime) -> Result<(), Trouble> {
+        let driver = &self.driver;
+        if csi_drivers::find(driver, runtime).is_none() {
+            let why = format!(
+                "kubernetes.io/csi: Unmounter.TearDownAt failed to get CSI client: driver name \
+                 {driver} not found in the list of registered CSI drivers"
+            );
+            return Err(Trouble::mount("UnmountVolume.TearDown failed", why).of_disk(&self.unique));
+        }
+        if let Some((directories, id, path)) = &self.directory {
+            let Directories { root, called, .. } = directories;
+            let volumes = &mut runtime.volumes;
+            let _ = in_directory(*root, volumes, |fs| state::unpublish(fs, called, id, path));
+        }
+        Ok(())
     }
 }
 
@@ -57,28 +72,45 @@ pub(super) fn persistent(
     sources: &mut Sources<'_, '_>,
     runtime: &mut Runtime,
 ) -> Result<Ready, Trouble> {
-    let Persistent { driver, handle, name, .. } = *wanted;
-    let told = told(driver, sources);
-    let attaches = told.as_ref().is_none_or(|it| it.spec.attach_required != Some(false));
-    let unique = csi_translation::unique_name(driver, handle);
-    if attaches && !is_at_hand(&unique, sources.node) {
+    let told = told(wanted.driver, sources);
+    if told.as_ref().is_some_and(|it| it.spec.attach_required == Some(false)) {
+        return mount(wanted, told.as_deref(), sources, runtime);
+    }
+    let unique = csi_translation::unique_name(wanted.driver, wanted.handle);
+    if !is_at_hand(&unique, sources.node) {
         return Err(Trouble::NotAttached(unique));
     }
-    lifecycle(driver, told.as_deref(), "Persistent")?;
+    match mount(wanted, told.as_deref(), sources, runtime) {
+        Ok(ready) => Ok(Ready { disk: Some(unique), ..ready }),
+        Err(trouble) => Err(trouble.of_disk(&unique)),
+    }
+}
+
+/// Mounts a volume that is at hand.
+fn mount(
+    wanted: &Persistent<'_>,
+    told: Option<&CSIDriver>,
+    sources: &mut Sources<'_, '_>,
+    runtime: &mut Runtime,
+) -> Result<Ready, Trouble> {
+    let Persistent { driver, handle, name, .. } = *wanted;
+    lifecycle(driver, told, "Persistent")?;
     let Some(found) = csi_drivers::find(driver, runtime) else {
         return Err(Trouble::device(format!(
             "kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver \
              name {driver} not found in the list of registered CSI drivers"
         )));
     };
-    let disk = attaches.then_some(unique);
-    let grouped = takes_group(told.as_deref(), wanted);
+    let grouped = takes_group(told, wanted.fs_type, wanted.read_write_once);
     let directories = match &found.storage {
         Storage::Directories(directories) => directories,
         Storage::Nowhere => return Err(Trouble::device(NOWHERE)),
         Storage::Disks => {
             let id = of_disk(driver, handle, sources, runtime)?;
-            return Ok(Ready { disk, grouped, grows: true, ..Ready::lasting(id) });
+            let unique = csi_translation::unique_name(driver, handle);
+            let published = Published { driver: driver.to_owned(), unique, directory: None };
+            let published = Some(Box::new(published));
+            return Ok(Ready { grouped, published, grows: true, ..Ready::lasting(id) });
         }
     };
     let staging = format!(
@@ -92,9 +124,10 @@ pub(super) fn persistent(
         state::stage(fs, &directories.called, directories.attaches, &target)
     })
     .map_err(|status| Trouble::device(status.to_string()))?;
-    let (id, published) = publish(directories, &target, runtime)?;
+    let unique = csi_translation::unique_name(driver, handle);
+    let (id, published) = publish(driver, unique, directories, &target, runtime)?;
     let published = Some(Box::new(published));
-    Ok(Ready { disk, grouped, published, grows: true, ..Ready::lasting(id) })
+    Ok(Ready { grouped, published, grows: true, ..Ready::lasting(id) })
 }
 
 /// Sets a volume up that a driver makes for the pod alone.
@@ -121,11 +154,14 @@ pub(super) fn ephemeral(
     let path = target_path(name, sources);
     let node = node_id(&found, sources);
     let target = Target { id: &handle, node: &node, staging: None, path: &path };
-    let (id, published) = publish(directories, &target, runtime)?;
-    let policy = told.as_ref().and_then(|it| it.spec.fs_group_policy.as_deref());
+    // Upstream: `GetUniqueVolumeNameFromSpecWithPod`.
+    let unique = format!("kubernetes.io/csi/{uid}-{name}");
+    let (id, published) = publish(driver, unique, directories, &target, runtime)?;
+    let fs_type = source.fs_type.as_deref().unwrap_or_default();
     Ok(Ready {
         read_only: source.read_only == Some(true),
-        grouped: policy == Some("File"),
+        // Such a volume is always mounted for one node alone.
+        grouped: takes_group(told.as_deref(), fs_type, true),
         published: Some(Box::new(published)),
         ..Ready::lasting(id)
     })
@@ -158,11 +194,11 @@ fn lifecycle(driver: &str, told: Option<&CSIDriver>, mode: &str) -> Result<(), T
 }
 
 /// Upstream: `supportsFSGroup`.
-fn takes_group(told: Option<&CSIDriver>, wanted: &Persistent<'_>) -> bool {
+fn takes_group(told: Option<&CSIDriver>, fs_type: &str, read_write_once: bool) -> bool {
     match told.and_then(|told| told.spec.fs_group_policy.as_deref()) {
         Some("None") => false,
         Some("File") => true,
-        _ => !wanted.fs_type.is_empty() && wanted.read_write_once,
+        _ => !fs_type.is_empty() && read_write_once,
     }
 }
 
@@ -182,6 +218,8 @@ fn of_disk(
 }
 
 fn publish(
+    driver: &str,
+    unique: String,
     directories: &Directories,
     target: &Target<'_>,
     runtime: &mut Runtime,
@@ -190,8 +228,8 @@ fn publish(
     let volumes = &mut runtime.volumes;
     in_directory(*root, volumes, |fs| state::publish(fs, called, target))
         .map_err(|status| Trouble::set_up(status.to_string()))?;
-    let (id, path) = (target.id.to_owned(), target.path.to_owned());
-    let published = Published { directories: directories.clone(), id, path };
+    let directory = (directories.clone(), target.id.to_owned(), target.path.to_owned());
+    let published = Published { driver: driver.to_owned(), unique, directory: Some(directory) };
     match volumes.part(*root, target.id) {
         Some(id) => Ok((id, published)),
         None => Err(Trouble::set_up(format!("failed to mount device: {called}/{}", target.id))),

@@ -83,7 +83,8 @@ pub(super) fn set_up(
     if !is_at_hand(&unique, sources.node) {
         return Err(Trouble::NotAttached(unique));
     }
-    let words = secret(source, sources).map_err(Trouble::new_mounter)?;
+    let words =
+        secret(source, sources).map_err(|why| Trouble::new_mounter(why).of_disk(&unique))?;
     let mut last = String::new();
     let first = std::iter::once(source.portal);
     for portal in first.chain(source.more_portals.iter().map(String::as_str)) {
@@ -97,10 +98,8 @@ pub(super) fn set_up(
             Err(why) => last = why,
         }
     }
-    Err(Trouble::Mount(
-        "MountVolume.WaitForAttach failed",
-        format!("failed to get any path for iscsi disk, last err seen:\n{last}"),
-    ))
+    let why = format!("failed to get any path for iscsi disk, last err seen:\n{last}");
+    Err(Trouble::mount("MountVolume.WaitForAttach failed", why).of_disk(&unique))
 }
 
 /// Upstream: `createSecretMap`.

@@ -89,8 +89,9 @@ type Files = Vec<PutFile>;
 #[derive(Clone, Debug, Default)]
 pub struct PodVolumes {
     ready: BTreeMap<String, Box<Ready>>,
-    /// Disks that are waited for, as a node's status names them.
-    awaited: BTreeSet<String>,
+    /// Disks that are waited for or cannot be mounted yet, as a node's status names them, by the names
+    /// of their volumes.
+    awaited: BTreeMap<String, String>,
     /// Copies of parts of volumes that do not follow them.
     copies: Vec<VolumeId>,
     /// Persistent volumes that this pod alone may use.
@@ -129,10 +130,19 @@ pub enum SetUpError {
     NoFilesYet,
 }
 
+/// A volume that a pod which has ended still has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StillMounted {
+    /// What the kubelet's log calls the operation that has failed.
+    pub key: String,
+    /// Why it has.
+    pub why: String,
+}
+
 /// What went wrong with one volume.
 enum Trouble {
-    /// At this step of mounting, for this reason.
-    Mount(&'static str, String),
+    /// At this step of mounting, for this reason; the disk, as a node's status names it, if it is one.
+    Mount { step: &'static str, why: String, disk: Option<String> },
     /// It is not known what to mount.
     Process(String),
     /// The disk of this name is not attached to the node yet, or not told to be in use there.
@@ -142,21 +152,38 @@ enum Trouble {
 }
 
 impl Trouble {
+    fn mount(step: &'static str, why: impl Into<String>) -> Self {
+        Trouble::Mount { step, why: why.into(), disk: None }
+    }
+
     fn set_up(why: impl Into<String>) -> Self {
-        Trouble::Mount("MountVolume.SetUp failed", why.into())
+        Trouble::mount("MountVolume.SetUp failed", why)
     }
 
     fn new_mounter(why: impl Into<String>) -> Self {
-        Trouble::Mount("MountVolume.NewMounter initialization failed", why.into())
+        Trouble::mount("MountVolume.NewMounter initialization failed", why)
     }
 
     fn device(why: impl Into<String>) -> Self {
-        Trouble::Mount("MountVolume.MountDevice failed", why.into())
+        Trouble::mount("MountVolume.MountDevice failed", why)
+    }
+
+    /// The same with the disk that could not be mounted.
+    fn of_disk(self, name: &str) -> Self {
+        match self {
+            Trouble::Mount { step, why, .. } => {
+                Trouble::Mount { step, why, disk: Some(name.to_owned()) }
+            }
+            other => other,
+        }
     }
 }
 
 impl PodVolumes {
-    /// Sets up what is not there yet.
+    /// Sets up what is not there yet. What fails keeps nobody else's volume from being set up, and
+    /// disks stay in use meanwhile.
+    ///
+    /// Upstream: `GetVolumesToReportInUse` in `pkg/kubelet/volumemanager/volume_manager.go`.
     pub fn set_up(
         &mut self,
         spec: &PodSpec,
@@ -164,8 +191,7 @@ impl PodVolumes {
         runtime: &mut Runtime,
     ) -> Result<(), SetUpError> {
         let mut unprocessed = Vec::new();
-        let mut first = None;
-        self.awaited.clear();
+        let (mut first, mut waits) = (None, false);
         for volume in spec.volumes.iter().flatten() {
             if self.ready.contains_key(&volume.name) {
                 continue;
@@ -176,26 +202,30 @@ impl PodVolumes {
                     if ready.grouped && !ready.read_only {
                         give_to_group(spec, ready.id, &mut runtime.volumes);
                     }
+                    self.awaited.remove(&volume.name);
                     self.ready.insert(volume.name.clone(), Box::new(ready));
                 }
-                Err(Trouble::Process(why)) => unprocessed.push((volume.name.clone(), why)),
+                Err(Trouble::Process(why)) => {
+                    self.awaited.remove(&volume.name);
+                    unprocessed.push((volume.name.clone(), why));
+                }
                 Err(Trouble::NoFilesYet) => return Err(SetUpError::NoFilesYet),
                 Err(Trouble::NotAttached(disk)) => {
-                    self.awaited.insert(disk);
-                    first = first.or(Some(SetUpError::NotAttached));
+                    self.awaited.insert(volume.name.clone(), disk);
+                    waits = true;
                 }
-                Err(Trouble::Mount(step, why)) => {
+                Err(Trouble::Mount { step, why, disk }) => {
+                    self.awaited.remove(&volume.name);
+                    self.awaited.extend(disk.map(|disk| (volume.name.clone(), disk)));
                     let text = format!("{step} for volume \"{name}\" : {why}");
-                    first = Some(SetUpError::Failed(text));
-                    break;
+                    first = first.or(Some(SetUpError::Failed(text)));
                 }
             }
         }
-        if unprocessed.is_empty() {
-            first.map_or(Ok(()), Err)
-        } else {
-            Err(self.tell(spec, &unprocessed))
+        if !unprocessed.is_empty() {
+            return Err(self.tell(spec, &unprocessed));
         }
+        first.or(waits.then_some(SetUpError::NotAttached)).map_or(Ok(()), Err)
     }
 
     /// Upstream: `WaitForAttachAndMount` in `pkg/kubelet/volumemanager/volume_manager.go`.
@@ -356,7 +386,12 @@ impl PodVolumes {
     /// The disks that are mounted or waited for, as a node's status names them.
     pub fn disks(&self) -> impl Iterator<Item = String> {
         let mounted = self.ready.values().filter_map(|ready| ready.disk.clone());
-        mounted.chain(self.awaited.iter().cloned())
+        mounted.chain(self.awaited.values().cloned())
+    }
+
+    /// Whether a disk is waited for.
+    pub fn await_disks(&self) -> bool {
+        !self.awaited.is_empty()
     }
 
     /// Whether any of them has a limit that is watched.
@@ -409,33 +444,61 @@ impl PodVolumes {
         Ok((mounts, files))
     }
 
-    /// The pod has ended: what was on the node's disk for it alone is removed.
+    /// The pod has ended: what was on the node's disk for it alone is removed, and drivers are told
+    /// that it has their volumes no longer. The error says whom nothing could be told yet; it is tried
+    /// again later.
     ///
-    /// Upstream: `TearDownAt` in `pkg/volume/emptydir/empty_dir.go`.
-    pub fn empty(&self, runtime: &mut Runtime) {
-        let own = self.ready.values().filter(|it| !it.lasting && it.payload.is_none());
-        for ready in own.filter(|it| it.in_memory.is_none() && it.disk.is_none()) {
-            runtime.volumes.set_tree(ready.id, open_to_all(Tree::new()));
-        }
-    }
-
-    /// Gives back what belongs to the pod alone.
-    pub fn tear_down(&mut self, uid: &str, runtime: &mut Runtime) {
-        for ready in std::mem::take(&mut self.ready).into_values() {
-            if let Some(published) = &ready.published {
-                published.withdraw(&mut runtime.volumes);
-            }
-            if !ready.lasting {
-                runtime.volumes.remove(ready.id);
-            }
-        }
+    /// Upstream: `SyncTerminatedPod` in `pkg/kubelet/kubelet.go`, `TearDownAt` in
+    /// `pkg/volume/emptydir/empty_dir.go` and `pkg/volume/csi/csi_mounter.go`.
+    pub fn unmount(&mut self, uid: &str, runtime: &mut Runtime) -> Result<(), StillMounted> {
         self.awaited.clear();
-        for copy in std::mem::take(&mut self.copies) {
-            runtime.volumes.remove(copy);
+        let mut failed = None;
+        for (name, ready) in &mut self.ready {
+            if let Some(published) = &ready.published {
+                if let Err(Trouble::Mount { step, why, disk }) = published.withdraw(runtime) {
+                    let unique = disk.unwrap_or_default();
+                    let key = format!("{{volumeName:{unique} podName:{uid} nodeName:}}");
+                    let why = format!(
+                        "{step} for volume \"{name}\" (UniqueName: \"{unique}\") pod \"{uid}\" \
+                         (UID: \"{uid}\") : {why}"
+                    );
+                    failed = failed.or(Some(StillMounted { key, why }));
+                    continue;
+                }
+                ready.published = None;
+            }
+            let own = !ready.lasting && ready.payload.is_none();
+            if own && ready.in_memory.is_none() {
+                runtime.volumes.set_tree(ready.id, open_to_all(Tree::new()));
+            }
+            ready.disk = None;
+        }
+        if let Some(failed) = failed {
+            return Err(failed);
         }
         for name in std::mem::take(&mut self.exclusive) {
             runtime.volumes.give_back(&name, uid);
         }
+        Ok(())
+    }
+
+    /// Gives back what belongs to the pod alone, once nothing of it is mounted.
+    ///
+    /// Upstream: what `SyncTerminatedPod` leaves is cleaned up by `HandlePodCleanups`.
+    pub fn tear_down(&mut self, uid: &str, runtime: &mut Runtime) -> Result<(), StillMounted> {
+        let unmounted = self.unmount(uid, runtime);
+        for copy in std::mem::take(&mut self.copies) {
+            runtime.volumes.remove(copy);
+        }
+        let ready = std::mem::take(&mut self.ready);
+        for (name, ready) in ready {
+            if ready.published.is_some() {
+                self.ready.insert(name, ready);
+            } else if !ready.lasting {
+                runtime.volumes.remove(ready.id);
+            }
+        }
+        unmounted
     }
 }
 

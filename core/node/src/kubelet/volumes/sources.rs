@@ -9,7 +9,9 @@ use super::{Ready, Sources, Trouble};
 use crate::disks::DiskId;
 use crate::kubelet::mirror::hash_of;
 use crate::runtime::{Runtime, Volumes};
-use k8s_openapi::api::core::v1::{HostPathVolumeSource, NFSVolumeSource, Pod, Volume};
+use k8s_openapi::api::core::v1::{
+    HostPathVolumeSource, NFSVolumeSource, PersistentVolumeSpec, Pod, Volume,
+};
 use naru_api::csi_translation;
 use naru_shell::FileType;
 
@@ -21,15 +23,7 @@ pub(super) fn persistent(
 ) -> Result<Ready, Trouble> {
     let spec = &found.spec;
     if let Some((driver, handle)) = csi_translation::of_volume(spec) {
-        let fs_type = csi_translation::fs_type_of(spec);
-        let mut modes = spec.access_modes.iter().flatten();
-        let wanted = Persistent {
-            driver: &driver,
-            handle: &handle,
-            name: &found.name,
-            fs_type,
-            read_write_once: modes.any(|mode| mode == "ReadWriteOnce"),
-        };
+        let wanted = wanted(spec, &driver, &handle, &found.name);
         return csi::persistent(&wanted, sources, runtime);
     }
     if let Some(source) = &spec.host_path {
@@ -50,6 +44,19 @@ pub(super) fn persistent(
     )))
 }
 
+fn wanted<'a>(
+    spec: &'a PersistentVolumeSpec,
+    driver: &'a str,
+    handle: &'a str,
+    name: &'a str,
+) -> Persistent<'a> {
+    let mut modes = spec.access_modes.iter().flatten();
+    // Upstream: `hasReadWriteOnce` in `pkg/volume/csi/csi_util.go`.
+    let read_write_once = modes.any(|mode| mode == "ReadWriteOnce" || mode == "ReadWriteOncePod");
+    let fs_type = csi_translation::fs_type_of(spec);
+    Persistent { driver, handle, name, fs_type, read_write_once }
+}
+
 /// A volume that the pod names itself; `None` for one that does not outlive it.
 pub(super) fn inline(
     volume: &Volume,
@@ -61,14 +68,7 @@ pub(super) fn inline(
         && let Some((driver, handle)) = csi_translation::of_volume(spec)
     {
         let name = csi_translation::inline_name(volume).unwrap_or_default();
-        let fs_type = csi_translation::fs_type_of(spec);
-        let wanted = Persistent {
-            driver: &driver,
-            handle: &handle,
-            name: &name,
-            fs_type,
-            read_write_once: true,
-        };
+        let wanted = wanted(spec, &driver, &handle, &name);
         return csi::persistent(&wanted, sources, runtime).map(Some);
     }
     if let Some(source) = &volume.host_path {

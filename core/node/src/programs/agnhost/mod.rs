@@ -11,7 +11,7 @@ use super::pause::Pause;
 use super::web::{Web, WebConfig};
 use connect::Connect;
 use logs::LogsGenerator;
-use naru_shell::serve::clock;
+use naru_shell::serve::klog;
 use naru_shell::{Program, Step, Sys};
 use netexec::NetExec;
 use std::time::Duration;
@@ -172,9 +172,7 @@ fn resolver_words(sys: &mut dyn Sys, name: &str) -> Vec<String> {
 
 /// A line of its log: klog's header before it.
 fn log(sys: &mut dyn Sys, line: &str) {
-    let time = clock::format(sys.now(), clock::KLOG);
-    let pid = sys.pid();
-    let _ = sys.write(2, format!("I{time} {pid:>7} log.go:195] {line}\n").as_bytes());
+    klog::log(sys, 'I', "log.go:195", line);
 }
 
 #[cfg(test)]

@@ -9,11 +9,10 @@ pub mod state;
 
 use naru_network::http::Request;
 use naru_shell::serve::local::{self, Status};
-use naru_shell::serve::{HttpServer, clock};
-use naru_shell::{Device, Program, Signal, Step, Sys, join};
-use naru_sim::Rng;
+use naru_shell::serve::{HttpServer, goflag, klog};
+use naru_shell::{Device, Program, Signal, Step, Sys, join, normalize};
 use serde_json::{Map, Value, json};
-use state::{State, Volume};
+use state::{State, Volume, wrapped};
 
 /// The node label that says where volumes can be used. Upstream: `TopologyKeyNode`.
 pub const TOPOLOGY_KEY: &str = "topology.hostpath.csi/node";
@@ -50,28 +49,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads arguments as Go's `flag` does: one dash or two, with `=` or with another argument.
+    /// Reads arguments.
     pub fn of(args: &[String]) -> Options {
-        let find = |name: &str| {
-            args.iter().enumerate().find_map(|(at, arg)| {
-                let arg = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;
-                match arg.strip_prefix(name)? {
-                    "" => Some(args.get(at + 1).map_or("", String::as_str)),
-                    rest => rest.strip_prefix('='),
-                }
-            })
-        };
+        let find = |name: &str| goflag::value(args, name);
         let text = |name: &str, or: &str| find(name).unwrap_or(or).to_owned();
         let number = |name: &str, or: i64| find(name).and_then(|it| it.parse().ok()).unwrap_or(or);
-        let flag = |name: &str, or: bool| {
-            let given = find(name).map(|value| !["false", "0", "f", "F", "FALSE"].contains(&value));
-            given.unwrap_or(or)
-        };
+        let flag = |name: &str, or: bool| goflag::switch(args, name).unwrap_or(or);
         let attach_limit = number("attach-limit", 0);
         let limit = number("maxvolumespernode", 0);
         Options {
             name: text("drivername", "hostpath.csi.k8s.io"),
-            endpoint: local::path_of(&text("endpoint", "unix:///tmp/csi.sock")).to_owned(),
+            // Upstream: `endpoint.Listen`, which takes every path for one from the root.
+            endpoint: normalize("/", local::path_of(&text("endpoint", "unix://tmp/csi.sock"))),
             node: text("nodeid", ""),
             directory: text("statedir", "/csi-data-dir"),
             limit: if attach_limit > 0 { attach_limit } else { limit },
@@ -103,10 +92,7 @@ impl Program for HostPathPlugin {
             Some(running) => running,
             None => match start(sys) {
                 Ok(running) => running,
-                Err(why) => {
-                    let _ = sys.write(1, why.as_bytes());
-                    return Step::Exit(1);
-                }
+                Err(code) => return Step::Exit(code),
             },
         };
         if sys.take_signal().is_some() {
@@ -122,27 +108,28 @@ impl Program for HostPathPlugin {
     }
 }
 
-fn log(sys: &mut dyn Sys, level: char, place: &str, text: &str) {
-    let time = clock::format(sys.now(), clock::KLOG);
-    let _ = sys.write(2, format!("{level}{time}       1 {place}] {text}\n").as_bytes());
+/// Says why it does not start; gives its exit code.
+fn failed(sys: &mut dyn Sys, why: &str) -> i32 {
+    let _ = sys.write(1, format!("Failed to initialize driver: {why}").as_bytes());
+    1
 }
 
-fn start(sys: &mut dyn Sys) -> Result<Running, String> {
+/// The error is its exit code.
+fn start(sys: &mut dyn Sys) -> Result<Running, i32> {
     sys.catch(Signal::Term);
     sys.use_memory(MEMORY);
     let options = Options::of(sys.args().get(1..).unwrap_or_default());
     if options.node.is_empty() {
-        return Err("Failed to initialize driver: no node id provided".to_owned());
+        return Err(failed(sys, "no node id provided"));
     }
     let directory = options.directory.clone();
-    sys.fs().mkdir_all(&directory).map_err(|errno| {
+    if let Err(errno) = sys.fs().mkdir_all(&directory) {
         let errno = errno.to_string().to_lowercase();
-        format!(
-            "Failed to initialize driver: failed to create dataRoot: mkdir {directory}: {errno}"
-        )
-    })?;
-    log(sys, 'I', "hostpath.go:119", &format!("Driver: {} ", options.name));
-    log(sys, 'I', "hostpath.go:120", &format!("Version: {VERSION}"));
+        let why = format!("failed to create dataRoot: mkdir {directory}: {errno}");
+        return Err(failed(sys, &why));
+    }
+    klog::log(sys, 'I', "hostpath.go:119", &format!("Driver: {} ", options.name));
+    klog::log(sys, 'I', "hostpath.go:120", &format!("Version: {VERSION}"));
     let endpoint = options.endpoint.clone();
     let _ = sys.fs().remove(&endpoint);
     let mut server = HttpServer::default();
@@ -151,16 +138,18 @@ fn start(sys: &mut dyn Sys) -> Result<Running, String> {
     let made = listens.and_then(|_| sys.fs().make_device(&endpoint, Device::Socket, 0o755));
     if let Err(errno) = made {
         let errno = errno.to_string().to_lowercase();
-        log(
-            sys,
-            'F',
-            "server.go:69",
-            &format!("Failed to listen: listen unix /{endpoint}: bind: {errno}"),
-        );
-        return Err(String::new());
+        let why = format!("Failed to listen: listen unix /{endpoint}: bind: {errno}");
+        klog::log(sys, 'F', "server.go:69", &why);
+        // What `klog.Fatalf` ends with.
+        return Err(255);
     }
     let address = format!("&net.UnixAddr{{Name:\"/{endpoint}\", Net:\"unix\"}}");
-    log(sys, 'I', "server.go:95", &format!("Listening for connections on address: {address}"));
+    klog::log(
+        sys,
+        'I',
+        "server.go:95",
+        &format!("Listening for connections on address: {address}"),
+    );
     Ok(Running { options, server })
 }
 
@@ -187,12 +176,12 @@ impl Running {
     fn call(&self, sys: &mut dyn Sys, request: &Request) -> Result<Value, Status> {
         let method = request.path();
         let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        log(sys, 'I', "server.go:107", &format!("GRPC call: {method}"));
-        log(sys, 'I', "server.go:111", &format!("GRPC request: {asked}"));
+        klog::log(sys, 'I', "server.go:107", &format!("GRPC call: {method}"));
+        klog::log(sys, 'I', "server.go:111", &format!("GRPC request: {asked}"));
         let result = self.answer(sys, method.rsplit('/').next().unwrap_or_default(), &asked);
         match &result {
-            Ok(answer) => log(sys, 'I', "server.go:120", &format!("GRPC response: {answer}")),
-            Err(status) => log(sys, 'E', "server.go:116", &format!("GRPC error: {status}")),
+            Ok(answer) => klog::log(sys, 'I', "server.go:120", &format!("GRPC response: {answer}")),
+            Err(status) => klog::log(sys, 'E', "server.go:116", &format!("GRPC error: {status}")),
         }
         result
     }
@@ -268,7 +257,8 @@ impl Running {
                 format!("capacity tracking disabled, specifying kind \"{kind}\" is invalid"),
             ));
         }
-        let id = uuid(sys.rng());
+        // Upstream: `uuid.NewUUID`, of version 1.
+        let id = sys.rng().uuid(1);
         let directory = &self.options.directory;
         let parent = asked.pointer("/volume_content_source/Type/Volume/volume_id");
         let parent = parent.and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -290,7 +280,7 @@ impl Running {
         self.keep(sys, &state)?;
         let path = join(directory, &id);
         let said = format!("created volume {id} at path {path}");
-        log(sys, 'I', "controllerserver.go:166", &said);
+        klog::log(sys, 'I', "controllerserver.go:166", &said);
         Ok(self.created(&id, wanted, asked))
     }
 
@@ -345,13 +335,13 @@ impl Running {
                 volume.published.join(" "),
                 volume.node
             );
-            log(sys, 'W', "controllerserver.go:235", &said);
+            klog::log(sys, 'W', "controllerserver.go:235", &said);
         }
         let _ = sys.fs().remove_all(&join(&self.options.directory, id));
         state.remove(id);
         self.keep(sys, &state)?;
         let said = format!("volume {id} successfully deleted");
-        log(sys, 'I', "controllerserver.go:241", &said);
+        klog::log(sys, 'I', "controllerserver.go:241", &said);
         Ok(json!({}))
     }
 
@@ -388,7 +378,8 @@ impl Running {
         let mut state = self.state(sys);
         let count = state.volumes().iter().filter(|it| it.attached).count();
         let full = i64::try_from(count).is_ok_and(|count| count >= options.attach_limit);
-        let volume = state.by_id_mut(text(asked, "volume_id"))?;
+        let volume =
+            state.by_id_mut(text(asked, "volume_id")).map_err(|status| wrapped(&status))?;
         if volume.attached {
             return Ok(json!({}));
         }
@@ -408,12 +399,28 @@ impl Running {
             let why = "ControllerUnpublishVolume is not supported";
             return Err(Status::new("Unimplemented", why));
         }
+        let (node, own) = (text(asked, "node_id"), &self.options.node);
+        if !node.is_empty() && node != own {
+            return Err(Status::new(
+                "NotFound",
+                format!("Node ID {node} does not match to expected Node ID {own}"),
+            ));
+        }
         let mut state = self.state(sys);
         // One that is not there is not attached.
-        if let Ok(volume) = state.by_id_mut(text(asked, "volume_id")) {
-            volume.attached = false;
-            self.keep(sys, &state)?;
+        let Ok(volume) = state.by_id_mut(text(asked, "volume_id")) else { return Ok(json!({})) };
+        volume.attached = false;
+        if !volume.published.is_empty() || !volume.staged.is_empty() {
+            let said = format!(
+                "Volume '{}' is still used (staged: [{}], published: [{}]) by '{}' node",
+                volume.id,
+                volume.staged.join(" "),
+                volume.published.join(" "),
+                volume.node
+            );
+            klog::log(sys, 'W', "controllerserver.go:375", &said);
         }
+        self.keep(sys, &state)?;
         Ok(json!({}))
     }
 }
@@ -424,19 +431,6 @@ fn text<'a>(asked: &'a Value, key: &str) -> &'a str {
 
 fn bytes(asked: &Value) -> i64 {
     asked.pointer("/capacity_range/required_bytes").and_then(Value::as_i64).unwrap_or_default()
-}
-
-/// A handle that nobody else has, as `uuid.NewUUID` makes it: of version 1.
-fn uuid(rng: &mut Rng) -> String {
-    let (high, low) = (rng.next_u64(), rng.next_u64());
-    format!(
-        "{:08x}-{:04x}-1{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xfff,
-        0x8000 | low >> 48 & 0x3fff,
-        low & 0xffff_ffff_ffff
-    )
 }
 
 /// `cp -a SOURCE/. TARGET/`

@@ -163,6 +163,11 @@ impl State {
     }
 }
 
+/// `status.Error(codes.NotFound, err.Error())` around what is a status already.
+pub fn wrapped(status: &Status) -> Status {
+    Status::new("NotFound", status.to_string())
+}
+
 fn unknown(id: &str) -> Status {
     Status::new("NotFound", format!("volume id {id} does not exist in the volumes list"))
 }
@@ -219,7 +224,7 @@ pub fn publish(root: &mut Vfs, called: &str, target: &Target<'_>) -> Result<(), 
             ..Volume::default()
         })?;
     }
-    let volume = state.by_id_mut(target.id)?;
+    let volume = state.by_id_mut(target.id).map_err(|status| wrapped(&status))?;
     volume.node = target.node.to_owned();
     if !volume.published.iter().any(|path| path == target.path) {
         volume.published.push(target.path.to_owned());
@@ -278,7 +283,8 @@ mod tests {
         let said =
             "rpc error: code = NotFound desc = volume id x does not exist in the volumes list";
         assert_eq!(stage(&mut root, "/d", false, &target).unwrap_err().to_string(), said);
-        assert_eq!(publish(&mut root, "/d", &target).unwrap_err().to_string(), said);
+        let twice = format!("rpc error: code = NotFound desc = {said}");
+        assert_eq!(publish(&mut root, "/d", &target).unwrap_err().to_string(), twice);
         assert_eq!(unpublish(&mut root, "/d", "x", "/p").unwrap_err().to_string(), said);
     }
 }
