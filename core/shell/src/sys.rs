@@ -122,6 +122,9 @@ pub enum Errno {
     /// ENOTEMPTY
     #[error("Directory not empty")]
     NotEmpty,
+    /// ESPIPE
+    #[error("Illegal seek")]
+    IllegalSeek,
     /// ELOOP
     #[error("Too many levels of symbolic links")]
     Loop,
@@ -336,6 +339,10 @@ pub trait Sys {
     fn write_zeros(&mut self, fd: Fd, count: u64) -> Result<u64, Errno> {
         let piece = usize::try_from(count).map_or(ZEROS_AT_ONCE, |count| count.min(ZEROS_AT_ONCE));
         self.write(fd, &vec![0; piece]).map(|taken| taken as u64)
+    }
+    /// Goes on so many bytes further in an open file; tells how far beyond its end that is.
+    fn seek(&mut self, _fd: Fd, _by: u64) -> Result<u64, Errno> {
+        Err(Errno::IllegalSeek)
     }
     /// Closes a descriptor.
     fn close(&mut self, fd: Fd);

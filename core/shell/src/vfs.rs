@@ -15,8 +15,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Greatest size of one file, in bytes, but for zero bytes at its end.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
-/// Greatest size of all files of one tree, in bytes: of what is stored of them, and, where they lie on
-/// no machine's disk and the tree was not made smaller, of all.
+/// Greatest size of all files of one tree, in bytes: of what is stored of them. Where nobody has said
+/// how much the tree holds, and it lies on no machine's disk, so many zero bytes fit, too.
 pub const TREE_BYTES_MAX: u64 = 64 << 20;
 /// Most files and directories in one tree.
 pub const TREE_NODES_MAX: usize = 20_000;
@@ -237,7 +237,8 @@ pub struct Tree {
     files: OnceLock<Files>,
     /// What is in it at first; an empty root directory if there is none.
     source: Option<Arc<dyn TreeSource>>,
-    capacity: u64,
+    /// How many bytes fit, if somebody has said so.
+    capacity: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -283,12 +284,17 @@ impl Default for Tree {
 impl Tree {
     /// An empty root directory.
     pub fn new() -> Self {
-        Self::with_capacity(TREE_BYTES_MAX)
+        Tree { files: OnceLock::new(), source: None, capacity: None }
     }
 
     /// An empty root directory below which at most `bytes` bytes fit.
     pub fn with_capacity(bytes: u64) -> Self {
-        Tree { files: OnceLock::new(), source: None, capacity: bytes }
+        Tree { capacity: Some(bytes), ..Self::new() }
+    }
+
+    /// An empty root directory below which as much fits as in this tree.
+    pub fn empty_like(&self) -> Self {
+        Tree { capacity: self.capacity, ..Self::new() }
     }
 
     /// Files that are made when somebody looks.
@@ -314,12 +320,12 @@ impl Tree {
 
     /// How many bytes fit.
     pub fn capacity(&self) -> u64 {
-        self.capacity
+        self.capacity.unwrap_or(TREE_BYTES_MAX)
     }
 
     /// Lets so many bytes fit from now on; what is there already stays.
     pub fn set_capacity(&mut self, bytes: u64) {
-        self.capacity = bytes;
+        self.capacity = Some(bytes);
     }
 
     /// A number that grows with every change of what is stored.
@@ -379,6 +385,8 @@ impl Tree {
         if name.len() > NAME_BYTES_MAX {
             return Err(Errno::NameTooLong);
         }
+        let (bytes, stored) = inode.takes();
+        self.check_stored(stored)?;
         let files = self.files_mut()?;
         if files.inodes.len() >= TREE_NODES_MAX {
             return Err(Errno::NoSpace);
@@ -387,6 +395,8 @@ impl Tree {
         self.entries_mut(parent, now)?.insert(name.into(), ino);
         let files = self.files_mut()?;
         files.next += 1;
+        files.bytes = files.bytes.saturating_add(bytes);
+        files.stored = files.stored.saturating_add(stored);
         files.inodes.insert(ino, inode);
         Ok(ino)
     }
@@ -442,19 +452,20 @@ impl Tree {
     ) -> Result<(), Errno> {
         let end = at.checked_add(bytes.len() as u64).ok_or(Errno::TooLarge)?;
         let (size, stored) = self.get(ino)?.takes();
-        self.check_room(end.saturating_sub(size), room)?;
         if at >= stored && is_zero(bytes) {
+            if end.saturating_sub(size) > self.room_for_zeros(room) {
+                return Err(Errno::NoSpace);
+            }
             return self.set_zeros(ino, end, now);
         }
+        self.check_room(end.saturating_sub(size), room)?;
         let end = usize::try_from(end).map_err(|_| Errno::TooLarge)?;
         let at = usize::try_from(at).map_err(|_| Errno::TooLarge)?;
         if end > FILE_BYTES_MAX {
             return Err(Errno::TooLarge);
         }
         let more = (end as u64).saturating_sub(stored);
-        if self.files().stored + more > TREE_BYTES_MAX {
-            return Err(Errno::NoSpace);
-        }
+        self.check_stored(more)?;
         let inode = self.get_mut(ino)?;
         inode.own();
         let Content::File { data, zeros, program } = &mut inode.content else {
@@ -473,10 +484,25 @@ impl Tree {
         self.count_again(ino, (size, stored))
     }
 
-    /// Whether so many bytes more fit.
+    /// Whether so many bytes more fit into what is free on the disk or in the tree. A tree of which
+    /// neither is known holds as much as can be stored, however many zero bytes are in it.
     fn check_room(&self, more: u64, room: Option<u64>) -> Result<(), Errno> {
-        let room = room.unwrap_or_else(|| self.capacity.saturating_sub(self.bytes_used()));
-        if more > room { Err(Errno::NoSpace) } else { Ok(()) }
+        let own = || self.capacity.map(|capacity| capacity.saturating_sub(self.bytes_used()));
+        match room.or_else(own) {
+            Some(room) if more > room => Err(Errno::NoSpace),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether so many bytes more can be stored.
+    fn check_stored(&self, more: u64) -> Result<(), Errno> {
+        let left = TREE_BYTES_MAX.saturating_sub(self.files().stored);
+        if more > left { Err(Errno::NoSpace) } else { Ok(()) }
+    }
+
+    /// How many zero bytes fit.
+    fn room_for_zeros(&self, room: Option<u64>) -> u64 {
+        room.unwrap_or_else(|| self.capacity().saturating_sub(self.bytes_used()))
     }
 
     /// Lets zero bytes follow what is stored of a file, up to this length of it.
@@ -497,8 +523,8 @@ impl Tree {
     fn count_again(&mut self, ino: u64, before: (u64, u64)) -> Result<(), Errno> {
         let (bytes, stored) = self.get(ino)?.takes();
         let files = self.files_mut()?;
-        files.bytes = (files.bytes + bytes).saturating_sub(before.0);
-        files.stored = (files.stored + stored).saturating_sub(before.1);
+        files.bytes = files.bytes.saturating_add(bytes).saturating_sub(before.0);
+        files.stored = files.stored.saturating_add(stored).saturating_sub(before.1);
         Ok(())
     }
 
@@ -510,25 +536,34 @@ impl Tree {
             Content::Text(text) => (text.bytes as u64, text.bytes as u64),
             _ => return Err(Errno::Invalid),
         };
-        let is_small = self.capacity < TREE_BYTES_MAX;
+        let is_small = self.capacity() < TREE_BYTES_MAX;
         self.check_room(more.saturating_sub(before.0), (!is_small).then_some(u64::MAX))?;
-        if self.files().stored + stored.saturating_sub(before.1) > TREE_BYTES_MAX {
-            return Err(Errno::NoSpace);
-        }
+        self.check_stored(stored.saturating_sub(before.1))?;
         let inode = self.get_mut(ino)?;
         inode.content = content;
         inode.mtime = now;
         self.count_again(ino, before)
     }
 
-    fn truncate(&mut self, ino: u64, now: Time) -> Result<(), Errno> {
+    /// Leaves of a file no more than this much.
+    fn shorten(&mut self, ino: u64, size: u64, now: Time) -> Result<(), Errno> {
         let inode = self.get_mut(ino)?;
         let before = inode.takes();
+        if size == 0 {
+            let empty = Content::File { data: Arc::default(), zeros: 0, program: None };
+            match inode.content {
+                Content::File { .. } | Content::Text(_) => inode.content = empty,
+                _ => return Ok(()),
+            }
+        }
         inode.own();
         let Content::File { data, zeros, program } = &mut inode.content else { return Ok(()) };
         *program = None;
-        *data = Arc::default();
-        *zeros = 0;
+        let stored = data.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        if stored < data.len() {
+            Arc::make_mut(data).truncate(stored);
+        }
+        *zeros = (*zeros).min(size - stored as u64);
         inode.mtime = now;
         self.count_again(ino, before)
     }
@@ -1029,13 +1064,13 @@ impl Vfs {
 
     /// Makes a file at `path`, where there is none, with this text in it.
     pub fn lay_text(&mut self, path: &str, text: Text) -> Result<(), Errno> {
-        let node = self.create(path, Content::Text(text), 0o644)?;
+        let empty = Content::File { data: Arc::default(), zeros: 0, program: None };
+        let node = self.create(path, empty, 0o644)?;
+        let room = self.room(node);
         let tree = self.tree_mut(node)?;
-        if let Err(full) = tree.check_room(text.bytes as u64, None) {
-            let empty = Content::File { data: Arc::default(), zeros: 0, program: None };
-            tree.get_mut(node.ino)?.content = empty;
-            return Err(full);
-        }
+        tree.check_room(text.bytes as u64, room)?;
+        tree.check_stored(text.bytes as u64)?;
+        tree.get_mut(node.ino)?.content = Content::Text(text);
         tree.count_again(node.ino, (0, 0))
     }
 
@@ -1276,7 +1311,7 @@ impl Vfs {
             let now = self.now;
             let tree = self.tree_mut(node)?;
             if mode == OpenMode::Write {
-                tree.truncate(node.ino, now)?;
+                tree.shorten(node.ino, 0, now)?;
             }
         }
         Ok((node, None))
@@ -1337,16 +1372,20 @@ impl Vfs {
     /// Writes zero bytes, as many of them as there is room for; tells how many.
     pub(crate) fn write_zeros(&mut self, node: FileRef, at: u64, count: u64) -> Result<u64, Errno> {
         let (now, room) = (self.now, self.room(node));
+        match self.inode(node).map_err(|_| Errno::BadFd)?.content {
+            Content::Device(Device::Full) if count > 0 => return Err(Errno::NoSpace),
+            Content::Device(_) => return Ok(count),
+            _ => {}
+        }
         let tree = self.tree_mut(node)?;
-        let (size, stored) = tree.get(node.ino).map_err(|_| Errno::BadFd)?.takes();
+        let (size, stored) = tree.get(node.ino)?.takes();
         if at < stored {
             // Over what is there they are bytes as others.
             let count = count.min(stored - at).min(FILE_BYTES_MAX as u64);
             let zeros = vec![0; usize::try_from(count).unwrap_or(0)];
             return self.write_at(node, at, &zeros).map(|written| written as u64);
         }
-        let free = room.unwrap_or_else(|| tree.capacity.saturating_sub(tree.bytes_used()));
-        let end = at.saturating_add(count).min(size.saturating_add(free));
+        let end = at.saturating_add(count).min(size.saturating_add(tree.room_for_zeros(room)));
         if end <= at && count > 0 {
             return Err(Errno::NoSpace);
         }
@@ -1363,8 +1402,28 @@ impl Vfs {
         let before = self.len(node)?;
         let (now, room) = (self.now, self.room(node));
         let tree = self.tree_mut(node)?;
-        tree.check_room(size.saturating_sub(before), room)?;
+        if size.saturating_sub(before) > tree.room_for_zeros(room) {
+            return Err(Errno::NoSpace);
+        }
         tree.set_zeros(node.ino, size.max(before), now)
+    }
+
+    /// Makes the file at `path` as long as this: what is beyond goes, and zero bytes come. A device stays
+    /// as it is.
+    pub fn set_len(&mut self, path: &str, size: u64) -> Result<(), Errno> {
+        let (node, device) = self.open(path, OpenMode::ReadWrite)?;
+        if device.is_some() {
+            return Ok(());
+        }
+        let (before, now, room) = (self.len(node)?, self.now, self.room(node));
+        let tree = self.tree_mut(node)?;
+        if size < before {
+            return tree.shorten(node.ino, size, now);
+        }
+        if size - before > tree.room_for_zeros(room) {
+            return Err(Errno::NoSpace);
+        }
+        tree.set_zeros(node.ino, size, now)
     }
 
     /// Makes the file at `target` what the one at `source` is, which may be too large to be read at
@@ -1390,7 +1449,13 @@ impl Vfs {
     /// Makes the file at `path` what another is, in whatever files it lies: they share what it holds.
     pub fn take_over(&mut self, path: &str, from: &Vfs, source: &str) -> Result<(), Errno> {
         let content = from.inode(from.find(source)?)?.content.clone();
-        let (node, _) = self.open(path, OpenMode::ReadWrite)?;
+        if !matches!(content, Content::File { .. } | Content::Text(_)) {
+            return Err(Errno::Invalid);
+        }
+        let (node, device) = self.open(path, OpenMode::ReadWrite)?;
+        if device.is_some() {
+            return Err(Errno::NoDevice);
+        }
         let now = self.now;
         self.tree_mut(node)?.set_content(node.ino, content, now)
     }
@@ -1752,6 +1817,69 @@ mod tests {
         assert_eq!(copy.stat("/more").unwrap().size, 10 << 30);
         copy.write("/more", b"").unwrap();
         assert_eq!(copy.root().bytes_used(), 0);
+    }
+
+    #[test]
+    fn zeros_leave_room_where_no_disk_is_known() {
+        const TEXT: Text = Text::new(6, || "apple\n");
+        let mut fs = Vfs::new();
+        fs.set_disk(Disk { size: 100 << 30, free: 60 << 30 });
+        fs.allocate("/big", 200 << 20).unwrap();
+        let mut later = Vfs::from(fs.into_tree());
+        later.write("/text", b"x").unwrap();
+        later.lay_text("/laid", TEXT).unwrap();
+        let (node, _) = later.open("/zeros", OpenMode::ReadWrite).unwrap();
+        assert_eq!(later.write_zeros(node, 0, 1), Err(Errno::NoSpace));
+        for at in 0..3 {
+            later.write(&format!("/{at}"), &[1; FILE_BYTES_MAX]).unwrap();
+        }
+        assert_eq!(later.write("/3", &[1; FILE_BYTES_MAX]), Err(Errno::NoSpace), "that is stored");
+
+        let mut told = Vfs::from(Tree::with_capacity(TREE_BYTES_MAX));
+        told.allocate("/big", TREE_BYTES_MAX).unwrap();
+        assert_eq!(told.write("/text", b"x"), Err(Errno::NoSpace), "somebody has said so");
+        assert_eq!(told.root().empty_like().capacity, Some(TREE_BYTES_MAX));
+    }
+
+    #[test]
+    fn files_become_as_long_as_they_are_to_be() {
+        let mut fs = Vfs::new();
+        fs.write("/f", b"abcdef").unwrap();
+        fs.set_len("/f", 4).unwrap();
+        fs.set_len("/f", 6).unwrap();
+        assert_eq!(**fs.read("/f").unwrap(), *b"abcd\0\0");
+        fs.set_len("/f", 5).unwrap();
+        assert_eq!((**fs.read("/f").unwrap()).to_vec(), b"abcd\0");
+        assert_eq!((fs.root().bytes_used(), fs.root().files().stored), (5, 4));
+        assert_eq!(fs.set_len("/f", TREE_BYTES_MAX + 6), Err(Errno::NoSpace));
+        assert_eq!((fs.set_len("/dev/null", 9), fs.set_len("/new", 3)), (Ok(()), Ok(())));
+        assert_eq!(fs.stat("/new").map(|stat| stat.size), Ok(3));
+    }
+
+    #[test]
+    fn what_is_copied_is_counted() {
+        let mut fs = Vfs::new();
+        fs.mkdir("/from").unwrap();
+        fs.write("/from/text", b"apple\n").unwrap();
+        fs.allocate("/from/zeros", 1 << 20).unwrap();
+        let copy = fs.copy_tree("/from").unwrap();
+        assert_eq!(copy.bytes_used(), (1 << 20) + 6);
+        let mut copy = Vfs::from(copy);
+        copy.remove_all("/zeros").unwrap();
+        assert_eq!(copy.root().bytes_used(), 6);
+    }
+
+    #[test]
+    fn devices_take_what_is_large_and_stay_devices() {
+        let mut fs = Vfs::new();
+        fs.set_disk(Disk { size: 1 << 30, free: 1 << 30 });
+        fs.allocate("/big", 20 << 20).unwrap();
+        assert_eq!(fs.copy("/big", "/dev/null"), Ok(()));
+        assert_eq!(fs.copy("/big", "/dev/full"), Err(Errno::NoSpace));
+        let other = fs.clone();
+        assert_eq!(fs.take_over("/dev/null", &other, "/big"), Err(Errno::NoDevice));
+        assert_eq!(fs.take_over("/new", &other, "/dev/null"), Err(Errno::Invalid));
+        assert_eq!((fs.device("/dev/null"), fs.exists("/new")), (Some(Device::Null), false));
     }
 
     #[test]

@@ -80,7 +80,7 @@ const METRICS: [Metric; 11] = [
         it.container.config.cpu_limit_milli.map(|_| PERIOD_MICROS as f64)
     }),
     ("container_spec_cpu_quota", "CPU quota of the container.", "gauge", "", false, |it| {
-        it.container.config.cpu_limit_milli.map(|milli| (milli * PERIOD_MICROS / 1_000) as f64)
+        it.container.config.cpu_limit_milli.map(quota)
     }),
     ("container_spec_cpu_shares", "CPU share of the container.", "gauge", "", false, |it| {
         Some(it.shares as f64)
@@ -102,6 +102,11 @@ const METRICS: [Metric; 11] = [
         |it| Some(it.started.unix_micros() as f64 / 1e6),
     ),
 ];
+
+/// How many microseconds of each period so many thousandths of a processor are.
+fn quota(milli: u64) -> f64 {
+    milli.saturating_mul(PERIOD_MICROS / 1_000) as f64
+}
 
 /// In the text format of Prometheus.
 pub(super) fn text(kubelet: &Kubelet, runtime: &Runtime, now: Time) -> String {
@@ -200,4 +205,15 @@ fn group(worker: &PodWorker, spec: &PodSpec, container: &Container) -> String {
     };
     let hex = &container.hex;
     format!("/kubepods.slice{above}/kubepods{class}-pod{pod}.slice/cri-containerd-{hex}.scope")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_of_a_period() {
+        assert_eq!(quota(500), 50_000.0);
+        assert_eq!(quota(u64::MAX), u64::MAX as f64);
+    }
 }

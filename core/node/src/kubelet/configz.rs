@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 /// `{"kubeletconfig": …}`.
 pub(super) fn of(config: &NodeConfig) -> Value {
     let mut all = serde_json::Map::new();
-    for part in [server(config), pods(config), frequencies(), images_and_logs(&config.kubelet)] {
+    let kubelet = &config.kubelet;
+    let parts =
+        [server(config), pods(config), evictions(kubelet), frequencies(), images_and_logs(kubelet)];
+    for part in parts {
         if let Value::Object(part) = part {
             all.extend(part);
         }
@@ -71,10 +74,6 @@ fn pods(config: &NodeConfig) -> Value {
         "oomScoreAdj": -999,
         "maxOpenFiles": 1_000_000,
         "enforceNodeAllocatable": ["pods"],
-        "evictionHard": config.kubelet.eviction_hard,
-        "mergeDefaultEvictionSettings": false,
-        "evictionPressureTransitionPeriod":
-            duration::go(config.kubelet.eviction_pressure_transition_period),
         "enableControllerAttachDetach": true,
         "makeIPTablesUtilChains": true,
         "iptablesMasqueradeBit": 14,
@@ -92,6 +91,31 @@ fn pods(config: &NodeConfig) -> Value {
         && let Some(part) = part.as_object_mut()
     {
         part.insert("providerID".to_owned(), Value::from(config.provider_id.as_str()));
+    }
+    part
+}
+
+/// When it ends pods. What is empty is not told.
+fn evictions(config: &KubeletConfiguration) -> Value {
+    let mut part = json!({
+        "mergeDefaultEvictionSettings": config.merge_default_eviction_settings,
+        "evictionPressureTransitionPeriod":
+            duration::go(config.eviction_pressure_transition_period),
+    });
+    let Some(fields) = part.as_object_mut() else { return part };
+    for (name, signals) in [
+        ("evictionHard", &config.eviction_hard),
+        ("evictionSoft", &config.eviction_soft),
+        ("evictionSoftGracePeriod", &config.eviction_soft_grace_period),
+        ("evictionMinimumReclaim", &config.eviction_minimum_reclaim),
+    ] {
+        if !signals.is_empty() {
+            fields.insert(name.to_owned(), json!(signals));
+        }
+    }
+    let grace = config.eviction_max_pod_grace_period.as_secs();
+    if grace > 0 {
+        fields.insert("evictionMaxPodGracePeriod".to_owned(), json!(grace));
     }
     part
 }

@@ -120,17 +120,21 @@ impl ImageGcManager {
 }
 
 impl Kubelet {
-    /// Looks at the images and at the disk that they are on, if it is time to.
+    /// Looks at the images and at the disk that they are on, if it is time to. Images are detected even
+    /// where none are removed for the disk's sake: an eviction goes by when each was seen first.
+    ///
+    /// Upstream: `realImageGCManager.Start`, `StartGarbageCollection`.
     pub(super) fn collect_images(&mut self, context: &mut Context<'_>, world: &mut NodeWorld<'_>) {
         let now = context.now;
         let config = &world.config.kubelet;
-        if config.image_gc_high_threshold_percent == 100
-            || self.image_gc.looked.is_some_and(|at| now.since(at) < PERIOD)
-        {
+        if self.image_gc.looked.is_some_and(|at| now.since(at) < PERIOD) {
             return;
         }
         let first = self.image_gc.looked.replace(now).is_none();
         self.image_gc.detect((!first).then_some(now), now, world.runtime);
+        if config.image_gc_high_threshold_percent == 100 {
+            return;
+        }
         let Err(why) = self.image_gc.garbage_collect(config, now, world.runtime) else {
             self.image_gc.failed = false;
             return;

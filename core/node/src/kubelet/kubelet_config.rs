@@ -37,6 +37,8 @@ pub struct KubeletConfiguration {
     pub eviction_soft_grace_period: BySignal,
     /// How much more has to be there before all is well again.
     pub eviction_minimum_reclaim: BySignal,
+    /// Whether what has to be left by default counts for the signals that the file does not name.
+    pub merge_default_eviction_settings: bool,
     /// What pods have for their end that go after a while.
     pub eviction_max_pod_grace_period: Duration,
     /// How long a node tells of pressure after there was none.
@@ -63,6 +65,7 @@ impl Default for KubeletConfiguration {
             eviction_soft: BySignal::new(),
             eviction_soft_grace_period: BySignal::new(),
             eviction_minimum_reclaim: BySignal::new(),
+            merge_default_eviction_settings: false,
             eviction_max_pod_grace_period: Duration::ZERO,
             eviction_pressure_transition_period: Duration::from_secs(300),
             image_gc_high_threshold_percent: 85,
@@ -90,8 +93,9 @@ impl KubeletConfiguration {
     /// What these fields say; the others are as they are by default.
     pub fn of(fields: &Map<String, Value>) -> Result<Self, String> {
         let mut config = KubeletConfiguration::default();
+        let merge = flag(fields, "mergeDefaultEvictionSettings")?.unwrap_or(false);
+        config.merge_default_eviction_settings = merge;
         if let Some(hard) = by_signal(fields, "evictionHard")? {
-            let merge = fields.get("mergeDefaultEvictionSettings") == Some(&Value::Bool(true));
             let usual = std::mem::take(&mut config.eviction_hard);
             config.eviction_hard = if merge { usual } else { BySignal::new() };
             config.eviction_hard.extend(hard);
@@ -148,7 +152,7 @@ impl KubeletConfiguration {
                 "invalid configuration: containerLogMaxFiles must be greater than 1".to_owned(),
             )?;
         }
-        if let Some(text) = fields.get("containerLogMaxSize").and_then(Value::as_str) {
+        if let Some(text) = text(fields, "containerLogMaxSize")? {
             let size = text.parse::<Amount>().map_err(|error| error.to_string())?.value();
             // What is negative is no limit.
             self.container_log_max_size = u64::try_from(size).unwrap_or(u64::MAX);
@@ -157,31 +161,56 @@ impl KubeletConfiguration {
     }
 }
 
-fn wrong(name: &str, wanted: &str) -> String {
+/// Upstream: `UnmarshalTypeError` in Go's `encoding/json`.
+fn wrong(name: &str, value: &Value, wanted: &str) -> String {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
     format!(
-        "json: cannot unmarshal into Go struct field KubeletConfiguration.{name} of type {wanted}"
+        "json: cannot unmarshal {kind} into Go struct field KubeletConfiguration.{name} of type \
+         {wanted}"
     )
 }
 
+/// What stands in a field, if something does.
+fn value<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, String> {
+    let Some(value) = value(fields, name) else { return Ok(None) };
+    value.as_bool().map(Some).ok_or_else(|| wrong(name, value, "bool"))
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
+    let Some(value) = value(fields, name) else { return Ok(None) };
+    value.as_str().map(Some).ok_or_else(|| wrong(name, value, "string"))
+}
+
 fn by_signal(fields: &Map<String, Value>, name: &str) -> Result<Option<BySignal>, String> {
-    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let wrong = || wrong(name, "map[string]string");
-    let entry =
-        |(signal, value): (&String, &Value)| Some((signal.clone(), value.as_str()?.to_owned()));
-    let entries = value.as_object().ok_or_else(wrong)?.iter().map(entry);
-    entries.collect::<Option<BySignal>>().map(Some).ok_or_else(wrong)
+    let Some(value) = value(fields, name) else { return Ok(None) };
+    let entry = |(signal, value): (&String, &Value)| match value.as_str() {
+        Some(text) => Ok((signal.clone(), text.to_owned())),
+        None => Err(wrong(name, value, "string")),
+    };
+    let entries = value.as_object().ok_or_else(|| wrong(name, value, "map[string]string"))?;
+    entries.iter().map(entry).collect::<Result<BySignal, String>>().map(Some)
 }
 
 fn time(fields: &Map<String, Value>, name: &str) -> Result<Option<Duration>, String> {
-    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    let text = value.as_str().ok_or_else(|| wrong(name, "v1.Duration"))?;
+    let Some(text) = text(fields, name)? else { return Ok(None) };
     let nanos = duration::parse(text)?;
     Ok(Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))))
 }
 
 fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
-    let Some(value) = fields.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    value.as_i64().map(Some).ok_or_else(|| wrong(name, "int32"))
+    let Some(value) = value(fields, name) else { return Ok(None) };
+    value.as_i64().map(Some).ok_or_else(|| wrong(name, value, "int32"))
 }
 
 #[cfg(test)]
@@ -226,11 +255,19 @@ mod tests {
             "imageGCHighThresholdPercent: 101",
             "imageGCHighThresholdPercent: 80",
             "containerLogMaxFiles: 1",
+            "containerLogMaxSize: 10",
+            "containerLogMaxSize: many",
+            "mergeDefaultEvictionSettings: 1",
             "podPidsLimit: many",
             "- a",
             "a: b: c",
         ] {
             assert!(KubeletConfiguration::read(text).is_err(), "{text}");
         }
+        assert_eq!(
+            KubeletConfiguration::read("containerLogMaxSize: 10").unwrap_err(),
+            "json: cannot unmarshal number into Go struct field \
+             KubeletConfiguration.containerLogMaxSize of type string"
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! `pkg/kubelet/kuberuntime/helpers.go`.
 
 use super::Kubelet;
-use super::system_logs::{LogFile, files};
+use super::system_logs::{LogFile, Version, files};
 use crate::runtime::{Runtime, Stored};
 use naru_shell::{Errno, Vfs};
 use std::collections::BTreeMap;
@@ -20,11 +20,12 @@ pub struct LogFiles {
     laid: BTreeMap<String, Laid>,
 }
 
-/// A file that was laid down: its version, its bytes, and the link to it.
+/// A file that was laid down: its version, its bytes, and the link to it. One that found no room has
+/// none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Laid {
-    version: u64,
-    bytes: u64,
+    version: Version,
+    bytes: Option<u64>,
     link: String,
 }
 
@@ -38,30 +39,44 @@ struct New {
 impl LogFiles {
     /// Lets the files be what the containers have written, and takes away those that are gone.
     pub fn lay(&mut self, kubelet: &Kubelet, runtime: &mut Runtime) {
-        let mut new = Vec::new();
-        let mut now = BTreeMap::new();
-        for file in files(kubelet, runtime) {
-            let before = self.laid.get(&file.path).filter(|laid| laid.version == file.version());
-            let bytes = match before {
-                Some(laid) => laid.bytes,
-                None => lay_anew(&file, &mut new),
+        let files = files(kubelet, runtime);
+        let wanted: BTreeMap<&str, &LogFile<'_>> =
+            files.iter().map(|file| (file.path.as_str(), file)).collect();
+        let is_laid = |(path, file): (&&str, &&LogFile<'_>)| {
+            self.laid.get(*path).is_some_and(|laid| laid.version == file.version())
+        };
+        if wanted.len() == self.laid.len() && wanted.iter().all(is_laid) {
+            return;
+        }
+        let (mut new, mut now) = (Vec::new(), BTreeMap::new());
+        for (path, file) in wanted {
+            let version = file.version();
+            // What found no room may find some now.
+            let before = self.laid.get(path).filter(|laid| laid.version == version);
+            let bytes = match before.and_then(|laid| laid.bytes) {
+                Some(bytes) => bytes,
+                None => lay_anew(file, &mut new),
             };
-            let laid = Laid { version: file.version(), bytes, link: file.link };
-            now.insert(file.path, laid);
+            let laid = Laid { version, bytes: Some(bytes), link: file.link.clone() };
+            now.insert(path.to_owned(), laid);
         }
         let gone: Vec<(String, Laid)> = std::mem::take(&mut self.laid)
             .into_iter()
             .filter(|(path, _)| !now.contains_key(path))
             .collect();
         self.laid = now;
-        if new.is_empty() && gone.is_empty() {
-            return;
+        let changed = runtime.volumes.change_host(|fs| Ok::<_, Errno>(change(fs, &new, &gone)));
+        for path in changed.unwrap_or_default() {
+            if let Some(laid) = self.laid.get_mut(path) {
+                laid.bytes = None;
+            }
         }
-        // What the tree cannot hold is left out.
-        let _ = runtime.volumes.change_host(|fs| change(fs, &new, &gone));
-        let count = u64::try_from(self.laid.len()).unwrap_or(0);
-        let bytes = self.laid.values().map(|laid| laid.bytes).sum();
-        runtime.set_logs_laid(Stored { bytes, files: count });
+        runtime.set_logs_laid(self.stored());
+    }
+
+    fn stored(&self) -> Stored {
+        let bytes = self.laid.values().filter_map(|laid| laid.bytes);
+        bytes.fold(Stored::default(), |sum, bytes| sum.and(Stored { bytes, files: 1 }))
     }
 }
 
@@ -72,28 +87,70 @@ fn lay_anew(file: &LogFile<'_>, new: &mut Vec<New>) -> u64 {
     size
 }
 
-fn change(fs: &mut Vfs, new: &[New], gone: &[(String, Laid)]) -> Result<(), Errno> {
-    for New { path, link, bytes } in new {
-        let file = format!("{FOLDER}/{path}");
-        fs.mkdir_all(file.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
-        fs.write(&file, bytes)?;
-        let link = format!("{FOLDER}/{link}");
-        if !link.ends_with('/') && fs.lstat(&link).is_err() {
-            fs.symlink(&file, &link)?;
+/// Takes files away and lays others down; gives the paths of those that the tree cannot hold.
+fn change<'a>(fs: &mut Vfs, new: &'a [New], gone: &[(String, Laid)]) -> Vec<&'a str> {
+    for (path, laid) in gone {
+        take_away(fs, path, &laid.link);
+    }
+    let mut left_out = Vec::new();
+    for file in new {
+        if lay_one(fs, file).is_err() {
+            take_away(fs, &file.path, &file.link);
+            left_out.push(file.path.as_str());
         }
     }
-    for (path, laid) in gone {
-        let file = format!("{FOLDER}/{path}");
-        let _ = fs.remove(&file);
-        if !laid.link.is_empty() {
-            let _ = fs.remove(&format!("{FOLDER}/{}", laid.link));
-        }
-        // Its container's folder and its pod's, once they are empty.
-        let mut folder = file.as_str();
-        for _ in 0..2 {
-            folder = folder.rsplit_once('/').map_or("/", |(above, _)| above);
-            let _ = fs.remove(folder);
-        }
+    left_out
+}
+
+fn lay_one(fs: &mut Vfs, new: &New) -> Result<(), Errno> {
+    let file = format!("{FOLDER}/{}", new.path);
+    fs.mkdir_all(file.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
+    fs.write(&file, &new.bytes)?;
+    let link = format!("{FOLDER}/{}", new.link);
+    if !link.ends_with('/') && fs.lstat(&link).is_err() {
+        fs.symlink(&file, &link)?;
     }
     Ok(())
+}
+
+fn take_away(fs: &mut Vfs, path: &str, link: &str) {
+    let file = format!("{FOLDER}/{path}");
+    let _ = fs.remove(&file);
+    if !link.is_empty() {
+        let _ = fs.remove(&format!("{FOLDER}/{link}"));
+    }
+    // Its container's folder and its pod's, once they are empty.
+    let mut folder = file.as_str();
+    for _ in 0..2 {
+        folder = folder.rsplit_once('/').map_or("/", |(above, _)| above);
+        let _ = fs.remove(folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naru_shell::Tree;
+
+    #[test]
+    fn what_does_not_fit_takes_nothing_else_along() {
+        let file = |path: &str, size: usize| New {
+            path: format!("pods/{path}/0.log"),
+            link: format!("{path}.log"),
+            bytes: vec![b'x'; size],
+        };
+        let mut fs = Vfs::from(Tree::with_capacity(10));
+        let new = [file("a/c", 4), file("b/c", 20), file("c/c", 5)];
+        assert_eq!(change(&mut fs, &new, &[]), ["pods/b/c/0.log"]);
+        for (path, size) in [("a/c", 4), ("c/c", 5)] {
+            let path = format!("/var/log/pods/{path}/0.log");
+            assert_eq!(fs.stat(&path).map(|stat| stat.size), Ok(size), "{path}");
+        }
+        assert!(!fs.exists("/var/log/pods/b") && fs.lstat("/var/log/b/c.log").is_err());
+
+        let gone = Laid { version: (0, 4), bytes: Some(4), link: "a/c.log".to_owned() };
+        let gone = [("pods/a/c/0.log".to_owned(), gone)];
+        assert!(change(&mut fs, &[file("d/c", 5)], &gone).is_empty(), "who goes makes room");
+        assert_eq!(fs.root().bytes_used(), 10);
+    }
 }

@@ -58,6 +58,10 @@ fn entries<'a>(paths: impl Iterator<Item = &'a str>, folder: &str) -> BTreeSet<&
     paths.filter_map(inside).filter_map(name).filter(|name| !name.is_empty()).collect()
 }
 
+/// What tells whether something else stands in a file than before: the numbers of its first line and
+/// of the one after its last.
+pub(super) type Version = (u64, u64);
+
 /// A file of a container's log.
 pub(super) struct LogFile<'a> {
     /// Where it lies below `/var/log`.
@@ -74,15 +78,16 @@ impl LogFile<'_> {
         self.rotated.is_some_and(|rotated| rotated.compressed)
     }
 
-    /// A number that tells whether something else stands in it than before.
-    pub fn version(&self) -> u64 {
-        self.rotated.map_or(self.log.end(), |rotated| rotated.lines.1)
+    /// Which lines stand in it.
+    pub fn version(&self) -> Version {
+        let (from, end) = self.rotated.map_or((self.log.begin(), self.log.end()), |it| it.lines);
+        // Older ones are forgotten.
+        (from.max(self.log.oldest()), end)
     }
 
     /// What stands in it: of more than `max` bytes the end.
     pub fn bytes(&self, max: usize) -> Vec<u8> {
-        let (from, end) = self.rotated.map_or((self.log.begin(), self.log.end()), |it| it.lines);
-        let from = from.max(self.log.oldest());
+        let (from, end) = self.version();
         let count = usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
         let lines = self.log.from(from).take(count).collect::<Vec<&LogLine>>();
         let (mut newest, mut size) = (Vec::new(), 0_usize);

@@ -508,9 +508,9 @@ impl Volumes {
             volume.tree = fs.clone().into_tree();
             volume.version += 1;
         }
-        let (seen, capacity) = (volume.version, volume.tree.capacity());
+        let (seen, empty) = (volume.version, volume.tree.empty_like());
         self.count_again(whole);
-        let mut tree = Vfs::from(Tree::with_capacity(capacity));
+        let mut tree = Vfs::from(empty);
         follow(&fs, &from, &mut tree, "/");
         let part = self.insert(tree.into_tree(), Kind::Part { whole, path, seen });
         self.parts.insert(key, part);

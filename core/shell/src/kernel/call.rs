@@ -375,6 +375,20 @@ impl Sys for Call<'_> {
         }
     }
 
+    fn seek(&mut self, fd: Fd, by: u64) -> Result<u64, Errno> {
+        let file = self.file(fd)?;
+        let description = self.kernel.descriptions.get_mut(&file).ok_or(Errno::BadFd)?;
+        match &mut description.open {
+            Open::File { node, at, .. } => {
+                self.kernel.effects += 1;
+                *at = at.saturating_add(by);
+                Ok(at.saturating_sub(self.kernel.fs.len(*node)?))
+            }
+            Open::Device(_) => Ok(0),
+            Open::PipeReader(_) | Open::PipeWriter(_) | Open::Tty(_) => Err(Errno::IllegalSeek),
+        }
+    }
+
     fn close(&mut self, fd: Fd) {
         if let Some(file) = self.me.fds.remove(&fd) {
             self.kernel.drop_holder(file);

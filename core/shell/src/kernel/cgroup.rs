@@ -4,6 +4,7 @@
 //! Upstream: `Documentation/admin-guide/cgroup-v2.rst` of Linux 6.8; the values are runc's.
 
 use super::Kernel;
+use super::process::Process;
 use crate::vfs::{Tree, TreeSource, Vfs};
 use crate::{Errno, Pid};
 use std::sync::Arc;
@@ -58,20 +59,20 @@ impl Kernel {
     }
 
     /// Lets what a process finds there be what is so now.
-    pub(super) fn refresh_cgroup(&mut self, me: Pid) {
+    pub(super) fn refresh_cgroup(&mut self, me: &Process) {
         let Some(limits) = self.cgroup else { return };
         let own = self.processes.values().filter(|process| !process.has_ended());
         let snapshot = Snapshot {
             limits,
             memory_bytes: self.memory_bytes(),
             cpu: self.cpu_used(),
-            pids: own.map(|process| process.pid).chain([me]).collect(),
+            pids: own.map(|process| process.pid).chain([me.pid]).collect(),
         };
         let tree = Tree::lazy(Arc::new(snapshot));
         if self.cgroup_shown {
             self.fs.replace_mounted(CGROUP, tree);
-        } else if self.fs.mounted(CGROUP).is_none() {
-            // A root without such a directory goes without.
+        } else if me.root.is_none() && self.fs.mounted(CGROUP).is_none() {
+            // Where somebody with another root looks, the path is another's. A root without such a directory goes without.
             self.cgroup_shown = self.fs.mount(CGROUP, tree, true).is_ok();
         }
     }
@@ -90,7 +91,8 @@ impl TreeSource for Snapshot {
 impl Snapshot {
     fn write(&self, fs: &mut Vfs) -> Result<(), Errno> {
         let max = |limit: Option<u64>| limit.map_or("max".to_owned(), |limit| limit.to_string());
-        let quota = self.limits.cpu_max_milli.map(|milli| milli * (PERIOD_MICROS / 1_000));
+        let quota =
+            self.limits.cpu_max_milli.map(|milli| milli.saturating_mul(PERIOD_MICROS / 1_000));
         let micros = self.cpu.as_micros();
         let pids: String = self.pids.iter().map(|pid| format!("{pid}\n")).collect();
         let files = [
@@ -128,5 +130,14 @@ mod tests {
         for (milli, weight) in [(0, 1), (2, 1), (100, 4), (500, 20), (1_000, 39), (4_000, 157)] {
             assert_eq!(Cgroup::weight_of(milli), weight, "{milli}");
         }
+    }
+
+    #[test]
+    fn a_limit_may_be_as_large_as_it_can() {
+        let limits =
+            Cgroup { cpu_max_milli: Some(u64::MAX), cpu_weight: Cgroup::WEIGHT, memory_max: None };
+        let seen = Snapshot { limits, memory_bytes: 0, cpu: Duration::ZERO, pids: vec![1] };
+        let text = Vfs::from(seen.unpack()).read_text("/cpu.max");
+        assert_eq!(text.unwrap(), format!("{} 100000\n", u64::MAX));
     }
 }

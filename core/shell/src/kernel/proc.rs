@@ -129,7 +129,7 @@ impl Kernel {
         }
         let Some((facts, namespaces)) = self.facts.clone() else { return };
         self.proc_shown = wanted;
-        self.refresh_cgroup(me.pid);
+        self.refresh_cgroup(me);
         let own = self.processes.values().map(Box::as_ref).filter(|process| !process.has_ended());
         let mut processes: Vec<Seen> = own.chain([me]).map(|process| self.seen(process)).collect();
         processes.extend(self.neighbours.iter().map(|info| Seen {

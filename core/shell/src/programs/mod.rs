@@ -80,7 +80,7 @@ fn load(name: &str) -> Option<Box<dyn Program>> {
         "egrep" | "fgrep" | "grep" => filter::<grep::Grep>(),
         "env" => Box::new(run::Env::default()),
         "expr" => once(expr::run),
-        "fallocate" => once(dd::fallocate),
+        "fallocate" => once(dd::fallocate::run),
         "false" => once(small::no_indeed),
         "find" => once(small::find),
         "head" => filter::<head::Head>(),

@@ -19,7 +19,7 @@ use naru_api::scheduling::{tolerates, tolerations};
 use naru_api::{Key, qos};
 use naru_client::{Context, EventType};
 use naru_sim::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use threshold::{Observations, Signal};
 
@@ -35,6 +35,8 @@ pub struct EvictionManager {
     transition: Duration,
     /// Since when less than that is left, by the thresholds' places.
     met_since: BTreeMap<usize, Time>,
+    /// Those of them that were met for as long as they let be: of these more has to be there again.
+    due: BTreeSet<usize>,
     /// When the node was short the last time.
     short_at: BTreeMap<Condition, Time>,
     /// Pods that are on their way out.
@@ -69,20 +71,26 @@ impl EvictionManager {
     }
 
     /// Takes note of what is left; gives what calls for something to be done, the first first.
+    ///
+    /// Upstream: `thresholdsMet`, `thresholdsFirstObservedAt` and `thresholdsMetGracePeriod` in
+    /// `synchronize`.
     fn note(&mut self, seen: &Observations, now: Time) -> Vec<Threshold> {
         let before = std::mem::take(&mut self.met_since);
+        let due_before = std::mem::take(&mut self.due);
+        let mut due = Vec::new();
         for (index, threshold) in self.thresholds.iter().enumerate() {
-            let since = before.get(&index);
-            if threshold.is_met(seen, since.is_some()) {
-                self.met_since.insert(index, since.copied().unwrap_or(now));
-                self.short_at.insert(threshold.signal.condition(), now);
+            if !threshold.is_met(seen, due_before.contains(&index)) {
+                continue;
+            }
+            let since = before.get(&index).copied().unwrap_or(now);
+            self.met_since.insert(index, since);
+            self.short_at.insert(threshold.signal.condition(), now);
+            if now.since(since) >= threshold.grace {
+                self.due.insert(index);
+                due.push(*threshold);
             }
         }
-        let due = self.met_since.iter().filter_map(|(index, since)| {
-            let threshold = self.thresholds.get(*index)?;
-            (now.since(*since) >= threshold.grace).then_some(*threshold)
-        });
-        due.collect()
+        due
     }
 
     fn is_any_met(&self, seen: &Observations) -> bool {

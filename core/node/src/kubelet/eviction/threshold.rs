@@ -265,7 +265,9 @@ impl Observations {
 
 #[cfg(test)]
 mod tests {
+    use super::super::EvictionManager;
     use super::*;
+    use naru_sim::Time;
 
     fn seen(memory: u64, disk: u64, inodes: u64, pids: u64) -> Observations {
         let of = |left: u64| Observation::new(1_000 << 20, (1_000 << 20) - left);
@@ -317,5 +319,29 @@ mod tests {
         let threshold = Threshold::all(&config).unwrap()[0];
         let seen = seen(0, 120 << 20, 0, 0);
         assert!(!threshold.is_met(&seen, false) && threshold.is_met(&seen, true));
+    }
+
+    #[test]
+    fn more_has_to_be_there_only_after_the_grace() {
+        let config = "evictionSoft: {nodefs.available: 100Mi}\n\
+                      evictionSoftGracePeriod: {nodefs.available: 1m}\n\
+                      evictionMinimumReclaim: {nodefs.available: 50Mi}";
+        let mut manager = EvictionManager::new(&KubeletConfiguration::read(config).unwrap());
+        let table = [
+            (0, 90, false, false),
+            // It was short, but nothing was due for that.
+            (30, 120, false, false),
+            (60, 90, false, false),
+            (90, 90, false, false),
+            (120, 90, true, true),
+            (130, 120, true, true),
+            (140, 160, false, false),
+            (150, 120, false, false),
+        ];
+        for (second, left, is_due, is_held) in table {
+            let now = Time::from_millis(second * 1_000);
+            let due = manager.note(&seen(0, left << 20, 0, 0), now);
+            assert_eq!((due.len() == 1, !manager.due.is_empty()), (is_due, is_held), "{second}");
+        }
     }
 }

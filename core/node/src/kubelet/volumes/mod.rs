@@ -20,7 +20,7 @@ use naru_api::csi_translation;
 use naru_api::quantity::Amount;
 use naru_api::resources::{self, Side};
 use naru_client::Client;
-use naru_shell::{Tree, Vfs, join};
+use naru_shell::{TREE_BYTES_MAX, Tree, Vfs, join};
 use naru_sim::Time;
 use objects::payload_of;
 use payload::Payload;
@@ -265,8 +265,10 @@ impl PodVolumes {
             let in_memory = empty.medium.as_deref() == Some("Memory");
             let bytes = limit.as_ref().and_then(|(bytes, _)| u64::try_from(*bytes).ok());
             let in_memory = in_memory.then(|| memory_size(sources, bytes));
-            let bytes = bytes.filter(|_| in_memory.is_some());
-            let tree = bytes.map_or_else(Tree::new, Tree::with_capacity);
+            let tree = match in_memory {
+                Some(_) => Tree::with_capacity(bytes.unwrap_or(TREE_BYTES_MAX)),
+                None => Tree::new(),
+            };
             let tree = open_to_all(tree);
             let id = match in_memory {
                 Some(_) => runtime.volumes.add_in_memory(tree),
