@@ -13,7 +13,7 @@ pub struct Calls {
     socket: String,
     under_way: BTreeMap<(String, &'static str), State>,
     /// Calls whose answers nobody looks for: they end by themselves.
-    abandoned: Vec<Box<Call>>,
+    abandoned: Vec<Call>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Calls {
     pub fn forget(&mut self, uid: &str) {
         let gone = self.under_way.extract_if(.., |(of, _), _| of == uid);
         self.abandoned.extend(gone.filter_map(|(_, state)| match state {
-            State::Sent(call) => Some(call),
+            State::Sent(call) => Some(*call),
             State::Wanted { .. } | State::Answered(_) => None,
         }));
     }
@@ -66,7 +66,7 @@ impl Calls {
             State::Sent(call) => Some(call.next_due()),
             State::Wanted { .. } | State::Answered(_) => None,
         });
-        sent.chain(self.abandoned.iter().map(|call| call.next_due())).min()
+        sent.chain(self.abandoned.iter().map(Call::next_due)).min()
     }
 
     /// Carries questions and answers as far as it goes.

@@ -615,6 +615,9 @@ mod tests {
         assert_eq!(bytes_to_human(12), "12 bytes");
     }
 
+    /// Where one stands, what is asked for, and the names that are shown or what is wrong.
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], Result<&'a str, &'a str>);
+
     #[test]
     fn a_part_of_the_tree_is_shown() {
         let line = |depth, name: &str| (depth, name.to_owned(), "x".to_owned());
@@ -625,7 +628,7 @@ mod tests {
             let plain = |line: &str| name(line.trim_start_matches(['|', ' '])).unwrap_or_default();
             Ok(shown.lines().map(plain).collect::<Vec<_>>().join(" "))
         };
-        let cases: [(&[&str], &[&str], Result<&str, &str>); 11] = [
+        let cases: [Case<'_>; 11] = [
             (&[], &[], Ok("/ a b c d")),
             (&["a"], &[], Ok("a b c")),
             (&[], &["/a/b"], Ok("b c")),

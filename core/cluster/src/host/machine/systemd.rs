@@ -181,7 +181,7 @@ pub fn journalctl(cluster: &mut Cluster, machine: usize, ask: &Ask<'_>) -> Answe
 /// `pkg/volume/util/nestedpendingoperations/nestedpendingoperations.go` and `generateNoRetriesPermittedMsg`
 /// in `pkg/util/goroutinemap/exponentialbackoff/exponential_backoff.go`.
 fn not_unmounted(it: &Unmounting) -> String {
-    let again = meta_time(it.again).0.strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC").to_string();
+    let again = meta_time(it.again).0.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string();
     let (key, why, delay) = (&it.failed.key, &it.failed.why, it.delay);
     let delay = duration::go(delay);
     format!(
