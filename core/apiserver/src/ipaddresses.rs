@@ -19,6 +19,13 @@ impl ApiServer {
     /// Makes and removes addresses after a Service was written. One that cannot be made is missing: the
     /// Service has its cluster IP all the same.
     pub(crate) fn keep_addresses(&mut self, change: &Change) {
+        // What the client of the Service is warned of is not these requests'.
+        let warnings = std::mem::take(&mut self.warnings);
+        self.change_addresses(change);
+        self.warnings = warnings;
+    }
+
+    fn change_addresses(&mut self, change: &Change) {
         let had = addresses(change.before.as_ref());
         let has = addresses(change.after.as_ref());
         for ip in had.difference(&has) {
