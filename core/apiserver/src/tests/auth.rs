@@ -27,6 +27,7 @@ fn server() -> (Client, Authority) {
     let authority = Authority::new("kubernetes", key, validity, &mut rng).unwrap();
     client.server.set_authentication(AuthenticationConfig {
         client_ca: Some(authority.certificate().clone()),
+        request_header_ca: None,
         service_accounts: Some(jwt::Signer::new(PrivateKey::generate(&mut rng))),
         tokens: vec![StaticToken {
             token: "s3cret".to_owned(),
