@@ -48,6 +48,9 @@ pub struct NodeConfig {
     pub software: NodeSoftware,
     /// How its kubelet is set up.
     pub kubelet: KubeletConfiguration,
+    /// Whether pods may have what its kubelet keeps against eviction, too
+    /// (`--experimental-allocatable-ignore-eviction`).
+    pub allocatable_ignores_eviction: bool,
     /// Files that its pods may mount, by their paths: certificates of the control plane.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -101,6 +104,7 @@ impl Default for NodeConfig {
             labels: BTreeMap::new(),
             software: NodeSoftware::default(),
             kubelet: KubeletConfiguration::default(),
+            allocatable_ignores_eviction: false,
             files: Vec::new(),
         }
     }
