@@ -238,6 +238,7 @@ pub fn node_config(profile: &Profile, machine: &NodeProfile) -> NodeConfig {
         },
         // Who read the profile has looked at it.
         kubelet: KubeletConfiguration::of(&profile.kubelet).unwrap_or_default(),
+        allocatable_ignores_eviction: profile.allocatable_ignores_eviction,
         ..NodeConfig::default()
     }
 }

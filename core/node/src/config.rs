@@ -49,6 +49,9 @@ pub struct NodeConfig {
     pub software: NodeSoftware,
     /// How its kubelet is set up.
     pub kubelet: KubeletConfiguration,
+    /// Whether pods may have what its kubelet keeps against eviction, too
+    /// (`--experimental-allocatable-ignore-eviction`).
+    pub allocatable_ignores_eviction: bool,
     /// How the cluster was set up.
     pub kubeadm: ClusterConfiguration,
     /// Images that are there from the start beside those of the control plane, by their repositories.
@@ -143,6 +146,7 @@ impl Default for NodeConfig {
             labels: BTreeMap::new(),
             software: NodeSoftware::default(),
             kubelet: KubeletConfiguration::default(),
+            allocatable_ignores_eviction: false,
             kubeadm: ClusterConfiguration::default(),
             images: BTreeSet::new(),
             by_kubeadm: false,

@@ -77,6 +77,9 @@ pub struct Profile {
     /// Fields of the kubelets' configuration (`KubeletConfiguration`) that are not as usual.
     #[serde(default)]
     pub kubelet: Map<String, Value>,
+    /// Whether pods may have what the kubelets keep against eviction, too.
+    #[serde(default)]
+    pub allocatable_ignores_eviction: bool,
     /// What kubeadm was told when the cluster was set up.
     #[serde(default)]
     pub kubeadm: ClusterConfiguration,

@@ -376,6 +376,8 @@ impl Kubelet {
         let after = node_status::conditions(Some(&before), ready, &short, context.now);
         let turned = node_status::turned(&before, &after);
         status.conditions = Some(after);
+        status.capacity = Some(node_status::capacity(&self.config));
+        status.allocatable = Some(node_status::allocatable(&self.config));
         status.images = Some(node_status::container_images(&world.runtime.images));
         status.volumes_in_use = Some(self.volumes_in_use()).filter(|in_use| !in_use.is_empty());
         node.metadata.resource_version = None;

@@ -104,13 +104,18 @@ fn change<'a>(fs: &mut Vfs, new: &'a [New], gone: &[(String, Laid)]) -> Vec<&'a 
 
 fn lay_one(fs: &mut Vfs, new: &New) -> Result<(), Errno> {
     let file = format!("{FOLDER}/{}", new.path);
-    fs.mkdir_all(file.rsplit_once('/').map_or("/", |(folder, _)| folder))?;
+    fs.mkdir_all(above(&file))?;
     fs.write(&file, &new.bytes)?;
     let link = format!("{FOLDER}/{}", new.link);
     if !link.ends_with('/') && fs.lstat(&link).is_err() {
+        fs.mkdir_all(above(&link))?;
         fs.symlink(&file, &link)?;
     }
     Ok(())
+}
+
+fn above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("/", |(folder, _)| folder)
 }
 
 fn take_away(fs: &mut Vfs, path: &str, link: &str) {
@@ -122,7 +127,7 @@ fn take_away(fs: &mut Vfs, path: &str, link: &str) {
     // Its container's folder and its pod's, once they are empty.
     let mut folder = file.as_str();
     for _ in 0..2 {
-        folder = folder.rsplit_once('/').map_or("/", |(above, _)| above);
+        folder = above(folder);
         let _ = fs.remove(folder);
     }
 }

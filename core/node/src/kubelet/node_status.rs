@@ -2,7 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/kubelet_node_status.go`, `pkg/kubelet/nodestatus/setters.go`.
 
-use super::eviction::Condition;
+use super::eviction::{Condition, Signal, Threshold};
 use crate::image_store::ImageStore;
 use crate::runtime::Runtime;
 use crate::{NodeConfig, NodeSoftware, limits};
@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use naru_api::quantity::Amount;
 use naru_api::time::meta_time;
 use naru_sim::{Rng, Time};
 use std::collections::BTreeMap;
@@ -70,11 +71,10 @@ pub fn initial_node(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut
 }
 
 fn status(config: &NodeConfig, runtime: &Runtime, now: Time, rng: &mut Rng) -> NodeStatus {
-    let resources = resources(config);
     NodeStatus {
         addresses: Some(addresses(config)),
-        allocatable: Some(resources.clone()),
-        capacity: Some(resources),
+        allocatable: Some(allocatable(config)),
+        capacity: Some(capacity(config)),
         conditions: Some(conditions(None, runtime.network_ready(), &[], now)),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: 10250 }),
@@ -106,7 +106,8 @@ fn addresses(config: &NodeConfig) -> Vec<NodeAddress> {
     all
 }
 
-fn resources(config: &NodeConfig) -> BTreeMap<String, Quantity> {
+/// What the machine has.
+pub fn capacity(config: &NodeConfig) -> BTreeMap<String, Quantity> {
     BTreeMap::from([
         ("cpu".to_owned(), Quantity(config.cpus.to_string())),
         ("ephemeral-storage".to_owned(), Quantity(format!("{}Ki", config.disk_bytes >> 10))),
@@ -115,6 +116,27 @@ fn resources(config: &NodeConfig) -> BTreeMap<String, Quantity> {
         ("memory".to_owned(), Quantity(format!("{}Ki", config.memory_bytes >> 10))),
         ("pods".to_owned(), Quantity(limits::PODS_MAX.to_string())),
     ])
+}
+
+/// What of that pods may have: without what has to be left if none is to be evicted.
+///
+/// Upstream: `GetNodeAllocatableReservation` in `pkg/kubelet/cm/node_container_manager_linux.go`,
+/// `MachineInfo` in `pkg/kubelet/nodestatus/setters.go`.
+pub fn allocatable(config: &NodeConfig) -> BTreeMap<String, Quantity> {
+    let mut all = capacity(config);
+    if config.allocatable_ignores_eviction {
+        return all;
+    }
+    for (signal, resource, bytes) in [
+        (Signal::MemoryAvailable, "memory", config.memory_bytes),
+        (Signal::NodeFsAvailable, "ephemeral-storage", config.disk_bytes),
+    ] {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let Some(kept) = Threshold::hard(&config.kubelet, signal, bytes) else { continue };
+        let left = Amount::from_bytes(bytes.saturating_sub(kept.value()).max(0));
+        all.insert(resource.to_owned(), Quantity(left.to_string()));
+    }
+    all
 }
 
 /// Why a node without a network plugin is not ready.
@@ -250,6 +272,27 @@ fn system_info(software: &NodeSoftware, rng: &mut Rng) -> NodeSystemInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::KubeletConfiguration;
+
+    #[test]
+    fn pods_may_have_what_is_not_kept_against_eviction() {
+        let read = |text: &str| KubeletConfiguration::read(text).unwrap();
+        let table = [
+            ("kind: KubeletConfiguration", false, "8092Mi", "61847528960"),
+            ("kind: KubeletConfiguration", true, "8388608Ki", "67108864Ki"),
+            ("evictionHard: {nodefs.available: 0%}", false, "8388608Ki", "67108864Ki"),
+            ("evictionHard: {memory.available: 1Gi}", false, "7Gi", "67108864Ki"),
+            ("evictionHard: {memory.available: 100Gi}", false, "0", "67108864Ki"),
+        ];
+        for (text, allocatable_ignores_eviction, memory, disk) in table {
+            let kubelet = read(text);
+            let config =
+                NodeConfig { kubelet, allocatable_ignores_eviction, ..NodeConfig::default() };
+            let all = allocatable(&config);
+            let found = ["memory", "ephemeral-storage", "cpu"].map(|name| all[name].0.as_str());
+            assert_eq!(found, [memory, disk, "4"], "{text}");
+        }
+    }
 
     #[test]
     fn conditions_keep_the_time_of_their_last_change() {

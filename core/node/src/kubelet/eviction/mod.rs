@@ -7,7 +7,7 @@ mod message;
 mod rank;
 mod threshold;
 
-pub use threshold::{Condition, Threshold};
+pub use threshold::{Condition, Signal, Threshold};
 
 use super::Kubelet;
 use super::kubelet_config::KubeletConfiguration;
@@ -21,7 +21,7 @@ use naru_client::{Context, EventType};
 use naru_sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use threshold::{Observations, Signal};
+use threshold::Observations;
 
 /// Pods from this priority on are critical. Upstream: `SystemCriticalPriority`.
 pub(super) const CRITICAL: i32 = 2_000_000_000;

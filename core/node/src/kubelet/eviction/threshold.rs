@@ -169,6 +169,16 @@ impl Threshold {
         Ok(all)
     }
 
+    /// How much of what there is has to be left of this if nobody is to go at once.
+    ///
+    /// Upstream: `hardEvictionReservation` in `pkg/kubelet/cm/helpers.go`.
+    pub fn hard(config: &KubeletConfiguration, signal: Signal, capacity: i64) -> Option<Amount> {
+        let (name, _) = Signal::ALL.iter().find(|(_, known)| *known == signal)?;
+        let text = config.eviction_hard.get(*name)?;
+        let threshold = Self::read(name, text, Duration::ZERO, config).ok()??;
+        Some(threshold.value.of(capacity))
+    }
+
     fn read(
         name: &str,
         text: &str,
@@ -323,7 +333,8 @@ mod tests {
 
     #[test]
     fn more_has_to_be_there_only_after_the_grace() {
-        let config = "evictionSoft: {nodefs.available: 100Mi}\n\
+        let config = "evictionHard: {}\n\
+                      evictionSoft: {nodefs.available: 100Mi}\n\
                       evictionSoftGracePeriod: {nodefs.available: 1m}\n\
                       evictionMinimumReclaim: {nodefs.available: 50Mi}";
         let mut manager = EvictionManager::new(&KubeletConfiguration::read(config).unwrap());
