@@ -158,7 +158,7 @@ fn notice(props: &DeskPanelProps, page: &Page) -> Html {
     if !props.live {
         return html! {
             <p class="paused-notice">
-                { texts.past_notice }
+                <span title={texts.past_notice}>{ texts.past_notice }</span>
                 <button class="link" onclick={page.on(Action::Travel(props.end))}>
                     { texts.to_present }
                 </button>
@@ -170,7 +170,7 @@ fn notice(props: &DeskPanelProps, page: &Page) -> Html {
     }
     html! {
         <p class="paused-notice">
-            { texts.paused_notice }
+            <span title={texts.paused_notice}>{ texts.paused_notice }</span>
             <button class="link" onclick={page.on(Action::Speed(Speed::REAL))}>
                 { texts.resume }
             </button>
