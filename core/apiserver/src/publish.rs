@@ -4,7 +4,7 @@
 //! `pkg/controlplane/controller/kubernetesservice`, `pkg/controlplane/reconcilers`.
 
 use crate::server::loopback;
-use crate::{ApiServer, keys};
+use crate::{ApiServer, AuthenticationConfig, keys};
 use naru_api::k8s_openapi::api::core::v1::{
     ConfigMap, EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Namespace, Service,
     ServicePort, ServiceSpec,
@@ -82,24 +82,12 @@ impl ApiServer {
     /// Upstream: `pkg/controlplane/controller/clusterauthenticationtrust`.
     fn make_authentication_map(&mut self) -> ApiResult<()> {
         let config = Arc::clone(&self.authentication);
-        let list = |name: &str| format!("[\"{name}\"]");
-        let mut data = BTreeMap::new();
-        if let Some(authority) = &config.client_ca {
-            data.insert("client-ca-file".to_owned(), authority.to_pem());
-        }
-        if let Some(authority) = &config.request_header_ca {
-            data.insert("requestheader-client-ca-file".to_owned(), authority.to_pem());
-            for (key, name) in REQUEST_HEADERS {
-                data.insert(format!("requestheader-{key}"), list(name));
-            }
-        }
-        if data.is_empty() {
+        if config.client_ca.is_none() && config.request_header_ca.is_none() {
             return Ok(());
         }
-        let data = Some(data);
         self.make("kube-system", "extension-apiserver-authentication", |metadata| ConfigMap {
             metadata,
-            data,
+            data: Some(trusted(&config)),
             ..ConfigMap::default()
         })
     }
@@ -108,11 +96,12 @@ impl ApiServer {
     ///
     /// Upstream: `pkg/controlplane/controller/legacytokentracking`.
     fn make_token_tracking_map(&mut self) -> ApiResult<()> {
-        let day = meta_time(self.now).0.strftime("%Y-%m-%d").to_string();
+        let now = self.now;
+        let day = || meta_time(now).0.strftime("%Y-%m-%d").to_string();
         let name = "kube-apiserver-legacy-service-account-token-tracking";
         self.make("kube-system", name, |metadata| ConfigMap {
             metadata,
-            data: Some([("since".to_owned(), day)].into()),
+            data: Some([("since".to_owned(), day())].into()),
             ..ConfigMap::default()
         })
     }
@@ -122,11 +111,11 @@ impl ApiServer {
     /// [`ApiServer::PUBLISH_INTERVAL`], since a learner may delete them.
     pub fn publish(&mut self, address: &str, port: i32) -> ApiResult<()> {
         self.make_service_cidr()?;
-        self.make_authentication_map()?;
-        self.make_token_tracking_map()?;
         self.make("default", "kubernetes", |metadata| service(metadata, port))?;
         self.make("default", "kubernetes", |metadata| endpoints(metadata, address, port))?;
-        self.make("default", "kubernetes", |metadata| slice(metadata, address, port))
+        self.make("default", "kubernetes", |metadata| slice(metadata, address, port))?;
+        self.make_authentication_map()?;
+        self.make_token_tracking_map()
     }
 
     /// Makes an object of this name, if there is none.
@@ -148,6 +137,21 @@ impl ApiServer {
         let request = Request::new(loopback(), "kube-apiserver".into(), K::kind(), op);
         self.handle(Request { namespace: namespace.to_owned(), ..request }).map(drop)
     }
+}
+
+/// Who signs for clients, and for those that ask in other people's names.
+fn trusted(config: &AuthenticationConfig) -> BTreeMap<String, String> {
+    let mut data = BTreeMap::new();
+    if let Some(authority) = &config.client_ca {
+        data.insert("client-ca-file".to_owned(), authority.to_pem());
+    }
+    if let Some(authority) = &config.request_header_ca {
+        data.insert("requestheader-client-ca-file".to_owned(), authority.to_pem());
+        for (key, name) in REQUEST_HEADERS {
+            data.insert(format!("requestheader-{key}"), format!("[\"{name}\"]"));
+        }
+    }
+    data
 }
 
 fn https() -> Option<String> {

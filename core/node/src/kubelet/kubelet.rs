@@ -612,7 +612,8 @@ impl Kubelet {
         world: &mut NodeWorld<'_>,
     ) -> Result<Action, Error> {
         let object = context.cache.object(&Pod::kind(), key).cloned();
-        let stale = |object: &&Object| mirror::is_mirror(object) && !self.is_mirrored(object);
+        let stale =
+            |object: &&Object| mirror::is_mirror(object.meta()) && !self.is_mirrored(object);
         if let Some(old) = object.as_ref().filter(stale) {
             return self.sync_replaced(key, old, context, world);
         }
@@ -674,7 +675,7 @@ impl Kubelet {
     ) -> Result<Action, Error> {
         let key = &id.0;
         let Some(pod) = object.get::<Pod>() else { return Ok(Action::await_change()) };
-        let is_mirror = mirror::is_mirror(object);
+        let is_mirror = mirror::is_mirror(object.meta());
         let withdrawn = is_mirror && !self.is_mirrored(object);
         if !self.workers.contains_key(id) {
             let new = !pods::is_terminal(pod) && !pods::is_terminating(pod);

@@ -3,7 +3,7 @@
 //! Upstream: `pkg/kubelet/pod/mirror_client.go`, `pkg/kubelet/types/pod_update.go`.
 
 use k8s_openapi::api::core::v1::{Node, Pod};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use naru_api::Object;
 use naru_api::time::micro_time;
 use naru_sim::Time;
@@ -14,24 +14,23 @@ pub const HASH: &str = "kubernetes.io/config.hash";
 const SEEN: &str = "kubernetes.io/config.seen";
 const SOURCE: &str = "kubernetes.io/config.source";
 
-/// Whether this pod only mirrors one that the kubelet has from a file.
-pub fn is_mirror(object: &Object) -> bool {
-    annotation(object, MIRROR).is_some()
+/// Whether the pod of these metadata only mirrors one that the kubelet has from a file.
+pub fn is_mirror(meta: &ObjectMeta) -> bool {
+    annotation(meta, MIRROR).is_some()
 }
 
 /// The uid by which the kubelet knows a pod: of a mirror pod the static pod's.
 pub fn worker_uid(object: &Object) -> &str {
-    annotation(object, MIRROR).unwrap_or_else(|| object.uid())
+    annotation(object.meta(), MIRROR).unwrap_or_else(|| object.uid())
 }
 
 /// The hash of a static pod's manifest.
 pub fn hash_of(pod: &Pod) -> &str {
-    let annotations = pod.metadata.annotations.as_ref();
-    annotations.and_then(|all| all.get(HASH)).map_or("", String::as_str)
+    annotation(&pod.metadata, HASH).unwrap_or_default()
 }
 
-fn annotation<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
-    object.meta().annotations.as_ref()?.get(name).map(String::as_str)
+fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    meta.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
 /// The mirror of a static pod.

@@ -169,5 +169,5 @@ fn spec(worker: &PodWorker) -> Option<&PodSpec> {
 
 fn is_candidate(worker: &PodWorker) -> bool {
     let priority = spec(worker).and_then(|spec| spec.priority).unwrap_or(0);
-    !worker.is_terminal() && priority < CRITICAL && !super::mirror::is_mirror(&worker.object)
+    !worker.is_terminal() && priority < CRITICAL && !super::mirror::is_mirror(worker.object.meta())
 }

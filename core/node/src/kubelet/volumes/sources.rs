@@ -7,7 +7,7 @@ use super::csi::{self, Persistent};
 use super::iscsi;
 use super::{Ready, Sources, Trouble};
 use crate::disks::DiskId;
-use crate::kubelet::mirror::hash_of;
+use crate::kubelet::mirror::is_mirror;
 use crate::runtime::{Runtime, Volumes};
 use k8s_openapi::api::core::v1::{
     HostPathVolumeSource, NFSVolumeSource, PersistentVolumeSpec, Pod, Volume,
@@ -100,9 +100,9 @@ fn host_path(
     volumes: &mut Volumes,
 ) -> Result<Ready, Trouble> {
     let path = source.path.as_str();
-    // The programs of the control plane, whose pods come before all others, do not read the files that
-    // they mount: these are made when somebody else looks.
-    if hash_of(pod).is_empty() && volumes.lacks(path) {
+    // Only the programs of the control plane are there before the machine's files, and they read none of
+    // what they mount: it is made when somebody else looks.
+    if !is_mirror(&pod.metadata) && volumes.lacks(path) {
         return Err(Trouble::NoFilesYet);
     }
     let kind = source.type_.as_deref().unwrap_or_default();
