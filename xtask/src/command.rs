@@ -1,7 +1,7 @@
 //! Running other programs: in the open, or quietly into a log with a line of progress.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -18,6 +18,8 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const TAIL_LINES: usize = 60;
 /// How much of a log is read to find its last lines, in bytes.
 const TAIL_BYTES: u64 = 16 * 1024;
+/// How many lines about failed tests are said again at the end.
+const FAILURE_LINES_MAX: usize = 300;
 
 /// A program that runs quietly: a line when it starts, one now and then, one when it is done. What
 /// it prints goes to `.tools/log/NAME.log`, and its end is shown when it fails.
@@ -104,6 +106,42 @@ pub fn run_in_the_open(command: &mut Command) -> Result<()> {
     Err(format!("{}: {status}", name_of(command)))
 }
 
+/// Runs Rust's test programs in the open. The error says again what they said of the tests that
+/// failed: between it and the end of the log there may be an hour of other stages.
+pub fn run_tests(command: &mut Command) -> Result<()> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_run(command, &e))?;
+    let mut failures = Failures::default();
+    for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).split(b'\n')) {
+        let line = line.map_err(|e| cannot_run(command, &e))?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        failures.read(&line);
+    }
+    let status = child.wait().map_err(|e| cannot_run(command, &e))?;
+    if status.success() {
+        return Ok(());
+    }
+    let said: String = failures.lines.iter().map(|line| format!("\n    {line}")).collect();
+    Err(format!("{}: {status}{said}", name_of(command)))
+}
+
+/// What test programs print of failed tests: from `failures:` to `test result:`.
+#[derive(Default)]
+struct Failures {
+    lines: Vec<String>,
+    inside: bool,
+}
+
+impl Failures {
+    fn read(&mut self, line: &str) {
+        self.inside |= line == "failures:";
+        if self.inside && self.lines.len() < FAILURE_LINES_MAX {
+            self.lines.push(without_colours(line));
+        }
+        self.inside &= !line.starts_with("test result:");
+    }
+}
+
 /// What a program prints on stdout, when it runs and ends well.
 pub fn stdout_of(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).stdin(Stdio::null()).output().ok()?;
@@ -153,6 +191,27 @@ fn name_of(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_are_kept() {
+        let mut failures = Failures::default();
+        for line in [
+            "test a ... ok",
+            "test result: ok. 1 passed",
+            "test b ... FAILED",
+            "failures:",
+            "---- b ----",
+            "why",
+            "failures:",
+            "    b",
+            "test result: FAILED. 0 passed",
+            "test c ... ok",
+        ] {
+            failures.read(line);
+        }
+        let kept = ["failures:", "---- b ----", "why", "failures:", "    b"];
+        assert_eq!(failures.lines, [&kept[..], &["test result: FAILED. 0 passed"]].concat());
+    }
 
     #[test]
     fn colours_are_dropped() {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::build;
-use crate::command::{run_in_the_open, stdout_of};
+use crate::command::{run_in_the_open, run_tests, stdout_of};
 use crate::npm;
 use crate::project::Project;
 use crate::serve::Server;
@@ -65,7 +65,7 @@ fn run_native(project: &Project, rows: &mut Vec<Row>) {
     stage(rows, "native tests", || {
         let mut tests = cargo(project);
         setup::for_client_tests(project).tell(&mut tests);
-        run_in_the_open(tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+        run_tests(tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]))
     });
     const LICENCES: &str = "licences";
     if stdout_of(cargo(project).args(["deny", "--version"])).is_none() {
@@ -116,7 +116,7 @@ fn run_wasm_tests(project: &Project, tools: &WasmTools, browser: &Browser, rows:
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner)
             .env("CHROMEDRIVER", &browser.driver)
             .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_SECONDS);
-        run_in_the_open(&mut test)
+        run_tests(&mut test)
     });
 }
 
@@ -163,6 +163,11 @@ fn sum_up(rows: &[Row]) -> Result<()> {
             Outcome::Passed => println!("{stage:<14} ok      {seconds:>7.1} s"),
             Outcome::Failed(_) => println!("{stage:<14} FAILED  {seconds:>7.1} s"),
             Outcome::Skipped(why) => println!("{stage:<14} skipped ({why})"),
+        }
+    }
+    for Row { stage, outcome, .. } in rows {
+        if let Outcome::Failed(reason) = outcome {
+            println!("\n=== {stage}: {reason}");
         }
     }
     let failed: Vec<&str> = rows

@@ -44,6 +44,13 @@ const CLOSE: u8 = 255;
 /// has begun, and complains if the command has ended by then.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
+/// How long a client is given to get ready. kubectl before v1.34 begins to read before it has made its
+/// streams, and drops what comes for one that is not there yet; a command that has ended by then
+/// fails with `closed all streams`. Where a real kubelet starts a command, it has all that time.
+///
+/// Upstream: <https://github.com/kubernetes/kubernetes/pull/131203>.
+const CLIENT_READY: Duration = Duration::from_millis(100);
+
 /// Bytes of one message.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -142,6 +149,7 @@ pub async fn command(
     wants: Wants,
 ) {
     let Some(mut socket) = socket(upgrade).await else { return };
+    tokio::time::sleep(CLIENT_READY).await;
     // Something has to come first, so that the client sees that the stream stands.
     let first = if wants.stdout { STDOUT } else { ERROR };
     if send(&mut socket, first, &[]).await.is_err() {
