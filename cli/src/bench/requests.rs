@@ -9,9 +9,10 @@ use std::time::Duration;
 /// How many HTTP requests go through services a second.
 ///
 /// On a kind cluster of three nodes with many services, each with the same six pods behind it: a pod
-/// of `ab` on each worker asks one service after the other, 50 connections at a time and one
-/// connection for each request, which is what `ab` does. Both ends of every connection, kube-proxy's
-/// rules, connection tracking and the programs are in it.
+/// of `ab` on each worker asks one service after the other, 50 connections at a time. Each request has
+/// a connection of its own, as `ab` does it by itself, or connections are kept, as clients of services
+/// mostly do. Both ends of every connection, kube-proxy's rules, connection tracking and the programs
+/// are in it.
 #[derive(Args)]
 pub struct Requests {
     /// Services.
@@ -20,6 +21,9 @@ pub struct Requests {
     /// Requests to each service, from each of two clients.
     #[arg(long, default_value_t = 100)]
     each: u32,
+    /// Keep connections (`ab -k`).
+    #[arg(long)]
+    keep_alive: bool,
 }
 
 /// Virtual time after which it is given up.
@@ -47,6 +51,7 @@ impl Requests {
         let mut figures = Figures::default();
         figures.add("services", f64::from(self.services));
         figures.add("requests", requests);
+        figures.add("keep_alive", f64::from(u8::from(self.keep_alive)));
         figures.add_time("", took);
         figures.add("requests_per_second", requests / seconds.max(f64::MIN_POSITIVE));
         figures.add("microseconds_per_request", seconds * 1e6 / requests.max(1.0));
@@ -56,9 +61,10 @@ impl Requests {
     /// The command by which a client asks all services.
     fn ask(&self, client: &str) -> String {
         format!(
-            "kubectl exec {client} -- sh -c 'for i in $(seq {}); do /usr/local/apache2/bin/ab -q -n {} -c 50 \
+            "kubectl exec {client} -- sh -c 'for i in $(seq {}); do /usr/local/apache2/bin/ab -q {} -n {} -c 50 \
              http://{}/ | grep Complete; done'",
             self.services,
+            if self.keep_alive { "-k" } else { "" },
             self.each,
             address("$((200 + i / 200))", "$((i % 200 + 1))"),
         )

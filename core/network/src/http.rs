@@ -431,8 +431,31 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
 
 fn header(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
-    let token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
-    (!name.is_empty() && name.chars().all(token)).then(|| (name, value.trim()))
+    (!name.is_empty() && name.bytes().all(is_of_token)).then(|| (name, value.trim()))
+}
+
+/// Whether a byte may be in a header's name (RFC 9110, section 5.6.2).
+fn is_of_token(byte: u8) -> bool {
+    let separates = matches!(
+        byte,
+        b'(' | b')'
+            | b'<'
+            | b'>'
+            | b'@'
+            | b','
+            | b';'
+            | b':'
+            | b'\\'
+            | b'"'
+            | b'/'
+            | b'['
+            | b']'
+            | b'?'
+            | b'='
+            | b'{'
+            | b'}'
+    );
+    byte.is_ascii_graphic() && !separates
 }
 
 /// How a body with these headers ends, if they say so.

@@ -14,6 +14,7 @@ use crate::trace::{FlowId, Trace, TraceId, Traces};
 use crate::ways::{Ride, Ways};
 use ipnet::IpNet;
 use naru_sim::{Place, Queue, Rng, Time};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,8 +26,9 @@ pub struct Network {
     pub(crate) now: Time,
     present: Time,
     pub(crate) rng: Rng,
-    pub(crate) namespaces: BTreeMap<NsId, Box<Namespace>>,
-    pub(crate) sockets: BTreeMap<SockId, Socket>,
+    // Both are looked up for every packet, many times, and gone through in order nowhere.
+    pub(crate) namespaces: FxHashMap<NsId, Box<Namespace>>,
+    pub(crate) sockets: FxHashMap<SockId, Socket>,
     pub(crate) traces: Traces,
     pub(crate) wakes: BTreeSet<NsId>,
     /// Packets on links.
@@ -71,8 +73,8 @@ impl Network {
             now: Time::ZERO,
             present: Time::ZERO,
             rng,
-            namespaces: BTreeMap::new(),
-            sockets: BTreeMap::new(),
+            namespaces: FxHashMap::default(),
+            sockets: FxHashMap::default(),
             traces: Traces::default(),
             wakes: BTreeSet::new(),
             queue: Queue::new(),
@@ -237,7 +239,10 @@ impl Network {
 
     /// Every namespace with its name, in the order in which they were made.
     pub fn namespaces(&self) -> impl Iterator<Item = (NsId, &str)> {
-        self.namespaces.iter().map(|(id, space)| (*id, &*space.name))
+        let mut all: Vec<_> =
+            self.namespaces.iter().map(|(id, space)| (*id, &*space.name)).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all.into_iter()
     }
 
     fn space(&mut self, ns: NsId) -> Result<&mut Namespace, TopologyError> {

@@ -258,9 +258,10 @@ impl Network {
     pub fn recv(&mut self, socket: SockId, max: usize, call: Call) -> Result<Vec<u8>, NetError> {
         self.set_now(call.now);
         let mut out = Vec::new();
-        let result = self.tcp(socket)?.recv(max, &mut out);
+        // Most that are asked have nothing, and stay as they are.
+        let bytes = self.tcp(socket)?.recv(max, &mut out)?;
         self.send_segments(socket, out, call.cause);
-        result
+        Ok(bytes)
     }
 
     /// Opens a datagram socket; port 0 takes a free one.

@@ -10,6 +10,7 @@ use crate::socket::SockId;
 use naru_sim::Time;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Retransmissions of SYN. Linux: `net.ipv4.tcp_syn_retries`; gives up after 127 s.
@@ -172,7 +173,7 @@ impl Tcp {
         if taken == 0 && !bytes.is_empty() {
             return Err(NetError::Again);
         }
-        self.outgoing.extend(bytes.iter().take(taken));
+        self.outgoing.extend(bytes.get(..taken).unwrap_or_default());
         self.transmit(usize::MAX, now, out);
         Ok(taken)
     }
@@ -188,7 +189,10 @@ impl Tcp {
         }
         let before = self.room();
         let taken = self.incoming.len().min(max);
-        let bytes: Vec<u8> = self.incoming.drain(..taken).collect();
+        let bytes = match taken == self.incoming.len() {
+            true => Vec::from(std::mem::take(&mut self.incoming)),
+            false => self.incoming.drain(..taken).collect(),
+        };
         let small = limits::TCP_SEGMENT_MAX as u32;
         if self.state == State::Open && before < small && self.room() >= small {
             out.push(self.ack());
@@ -331,7 +335,7 @@ impl Tcp {
         let known = usize::try_from(known).unwrap_or(usize::MAX);
         let fresh = segment.data.get(known.min(segment.data.len())..).unwrap_or_default();
         let room = self.room() as usize;
-        self.incoming.extend(fresh.iter().take(room));
+        self.incoming.extend(fresh.get(..room).unwrap_or(fresh));
         self.expected += fresh.len().min(room) as u64;
         let all = segment.seq + segment.data.len() as u64;
         if segment.flags.fin && self.expected == all && !self.peer_closed {
@@ -385,8 +389,7 @@ impl Tcp {
             let length = (end - self.next).min(room).min(limits::TCP_SEGMENT_MAX as u64);
             let from = usize::try_from(self.next - self.una.max(1)).ok()?;
             let upto = from + usize::try_from(length).ok()?;
-            let data: Vec<u8> =
-                self.outgoing.range(from..upto.min(self.outgoing.len())).copied().collect();
+            let data = copied(&self.outgoing, from..upto.min(self.outgoing.len()));
             let flags = Flags { psh: self.next + length == end, ..flags };
             return (length > 0).then_some(Segment { flags, data, ..segment });
         }
@@ -453,6 +456,15 @@ impl Tcp {
         }
         self.deadline = Some(now + pause(DATA_PAUSE, self.retries));
     }
+}
+
+/// A stretch of the bytes, by its two halves: one after the other would take much longer.
+fn copied(bytes: &VecDeque<u8>, stretch: Range<usize>) -> Vec<u8> {
+    let (first, second) = bytes.as_slices();
+    let of_first = first.get(stretch.start..stretch.end.min(first.len())).unwrap_or_default();
+    let past = |at: usize| at.saturating_sub(first.len());
+    let of_second = second.get(past(stretch.start)..past(stretch.end)).unwrap_or_default();
+    [of_first, of_second].concat()
 }
 
 /// The pause after so many retransmissions.

@@ -2,7 +2,7 @@
 
 use super::stream::Stream;
 use crate::{Errno, NetStack, SocketId};
-use naru_network::http::{Request, RequestReader, Response};
+use naru_network::http::{Request, RequestReader, Response, Version};
 use naru_pki::tls::{self, Identity, ServerConfig, TlsError};
 use naru_pki::{Certificate, PrivateKey};
 use naru_sim::{Rng, Time};
@@ -169,7 +169,9 @@ impl HttpServer {
     pub fn respond(&mut self, incoming: &Incoming, response: &Response) {
         let Some(connection) = self.find(incoming.connection) else { return };
         let head = incoming.request.method == "HEAD";
-        let bytes = if head { response.head_to_bytes() } else { response.to_bytes() };
+        let named = names_keep_alive(&incoming.request, response);
+        let named = named.as_ref().unwrap_or(response);
+        let bytes = if head { named.head_to_bytes() } else { named.to_bytes() };
         connection.out.extend_from_slice(&bytes);
         connection.answered(incoming, response);
     }
@@ -254,6 +256,14 @@ impl HttpServer {
             }
         }
     }
+}
+
+/// The answer with the header by which a client of HTTP/1.0 knows that the connection it asked to keep
+/// is kept (RFC 9112, section 9.3); none where it needs none.
+fn names_keep_alive(request: &Request, response: &Response) -> Option<Response> {
+    let asked = request.version == Version::Http10 && request.keep_alive();
+    let unsaid = asked && response.headers.get("Connection").is_none();
+    unsaid.then(|| response.clone().with("Connection", "keep-alive"))
 }
 
 /// Whether pieces of an answer may be said.

@@ -4,8 +4,9 @@
 
 use crate::serve::Dial;
 use crate::{Errno, Program, Progress, SocketId, Step, Sys};
-use naru_network::http::{Request, ResponseReader};
+use naru_network::http::{Request, Response, ResponseReader, Version};
 use naru_sim::Time;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Requests and connections of one run.
@@ -24,10 +25,10 @@ Licensed to The Apache Software Foundation, http://www.apache.org/
 
 ";
 
-/// `ab [-n requests] [-c concurrency] [-t seconds] http://host[:port]/path`
+/// `ab [-n requests] [-c concurrency] [-t seconds] [-k] http://host[:port]/path`
 #[derive(Clone, Debug, Default)]
 pub struct Ab {
-    wish: Option<Wish>,
+    wish: Option<Arc<Wish>>,
     /// The request, which is the same each time.
     request: Vec<u8>,
     slots: Vec<Slot>,
@@ -35,6 +36,8 @@ pub struct Ab {
     results: Vec<Sample>,
     failed: u64,
     bad_status: u64,
+    /// Requests after which the server kept the connection.
+    kept: u64,
     bytes: u64,
     html: u64,
     length: Option<u64>,
@@ -50,6 +53,7 @@ struct Wish {
     requests: u64,
     concurrency: usize,
     limit: Option<Duration>,
+    keep_alive: bool,
     host: String,
     port: u16,
     path: String,
@@ -57,11 +61,17 @@ struct Wish {
 
 impl Wish {
     fn request(&self) -> Request {
-        let mut request = Request::new("GET", &self.path);
-        request.headers.set("Host", format!("{}:{}", self.host, self.port));
-        request.headers.set("User-Agent", "ApacheBench/2.3");
-        request.headers.set("Accept", "*/*");
-        request.headers.set("Connection", "close");
+        let host = match self.port {
+            80 => self.host.clone(),
+            port => format!("{}:{port}", self.host),
+        };
+        let mut request = Request { version: Version::Http10, ..Request::new("GET", &self.path) };
+        if self.keep_alive {
+            request.headers.add("Connection", "Keep-Alive");
+        }
+        request.headers.add("Host", host);
+        request.headers.add("User-Agent", "ApacheBench/2.3");
+        request.headers.add("Accept", "*/*");
         request
     }
 }
@@ -102,18 +112,23 @@ impl Program for Ab {
         let over = wish.limit.is_some_and(|limit| now.since(self.started) >= limit);
         let mut until: Option<Time> = wish.limit.map(|limit| self.started + limit);
         let waiting = self.slots.len();
-        for slot in std::mem::take(&mut self.slots) {
-            match self.go_on(sys, slot, now) {
-                Ok(Some((slot, at))) => {
-                    until = [until, Some(at)].into_iter().flatten().min();
-                    self.slots.push(slot);
-                }
-                Ok(None) => {}
-                Err(text) => {
-                    let _ = sys.write(2, text.as_bytes());
-                    return Step::Exit(1);
-                }
+        let mut slots = std::mem::take(&mut self.slots);
+        let mut refused = None;
+        slots.retain_mut(|slot| match self.go_on(sys, &wish, slot, now) {
+            Ok(Some(at)) => {
+                until = [until, Some(at)].into_iter().flatten().min();
+                true
             }
+            Ok(None) => false,
+            Err(text) => {
+                refused.get_or_insert(text);
+                false
+            }
+        });
+        self.slots = slots;
+        if let Some(text) = refused {
+            let _ = sys.write(2, text.as_bytes());
+            return Step::Exit(1);
         }
         while !over && self.slots.len() < wish.concurrency && self.begun < wish.requests {
             self.begun += 1;
@@ -158,23 +173,23 @@ impl Ab {
         self.started = sys.now();
         self.moved = self.started;
         self.request = wish.request().to_bytes();
-        self.wish = Some(wish);
+        self.wish = Some(Arc::new(wish));
         Ok(())
     }
 
-    /// Goes on with one request: the slot and when it looks again, or nothing once it has ended.
+    /// Goes on with one connection: when it looks again, or nothing once it has ended.
     fn go_on(
         &mut self,
         sys: &mut dyn Sys,
-        mut slot: Slot,
+        wish: &Wish,
+        slot: &mut Slot,
         now: Time,
-    ) -> Result<Option<(Slot, Time)>, String> {
+    ) -> Result<Option<Time>, String> {
         if let State::Dialing(dial) = &mut slot.state {
             match dial.poll(sys) {
                 Progress::Waits(at) => {
                     let deadline = self.moved + TIMEOUT;
-                    let at = at.unwrap_or(deadline).min(deadline);
-                    return Ok(Some((slot, at)));
+                    return Ok(Some(at.unwrap_or(deadline).min(deadline)));
                 }
                 Progress::Done(Ok(socket)) => {
                     self.moved = now;
@@ -186,6 +201,35 @@ impl Ab {
             }
         }
         let State::Talking(socket) = slot.state else { return Ok(None) };
+        let answer = match self.receive(sys, slot, socket, now) {
+            Ok(false) => return Ok(Some(self.moved + TIMEOUT)),
+            Ok(true) => slot.reader.take().map_err(drop),
+            Err(()) => Err(()),
+        };
+        match answer {
+            Ok(None) => Ok(Some(self.moved + TIMEOUT)),
+            Ok(Some(response)) => {
+                self.note(slot, &response, now);
+                self.tell(sys);
+                Ok(self.again(sys, wish, slot, (socket, &response), now))
+            }
+            Err(()) => {
+                self.end(sys, socket);
+                self.failed += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes in what came; tells whether anything has, or that the connection is broken.
+    fn receive(
+        &mut self,
+        sys: &mut dyn Sys,
+        slot: &mut Slot,
+        socket: SocketId,
+        now: Time,
+    ) -> Result<bool, ()> {
+        let mut came = false;
         loop {
             let received =
                 sys.net().ok_or(Errno::NetUnreachable).and_then(|net| net.recv(socket, READ_MAX));
@@ -193,42 +237,43 @@ impl Ab {
                 Ok(bytes) if bytes.is_empty() => {
                     self.moved = now;
                     slot.reader.close();
-                    break;
+                    return Ok(true);
                 }
                 Ok(bytes) => {
                     self.moved = now;
                     slot.first.get_or_insert(now);
                     slot.seen += bytes.len() as u64;
                     slot.reader.push(&bytes);
+                    came = true;
                 }
-                Err(Errno::Again) => break,
-                Err(_) => {
-                    self.end(sys, socket);
-                    self.failed += 1;
-                    return Ok(None);
-                }
+                Err(Errno::Again) => return Ok(came),
+                Err(_) => return Err(()),
             }
         }
-        match slot.reader.take() {
-            Ok(Some(response)) => {
-                self.end(sys, socket);
-                self.note(
-                    &slot,
-                    response.status,
-                    &response.body,
-                    response.headers.get("Server"),
-                    now,
-                );
-                self.tell(sys);
-                Ok(None)
-            }
-            Ok(None) => Ok(Some((slot, self.moved + TIMEOUT))),
-            Err(_) => {
-                self.end(sys, socket);
-                self.failed += 1;
-                Ok(None)
+    }
+
+    /// The next request on a connection that the server keeps; otherwise the connection's end.
+    fn again(
+        &mut self,
+        sys: &mut dyn Sys,
+        wish: &Wish,
+        slot: &mut Slot,
+        (socket, response): (SocketId, &Response),
+        now: Time,
+    ) -> Option<Time> {
+        let word = response.headers.get("Connection").unwrap_or_default();
+        if wish.keep_alive && word.eq_ignore_ascii_case("keep-alive") {
+            self.kept += 1;
+            if self.begun < wish.requests {
+                self.begun += 1;
+                // Upstream: no time for connecting.
+                (slot.since, slot.connected, slot.first, slot.seen) = (now, now, None, 0);
+                self.send(sys, socket);
+                return Some(self.moved + TIMEOUT);
             }
         }
+        self.end(sys, socket);
+        None
     }
 
     /// Nothing has come for too long. Upstream: `apr_err`, whose exit code is APR's number cut to a
@@ -256,11 +301,11 @@ impl Ab {
         }
     }
 
-    fn note(&mut self, slot: &Slot, status: u16, body: &[u8], server: Option<&str>, now: Time) {
-        let (length, first) = (body.len() as u64, slot.first.unwrap_or(now));
+    fn note(&mut self, slot: &Slot, response: &Response, now: Time) {
+        let (length, first) = (response.body.len() as u64, slot.first.unwrap_or(now));
         self.bytes += slot.seen;
         self.html += length;
-        if !(200..300).contains(&status) {
+        if !(200..300).contains(&response.status) {
             self.bad_status += 1;
         }
         let wanted = *self.length.get_or_insert(length);
@@ -268,7 +313,7 @@ impl Ab {
             self.failed += 1;
         }
         if self.server.is_empty() {
-            server.unwrap_or_default().clone_into(&mut self.server);
+            response.headers.get("Server").unwrap_or_default().clone_into(&mut self.server);
         }
         self.results.push(Sample {
             connect: slot.connected.since(slot.since),
@@ -324,6 +369,9 @@ impl Ab {
         }
         if self.bad_status > 0 {
             text.push_str(&format!("Non-2xx responses:      {}\n", self.bad_status));
+        }
+        if wish.keep_alive {
+            text.push_str(&format!("Keep-Alive requests:    {}\n", self.kept));
         }
         text.push_str(&format!(
             "Total transferred:      {} bytes\nHTML transferred:       {} bytes\n\
@@ -396,6 +444,7 @@ fn refusal(error: &crate::serve::DialError) -> String {
 
 fn parse(args: &[String]) -> Result<Wish, String> {
     let (mut requests, mut concurrency, mut limit, mut url) = (None, 1, None, None);
+    let mut keep_alive = false;
     let mut rest = args.iter().skip(1);
     while let Some(arg) = rest.next() {
         let split = arg.get(..2).filter(|_| arg.starts_with('-') && arg.len() > 2);
@@ -421,7 +470,8 @@ fn parse(args: &[String]) -> Result<Wish, String> {
                 requests = Some(TIMED_REQUESTS);
             }
             "-s" | "-H" | "-T" | "-A" | "-C" => drop(value()),
-            "-k" | "-q" | "-r" | "-l" | "-d" => {}
+            "-k" => keep_alive = true,
+            "-q" | "-r" | "-l" | "-d" => {}
             flag if flag.starts_with('-') => {
                 return Err(format!("ab: invalid option -- '{}'\n", flag.trim_start_matches('-')));
             }
@@ -443,7 +493,8 @@ fn parse(args: &[String]) -> Result<Wish, String> {
         None => (authority, 80),
     };
     let concurrency = concurrency.min(CONCURRENCY_MAX);
-    Ok(Wish { requests, concurrency, limit, host: host.to_owned(), port, path: path.to_owned() })
+    let (host, path) = (host.to_owned(), path.to_owned());
+    Ok(Wish { requests, concurrency, limit, keep_alive, host, port, path })
 }
 
 #[cfg(test)]
