@@ -20,6 +20,15 @@ impl Wanted {
         Wanted { all: true, ..Wanted::default() }
     }
 
+    /// All that there is of these, each the names of fields with dots between.
+    pub fn of_paths(paths: &[&str]) -> Self {
+        let mut wanted = Wanted::default();
+        for path in paths {
+            path.split('.').fold(&mut wanted, |part, name| part.field(name)).want_all();
+        }
+        wanted
+    }
+
     /// Wants all that there is here.
     pub fn want_all(&mut self) {
         self.all = true;

@@ -5,17 +5,18 @@
 use crate::pod_control::is_namespace_terminating;
 use crate::services::{
     HEADLESS, LAST_CHANGE_TRIGGER_TIME, Members, TriggerTimes, families, find_port, has_endpoints,
-    hostname, is_headless, may_be_endpoint, pod_ip,
+    has_same_ports, hostname, is_headless, may_be_endpoint, pod_ip,
 };
 use k8s_openapi::api::core::v1::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, ObjectReference, Pod, Service,
+    ServicePort,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use naru_api::labels::Labels;
 use naru_api::request::DeleteOptions;
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::{Action, Cache, Context, Controller, Error, EventType, Reconcile, Watch};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Addresses in one Endpoints object. Upstream: `maxCapacity`.
 const ADDRESSES_MAX: usize = 1000;
@@ -70,8 +71,8 @@ impl Reconcile for EndpointsController {
         if !has_endpoints(service) {
             return Ok(Action::await_change());
         }
-        let time = self.times.compute(key, service, self.members.pods(cache, key));
-        let subsets = subsets_of(service, self.members.pods(cache, key));
+        let time = self.times.compute(key, service, self.members.pods(key));
+        let subsets = subsets_of(service, self.members.pods(key));
         let endpoints = wanted(service, current, subsets, time);
         if current.and_then(Object::get).is_some_and(|current| same(current, &endpoints)) {
             return Ok(Action::await_change());
@@ -168,32 +169,24 @@ type PortKey = (Option<String>, i32, Option<String>);
 
 /// The addresses of the pods, those with the same ports together.
 fn subsets_of<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<EndpointSubset> {
-    let spec = service.spec.clone().unwrap_or_default();
-    let unready_too = spec.publish_not_ready_addresses == Some(true);
-    let ports = spec.ports.as_deref().unwrap_or_default();
-    let mut subsets: BTreeMap<BTreeSet<PortKey>, EndpointSubset> = BTreeMap::new();
+    let spec = service.spec.as_ref();
+    let unready_too = spec.and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
+    let ports = spec.and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+    let (same_ports, families) = (has_same_ports(ports), families(service));
+    let Some(family) = families.first() else { return Vec::new() };
+    let portless = ports.is_empty() && is_headless(service);
+    let mut subsets: Vec<(BTreeSet<PortKey>, EndpointSubset)> = Vec::new();
     for pod in pods.filter(|pod| may_be_endpoint(pod, unready_too)) {
-        let Some(address) = address(pod, service) else { continue };
-        let found: Vec<EndpointPort> = ports
-            .iter()
-            .filter_map(|port| {
-                Some(EndpointPort {
-                    name: port.name.clone().filter(|name| !name.is_empty()),
-                    port: find_port(pod, port)?,
-                    protocol: port.protocol.clone(),
-                    app_protocol: port.app_protocol.clone(),
-                })
-            })
-            .collect();
-        let portless = ports.is_empty() && is_headless(service);
-        if found.is_empty() && !portless {
-            continue;
+        let Some(address) = address(pod, service, family) else { continue };
+        if subsets.is_empty() || !same_ports {
+            let found = ports_of(pod, ports);
+            if found.is_empty() && !portless {
+                continue;
+            }
+            let key = found.iter().map(|p| (p.name.clone(), p.port, p.protocol.clone())).collect();
+            bring_forward(&mut subsets, key, found);
         }
-        let key = found.iter().map(|p| (p.name.clone(), p.port, p.protocol.clone())).collect();
-        let subset = subsets.entry(key).or_insert_with(|| EndpointSubset {
-            ports: (!found.is_empty()).then_some(found),
-            ..EndpointSubset::default()
-        });
+        let Some((_, subset)) = subsets.last_mut() else { continue };
         let list = if unready_too || pods::is_ready(pod) {
             &mut subset.addresses
         } else {
@@ -201,7 +194,8 @@ fn subsets_of<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec
         };
         list.get_or_insert_default().push(address);
     }
-    let mut subsets: Vec<EndpointSubset> = subsets.into_values().collect();
+    subsets.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut subsets: Vec<EndpointSubset> = subsets.into_iter().map(|(_, it)| it).collect();
     for subset in &mut subsets {
         for list in [&mut subset.addresses, &mut subset.not_ready_addresses].into_iter().flatten() {
             list.sort_by(|a, b| a.ip.cmp(&b.ip));
@@ -210,10 +204,37 @@ fn subsets_of<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec
     subsets
 }
 
-fn address(pod: &Pod, service: &Service) -> Option<EndpointAddress> {
-    let family = families(service).into_iter().next()?;
+/// Puts the subset with these ports last, made if it is not there.
+fn bring_forward(
+    subsets: &mut Vec<(BTreeSet<PortKey>, EndpointSubset)>,
+    key: BTreeSet<PortKey>,
+    ports: Vec<EndpointPort>,
+) {
+    let subset = match subsets.iter().position(|(known, _)| *known == key) {
+        Some(place) => subsets.remove(place).1,
+        None => {
+            let ports = (!ports.is_empty()).then_some(ports);
+            EndpointSubset { ports, ..EndpointSubset::default() }
+        }
+    };
+    subsets.push((key, subset));
+}
+
+fn ports_of(pod: &Pod, ports: &[ServicePort]) -> Vec<EndpointPort> {
+    let port = |port: &ServicePort| {
+        Some(EndpointPort {
+            name: port.name.clone().filter(|name| !name.is_empty()),
+            port: find_port(pod, port)?,
+            protocol: port.protocol.clone(),
+            app_protocol: port.app_protocol.clone(),
+        })
+    };
+    ports.iter().filter_map(port).collect()
+}
+
+fn address(pod: &Pod, service: &Service, family: &str) -> Option<EndpointAddress> {
     Some(EndpointAddress {
-        ip: pod_ip(pod, &family)?.to_owned(),
+        ip: pod_ip(pod, family)?.to_owned(),
         hostname: hostname(pod, service),
         node_name: Some(pods::node_name(pod).to_owned()),
         target_ref: Some(ObjectReference {

@@ -10,7 +10,7 @@ use naru_api::time::{from_meta, meta_time, rfc3339};
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::Cache;
 use naru_sim::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The annotation that tells when the change happened which led to this state.
 pub const LAST_CHANGE_TRIGGER_TIME: &str = "endpoints.kubernetes.io/last-change-trigger-time";
@@ -27,7 +27,8 @@ pub struct Members {
 #[derive(Clone, Debug)]
 struct Selected {
     selector: Selector,
-    pods: BTreeSet<Key>,
+    /// As they were delivered last.
+    pods: BTreeMap<Key, Object>,
 }
 
 impl Members {
@@ -44,9 +45,9 @@ impl Members {
     }
 
     /// The pods that the Service selects, by name.
-    pub fn pods<'a>(&'a self, cache: &'a Cache, service: &Key) -> impl Iterator<Item = &'a Pod> {
+    pub fn pods<'a>(&'a self, service: &Key) -> impl Iterator<Item = &'a Pod> + use<'a> {
         let selected = self.services.get(service).into_iter();
-        selected.flat_map(|selected| &selected.pods).filter_map(|key| cache.get::<Pod>(key))
+        selected.flat_map(|selected| selected.pods.values()).filter_map(Object::get)
     }
 
     fn observe_service(&mut self, event: &WatchEvent, cache: &Cache) {
@@ -64,7 +65,7 @@ impl Members {
         let all = cache.objects(&Pod::kind(), &key.namespace);
         let pods = all
             .filter(|pod| selector.matches(pod.meta().labels.as_ref()))
-            .map(Object::key)
+            .map(|pod| (pod.key(), pod.clone()))
             .collect();
         self.services.insert(key, Selected { selector, pods });
     }
@@ -79,8 +80,11 @@ impl Members {
         for (service, selected) in services.take_while(|(key, _)| key.namespace == pod.namespace())
         {
             let now = !gone && selected.selector.matches(pod.meta().labels.as_ref());
-            let before =
-                if now { !selected.pods.insert(key.clone()) } else { selected.pods.remove(&key) };
+            let before = match now {
+                true => selected.pods.insert(key.clone(), pod.clone()),
+                false => selected.pods.remove(&key),
+            };
+            let before = before.is_some();
             if now != before || (now && changed) {
                 concerned.push(service.clone());
             }
@@ -163,6 +167,11 @@ pub fn find_port(pod: &Pod, port: &ServicePort) -> Option<i32> {
         .map(|found| found.container_port)
 }
 
+/// Whether a Service's ports lead to the same numbers in all its pods.
+pub fn has_same_ports(ports: &[ServicePort]) -> bool {
+    !ports.iter().any(|port| matches!(port.target_port, Some(IntOrString::String(_))))
+}
+
 /// Whether the Service has no address of its own.
 pub fn is_headless(service: &Service) -> bool {
     let ip = service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref());
@@ -186,11 +195,13 @@ pub struct TriggerTimes {
 #[derive(Clone, Debug, Default)]
 struct Told {
     service: Option<Time>,
-    pods: BTreeMap<String, Time>,
+    /// By name.
+    pods: Vec<(String, Time)>,
 }
 
 impl TriggerTimes {
-    /// The earliest change since the last call, as the annotation's value.
+    /// The earliest change since the last call, as the annotation's value. Pods come in the order of
+    /// their names.
     pub fn compute<'a>(
         &mut self,
         key: &Key,
@@ -198,23 +209,26 @@ impl TriggerTimes {
         pods: impl Iterator<Item = &'a Pod>,
     ) -> Option<String> {
         let told = self.services.remove(key).unwrap_or_default();
-        let mut now_told = Told::default();
+        let mut now_told = Told { service: None, pods: Vec::with_capacity(told.pods.len()) };
         let mut earliest: Option<Time> = None;
         let mut changed = |at: Time| earliest = Some(earliest.map_or(at, |least| least.min(at)));
         now_told.service = service.metadata.creation_timestamp.as_ref().map(from_meta);
         if let Some(at) = now_told.service.filter(|at| told.service.is_none_or(|last| *at > last)) {
             changed(at);
         }
+        let mut known = told.pods.into_iter().peekable();
         for pod in pods {
             let ready = pods::condition(pod, "Ready");
             let Some(at) = ready.and_then(|ready| ready.last_transition_time.as_ref()) else {
                 continue;
             };
-            let (name, at) = (pod.metadata.name.clone().unwrap_or_default(), from_meta(at));
-            if told.pods.get(&name).is_none_or(|last| at > *last) {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            while known.next_if(|(other, _)| other.as_str() < name).is_some() {}
+            let (at, last) = (from_meta(at), known.next_if(|(other, _)| other == name));
+            if last.as_ref().is_none_or(|(_, last)| at > *last) {
                 changed(at);
             }
-            now_told.pods.insert(name, at);
+            now_told.pods.push((last.map_or_else(|| name.to_owned(), |(name, _)| name), at));
         }
         self.services.insert(key.clone(), now_told);
         earliest.map(|at| rfc3339(Some(&meta_time(at))))

@@ -273,7 +273,7 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conntrack {
     /// Free slots are taken again, so order is that of the numbers.
-    slots: Vec<Option<(u64, Entry)>>,
+    slots: Vec<Option<(u64, Box<Entry>)>>,
     free: Vec<u32>,
     index: FxHashMap<Tuple, (EntryId, Direction)>,
     last: u64,
@@ -318,7 +318,8 @@ impl Conntrack {
                 let mut original = like.original;
                 original.src.set_port(port);
                 let reply = original.inverse();
-                self.insert(Entry { original, reply, expires, ..Entry::clone(&like) });
+                let entry = Entry { original, reply, expires, ..Entry::clone(&like) };
+                self.insert(Box::new(entry));
             }
         }
     }
@@ -327,7 +328,7 @@ impl Conntrack {
         self.slots.len() - self.free.len()
     }
 
-    fn insert(&mut self, entry: Entry) -> EntryId {
+    fn insert(&mut self, entry: Box<Entry>) -> EntryId {
         self.last += 1;
         let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
         let id = EntryId { slot, number: self.last };
@@ -353,9 +354,10 @@ impl Conntrack {
     /// What is not forgotten, oldest first.
     pub fn entries(&self, now: Time) -> impl Iterator<Item = &Entry> {
         let all = self.slots.iter().flatten();
-        let mut alive: Vec<&(u64, Entry)> = all.filter(|(_, entry)| entry.expires > now).collect();
+        let mut alive: Vec<&(u64, Box<Entry>)> =
+            all.filter(|(_, entry)| entry.expires > now).collect();
         alive.sort_unstable_by_key(|(number, _)| *number);
-        alive.into_iter().map(|(_, entry)| entry)
+        alive.into_iter().map(|(_, entry)| &**entry)
     }
 
     /// Looks at a packet that came in or was sent here.
@@ -402,7 +404,7 @@ impl Conntrack {
         }
         let Tracked::New(mut entry) = std::mem::take(&mut packet.tracked) else { return true };
         entry.expires = now + entry.timeout();
-        let id = self.insert(*entry);
+        let id = self.insert(entry);
         packet.tracked = Tracked::Known { id, direction: Direction::Original, established: false };
         true
     }
@@ -458,7 +460,7 @@ impl Conntrack {
 
     /// Forgets connections; tells how many.
     pub fn remove_if(&mut self, forget: impl Fn(&Entry) -> bool) -> usize {
-        let gone = |(slot, place): (u32, &Option<(u64, Entry)>)| match place {
+        let gone = |(slot, place): (u32, &Option<(u64, Box<Entry>)>)| match place {
             Some((number, entry)) if forget(entry) => Some(EntryId { slot, number: *number }),
             _ => None,
         };
@@ -505,12 +507,12 @@ fn first(tuple: Tuple, packet: &Packet) -> Tracked {
 mod tests {
     use super::*;
 
-    fn entry(number: usize, state: TcpState, expires: Time) -> Entry {
+    fn entry(number: usize, state: TcpState, expires: Time) -> Box<Entry> {
         let (host, port) = ((number >> 16) as u8, number as u16);
         let src = SocketAddr::from(([10, 0, 0, host], port));
         let dst = SocketAddr::from(([10, 0, 1, 1], 80));
         let tuple = Tuple { protocol: Protocol::Tcp, src, dst };
-        Entry { expires, ..Entry::new(tuple, Some(state)) }
+        Box::new(Entry { expires, ..Entry::new(tuple, Some(state)) })
     }
 
     #[test]

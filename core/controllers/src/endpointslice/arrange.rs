@@ -5,7 +5,8 @@
 
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Endpoints in one slice. Upstream: `--max-endpoints-per-slice`.
 const ENDPOINTS_MAX: usize = 100;
@@ -132,16 +133,17 @@ fn fit(
     slices: Vec<&EndpointSlice>,
     model: &EndpointSlice,
 ) {
-    let mut wanted: BTreeMap<String, Endpoint> =
-        endpoints.into_iter().map(|endpoint| (identity(&endpoint), endpoint)).collect();
+    let mut wanted: Vec<Option<Endpoint>> = endpoints.into_iter().map(Some).collect();
+    let (mut kept, new) = divide(&wanted, &slices);
+    let mut take = |place: usize| wanted.get_mut(place).and_then(Option::take);
     let mut kept: Vec<(&EndpointSlice, Vec<Endpoint>)> = slices
         .into_iter()
         .map(|slice| {
-            let stay = slice.endpoints.iter().filter_map(|old| wanted.remove(&identity(old)));
-            (slice, stay.collect())
+            let stay = kept.pop_front().unwrap_or_default();
+            (slice, stay.into_iter().filter_map(&mut take).collect())
         })
         .collect();
-    let mut new: Vec<Endpoint> = wanted.into_values().collect();
+    let mut new: Vec<Endpoint> = new.into_iter().filter_map(take).collect();
     // First where a write is due anyway, then where all that is left fits.
     for (slice, endpoints) in &mut kept {
         if *endpoints != slice.endpoints {
@@ -167,8 +169,29 @@ fn fit(
     }
 }
 
-/// What tells endpoints apart: the pod and its address.
-fn identity(endpoint: &Endpoint) -> String {
+/// Which of the endpoints each slice has already, in its order, and which are new, in the order of what
+/// tells them apart: all by their places.
+fn divide(
+    endpoints: &[Option<Endpoint>],
+    slices: &[&EndpointSlice],
+) -> (VecDeque<Vec<usize>>, Vec<usize>) {
+    let named = endpoints.iter().map(|endpoint| endpoint.as_ref().map(identity));
+    // Of two that are the same, the later one counts.
+    let places = named.clone().zip(0..).filter_map(|(name, place)| Some((name?, place)));
+    let mut left: FxHashMap<Identity<'_>, usize> = places.collect();
+    let kept = slices.iter().map(|slice| {
+        slice.endpoints.iter().filter_map(|old| left.remove(&identity(old))).collect()
+    });
+    let kept = kept.collect();
+    let mut new: Vec<(Identity<'_>, usize)> = left.into_iter().collect();
+    new.sort_unstable();
+    (kept, new.into_iter().map(|(_, place)| place).collect())
+}
+
+/// What tells endpoints apart: the pod's uid and the addresses.
+type Identity<'a> = (&'a str, &'a [String]);
+
+fn identity(endpoint: &Endpoint) -> Identity<'_> {
     let uid = endpoint.target_ref.as_ref().and_then(|reference| reference.uid.as_deref());
-    format!("{}/{}", uid.unwrap_or_default(), endpoint.addresses.join(","))
+    (uid.unwrap_or_default(), &endpoint.addresses)
 }

@@ -12,10 +12,10 @@ use crate::controller_ref::new_controller_ref;
 use crate::pod_control::is_namespace_terminating;
 use crate::services::{
     HEADLESS, LAST_CHANGE_TRIGGER_TIME, Members, TriggerTimes, families, find_port, has_endpoints,
-    hostname, is_headless, may_be_endpoint, pod_ip,
+    has_same_ports, hostname, is_headless, may_be_endpoint, pod_ip,
 };
 use arrange::{Group, Plan, PortsKey, ports_key};
-use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service};
+use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service, ServicePort};
 use k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice, ForZone,
 };
@@ -81,13 +81,13 @@ impl Reconcile for EndpointSliceController {
         if self.tracker.is_behind(key, cache) {
             return Err(Error::Other("EndpointSlice informer cache is out of date".to_owned()));
         }
-        let time = self.times.compute(key, service, self.members.pods(cache, key));
+        let time = self.times.compute(key, service, self.members.pods(key));
         let existing: Vec<&EndpointSlice> = cache
             .controlled::<EndpointSlice>(object.uid())
             .filter(|slice| label(slice, MANAGED_BY) == Some(MANAGER))
             .filter(|slice| slice.metadata.deletion_timestamp.is_none())
             .collect();
-        let pods: Vec<&Pod> = self.members.pods(cache, key).collect();
+        let pods: Vec<&Pod> = self.members.pods(key).collect();
         let plan = plan(object, service, &pods, &existing, cache, time);
         self.tracker.carry_out(context, key, plan).map_err(|error| {
             if !matches!(&error, Error::Api(api) if is_namespace_terminating(api)) {
@@ -122,43 +122,64 @@ fn plan(
 }
 
 fn groups(service: &Service, pods: &[&Pod], family: &str, cache: &Cache) -> Vec<Group> {
-    let spec = service.spec.clone().unwrap_or_default();
-    let mut groups: BTreeMap<PortsKey, Group> = BTreeMap::new();
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+    let same_ports = has_same_ports(ports);
+    let mut groups: Vec<(PortsKey, Group)> = Vec::new();
+    let mut zones = Zones { cache, known: BTreeMap::new() };
     for pod in pods.iter().filter(|pod| may_be_endpoint(pod, true)) {
         let Some(ip) = pod_ip(pod, family) else { continue };
-        let ports: Vec<EndpointPort> = spec
-            .ports
-            .iter()
-            .flatten()
-            .filter_map(|port| {
-                Some(EndpointPort {
-                    name: Some(port.name.clone().unwrap_or_default()),
-                    port: Some(find_port(pod, port)?),
-                    protocol: port.protocol.clone(),
-                    app_protocol: port.app_protocol.clone(),
-                })
-            })
-            .collect();
-        let endpoint = endpoint(pod, service, ip, cache);
-        let group = groups.entry(ports_key(&ports)).or_insert_with(|| Group {
-            family: family.to_owned(),
-            ports,
-            endpoints: Vec::new(),
-        });
-        group.endpoints.push(endpoint);
+        let endpoint = endpoint(pod, service, ip, zones.of(pods::node_name(pod)));
+        if let Some((_, group)) = groups.first_mut().filter(|_| same_ports) {
+            group.endpoints.push(endpoint);
+            continue;
+        }
+        let ports = ports_of(pod, ports);
+        let key = ports_key(&ports);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.endpoints.push(endpoint),
+            None => {
+                let (family, endpoints) = (family.to_owned(), vec![endpoint]);
+                groups.push((key, Group { family, ports, endpoints }));
+            }
+        }
     }
-    groups.into_values().collect()
+    groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn endpoint(pod: &Pod, service: &Service, ip: &str, cache: &Cache) -> Endpoint {
+fn ports_of(pod: &Pod, ports: &[ServicePort]) -> Vec<EndpointPort> {
+    let port = |port: &ServicePort| {
+        Some(EndpointPort {
+            name: Some(port.name.clone().unwrap_or_default()),
+            port: Some(find_port(pod, port)?),
+            protocol: port.protocol.clone(),
+            app_protocol: port.app_protocol.clone(),
+        })
+    };
+    ports.iter().filter_map(port).collect()
+}
+
+/// The zones of nodes, each looked up once.
+struct Zones<'a> {
+    cache: &'a Cache,
+    known: BTreeMap<&'a str, Option<&'a str>>,
+}
+
+impl<'a> Zones<'a> {
+    fn of(&mut self, node: &'a str) -> Option<&'a str> {
+        *self.known.entry(node).or_insert_with(|| {
+            let node = self.cache.get::<Node>(&Key::new("", node))?;
+            node.metadata.labels.as_ref()?.get(ZONE).map(String::as_str)
+        })
+    }
+}
+
+fn endpoint(pod: &Pod, service: &Service, ip: &str, zone: Option<&str>) -> Endpoint {
     let spec = service.spec.as_ref();
     let serving = pods::is_ready(pod);
     let terminating = pods::is_terminating(pod);
     let always = spec.and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
     let node = pods::node_name(pod);
-    let zone = cache
-        .get::<Node>(&Key::new("", node))
-        .and_then(|node| node.metadata.labels.as_ref()?.get(ZONE).cloned());
     Endpoint {
         addresses: vec![ip.to_owned()],
         conditions: Some(EndpointConditions {
@@ -175,8 +196,8 @@ fn endpoint(pod: &Pod, service: &Service, ip: &str, cache: &Cache) -> Endpoint {
             uid: pod.metadata.uid.clone(),
             ..ObjectReference::default()
         }),
-        hints: hints(service, zone.as_deref()),
-        zone,
+        hints: hints(service, zone),
+        zone: zone.map(str::to_owned),
         ..Endpoint::default()
     }
 }

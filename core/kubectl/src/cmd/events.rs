@@ -4,17 +4,17 @@ use super::common;
 use crate::builder::list_enhanced;
 use crate::command::Command;
 use crate::context::{Context, done};
-use crate::describe::events::{interval, last_seen, shown};
-use crate::describe::page::{Page, text};
+use crate::describe::events::{interval, last_seen, or_empty};
+use crate::describe::page::Page;
 use crate::failure::{Failure, Result};
 use crate::flags::Flag;
 use crate::mapper;
 use crate::printers::tabwriter::TabWriter;
 use crate::printers::{Format, Printer};
 use crate::process::{Next, Outcome, Task};
+use naru_api::k8s_openapi::api::core::v1::Event;
 use naru_api::request::ListOptions;
 use naru_api::{Object, WatchEventType, WatchId};
-use serde_json::Value;
 
 /// `kubectl events`
 pub static COMMAND: Command = Command {
@@ -60,13 +60,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         return cx.start(Watching { watch, writer: TabWriter::table(), headed: false });
     }
     let list = list_enhanced(cx, &kind, &namespace, &options)?;
-    let shown = shown();
-    let mut events: Vec<(Value, Object)> = list
-        .items
-        .into_iter()
-        .map(|event| (event.content_part(&shown).unwrap_or_default(), event))
-        .filter(|(event, _)| is_wanted(types, event))
-        .collect();
+    let mut events = list.items;
+    events.retain(|event| event.get::<Event>().is_some_and(|event| is_wanted(types, event)));
     if events.is_empty() {
         cx.err_line(&match all {
             true => "No events found.".to_owned(),
@@ -74,9 +69,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         });
         return done();
     }
-    events.sort_by_cached_key(|(event, _)| last_seen(event));
+    events.sort_by_cached_key(|event: &Object| event.get().map(last_seen));
     if let Some(format) = Format::parse(cx, &[])? {
-        let events: Vec<Object> = events.into_iter().map(|(_, event)| event).collect();
         let text = Printer::new(format, flags).print_list_of("EventList", &events)?;
         cx.out(&text);
         return done();
@@ -85,7 +79,7 @@ fn run(cx: &mut Context<'_>) -> Outcome {
     if !flags.is("no-headers") {
         writer.line(&header(all));
     }
-    for (event, _) in &events {
+    for event in events.iter().filter_map(Object::get) {
         writer.line(&line(cx, event));
     }
     let text = writer.flush();
@@ -122,8 +116,8 @@ fn about(cx: &mut Context<'_>) -> Result<String> {
     ))
 }
 
-fn is_wanted(types: &[String], event: &Value) -> bool {
-    let kind = text(&event["type"]);
+fn is_wanted(types: &[String], event: &Event) -> bool {
+    let kind = or_empty(&event.type_);
     types.is_empty() || types.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind))
 }
 
@@ -132,20 +126,21 @@ fn header(all_namespaces: bool) -> String {
     format!("{first}LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE")
 }
 
-fn line(cx: &Context<'_>, event: &Value) -> String {
-    let mut cells = Vec::new();
-    if cx.flags().is("all-namespaces") {
-        cells.push(text(&event["metadata"]["namespace"]).to_owned());
+fn line(cx: &Context<'_>, event: &Event) -> String {
+    let about = &event.involved_object;
+    let object = format!("{}/{}", or_empty(&about.kind), or_empty(&about.name));
+    let cells = [
+        &*interval(&Page::new(cx.now()), event),
+        or_empty(&event.type_),
+        or_empty(&event.reason),
+        &object,
+        or_empty(&event.message).trim(),
+    ]
+    .join("\t");
+    match cx.flags().is("all-namespaces") {
+        true => format!("{}\t{cells}", or_empty(&event.metadata.namespace)),
+        false => cells,
     }
-    let about = &event["involvedObject"];
-    cells.extend([
-        interval(&Page::new(cx.now()), event),
-        text(&event["type"]).to_owned(),
-        text(&event["reason"]).to_owned(),
-        format!("{}/{}", text(&about["kind"]), text(&about["name"])),
-        text(&event["message"]).trim().to_owned(),
-    ]);
-    cells.join("\t")
 }
 
 #[derive(Clone, Debug)]
@@ -164,14 +159,14 @@ impl Task for Watching {
         };
         let flags = cx.flags();
         for delivery in deliveries {
-            let event = delivery.object.content_json().unwrap_or_default();
-            if delivery.kind == WatchEventType::Deleted || !is_wanted(flags.list("types"), &event) {
+            let Some(event) = delivery.object.get() else { continue };
+            if delivery.kind == WatchEventType::Deleted || !is_wanted(flags.list("types"), event) {
                 continue;
             }
             if !std::mem::replace(&mut self.headed, true) && !flags.is("no-headers") {
                 self.writer.line(&header(flags.is("all-namespaces")));
             }
-            self.writer.line(&line(cx, &event));
+            self.writer.line(&line(cx, event));
             let text = self.writer.flush();
             cx.out(&text);
         }

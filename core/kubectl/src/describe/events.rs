@@ -1,16 +1,17 @@
 //! The events of an object.
 
-use super::page::{Page, number, parse_time, text};
+use super::page::Page;
 use super::served;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use naru_api::fields::Selector;
+use naru_api::k8s_openapi::api::core::v1::Event;
 use naru_api::request::ListOptions;
-use naru_api::wanted::Wanted;
+use naru_api::time::{from_meta, from_micro};
 use naru_api::{KindRef, Object};
 use naru_sim::Time;
-use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The events of namespaces by the objects that they are about. Upstream asks the API server for each
 /// object; within one moment that is the same, but takes as long as all objects times all events.
@@ -48,7 +49,7 @@ impl EventIndex {
 
 /// Events, oldest first.
 #[derive(Debug, Default)]
-pub struct Events(Vec<Value>);
+pub struct Events(Vec<Arc<Event>>);
 
 /// The events about an object.
 ///
@@ -87,77 +88,58 @@ pub fn search_by(
             cx.list(&events, namespace, &options)?.items
         }
     };
-    let shown = shown();
-    let mut events: Vec<Value> =
-        found.iter().map(|event| event.content_part(&shown).unwrap_or_default()).collect();
-    events.sort_by_cached_key(last_timestamp);
+    let mut events: Vec<Arc<Event>> = found.iter().filter_map(Object::arc).collect();
+    events.sort_by_key(|event| last_timestamp(event));
     Ok(Events(events))
-}
-
-/// What is shown of events in tables.
-pub fn shown() -> Wanted {
-    let mut wanted = Wanted::default();
-    wanted.field("metadata").field("namespace").want_all();
-    for name in [
-        "count",
-        "eventTime",
-        "firstTimestamp",
-        "involvedObject",
-        "lastTimestamp",
-        "message",
-        "reason",
-        "reportingComponent",
-        "series",
-        "source",
-        "type",
-    ] {
-        wanted.field(name).want_all();
-    }
-    wanted
 }
 
 /// What describe sorts by: an event that has only an eventTime, as the scheduler's, comes first.
 ///
 /// Upstream: `pkg/util/event/sorted_event_list.go`.
-fn last_timestamp(event: &Value) -> Time {
-    parse_time(&event["lastTimestamp"]).unwrap_or(Time::ZERO)
+fn last_timestamp(event: &Event) -> Time {
+    event.last_timestamp.as_ref().map_or(Time::ZERO, from_meta)
 }
 
 /// When the event was last seen.
 ///
 /// Upstream: `event.SortableEvents`.
-pub fn last_seen(event: &Value) -> Time {
-    parse_time(&event["series"]["lastObservedTime"])
-        .or_else(|| parse_time(&event["lastTimestamp"]))
-        .or_else(|| parse_time(&event["eventTime"]))
+pub fn last_seen(event: &Event) -> Time {
+    let of_series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
+    of_series
+        .map(from_micro)
+        .or_else(|| event.last_timestamp.as_ref().map(from_meta))
+        .or_else(|| event.event_time.as_ref().map(from_micro))
         .unwrap_or(Time::ZERO)
 }
 
 /// `3s (x2 over 5s)`
-pub fn interval(page: &Page, event: &Value) -> String {
-    let first = if parse_time(&event["eventTime"]).is_some() {
-        page.age(&event["eventTime"])
-    } else {
-        page.age(&event["firstTimestamp"])
-    };
-    let series = &event["series"];
-    if series.is_object() {
-        let (last, count) = (page.age(&series["lastObservedTime"]), number(&series["count"]));
-        return format!("{last} (x{count} over {first})");
+pub fn interval(page: &Page, event: &Event) -> String {
+    let event_time = event.event_time.as_ref().map(from_micro);
+    let first = event_time.or_else(|| event.first_timestamp.as_ref().map(from_meta));
+    let first = page.age_of(first);
+    if let Some(series) = &event.series {
+        let last = page.age_of(series.last_observed_time.as_ref().map(from_micro));
+        return format!("{last} (x{} over {first})", series.count.unwrap_or(0));
     }
-    match number(&event["count"]) {
+    match event.count.unwrap_or(0) {
         count if count > 1 => {
-            format!("{} (x{count} over {first})", page.age(&event["lastTimestamp"]))
+            let last = page.age_of(event.last_timestamp.as_ref().map(from_meta));
+            format!("{last} (x{count} over {first})")
         }
         _ => first,
     }
+}
+
+/// A text that may be missing.
+pub fn or_empty(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
 }
 
 impl Events {
     /// Adds the events of another search.
     pub fn extend(&mut self, more: Events) {
         self.0.extend(more.0);
-        self.0.sort_by_cached_key(last_timestamp);
+        self.0.sort_by_key(|event| last_timestamp(event));
     }
 
     /// The table.
@@ -169,16 +151,17 @@ impl Events {
         page.line(0, "Events:\n  Type\tReason\tAge\tFrom\tMessage");
         page.line(1, "----\t------\t----\t----\t-------");
         for event in &self.0 {
-            let source = match text(&event["source"]["component"]) {
-                "" => text(&event["reportingComponent"]),
+            let component = event.source.as_ref().and_then(|source| source.component.as_deref());
+            let source = match component.unwrap_or_default() {
+                "" => or_empty(&event.reporting_component),
                 component => component,
             };
             let line = [
-                text(&event["type"]),
-                text(&event["reason"]),
+                or_empty(&event.type_),
+                or_empty(&event.reason),
                 &interval(page, event),
                 source,
-                text(&event["message"]).trim(),
+                or_empty(&event.message).trim(),
             ]
             .join("\t");
             page.line(1, &line);

@@ -35,6 +35,7 @@ mod volumes;
 use crate::context::Context;
 use crate::failure::Result;
 use events::{Events, search};
+use naru_api::wanted::Wanted;
 use naru_api::{KindRef, Object};
 use page::Page;
 use serde_json::Value;
@@ -154,9 +155,10 @@ fn pod_counts(cx: &mut Context<'_>, object: &Value) -> Result<String> {
     let uid = page::text(&object["metadata"]["uid"]);
     let pods = list(cx, "pods", namespace, &selector)?;
     let owned = pods.iter().filter(|pod| pod.controller().is_some_and(|owner| owner.uid == uid));
+    let phase = Wanted::of_paths(&["status.phase"]);
     let (mut running, mut waiting, mut succeeded, mut failed) = (0, 0, 0, 0);
     for pod in owned {
-        let json = pod.content_json().unwrap_or_default();
+        let json = pod.content_part(&phase).unwrap_or_default();
         match page::text(&json["status"]["phase"]) {
             "Running" => running += 1,
             "Pending" => waiting += 1,

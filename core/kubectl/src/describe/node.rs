@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::failure::Result;
 use naru_api::quantity::Amount;
 use naru_api::request::ListOptions;
+use naru_api::wanted::Wanted;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -176,9 +177,16 @@ fn pods(cx: &mut Context<'_>, page: &mut Page, node: &Value) -> Result<()> {
         1,
         "---------\t----\t\t------------\t----------\t---------------\t-------------\t---",
     );
+    let shown = Wanted::of_paths(&[
+        "metadata.creationTimestamp",
+        "spec.containers.resources",
+        "spec.initContainers.resources",
+        "spec.initContainers.restartPolicy",
+        "spec.overhead",
+    ]);
     let (mut requests, mut limits) = (Amounts::new(), Amounts::new());
     for pod in &pods {
-        let json = pod.content_json().unwrap_or_default();
+        let json = pod.content_part(&shown).unwrap_or_default();
         let (request, limit) = (of_pod(&json["spec"], "requests"), of_pod(&json["spec"], "limits"));
         let share = |of: &Amounts, resource: &str| share(of, &allocatable, resource);
         let line = [

@@ -109,7 +109,12 @@ impl Page {
 
     /// How long ago a moment was: `5m3s`.
     pub fn age(&self, time: &Value) -> String {
-        match parse_time(time) {
+        self.age_of(parse_time(time))
+    }
+
+    /// How long ago a moment was.
+    pub fn age_of(&self, time: Option<Time>) -> String {
+        match time {
             Some(time) if time >= self.now + Duration::from_secs(2) => "<invalid>".to_owned(),
             Some(time) => naru_api::duration::human(self.now.since(time)),
             None => "<unknown>".to_owned(),

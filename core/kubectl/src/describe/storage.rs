@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::failure::Result;
 use naru_api::Object;
 use naru_api::labels;
+use naru_api::wanted::Wanted;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -165,8 +166,9 @@ fn users(cx: &mut Context<'_>, claim: &Value) -> Result<Vec<String>> {
         .filter(|owner| owner["kind"] == "Pod")
         .map(|owner| text(&owner["uid"]))
         .collect();
+    let volumes = Wanted::of_paths(&["spec.volumes"]);
     let uses = |pod: &&Object| {
-        let json = pod.content_json().unwrap_or_default();
+        let json = pod.content_part(&volumes).unwrap_or_default();
         owners.contains(&pod.uid())
             || items(&json["spec"]["volumes"])
                 .iter()
