@@ -92,6 +92,7 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::{encode, gotemplate::Template, jsonpath::JsonPath};
+    use k8s_openapi::api::core::v1::Pod;
     use serde_json::{Value, json};
 
     fn list() -> Value {
@@ -142,6 +143,30 @@ mod tests {
         ] {
             assert_eq!(Template::parse("t", &text, true).unwrap().wanted(), everything);
         }
+    }
+
+    #[test]
+    fn a_part_is_the_same_whether_the_rest_was_told_or_passed_over() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "web", "labels": {"a": "1"}, "ownerReferences": []},
+            "spec": {"nodeName": "worker", "volumes": [{"name": "v", "emptyDir": {}}],
+                "containers": [{"name": "a", "resources": {"limits": {"cpu": "1"}}}, {"name": "b"}]},
+            "status": {"phase": "Running", "podIPs": [{"ip": "10.0.0.1"}]}});
+        let pod = crate::Object::new(serde_json::from_value::<Pod>(pod).unwrap());
+        let whole = pod.content_json().unwrap();
+        for paths in [
+            &["kind"][..],
+            &["apiVersion", "metadata.name", "status.phase"],
+            &["metadata.creationTimestamp", "spec.containers.resources"],
+            &["metadata.labels", "metadata.none", "spec.volumes", "status"],
+            &["spec.containers.name", "spec.nodeName", "status.podIPs.ip"],
+            &["none"],
+        ] {
+            let wanted = Wanted::of_paths(paths);
+            let part = pod.content_part(&wanted).unwrap();
+            assert_eq!(part, encode::to_part(&whole, &wanted).unwrap(), "{paths:?}");
+        }
+        assert_eq!(pod.content_part(&Wanted::everything()).unwrap(), whole);
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub trait Sink {
     fn name(&mut self, name: &str);
     /// The innermost group is over.
     fn end(&mut self);
+    /// Asked behind a name: whether nothing is wanted of its value, which is then not told. Most of an
+    /// object is not gone through by this, where little of it is looked at.
+    fn passes_over(&mut self) -> bool {
+        false
+    }
 }
 
 /// Tells an object to a sink. The error is a type's own, which those of Kubernetes do not have.
@@ -126,6 +131,9 @@ impl Parts<'_> {
     #[inline(never)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
         self.sink.name(name);
+        if self.sink.passes_over() {
+            return Ok(());
+        }
         value.serialize(Encoder(&mut *self.sink))
     }
 
@@ -322,6 +330,9 @@ impl ser::SerializeMap for Parts<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        if self.sink.passes_over() {
+            return Ok(());
+        }
         value.serialize(Encoder(&mut *self.sink))
     }
 

@@ -124,4 +124,8 @@ impl Sink for Pick<'_, '_> {
         self.open.pop();
         self.next = self.open.last().copied();
     }
+
+    fn passes_over(&mut self) -> bool {
+        self.unwanted > 0 || self.next.is_none()
+    }
 }

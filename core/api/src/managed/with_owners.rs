@@ -67,4 +67,12 @@ impl Sink for WithOwners<'_> {
         self.depth = self.depth.saturating_sub(1);
         self.sink.end();
     }
+
+    fn passes_over(&mut self) -> bool {
+        let passes = self.sink.passes_over();
+        if passes && self.state == State::Next {
+            self.state = State::Done;
+        }
+        passes
+    }
 }

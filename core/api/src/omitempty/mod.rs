@@ -213,6 +213,15 @@ impl Sink for Completed<'_> {
         self.open.pop();
         self.sink.end();
     }
+
+    fn passes_over(&mut self) -> bool {
+        // What says of which kind the object is was not handed on yet.
+        let passes = self.next_of_head.is_none() && self.sink.passes_over();
+        if passes {
+            self.next = None;
+        }
+        passes
+    }
 }
 
 /// Hands on a zero value. The table holds valid JSON only: a test reads all of it.
