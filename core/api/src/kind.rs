@@ -583,6 +583,12 @@ pub trait Strategy: Sync {
         crate::kinds::default_cells(object.meta())
     }
 
+    /// By what the rows of a list stand in order, those with the same in that of the list; `None`
+    /// when they all do.
+    fn row_order(&self, _object: &Object) -> Option<i64> {
+        None
+    }
+
     /// The value of a field that selectors may name, beyond `metadata.name` and
     /// `metadata.namespace`; `None` when the kind has no such field label.
     fn field(&self, _object: &Object, _path: &str) -> Option<String> {

@@ -16,6 +16,7 @@ pub mod encode;
 pub mod etcd;
 mod field;
 pub mod fields;
+pub mod flowcontrol;
 pub mod gofmt;
 pub mod gotemplate;
 pub mod http;

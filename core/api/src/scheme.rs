@@ -115,13 +115,21 @@ fn extension() -> Vec<KindRef> {
     ]
 }
 
-/// `scheduling.k8s.io`, `coordination.k8s.io`, `node.k8s.io`, `discovery.k8s.io`.
+/// `scheduling.k8s.io`, `coordination.k8s.io`, `node.k8s.io`, `discovery.k8s.io`,
+/// `flowcontrol.apiserver.k8s.io`.
 fn machinery() -> Vec<KindRef> {
     use k8s_openapi::api::{
-        coordination::v1::Lease, discovery::v1::EndpointSlice, node::v1::RuntimeClass,
-        scheduling::v1::PriorityClass,
+        coordination::v1::Lease, discovery::v1::EndpointSlice, flowcontrol::v1::*,
+        node::v1::RuntimeClass, scheduling::v1::PriorityClass,
     };
-    vec![PriorityClass::kind(), Lease::kind(), RuntimeClass::kind(), EndpointSlice::kind()]
+    vec![
+        PriorityClass::kind(),
+        Lease::kind(),
+        RuntimeClass::kind(),
+        EndpointSlice::kind(),
+        FlowSchema::kind(),
+        PriorityLevelConfiguration::kind(),
+    ]
 }
 
 /// The kinds of `metrics.k8s.io`, which a metrics server adds.

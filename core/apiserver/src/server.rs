@@ -6,6 +6,7 @@ use crate::authenticate::AuthenticationConfig;
 use crate::authorize::{Authorizer, Resource};
 use crate::compact::Compactor;
 use crate::crd::{self, Definitions};
+use crate::flowcontrol::FlowControl;
 use crate::managed::Makers;
 use crate::rest::{Asked, RestState};
 use crate::standing::Standing;
@@ -37,6 +38,8 @@ use std::time::Duration;
 pub struct ApiServer {
     pub(crate) now: Time,
     pub(crate) rng: Rng,
+    /// See [`ApiServer::by_itself`].
+    pub(crate) own_rng: Rng,
     pub(crate) store: Box<dyn Store>,
     pub(crate) allocators: Allocators,
     pub(crate) authentication: Arc<AuthenticationConfig>,
@@ -55,6 +58,7 @@ pub struct ApiServer {
     pub(crate) causes: CauseLog,
     pub(crate) definitions: Definitions,
     pub(crate) aggregation: Aggregation,
+    pub(crate) flow_control: FlowControl,
     pub(crate) kinds: Vec<KindRef>,
     /// The kinds of which somebody has asked whether they have changed, and when they last did.
     generations: Vec<(KindRef, u64)>,
@@ -79,6 +83,8 @@ impl ApiServer {
         let mut server = ApiServer {
             now,
             rest: RestState::new(&rng),
+            flow_control: FlowControl::default(),
+            own_rng: rng.fork("own"),
             rng,
             store: Box::new(MemoryStore::default()),
             allocators: Allocators::default(),
@@ -108,6 +114,15 @@ impl ApiServer {
         server
     }
 
+    /// Does what an API server does for itself, with a randomness of its own: the names of what
+    /// others make do not depend on it.
+    pub fn by_itself<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        std::mem::swap(&mut self.rng, &mut self.own_rng);
+        let result = work(self);
+        std::mem::swap(&mut self.rng, &mut self.own_rng);
+        result
+    }
+
     /// Sets the clock, and makes the renewals that holders of Leases have left to this server and
     /// that are due until then.
     pub fn set_now(&mut self, now: Time) {
@@ -122,6 +137,7 @@ impl ApiServer {
         self.expire();
         self.compactor.run(self.now, &mut *self.store);
         self.watches.bookmark(self.now, self.store.revision());
+        self.tick_flow_control();
     }
 
     /// When a watch is to be told how far it has come, by [`ApiServer::tick`]. All else that is due
@@ -306,6 +322,7 @@ impl ApiServer {
         self.allocators.observe(&change);
         self.definitions.observe(&change);
         self.aggregation.observe(&change);
+        self.flow_control.observe(&change, self.now);
         self.authorizer.observe(&change);
         self.watches.tell(&change);
         let asked = self.generations.iter_mut().filter(|(asked, _)| asked.plural == kind.plural);
@@ -478,6 +495,7 @@ impl ApiService for ApiServer {
         self.rest.metrics.count_object(Asked::of(&request, verb, apply), code);
         self.follow_definitions();
         self.follow_apiservices();
+        self.follow_flow_schemas();
         Ok(match result? {
             Response::Object(object) if request.table => {
                 Response::Table(table::of_object(&object, self.now))

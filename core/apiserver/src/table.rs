@@ -21,10 +21,7 @@ pub(crate) fn of_list(list: &ObjectList, now: Time) -> Table {
 fn of(kind: &KindRef, objects: &[Object], revision: u64, now: Time) -> Table {
     let strategy = &kind.strategy;
     let row = |object: &Object| Row { cells: strategy.row(object, now), object: object.clone() };
-    Table {
-        columns: strategy.columns(),
-        rows: objects.iter().map(row).collect(),
-        revision,
-        ..Table::default()
-    }
+    let mut rows: Vec<Row> = objects.iter().map(row).collect();
+    rows.sort_by_cached_key(|row| strategy.row_order(&row.object));
+    Table { columns: strategy.columns(), rows, revision, ..Table::default() }
 }

@@ -100,6 +100,7 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
     let mut kubeconfig = None;
     if profile.installed {
         install_roles(&mut api, &profile)?;
+        api.start_flow_control().map_err(manifest_error)?;
         install(&mut api, &profile)?;
         upload_config(&mut api, &profile, &pki)?;
         let admin = pki.client(profile.admin(), start)?;
@@ -124,6 +125,7 @@ pub fn boot(profile: Profile, seed: u64, start: Time) -> Result<Cluster, BootErr
     }
     start_secure_ports(&mut cluster)?;
     start_control_plane(&mut cluster)?;
+    cluster.start_identities();
     start_load_balancers(&mut cluster)?;
     if cluster.profile.cloud.is_some() {
         cluster.lay_firewall();

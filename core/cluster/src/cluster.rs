@@ -4,6 +4,7 @@ use crate::agenda::{Agenda, Part, Turn};
 use crate::controlplane::{ControlProcess, Presence};
 use crate::faults::Damage;
 use crate::host::Inventory;
+use crate::identity::Identity;
 use crate::load_balancers::{Edge, LoadBalancers};
 use crate::pki::ClusterPki;
 use crate::profile::Profile;
@@ -40,6 +41,7 @@ pub struct Cluster {
     pub(crate) disks: Disks,
     pub(crate) control: Vec<ControlProcess>,
     pub(crate) api_presence: Presence,
+    pub(crate) identities: Vec<Identity>,
     /// What was seen of the control plane's containers.
     pub(crate) control_changes: u64,
     pub(crate) etcd_members: Members,
@@ -118,6 +120,7 @@ impl Cluster {
             control: Vec::new(),
             cloud: None,
             api_presence: Presence::STARTED,
+            identities: Vec::new(),
             control_changes: 0,
             etcd_members: Members::new(),
             damage: Damage::default(),
@@ -463,7 +466,8 @@ impl Cluster {
             }
             Part::Workstation => self.workstation.wake(),
             Part::SecurePort(_) => self.work(part),
-            Part::ApiServer | Part::Network => {}
+            Part::ApiServer => self.resume_identities(),
+            Part::Network => {}
         }
     }
 
@@ -475,6 +479,7 @@ impl Cluster {
                 self.api.tick();
                 // What cannot be made now is tried again at the next interval.
                 let _ = boot::publish(&mut self.api, &self.profile);
+                self.renew_identities();
             }
             Part::ApiServer => {}
             Part::Network => self.net.advance(self.now),
@@ -544,7 +549,10 @@ impl Cluster {
             Part::ApiServer => {
                 let publish = self.now + ApiServer::PUBLISH_INTERVAL;
                 let told = [self.api.next_bookmark(), self.api.next_renewal()];
-                told.into_iter().flatten().chain([publish]).min()
+                // While it does not work, it has nothing to do.
+                let own = [self.api.next_flow_control(), self.next_identity()];
+                let own = own.into_iter().flatten().filter(|_| self.api_presence.works());
+                told.into_iter().flatten().chain(own).chain([publish]).min()
             }
             Part::Network => self.net.next_due(),
             Part::Control(index) => {

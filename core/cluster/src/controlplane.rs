@@ -219,11 +219,10 @@ pub fn cloud_controller_manager(setting: &Setting<'_>) -> Option<Process<Compone
 
 /// What makes, attaches and enlarges a cloud's disks, if the machines are in one.
 pub fn cloud_disks(setting: &Setting<'_>) -> Option<Process<Component>> {
-    const DRIVER: &str = "pd.csi.storage.gke.io";
+    const DRIVER: &str = CLOUD_DISKS_DRIVER;
     setting.profile.cloud.as_ref()?;
     let mut rng = setting.rng.fork(DRIVER);
-    // It runs on a machine of the cloud's own, which the cloud has named.
-    let hostname = format!("gke-{:016x}-vm", rng.next_u64());
+    let hostname = hostname_of_cloud(&mut rng);
     let user = UserInfo::new("system:gcp-controller-manager", &["system:masters"]);
     let stamp = i64::try_from(rng.below(10_000_000_000_000)).unwrap_or_default();
     let way = || Way::Cloud(BTreeMap::new());
@@ -233,6 +232,18 @@ pub fn cloud_disks(setting: &Setting<'_>) -> Option<Process<Component>> {
         .with(Box::new(provisioner::attacher(DRIVER, way())) as Component)
         .with(Box::new(provisioner::resizer(DRIVER, way())) as Component);
     Some(process)
+}
+
+/// The driver of the cloud's disks.
+const CLOUD_DISKS_DRIVER: &str = "pd.csi.storage.gke.io";
+
+/// The name that the cloud has given to its own machine, on which the control plane is.
+pub fn cloud_hostname(rng: &Rng) -> String {
+    hostname_of_cloud(&mut rng.fork(CLOUD_DISKS_DRIVER))
+}
+
+fn hostname_of_cloud(rng: &mut Rng) -> String {
+    format!("gke-{:016x}-vm", rng.next_u64())
 }
 
 /// kube-scheduler on the machine `host`, not started.
@@ -267,7 +278,12 @@ impl Cluster {
             }
             self.api.end_renewals();
             self.wake_secure_ports(|_| true);
+            if self.api_presence.works() {
+                // What cannot be made now is tried again within a minute.
+                let _ = self.api.start_flow_control();
+            }
         }
+        self.follow_identities();
         for (index, runs) in (0..).zip(run) {
             self.follow_control_process(index, runs);
         }

@@ -10,6 +10,7 @@ mod controlplane;
 mod etcd_pki;
 mod faults;
 mod host;
+mod identity;
 mod inspect;
 mod install;
 mod internet;

@@ -41,7 +41,8 @@ impl Cluster {
     pub fn table(&mut self, plural: &str, group: &str, namespace: &str) -> Option<TableView> {
         let named = |kind: &KindRef| *kind.plural == *plural && *kind.group == *group;
         let kind = self.kinds().into_iter().find(named)?;
-        let objects = self.list(&kind, namespace, "", "");
+        let mut objects = self.list(&kind, namespace, "", "");
+        objects.sort_by_cached_key(|object| kind.strategy.row_order(object));
         let columns = kind.strategy.columns();
         let now = self.now();
         Some(TableView {

@@ -120,6 +120,11 @@ pub trait Typed: Sync {
     /// The cells of a row, one for each column.
     fn cells(&self, object: &Self::Object, now: Time) -> Vec<Cell>;
 
+    /// See [`Strategy::row_order`].
+    fn row_order(&self, _object: &Self::Object) -> Option<i64> {
+        None
+    }
+
     /// The value of one of [`Typed::FIELDS`].
     fn field(&self, _object: &Self::Object, _path: &str) -> Option<String> {
         None
@@ -237,6 +242,10 @@ impl<T: Typed> Strategy for T {
 
     fn row(&self, object: &Object, now: Time) -> Vec<Cell> {
         object.get().map(|object| Typed::cells(self, object, now)).unwrap_or_default()
+    }
+
+    fn row_order(&self, object: &Object) -> Option<i64> {
+        object.get().and_then(|object| Typed::row_order(self, object))
     }
 
     fn field(&self, object: &Object, path: &str) -> Option<String> {

@@ -36,6 +36,8 @@ pub(super) static KINDS: &[(&str, &str, usize)] = &[
     ("coordination.k8s.io/v1", "Lease", 136),
     ("discovery.k8s.io/v1", "EndpointSlice", 137),
     ("events.k8s.io/v1", "Event", 139),
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", 179),
+    ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration", 186),
     ("metrics.k8s.io/v1beta1", "NodeMetrics", 140),
     ("metrics.k8s.io/v1beta1", "PodMetrics", 141),
     ("networking.k8s.io/v1", "IPAddress", 142),
@@ -667,6 +669,62 @@ pub(super) static TYPES: &[&[Field]] = &[
     &[Field::node("attachError", "", 178), Field::node("detachError", "", 178)],
     // 178: VolumeError
     &[Field::leaf("time", "null")],
+    // 179: FlowSchema
+    &[
+        Field::node("metadata", "", 1),
+        Field::node(
+            "spec",
+            r#"{"priorityLevelConfiguration":{"name":""},"matchingPrecedence":0}"#,
+            180,
+        ),
+        Field::node("status", "{}", 184),
+    ],
+    // 180: FlowSchemaSpec
+    &[
+        Field::leaf("matchingPrecedence", "0"),
+        Field::leaf("priorityLevelConfiguration", r#"{"name":""}"#),
+        Field::node("rules", "", 181),
+    ],
+    // 181: PolicyRulesWithSubjects
+    &[
+        Field::node("nonResourceRules", "", 182),
+        Field::node("resourceRules", "", 183),
+        Field::leaf("subjects", "null"),
+    ],
+    // 182: NonResourcePolicyRule
+    &[Field::leaf("nonResourceURLs", "null"), Field::leaf("verbs", "null")],
+    // 183: ResourcePolicyRule
+    &[
+        Field::leaf("apiGroups", "null"),
+        Field::leaf("namespaces", "null"),
+        Field::leaf("resources", "null"),
+        Field::leaf("verbs", "null"),
+    ],
+    // 184: FlowSchemaStatus, PriorityLevelConfigurationStatus
+    &[Field::node("conditions", "", 185)],
+    // 185: FlowSchemaCondition, PriorityLevelConfigurationCondition
+    &[Field::leaf("lastTransitionTime", "null")],
+    // 186: PriorityLevelConfiguration
+    &[
+        Field::node("metadata", "", 1),
+        Field::node("spec", r#"{"type":""}"#, 187),
+        Field::node("status", "{}", 184),
+    ],
+    // 187: PriorityLevelConfigurationSpec
+    &[Field::node("limited", "", 188)],
+    // 188: LimitedPriorityLevelConfiguration
+    &[
+        Field::node("limitResponse", r#"{"type":""}"#, 189),
+        Field::leaf("nominalConcurrencyShares", "null"),
+    ],
+    // 189: LimitResponse
+    &[Field::node("queuing", "", 190)],
+    // 190: QueuingConfiguration
+    &[
+        Field::leaf("handSize", "0"),
+        Field::leaf("queueLengthLimit", "0"),
+        Field::leaf("queues", "0"),
+    ],
 ];
 
 /// Pointers, whose zeros are written: `Struct.field`, sorted.
@@ -737,6 +795,8 @@ pub(super) static POINTERS: &[&str] = &[
     "EndpointPort.port",
     "EndpointPort.protocol",
     "EphemeralContainer.restartPolicy",
+    "ExemptPriorityLevelConfiguration.lendablePercent",
+    "ExemptPriorityLevelConfiguration.nominalConcurrencyShares",
     "FCVolumeSource.lun",
     "GRPCAction.service",
     "GlusterfsPersistentVolumeSource.endpointsNamespace",
@@ -801,6 +861,9 @@ pub(super) static POINTERS: &[&str] = &[
     "LeaseSpec.renewTime",
     "LeaseSpec.strategy",
     "Lifecycle.stopSignal",
+    "LimitedPriorityLevelConfiguration.borrowingLimitPercent",
+    "LimitedPriorityLevelConfiguration.lendablePercent",
+    "LimitedPriorityLevelConfiguration.nominalConcurrencyShares",
     "LoadBalancerIngress.ipMode",
     "LocalVolumeSource.fsType",
     "ManagedFieldsEntry.fieldsV1",
