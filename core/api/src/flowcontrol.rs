@@ -21,6 +21,8 @@ pub const AUTO_UPDATE: &str = "apf.kubernetes.io/autoupdate-spec";
 pub const DANGLING: &str = "Dangling";
 /// The name of the schema and of the level of what is never held back.
 pub const EXEMPT: &str = "exempt";
+/// The name of the schema and of the level of what goes by no other.
+pub const CATCH_ALL: &str = "catch-all";
 /// What a flow schema may be about.
 pub const SUBJECT_KINDS: &[&str] = &["Group", "ServiceAccount", "User"];
 

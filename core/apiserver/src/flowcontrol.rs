@@ -276,14 +276,14 @@ fn own_request(kind: &KindRef, manager: &str, op: Op) -> Request {
     Request { field_manager: manager.into(), ..request }
 }
 
-fn level_of(schema: &FlowSchema) -> &str {
+pub(crate) fn level_of(schema: &FlowSchema) -> &str {
     schema.spec.as_ref().map_or("", |spec| &spec.priority_level_configuration.name)
 }
 
 /// Whether the API server can do what a level says; else it is as if it were not there.
 ///
 /// Upstream: `queueSetCompleterForPL`.
-fn is_whole(level: &Object) -> bool {
+pub(crate) fn is_whole(level: &Object) -> bool {
     let spec = level.get::<PriorityLevelConfiguration>().and_then(|level| level.spec.as_ref());
     let Some(PriorityLevelConfigurationSpec { exempt, limited, type_ }) = spec else {
         return false;

@@ -30,6 +30,7 @@ impl ApiServer {
             Err(error) if !error.is_not_found() => Err(error),
             Err(_) if upserts(request) => {
                 self.authorize(request, "create")?;
+                check_uid(request, "", &new)?;
                 let inner = versions::by_stored_rules(request);
                 let mut new = versions::to_storage(new);
                 self.own_new(inner.as_ref().unwrap_or(request), &mut new)?;
@@ -71,7 +72,7 @@ impl ApiServer {
         mut new: Object,
         cause: CauseId,
     ) -> ApiResult<Object> {
-        check_uid(request, old, &new)?;
+        check_uid(request, old.uid(), &new)?;
         let operation = Operation::Update(old);
         let admission = Admission::new(&*self.store, &self.authorizer, request, operation);
         admit::mutate(&admission, &mut new, &mut self.rng)?;
@@ -152,14 +153,19 @@ pub(crate) fn check_name(request: &Request, new: &Object) -> ApiResult<()> {
     }
 }
 
-fn check_uid(request: &Request, old: &Object, new: &Object) -> ApiResult<()> {
-    if new.uid().is_empty() || new.uid() == old.uid() {
+/// An object that the client has seen must be the one that is there, of this uid; "" if there is none.
+///
+/// Upstream: `Preconditions.Check` in `apiserver/pkg/storage/interfaces.go`.
+fn check_uid(request: &Request, there: &str, new: &Object) -> ApiResult<()> {
+    if new.uid().is_empty() || new.uid() == there {
         return Ok(());
     }
+    let key = keys::of_object(&request.kind, &request.namespace, &request.name);
     let why = format!(
-        "Precondition failed: UID in precondition: {}, UID in object meta: {}",
-        new.uid(),
-        old.uid()
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: UID in precondition: {}, UID in object meta: \
+         {there}",
+        new.uid()
     );
     Err(ApiError::conflict(&request.kind, &request.name, &why))
 }

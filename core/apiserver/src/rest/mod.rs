@@ -13,6 +13,7 @@ mod credentials;
 mod discovery;
 pub(crate) mod encode;
 pub(crate) mod exchange;
+mod flow;
 mod go_types;
 mod health;
 mod http;
@@ -95,11 +96,7 @@ impl ApiServer {
                 (Answer::Full(HttpResponse::text(500, &message)), Series::default())
             }
         };
-        let head = match &mut answer {
-            Answer::Full(response) => Some(&mut response.head),
-            Answer::Watch(head, _) | Answer::Log(head, _) | Answer::Proxied(head, _) => Some(head),
-            Answer::Stream(_) => None,
-        };
+        let head = head_of(&mut answer);
         let code = head.as_ref().map_or(101, |head| head.status);
         if let Some(head) = head {
             head.headers.push(("Audit-Id".into(), audit_id));
@@ -130,6 +127,7 @@ impl ApiServer {
             Ok(user) => x.user = user,
             Err(error) => return (Answer::Full(unknown_user(&x, &error)), series),
         }
+        let flow = self.flow_headers(&x.user, &x.info);
         self.take_warnings();
         let answer = if x.info.is_resource {
             self.rest_resource(&x)
@@ -141,6 +139,9 @@ impl ApiServer {
             for warning in self.take_warnings() {
                 response.head.headers.push(("Warning".into(), warning_header(&warning)));
             }
+        }
+        if let Some(head) = head_of(&mut answer) {
+            head.headers.extend(flow.into_iter().map(|(name, uid)| (name.into(), uid)));
         }
         (answer, series)
     }
@@ -232,6 +233,15 @@ impl ApiServer {
             Some(format!("{ip}:{}", subset.ports.as_ref()?.first()?.port))
         };
         subsets.into_iter().flatten().find_map(address).unwrap_or_default()
+    }
+}
+
+/// Status and headers of an answer that has them.
+fn head_of(answer: &mut Answer) -> Option<&mut Head> {
+    match answer {
+        Answer::Full(response) => Some(&mut response.head),
+        Answer::Watch(head, _) | Answer::Log(head, _) | Answer::Proxied(head, _) => Some(head),
+        Answer::Stream(_) => None,
     }
 }
 
