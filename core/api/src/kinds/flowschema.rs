@@ -158,7 +158,7 @@ fn validate_rules(rules: &PolicyRulesWithSubjects, path: &Path<'_>, errors: &mut
     let list = path.child("subjects");
     if rules.subjects.is_empty() {
         let detail = "subjects must contain at least one value";
-        errors.push(FieldError::required(&list, detail));
+        errors.push(FieldError::required(list, detail));
     }
     for (index, subject) in rules.subjects.iter().enumerate() {
         validate_subject(subject, &list.index(index), errors);
@@ -332,7 +332,7 @@ fn validate_resource_rule(rule: &ResourcePolicyRule, path: &Path<'_>, errors: &m
             for problem in names::dns1123_label(namespace) {
                 let detail =
                     format!("each member of this list must be '*' or a DNS-1123 label; {problem}");
-                errors.push(FieldError::invalid(&field, namespace, &detail));
+                errors.push(FieldError::invalid(field, namespace, &detail));
             }
         }
     }

@@ -183,7 +183,7 @@ fn validate_spec(
         "Exempt" => {
             if spec.limited.is_some() {
                 let detail = "must be nil if the type is not Limited";
-                errors.push(FieldError::forbidden(&limited, detail));
+                errors.push(FieldError::forbidden(limited, detail));
             }
             if let Some(given) = &spec.exempt {
                 validate_exempt(given, &exempt, errors);
@@ -192,13 +192,13 @@ fn validate_spec(
         "Limited" => {
             if spec.exempt.is_some() {
                 let detail = "must be nil if the type is Limited";
-                errors.push(FieldError::forbidden(&exempt, detail));
+                errors.push(FieldError::forbidden(exempt, detail));
             }
             match &spec.limited {
                 Some(given) => validate_limited(given, &limited, errors),
                 None => {
                     let detail = "must not be empty when type is Limited";
-                    errors.push(FieldError::required(&limited, detail));
+                    errors.push(FieldError::required(limited, detail));
                 }
             }
         }
