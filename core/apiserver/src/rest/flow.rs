@@ -128,3 +128,54 @@ fn covers_path(rule: &NonResourcePolicyRule, info: &RequestInfo) -> bool {
     };
     contains(&rule.verbs, info.verb) && rule.non_resource_urls.iter().any(covers)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use naru_sim::Rng;
+
+    /// The schemas are tried in the order of their precedence, of what every cluster has.
+    #[test]
+    fn requests_go_by_the_first_schema_that_is_about_them() {
+        let mut server = ApiServer::new(Rng::new(1));
+        let admin = UserInfo::new("kubernetes-admin", &["system:masters", "system:authenticated"]);
+        let node = UserInfo::new("system:node:a", &["system:nodes", "system:authenticated"]);
+        let manager = UserInfo::new("system:kube-controller-manager", &["system:authenticated"]);
+        let account = UserInfo::service_account;
+        let nobody = UserInfo::new("system:anonymous", &["system:unauthenticated"]);
+        let pods = "/api/v1/namespaces/default/pods";
+        let lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/a";
+        let info = |method: &str, path: &str| RequestInfo::new(method, path, false).unwrap();
+        let headers = |server: &ApiServer, user, path: &str| {
+            let headers = server.flow_headers(user, &info("GET", path));
+            headers.into_iter().map(|(_, uid)| uid).collect::<Vec<_>>()
+        };
+        assert_eq!(headers(&server, &admin, pods), ["", ""], "what must be there is imagined");
+        server.start_flow_control().unwrap();
+        let table = [
+            (&admin, pods, "exempt", "exempt"),
+            (&nobody, "/livez/ping", "probes", "exempt"),
+            (&nobody, "/version", "global-default", "global-default"),
+            (&node, pods, "system-nodes", "system"),
+            (&node, "/api/v1/nodes/a", "system-node-high", "node-high"),
+            (&node, "/api/v1/nodes/a/proxy", "", ""),
+            (&node, lease, "system-node-high", "node-high"),
+            (&manager, lease, "system-leader-election", "leader-election"),
+            (&manager, pods, "kube-controller-manager", "workload-high"),
+            (&account("kube-system", "a"), lease, "system-leader-election", "leader-election"),
+            (&account("kube-system", "a"), pods, "kube-system-service-accounts", "workload-high"),
+            (&account("kube-system-b", "a"), pods, "service-accounts", "workload-low"),
+            (&account("default", "a"), &format!("{pods}/a/log"), "", ""),
+        ];
+        for (user, path, schema, level) in table {
+            let uid = |kind, name: &str| server.find(&kind, "", name).unwrap().uid().to_owned();
+            let mut wanted = Vec::new();
+            if !schema.is_empty() {
+                wanted.push(uid(FlowSchema::kind(), schema));
+                wanted.push(uid(PriorityLevelConfiguration::kind(), level));
+            }
+            assert_eq!(headers(&server, user, path), wanted, "{} {path}", user.name);
+        }
+    }
+}
