@@ -6,11 +6,9 @@
 
 use crate::limits;
 use crate::packet::{Packet, Payload, Protocol, Segment, Tuple};
-use hashbrown::hash_table::{self as table, HashTable};
 use naru_sim::Time;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -271,25 +269,13 @@ impl Entry {
     }
 }
 
-/// One of the two tuples of the connection in a slot.
-#[derive(Clone, Copy, Debug)]
-struct Named {
-    slot: u32,
-    direction: Direction,
-}
-
-/// A place among the connections of a namespace.
-type Slot = Option<(u64, Box<Entry>)>;
-
 /// The connections that one namespace tracks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conntrack {
     /// Free slots are taken again, so order is that of the numbers.
-    slots: Vec<Slot>,
+    slots: Vec<Option<(u64, Entry)>>,
     free: Vec<u32>,
-    /// The two tuples of each connection, which stand in its slot: an entry is five times as large as
-    /// what names it here.
-    index: HashTable<Named>,
+    index: FxHashMap<Tuple, (EntryId, Direction)>,
     last: u64,
     /// Connections that are over and were not written down yet: the way they went, when they are
     /// forgotten, and the port they came from.
@@ -307,8 +293,8 @@ impl Conntrack {
 
     /// What is known of the connection from one address to another, as its sender wrote them.
     pub fn between(&self, src: SocketAddr, dst: SocketAddr) -> Option<&Entry> {
-        let (id, _) = self.look_up(&Tuple { protocol: Protocol::Tcp, src, dst })?;
-        self.get(id)
+        let (id, _) = self.index.get(&Tuple { protocol: Protocol::Tcp, src, dst })?;
+        self.get(*id)
     }
 
     /// A connection like another was there, from another port, and is forgotten at `expires`.
@@ -332,8 +318,7 @@ impl Conntrack {
                 let mut original = like.original;
                 original.src.set_port(port);
                 let reply = original.inverse();
-                let entry = Entry { original, reply, expires, ..Entry::clone(&like) };
-                self.insert(Box::new(entry));
+                self.insert(Entry { original, reply, expires, ..Entry::clone(&like) });
             }
         }
     }
@@ -342,37 +327,17 @@ impl Conntrack {
         self.slots.len() - self.free.len()
     }
 
-    fn insert(&mut self, entry: Box<Entry>) -> EntryId {
+    fn insert(&mut self, entry: Entry) -> EntryId {
         self.last += 1;
         let slot = self.free.pop().unwrap_or(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
         let id = EntryId { slot, number: self.last };
+        self.index.insert(entry.original, (id, Direction::Original));
+        self.index.insert(entry.reply, (id, Direction::Reply));
         match self.slots.get_mut(slot as usize) {
             Some(place) => *place = Some((id.number, entry)),
             None => self.slots.push(Some((id.number, entry))),
         }
-        self.name(Named { slot, direction: Direction::Original });
-        self.name(Named { slot, direction: Direction::Reply });
         id
-    }
-
-    /// Lets a tuple name its connection, and no longer another.
-    fn name(&mut self, named: Named) {
-        let Self { slots, index, .. } = self;
-        let Some(tuple) = tuple_of(slots, named) else { return };
-        let same = |other: &Named| tuple_of(slots, *other) == Some(tuple);
-        let again = |other: &Named| tuple_of(slots, *other).map_or(0, |tuple| hash_of(&tuple));
-        match index.entry(hash_of(&tuple), same, again) {
-            table::Entry::Occupied(mut known) => *known.get_mut() = named,
-            table::Entry::Vacant(place) => drop(place.insert(named)),
-        }
-    }
-
-    /// The connection that a tuple names, and which way its packets go.
-    fn look_up(&self, tuple: &Tuple) -> Option<(EntryId, Direction)> {
-        let same = |named: &Named| tuple_of(&self.slots, *named).as_ref() == Some(tuple);
-        let Named { slot, direction } = *self.index.find(hash_of(tuple), same)?;
-        let (number, _) = self.slots.get(slot as usize)?.as_ref()?;
-        Some((EntryId { slot, number: *number }, direction))
     }
 
     pub fn get(&self, id: EntryId) -> Option<&Entry> {
@@ -388,10 +353,9 @@ impl Conntrack {
     /// What is not forgotten, oldest first.
     pub fn entries(&self, now: Time) -> impl Iterator<Item = &Entry> {
         let all = self.slots.iter().flatten();
-        let mut alive: Vec<&(u64, Box<Entry>)> =
-            all.filter(|(_, entry)| entry.expires > now).collect();
+        let mut alive: Vec<&(u64, Entry)> = all.filter(|(_, entry)| entry.expires > now).collect();
         alive.sort_unstable_by_key(|(number, _)| *number);
-        alive.into_iter().map(|(_, entry)| &**entry)
+        alive.into_iter().map(|(_, entry)| entry)
     }
 
     /// Looks at a packet that came in or was sent here.
@@ -409,7 +373,7 @@ impl Conntrack {
 
     /// The living entry of a tuple. One that has ended makes way for a new connection.
     fn find(&mut self, tuple: &Tuple, packet: &Packet, now: Time) -> Option<(EntryId, Direction)> {
-        let (id, direction) = self.look_up(tuple)?;
+        let (id, direction) = *self.index.get(tuple)?;
         let entry = self.get(id)?;
         let ended = entry.is_over();
         let opens = matches!(&packet.payload, Payload::Tcp(s) if s.flags.syn && !s.flags.ack);
@@ -438,14 +402,14 @@ impl Conntrack {
         }
         let Tracked::New(mut entry) = std::mem::take(&mut packet.tracked) else { return true };
         entry.expires = now + entry.timeout();
-        let id = self.insert(entry);
+        let id = self.insert(*entry);
         packet.tracked = Tracked::Known { id, direction: Direction::Original, established: false };
         true
     }
 
     /// Whether answers with this tuple would be taken for another connection's.
     pub fn is_taken(&self, reply: &Tuple, now: Time) -> bool {
-        let found = self.look_up(reply).and_then(|(id, _)| self.get(id));
+        let found = self.index.get(reply).and_then(|(id, _)| self.get(*id));
         found.is_some_and(|entry| entry.expires > now)
     }
 
@@ -482,24 +446,19 @@ impl Conntrack {
         if self.get(id).is_none() {
             return;
         }
-        for direction in [Direction::Original, Direction::Reply] {
-            let Self { slots, index, .. } = self;
-            let Some(tuple) = tuple_of(slots, Named { slot: id.slot, direction }) else { continue };
-            // Another connection may have the name by now.
-            let own = |named: &Named| named.slot == id.slot && named.direction == direction;
-            if let Ok(place) = index.find_entry(hash_of(&tuple), own) {
-                place.remove();
+        let taken = self.slots.get_mut(id.slot as usize).and_then(Option::take);
+        let Some((_, entry)) = taken else { return };
+        self.free.push(id.slot);
+        for tuple in [entry.original, entry.reply] {
+            if self.index.get(&tuple).is_some_and(|(owner, _)| *owner == id) {
+                self.index.remove(&tuple);
             }
-        }
-        if let Some(place) = self.slots.get_mut(id.slot as usize) {
-            *place = None;
-            self.free.push(id.slot);
         }
     }
 
     /// Forgets connections; tells how many.
     pub fn remove_if(&mut self, forget: impl Fn(&Entry) -> bool) -> usize {
-        let gone = |(slot, place): (u32, &Slot)| match place {
+        let gone = |(slot, place): (u32, &Option<(u64, Entry)>)| match place {
             Some((number, entry)) if forget(entry) => Some(EntryId { slot, number: *number }),
             _ => None,
         };
@@ -512,8 +471,8 @@ impl Conntrack {
     /// addresses that the sender wrote.
     fn translate_error(&self, packet: &mut Packet) -> Tracked {
         let Payload::IcmpError { about, .. } = &mut packet.payload else { return Tracked::Invalid };
-        let Some((id, answer)) = self.look_up(&about.inverse()) else { return Tracked::Related };
-        let Some(entry) = self.get(id) else { return Tracked::Related };
+        let Some((id, answer)) = self.index.get(&about.inverse()) else { return Tracked::Related };
+        let Some(entry) = self.get(*id) else { return Tracked::Related };
         let written = match answer {
             Direction::Reply => entry.original,
             Direction::Original => entry.reply,
@@ -525,16 +484,6 @@ impl Conntrack {
         *about = written;
         Tracked::Related
     }
-}
-
-/// A tuple of the connection in a slot.
-fn tuple_of(slots: &[Slot], named: Named) -> Option<Tuple> {
-    let (_, entry) = slots.get(named.slot as usize)?.as_ref()?;
-    Some(entry.coming(named.direction))
-}
-
-fn hash_of(tuple: &Tuple) -> u64 {
-    FxBuildHasher.hash_one(tuple)
 }
 
 /// A packet of no known connection. Like Linux (`nf_conntrack_tcp_loose`) a connection may be
@@ -556,12 +505,12 @@ fn first(tuple: Tuple, packet: &Packet) -> Tracked {
 mod tests {
     use super::*;
 
-    fn entry(number: usize, state: TcpState, expires: Time) -> Box<Entry> {
+    fn entry(number: usize, state: TcpState, expires: Time) -> Entry {
         let (host, port) = ((number >> 16) as u8, number as u16);
         let src = SocketAddr::from(([10, 0, 0, host], port));
         let dst = SocketAddr::from(([10, 0, 1, 1], 80));
         let tuple = Tuple { protocol: Protocol::Tcp, src, dst };
-        Box::new(Entry { expires, ..Entry::new(tuple, Some(state)) })
+        Entry { expires, ..Entry::new(tuple, Some(state)) }
     }
 
     #[test]
