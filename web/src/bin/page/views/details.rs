@@ -4,6 +4,7 @@
 use super::charts::Charts;
 use super::condition_lines::ConditionLines;
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, Answer, Details, Page, use_page};
 use naru_cluster::view::{
     ConditionView, DecisionView, EventView, Inspection, LineView, OwnerView, RevisionView, Study,
@@ -378,7 +379,7 @@ fn Spoken(props: &SpokenProps) -> Html {
     html! {
         <div class="spoken">
             <p class="spoken-command">
-                <code>{ format!("$ {}", props.command) }</code>
+                <code>{ words(&format!("$ {}", props.command)) }</code>
                 <button
                     class="tool"
                     aria-label={page.texts().run_this}

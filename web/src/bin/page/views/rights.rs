@@ -1,6 +1,7 @@
 //! Who may do what, and by which binding and role.
 
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, Page, use_page};
 use naru_cluster::view::{
     GrantView, RightsRow, RightsView as Rights, Study, StudyView, SubjectView,
@@ -219,7 +220,7 @@ fn why(rights: &Rights, chosen: Option<&Cell>, page: &Page) -> Html {
             <p><b>{ fill(text, &[verb, &full_name(row)]) }</b></p>
             if let Some(grant) = grant { { chain(grant, page) } }
             <p class="spoken-command">
-                <code>{ format!("$ {command}") }</code>
+                <code>{ words(&format!("$ {command}")) }</code>
                 <button
                     class="tool"
                     aria-label={texts.run_this}
