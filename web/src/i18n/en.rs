@@ -150,6 +150,8 @@ pub const TEXTS: Texts = Texts {
     wide: "Wide",
     kinds: "Kinds of objects",
     no_objects: "No objects.",
+    no_objects_here: "None in this namespace.",
+    none_found: "Nothing fits what you search for.",
     more_objects: "{} more",
     owned_by: "Owned by {} {}",
     stories: "What set things going",

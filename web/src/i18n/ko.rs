@@ -150,6 +150,8 @@ pub const TEXTS: Texts = Texts {
     wide: "넓게",
     kinds: "오브젝트의 종류",
     no_objects: "오브젝트가 없습니다.",
+    no_objects_here: "이 네임스페이스에는 없습니다.",
+    none_found: "찾는 말에 맞는 것이 없습니다.",
     more_objects: "{}개가 더 있습니다",
     owned_by: "소유자: {} {}",
     stories: "일의 시작",

@@ -217,6 +217,8 @@ pub struct Texts {
     pub wide: &'static str,
     pub kinds: &'static str,
     pub no_objects: &'static str,
+    pub no_objects_here: &'static str,
+    pub none_found: &'static str,
     pub more_objects: &'static str,
     pub owned_by: &'static str,
     pub stories: &'static str,

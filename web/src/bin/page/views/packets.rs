@@ -68,7 +68,9 @@ pub fn PacketList(props: &PacketListProps) -> Html {
                 </button>
             </div>
             if rows.is_empty() {
-                <p class="empty padded">{ texts.no_packets }</p>
+                <p class="empty padded">
+                    { if wanted.is_empty() { texts.no_packets } else { texts.none_found } }
+                </p>
             } else {
                 <ol class="packets" data-testid="packets">{ for rows }</ol>
             }
