@@ -155,6 +155,7 @@ pub const TEXTS: Texts = Texts {
     more_objects: "{} more",
     owned_by: "Owned by {} {}",
     stories: "What set things going",
+    effects: "led to {}",
     no_stories: "Nothing has happened yet. Type a kubectl command, and see here what it led to.",
     tell: "Step by step",
     message_before: "Previous message",

@@ -155,6 +155,7 @@ pub const TEXTS: Texts = Texts {
     more_objects: "{}개가 더 있습니다",
     owned_by: "소유자: {} {}",
     stories: "일의 시작",
+    effects: "{}건",
     no_stories: "아직 일어난 일이 없습니다. kubectl 명령을 입력하면 그 명령이 무엇을 일으켰는지 여기서 볼 수 있습니다.",
     tell: "차례로 보기",
     message_before: "이전 메시지",

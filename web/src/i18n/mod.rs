@@ -222,6 +222,7 @@ pub struct Texts {
     pub more_objects: &'static str,
     pub owned_by: &'static str,
     pub stories: &'static str,
+    pub effects: &'static str,
     pub no_stories: &'static str,
     pub tell: &'static str,
     pub message_before: &'static str,

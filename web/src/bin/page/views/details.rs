@@ -213,8 +213,11 @@ fn overview(inspection: &Inspection, props: &DetailsPanelProps, page: &Page) -> 
                     { for inspection.why.iter().rev().map(|cause| html! {
                         <li>
                             <b>{ &cause.actor }</b>
-                            <span class="verb">{ &cause.verb }</span>
-                            <code>{ &cause.subject }</code>
+                            // A command says itself what it does.
+                            if cause.verb != "run" {
+                                <span class="verb">{ &cause.verb }</span>
+                            }
+                            <code>{ words(&cause.subject) }</code>
                         </li>
                     }) }
                 </ol>

@@ -625,7 +625,16 @@ pub fn chooser(
 /// A text cut to what has room when its letters are so many pixels large. The end of a name tells
 /// it from its siblings, so the middle is left out.
 pub fn fit(text: &str, width: f64, size: f64) -> String {
-    if measure(text, size) <= width {
+    shorten(text, |text| measure(text, size) <= width)
+}
+
+/// The same of a text in letters that are all of one width.
+pub fn fit_code(text: &str, width: f64, size: f64) -> String {
+    shorten(text, |text| text.chars().count() as f64 * 0.61 * size <= width)
+}
+
+fn shorten(text: &str, has_room: impl Fn(&str) -> bool) -> String {
+    if has_room(text) {
         return text.to_owned();
     }
     let letters: Vec<char> = text.chars().collect();
@@ -635,7 +644,7 @@ pub fn fit(text: &str, width: f64, size: f64) -> String {
         let end: String = letters.iter().skip(letters.len() - tail).collect();
         format!("{}…{end}", start.trim_end_matches('-'))
     };
-    let kept = (1..letters.len()).rev().find(|kept| measure(&cut(*kept), size) <= width);
+    let kept = (1..letters.len()).rev().find(|kept| has_room(&cut(*kept)));
     cut(kept.unwrap_or(1))
 }
 
