@@ -23,7 +23,7 @@ use naru_web::protocol::ObjectRef;
 use naru_web::scene::{Group, Room, Scene};
 use naru_web::store::{Look, Store, is_system};
 use pod::{Pods, has};
-use river::{River, Wires};
+use river::{Chips, River, Wires};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use travel::Travel;
@@ -184,6 +184,7 @@ fn picture(
                 <River ..part.clone() />
                 <Houses ..part.clone() />
                 <Wires ..part.clone() />
+                <Chips ..part.clone() />
                 <HouseNames ..part.clone() />
                 <Pods ..part.clone() />
                 <UpperBank
@@ -216,6 +217,7 @@ fn bank_of_crowd(part: &PartProps, props: &TopologyProps) -> Html {
             viewBox={format!("0 0 {} {}", scene.width, scene.height)}
         >
             <River ..part.clone() />
+            <Chips ..part.clone() />
             <UpperBank
                 scene={scene.clone()}
                 traffic={props.traffic.clone()}
