@@ -72,7 +72,7 @@ pub fn Goal(props: &GoalProps) -> Html {
                     </>
                 },
                 Some(Err(error)) => html! { <p class="empty" role="status">{ error }</p> },
-                None => html! { <p class="empty" role="status">{ texts.loading }</p> },
+                None => html! { <p class="empty" role="status">{ texts.goal_loading }</p> },
             } }
         </aside>
     }

@@ -196,12 +196,21 @@ fn picture(
                 <Travel ..part.clone() />
             </svg>
             if let Some(rect) = scene.hint {
-                <div class="empty-landing" style={format!("top: {}px", rect.y)}>
-                    <p>{ texts.empty_cluster }</p>
-                    <p>{ texts.empty_cluster_hint }</p>
-                </div>
+                { landing(rect.y, texts.empty_cluster, texts.empty_cluster_hint) }
+            } else if scene.houses.is_empty() && props.revision > 0 {
+                { landing(scene.pier.bottom() + 60.0, texts.no_nodes, texts.no_nodes_hint) }
             }
         </>
+    }
+}
+
+/// What is said where nothing is to be seen yet.
+fn landing(top: f64, what: &'static str, hint: &'static str) -> Html {
+    html! {
+        <div class="empty-landing" style={format!("top: {top}px")}>
+            <p>{ what }</p>
+            <p>{ hint }</p>
+        </div>
     }
 }
 
