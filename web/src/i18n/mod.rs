@@ -260,6 +260,8 @@ pub struct Texts {
     pub playground: &'static str,
     pub playground_hint: &'static str,
     pub part: &'static str,
+    /// What the parts of the course are about, from the first on.
+    pub parts: [&'static str; 17],
     pub learned: &'static str,
     pub next_lesson: &'static str,
     pub reset_step: &'static str,
