@@ -1,6 +1,7 @@
 //! The packets, each with its way: hop by hop, and the rule or route that acted at each.
 
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, use_page};
 use crate::traffic::{Trip, is_bare, is_telling, legs};
 use naru_cluster::view::PacketView;
@@ -160,7 +161,7 @@ fn hops(packet: &PacketView, now: Option<usize>) -> Html {
                                     <span class="interface">{ &hop.interface }</span>
                                 }
                             </p>
-                            if let Some(rule) = &hop.rule { <p class="rule">{ rule }</p> }
+                            if let Some(rule) = &hop.rule { <p class="rule">{ words(rule) }</p> }
                             if hop.before == hop.after {
                                 <p class="address">{ &hop.before }</p>
                             } else {

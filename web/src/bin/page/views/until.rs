@@ -86,7 +86,7 @@ pub fn Until(props: &UntilProps) -> Html {
             </button>
             <div role="status">
                 if let Some(waited) = &props.waited {
-                    <p class="until-result" data-testid="waited">{ waited }</p>
+                    <p class="until-result" data-testid="waited">{ words(waited) }</p>
                 }
             </div>
             if *open {
