@@ -107,12 +107,12 @@ impl Tree<'_> {
             let Some((from, to, index)) = glossary::find(rest, &self.words) else { break };
             let word = self.words.remove(index);
             let (before, name, after) = (rest.get(..from), rest.get(from..to), rest.get(to..));
-            self.add(html! { { before.unwrap_or_default().to_owned() } });
+            self.add(html! { { bound(before.unwrap_or_default()) } });
             let name = name.unwrap_or_default().to_owned();
             self.add(html! { <Term text={name} meaning={word.meaning.clone()} /> });
             rest = after.unwrap_or_default();
         }
-        self.add(html! { { rest.to_owned() } });
+        self.add(html! { { bound(rest) } });
     }
 
     fn finish(mut self) -> VNode {
@@ -121,6 +121,22 @@ impl Tree<'_> {
         }
         self.lists.pop().map_or_else(VNode::default, VNode::from)
     }
+}
+
+/// A text in which a particle stays with its word where the English name is between them, as in
+/// `클러스터(cluster)가`: a browser would end a line after the bracket.
+fn bound(text: &str) -> String {
+    const WORD_JOINER: char = '\u{2060}';
+    let mut bound = String::with_capacity(text.len());
+    let mut last = ' ';
+    for letter in text.chars() {
+        if last == ')' && ('가'..='힣').contains(&letter) {
+            bound.push(WORD_JOINER);
+        }
+        bound.push(letter);
+        last = letter;
+    }
+    bound
 }
 
 /// The element for a tag; `None` when its children stand for themselves.
@@ -170,6 +186,18 @@ fn is_harmless(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn particles_stay_with_their_words() {
+        for (text, expected) in [
+            ("클러스터(cluster)가 그", "클러스터(cluster)\u{2060}가 그"),
+            ("(a) 나", "(a) 나"),
+            ("f(x)y", "f(x)y"),
+            ("", ""),
+        ] {
+            assert_eq!(bound(text), expected);
+        }
+    }
 
     #[test]
     fn only_pages_are_linked() {

@@ -4,6 +4,7 @@
 use super::charts::Charts;
 use super::condition_lines::ConditionLines;
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, Answer, Details, Page, use_page};
 use naru_cluster::view::{
     ConditionView, DecisionView, EventView, Inspection, LineView, OwnerView, RevisionView, Study,
@@ -15,6 +16,7 @@ use naru_web::i18n::fill;
 use naru_web::protocol::{Call, ObjectRef, Reply};
 use naru_web::store::Store;
 use std::rc::Rc;
+use web_sys::Element;
 use yew::prelude::*;
 
 #[derive(Clone, PartialEq, Properties)]
@@ -40,6 +42,16 @@ pub const SECONDS: u64 = 2_000_000;
 pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
     let page = use_page();
     let texts = page.texts();
+    let content = use_node_ref();
+    {
+        // Something else is read from its beginning.
+        let content = content.clone();
+        use_effect_with((props.selected.clone(), props.details), move |_| {
+            if let Some(content) = content.cast::<Element>() {
+                content.set_scroll_top(0);
+            }
+        });
+    }
     html! {
         <section
             class="details panel"
@@ -58,7 +70,7 @@ pub fn DetailsPanel(props: &DetailsPanelProps) -> Html {
                     { icon(Icon::Close) }
                 </button>
             </div>
-            <div class="details-content" id="details-content" role="tabpanel" tabindex="0" aria-label={texts.details}>
+            <div class="details-content" id="details-content" role="tabpanel" tabindex="0" aria-label={texts.details} ref={content}>
                 if props.open { <ObjectDetails ..props.clone() /> }
             </div>
         </section>
@@ -212,8 +224,11 @@ fn overview(inspection: &Inspection, props: &DetailsPanelProps, page: &Page) -> 
                     { for inspection.why.iter().rev().map(|cause| html! {
                         <li>
                             <b>{ &cause.actor }</b>
-                            <span class="verb">{ &cause.verb }</span>
-                            <code>{ &cause.subject }</code>
+                            // A command says itself what it does.
+                            if cause.verb != "run" {
+                                <span class="verb">{ &cause.verb }</span>
+                            }
+                            <code>{ words(&cause.subject) }</code>
                         </li>
                     }) }
                 </ol>
@@ -222,11 +237,33 @@ fn overview(inspection: &Inspection, props: &DetailsPanelProps, page: &Page) -> 
     }
 }
 
+/// Whether it is well that a condition is what it is. Some speak of trouble: well is that they are false.
+fn mood(condition: &ConditionView) -> Option<&'static str> {
+    const OF_TROUBLE: [&str; 8] = [
+        "Pressure",
+        "Unavailable",
+        "Failure",
+        "Failed",
+        "Target",
+        "Limited",
+        "Remaining",
+        "Suspended",
+    ];
+    let of_trouble = OF_TROUBLE.iter().any(|it| condition.kind.ends_with(it));
+    match condition.status.as_str() {
+        // A pod that has done its work is not ready any more, nor need it be.
+        _ if condition.reason == "PodCompleted" => None,
+        "True" => Some(if of_trouble { "bad" } else { "good" }),
+        "False" => Some(if of_trouble { "good" } else { "bad" }),
+        _ => None,
+    }
+}
+
 fn conditions(conditions: &[ConditionView]) -> Html {
     html! {
         <ul class="conditions" data-testid="conditions">
             { for conditions.iter().map(|it| html! {
-                <li class={classes!("condition", it.status.to_lowercase())}>
+                <li class={classes!("condition", mood(it))}>
                     <p>
                         <b>{ &it.kind }</b>
                         <span class="condition-status">{ &it.status }</span>
@@ -378,7 +415,7 @@ fn Spoken(props: &SpokenProps) -> Html {
     html! {
         <div class="spoken">
             <p class="spoken-command">
-                <code>{ format!("$ {}", props.command) }</code>
+                <code>{ words(&format!("$ {}", props.command)) }</code>
                 <button
                     class="tool"
                     aria-label={page.texts().run_this}

@@ -2,6 +2,7 @@
 //! be broken.
 
 use super::icon::{Icon, icon};
+use super::words::words as in_words;
 use crate::context::{Action, use_page};
 use naru_web::i18n::{Texts, fill};
 use naru_web::store::Store;
@@ -111,7 +112,7 @@ pub fn Faults(props: &FaultsProps) -> Html {
         html! {
             <button {class} {onclick}>
                 <b>{ label }</b>
-                <span><code>{ format!("naru fault {words}") }</code></span>
+                <span><code>{ in_words(&format!("naru fault {words}")) }</code></span>
             </button>
         }
     };

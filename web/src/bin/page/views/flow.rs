@@ -2,7 +2,8 @@
 
 use super::details::Changes;
 use super::icon::{Icon, icon};
-use super::topology::fit;
+use super::topology::{fit, fit_code};
+use super::words::words;
 use crate::context::{Action, Answer, use_page};
 use gloo_timers::callback::Interval;
 use naru_cluster::view::RevisionView;
@@ -63,8 +64,8 @@ pub fn FlowView(props: &FlowViewProps) -> Html {
                                 {onclick}
                             >
                                 <span class="moment">{ clock::moment(story.root.micros) }</span>
-                                <code>{ title }</code>
-                                <span class="count">{ story.effects }</span>
+                                <code>{ words(&title) }</code>
+                                <span class="count">{ fill(texts.effects, &[&story.effects.to_string()]) }</span>
                             </button>
                         </li>
                     }
@@ -118,9 +119,11 @@ fn Conversation(props: &ConversationProps) -> Html {
     };
     let shown = told.map_or(count, |told| told.min(count));
     let next = (shown < count).then_some(shown + 1).filter(|next| *next < count);
+    // While the story is told, what is looked at closely is what was just said.
+    let close = open.map(|index| if told.is_some() { shown.saturating_sub(1) } else { index });
     let choose = {
         let open = open.clone();
-        Callback::from(move |index: usize| open.set((*open != Some(index)).then_some(index)))
+        Callback::from(move |index: usize| open.set((close != Some(index)).then_some(index)))
     };
     html! {
         <div class="conversation">
@@ -153,11 +156,11 @@ fn Conversation(props: &ConversationProps) -> Html {
                     diagram={diagram.clone()}
                     {shown}
                     latest={told.is_some()}
-                    open={*open}
+                    open={close}
                     onchoose={choose}
                 />
             </div>
-            if let Some(message) = open.and_then(|index| diagram.messages.get(index)) {
+            if let Some(message) = close.and_then(|index| diagram.messages.get(index)) {
                 <MessageDetails key={message.activity.id} message={message.clone()} />
             }
         </div>
@@ -237,12 +240,16 @@ fn on_enter(choose: Callback<usize>, index: usize) -> Callback<KeyboardEvent> {
 fn arrow(message: &Message, from: f64, to: f64, y: f64, width: f64) -> Html {
     let text = label(message);
     if message.from == message.to {
-        let w = (LANE - 8.0).max(text.chars().count() as f64 * 6.6 + 22.0).min(2.0 * LANE);
+        let typed = message.kind == Kind::Command;
+        let most = if typed { 3.0 * LANE } else { 2.0 * LANE };
+        let w =
+            (LANE - 8.0).max(text.chars().count() as f64 * 6.75 + 26.0).min(most).min(width - 4.0);
+        let text = if typed { fit_code(&text, w - 24.0, 11.0) } else { fit(&text, w - 18.0, 11.0) };
         let x = (from - LANE / 2.0 + 4.0).clamp(2.0, (width - w - 2.0).max(2.0));
         return html! {
             <>
                 <rect class="doing" x={x.to_string()} y={(y - 13.0).to_string()} width={w.to_string()} height="24" rx="12" />
-                <text x={(x + w / 2.0).to_string()} y={(y + 3.5).to_string()}>{ fit(&text, w - 18.0, 11.0) }</text>
+                <text x={(x + w / 2.0).to_string()} y={(y + 3.5).to_string()}>{ text }</text>
             </>
         };
     }
@@ -360,8 +367,11 @@ fn MessageDetails(props: &MessageDetailsProps) -> Html {
             <p class="message-head">
                 <span class="moment">{ clock::moment(activity.micros) }</span>
                 <b>{ &activity.actor }</b>
-                <span class="verb">{ &activity.verb }</span>
-                <code>{ &activity.subject }</code>
+                // A command says itself what it does.
+                if activity.verb != "run" {
+                    <span class="verb">{ &activity.verb }</span>
+                }
+                <code>{ words(&activity.subject) }</code>
                 if activity.code > 0 {
                     <span class={classes!("code", (activity.code >= 400).then_some("bad"))}>
                         { format!("HTTP {}", activity.code) }

@@ -5,7 +5,7 @@ use super::playground::Playground;
 use crate::context::{Action, Page, Stage, use_page};
 use crate::progress::Progress;
 use naru_web::glossary::{self, Word};
-use naru_web::i18n::fill;
+use naru_web::i18n::{Texts, fill};
 use naru_web::markdown;
 use naru_web::protocol::{
     Booted, LessonHead, LessonPage, LookPage, ObjectRef, QuizPage, StepPage, TermPage,
@@ -107,12 +107,18 @@ fn Course(props: &CourseProps) -> Html {
             </button>
             { for parts.into_iter().map(|(part, lessons)| html! {
                 <section>
-                    <h3>{ fill(texts.part, &[&part.to_string()]) }</h3>
+                    <h3>{ fill(texts.part, &[&part.to_string(), part_name(part, texts)]) }</h3>
                     <ol>{ for lessons.into_iter().map(|lesson| course_row(lesson, props, &page)) }</ol>
                 </section>
             }) }
         </div>
     }
+}
+
+/// What a part is about; they are counted from 1.
+fn part_name(part: u32, texts: &'static Texts) -> &'static str {
+    let index = (part as usize).checked_sub(1);
+    index.and_then(|index| texts.parts.get(index)).copied().unwrap_or_default()
 }
 
 fn playground(booted: &Booted) -> Action {
@@ -373,7 +379,7 @@ fn look_at(look: &LookPage, page: &Page) -> Html {
     }
 }
 
-fn stage_name(stage: Stage, texts: &'static naru_web::i18n::Texts) -> &'static str {
+fn stage_name(stage: Stage, texts: &'static Texts) -> &'static str {
     match stage {
         Stage::Picture => texts.stage_picture,
         Stage::Objects => texts.stage_objects,

@@ -26,6 +26,7 @@ mod terminal;
 mod timeline;
 mod topology;
 mod until;
+mod words;
 
 pub use author::AuthorView;
 pub use desk::DeskPanel;

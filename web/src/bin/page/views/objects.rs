@@ -1,7 +1,8 @@
 //! The objects: tables as kubectl prints them, and trees by owner.
 
+use super::words::words;
 use crate::context::{Action, Page, use_page};
-use naru_cluster::view::{KindView, RowView, TableView};
+use naru_cluster::view::{KindView, RowView};
 use naru_web::i18n::fill;
 use naru_web::protocol::{ObjectRef, TablePage, TableRef};
 use std::collections::BTreeSet;
@@ -69,8 +70,8 @@ pub fn ObjectsView(props: &ObjectsViewProps) -> Html {
                         { texts.wide }
                     </button>
                 </div>
-                <p class="spoken-command"><code>{ command(props, *wide) }</code></p>
-                { rows(&table.table, props, &wanted, *wide, &page) }
+                <p class="spoken-command"><code>{ words(&command(props, *wide)) }</code></p>
+                { rows(table, props, &wanted, *wide, &page) }
             </div>
         </div>
     }
@@ -143,7 +144,7 @@ fn kinds(kinds: &[KindView], of: &TableRef, page: &Page) -> Html {
 }
 
 fn rows(
-    table: &TableView,
+    found: &TablePage,
     props: &ObjectsViewProps,
     wanted: &str,
     wide: bool,
@@ -156,9 +157,10 @@ fn rows(
             || row.namespace.contains(wanted)
             || row.cells.iter().any(|cell| cell.contains(wanted))
     };
+    let table = &found.table;
     let shown: Vec<&RowView> = in_order(&table.rows).into_iter().filter(fits).collect();
     if shown.is_empty() {
-        return html! { <p class="empty padded">{ texts.no_objects }</p> };
+        return nothing(found, props, page);
     }
     let with_namespace = table.namespaced && props.of.namespace.is_empty();
     let columns: Vec<(usize, &str)> = table
@@ -203,6 +205,27 @@ fn rows(
                 <p class="empty padded">{ fill(texts.more_objects, &[&table.more.to_string()]) }</p>
             }
         </div>
+    }
+}
+
+/// Why there is no row: nothing fits what is searched for, or all objects are in other namespaces, or
+/// there are none.
+fn nothing(found: &TablePage, props: &ObjectsViewProps, page: &Page) -> Html {
+    let texts = page.texts();
+    if !found.table.rows.is_empty() {
+        return html! { <p class="empty padded">{ texts.none_found }</p> };
+    }
+    let is_it = |kind: &&KindView| kind.plural == props.of.plural && kind.group == props.of.group;
+    let elsewhere = found.kinds.iter().find(is_it).is_some_and(|kind| kind.count > 0);
+    if !elsewhere || props.of.namespace.is_empty() {
+        return html! { <p class="empty padded">{ texts.no_objects }</p> };
+    }
+    let everywhere = TableRef { namespace: String::new(), ..props.of.clone() };
+    html! {
+        <p class="empty padded">
+            { texts.no_objects_here }{ " " }
+            <button class="link" onclick={page.on(Action::Table(everywhere))}>{ texts.all_namespaces }</button>
+        </p>
     }
 }
 

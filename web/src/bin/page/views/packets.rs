@@ -1,6 +1,7 @@
 //! The packets, each with its way: hop by hop, and the rule or route that acted at each.
 
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, use_page};
 use crate::traffic::{Trip, is_bare, is_telling, legs};
 use naru_cluster::view::PacketView;
@@ -68,7 +69,9 @@ pub fn PacketList(props: &PacketListProps) -> Html {
                 </button>
             </div>
             if rows.is_empty() {
-                <p class="empty padded">{ texts.no_packets }</p>
+                <p class="empty padded">
+                    { if wanted.is_empty() { texts.no_packets } else { texts.none_found } }
+                </p>
             } else {
                 <ol class="packets" data-testid="packets">{ for rows }</ol>
             }
@@ -158,7 +161,7 @@ fn hops(packet: &PacketView, now: Option<usize>) -> Html {
                                     <span class="interface">{ &hop.interface }</span>
                                 }
                             </p>
-                            if let Some(rule) = &hop.rule { <p class="rule">{ rule }</p> }
+                            if let Some(rule) = &hop.rule { <p class="rule">{ words(rule) }</p> }
                             if hop.before == hop.after {
                                 <p class="address">{ &hop.before }</p>
                             } else {

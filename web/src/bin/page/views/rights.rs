@@ -1,6 +1,7 @@
 //! Who may do what, and by which binding and role.
 
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, Page, use_page};
 use naru_cluster::view::{
     GrantView, RightsRow, RightsView as Rights, Study, StudyView, SubjectView,
@@ -50,10 +51,11 @@ pub fn RightsView(props: &RightsViewProps) -> Html {
         let chosen = chosen.clone();
         Callback::from(move |cell: Cell| chosen.set(Some(cell)))
     };
-    let rows = rights.rows.iter().filter(|row| {
+    let fits = |row: &&RightsRow| {
         let allowed = row.cells.iter().any(Option::is_some);
         row.resource.contains(wanted.as_str()) && (allowed || !*only)
-    });
+    };
+    let rows: Vec<&RightsRow> = rights.rows.iter().filter(fits).collect();
     html! {
         <div class="rights" data-testid="rights">
             <div class="view-tools padded-tools">
@@ -73,6 +75,9 @@ pub fn RightsView(props: &RightsViewProps) -> Html {
             </div>
             <p class="rights-groups">{ fill(texts.rights_groups, &[&rights.groups.join(", ")]) }</p>
             <div class="table-scroll" tabindex="0" role="group" aria-label={texts.stage_rights}>
+                if rows.is_empty() {
+                    <p class="empty padded">{ texts.none_found }</p>
+                }
                 <table class="rights-table">
                     <thead>
                         <tr>
@@ -81,7 +86,7 @@ pub fn RightsView(props: &RightsViewProps) -> Html {
                         </tr>
                     </thead>
                     <tbody>
-                        { for rows.map(|row| matrix_row(row, rights, &chosen, &choose, &page)) }
+                        { for rows.into_iter().map(|row| matrix_row(row, rights, &chosen, &choose, &page)) }
                     </tbody>
                 </table>
             </div>
@@ -219,7 +224,7 @@ fn why(rights: &Rights, chosen: Option<&Cell>, page: &Page) -> Html {
             <p><b>{ fill(text, &[verb, &full_name(row)]) }</b></p>
             if let Some(grant) = grant { { chain(grant, page) } }
             <p class="spoken-command">
-                <code>{ format!("$ {command}") }</code>
+                <code>{ words(&format!("$ {command}")) }</code>
                 <button
                     class="tool"
                     aria-label={texts.run_this}

@@ -1,6 +1,7 @@
 //! The iptables rules by which a service's packets go, as a graph of chains.
 
 use super::topology::fit;
+use super::words::words;
 use crate::context::{Action, Page, use_page};
 use naru_cluster::view::{ChainRule, ChainView, ChainsView, Study, StudyView};
 use naru_web::chains::{CHAIN_W, Graph, GraphLine, HEAD_H, RULE_H, condition, height};
@@ -279,7 +280,7 @@ fn says(name: &str, texts: &'static Texts) -> &'static str {
 fn closely(chain: &ChainView, rule: &ChainRule, page: &Page) -> Html {
     html! {
         <>
-            <pre tabindex="0"><code>{ &rule.text }</code></pre>
+            <pre tabindex="0"><code>{ words(&rule.text) }</code></pre>
             if let Some((namespace, name)) = &rule.pod {
                 <button
                     class="link"

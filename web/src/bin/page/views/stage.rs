@@ -219,7 +219,7 @@ fn Bar(props: &BarProps) -> Html {
                     title={texts.details}
                     onclick={page.on(Action::ToggleDetails)}
                 >
-                    { icon(Icon::Glass) }
+                    { icon(Icon::Glass) }<span>{ texts.details }</span>
                 </button>
             </div>
         </div>

@@ -1,6 +1,7 @@
 //! Let time go on until something has come about.
 
 use super::icon::{Icon, icon};
+use super::words::words;
 use crate::context::{Action, use_page};
 use naru_web::i18n::{Texts, fill};
 use naru_web::store::{Look, Store};
@@ -85,7 +86,7 @@ pub fn Until(props: &UntilProps) -> Html {
             </button>
             <div role="status">
                 if let Some(waited) = &props.waited {
-                    <p class="until-result" data-testid="waited">{ waited }</p>
+                    <p class="until-result" data-testid="waited">{ words(waited) }</p>
                 }
             </div>
             if *open {
@@ -97,7 +98,7 @@ pub fn Until(props: &UntilProps) -> Html {
                         html! {
                             <button onclick={start.reform(move |_: MouseEvent| chosen.clone())}>
                                 <b>{ label }</b>
-                                <span><code>{ format!("kubectl wait {wait}") }</code></span>
+                                <span><code>{ words(&format!("kubectl wait {wait}")) }</code></span>
                             </button>
                         }
                     }) }

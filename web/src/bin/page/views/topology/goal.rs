@@ -2,7 +2,7 @@
 
 use super::house::{HouseNames, Houses};
 use super::pod::Pods;
-use super::river::{River, Wires};
+use super::river::{Chips, River, Wires};
 use super::{PartProps, icon};
 use crate::context::{Action, Answer, use_page};
 use crate::views::icon::Icon;
@@ -72,7 +72,7 @@ pub fn Goal(props: &GoalProps) -> Html {
                     </>
                 },
                 Some(Err(error)) => html! { <p class="empty" role="status">{ error }</p> },
-                None => html! { <p class="empty" role="status">{ texts.loading }</p> },
+                None => html! { <p class="empty" role="status">{ texts.goal_loading }</p> },
             } }
         </aside>
     }
@@ -103,6 +103,7 @@ fn picture(store: &Rc<Store>) -> Html {
             <River ..part.clone() />
             <Houses ..part.clone() />
             <Wires ..part.clone() />
+            <Chips ..part.clone() />
             <HouseNames ..part.clone() />
             <Pods ..part />
         </svg>

@@ -23,7 +23,7 @@ use naru_web::protocol::ObjectRef;
 use naru_web::scene::{Group, Room, Scene};
 use naru_web::store::{Look, Store, is_system};
 use pod::{Pods, has};
-use river::{River, Wires};
+use river::{Chips, River, Wires};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use travel::Travel;
@@ -184,6 +184,7 @@ fn picture(
                 <River ..part.clone() />
                 <Houses ..part.clone() />
                 <Wires ..part.clone() />
+                <Chips ..part.clone() />
                 <HouseNames ..part.clone() />
                 <Pods ..part.clone() />
                 <UpperBank
@@ -195,12 +196,21 @@ fn picture(
                 <Travel ..part.clone() />
             </svg>
             if let Some(rect) = scene.hint {
-                <div class="empty-landing" style={format!("top: {}px", rect.y)}>
-                    <p>{ texts.empty_cluster }</p>
-                    <p>{ texts.empty_cluster_hint }</p>
-                </div>
+                { landing(rect.y, texts.empty_cluster, texts.empty_cluster_hint) }
+            } else if scene.houses.is_empty() && props.revision > 0 {
+                { landing(scene.pier.bottom() + 60.0, texts.no_nodes, texts.no_nodes_hint) }
             }
         </>
+    }
+}
+
+/// What is said where nothing is to be seen yet.
+fn landing(top: f64, what: &'static str, hint: &'static str) -> Html {
+    html! {
+        <div class="empty-landing" style={format!("top: {top}px")}>
+            <p>{ what }</p>
+            <p>{ hint }</p>
+        </div>
     }
 }
 
@@ -216,6 +226,7 @@ fn bank_of_crowd(part: &PartProps, props: &TopologyProps) -> Html {
             viewBox={format!("0 0 {} {}", scene.width, scene.height)}
         >
             <River ..part.clone() />
+            <Chips ..part.clone() />
             <UpperBank
                 scene={scene.clone()}
                 traffic={props.traffic.clone()}
@@ -625,7 +636,16 @@ pub fn chooser(
 /// A text cut to what has room when its letters are so many pixels large. The end of a name tells
 /// it from its siblings, so the middle is left out.
 pub fn fit(text: &str, width: f64, size: f64) -> String {
-    if measure(text, size) <= width {
+    shorten(text, |text| measure(text, size) <= width)
+}
+
+/// The same of a text in letters that are all of one width.
+pub fn fit_code(text: &str, width: f64, size: f64) -> String {
+    shorten(text, |text| text.chars().count() as f64 * 0.61 * size <= width)
+}
+
+fn shorten(text: &str, has_room: impl Fn(&str) -> bool) -> String {
+    if has_room(text) {
         return text.to_owned();
     }
     let letters: Vec<char> = text.chars().collect();
@@ -635,7 +655,7 @@ pub fn fit(text: &str, width: f64, size: f64) -> String {
         let end: String = letters.iter().skip(letters.len() - tail).collect();
         format!("{}…{end}", start.trim_end_matches('-'))
     };
-    let kept = (1..letters.len()).rev().find(|kept| measure(&cut(*kept), size) <= width);
+    let kept = (1..letters.len()).rev().find(|kept| has_room(&cut(*kept)));
     cut(kept.unwrap_or(1))
 }
 

@@ -1,4 +1,4 @@
-//! The river: services with their lines to pods, and workloads.
+//! The river, what stands in it, services and workloads, and the lines from there to pods.
 
 use super::{PartProps, chooser, fit, measure};
 use crate::context::use_page;
@@ -12,11 +12,21 @@ use yew::prelude::*;
 /// The river.
 #[component]
 pub fn River(props: &PartProps) -> Html {
-    let PartProps { store, scene, .. } = props;
+    let scene = &props.scene;
     html! {
         <g class="river">
             { water(scene) }
             { moorings(scene) }
+        </g>
+    }
+}
+
+/// What stands in the river. Lines that lead past it pass behind, or its names could not be read.
+#[component]
+pub fn Chips(props: &PartProps) -> Html {
+    let PartProps { store, scene, .. } = props;
+    html! {
+        <g class="chips">
             if let Some(rect) = scene.outside { <Outside {rect} /> }
             { for scene.services.iter().filter_map(|(uid, rect)| {
                 let service = store.services.get(uid)?;
