@@ -3,6 +3,7 @@
 //!
 //! Nothing here keeps state. One kind is one file in [`kinds`] and one line in [`scheme`].
 
+pub mod base32;
 pub mod bootstraptoken;
 pub mod cel;
 pub mod credentials;

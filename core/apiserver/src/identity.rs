@@ -8,7 +8,7 @@ use crate::server::loopback;
 use crate::{ApiServer, keys};
 use naru_api::k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use naru_api::request::DeleteOptions;
-use naru_api::{ApiService, Kube, Object, Op, Request, UserInfo, time};
+use naru_api::{ApiService, Kube, Object, Op, Request, UserInfo, base32, time};
 use naru_sim::Time;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -36,30 +36,8 @@ pub fn name(hostname: &str) -> String {
         hash.update(part);
     }
     let digest = hash.finalize();
-    format!("apiserver-{}", base32(digest.get(..HASH_BYTES).unwrap_or_default()))
-}
-
-/// As RFC 4648 writes it, in lower case and without `=`.
-fn base32(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut text = String::new();
-    let (mut rest, mut bits) = (0_u32, 0_u32);
-    let mut put = |index: u32| {
-        let letter = LETTERS.get((index & 31) as usize).copied().unwrap_or_default();
-        text.push(char::from(letter));
-    };
-    for byte in bytes {
-        rest = (rest << 8 | u32::from(*byte)) & 0xfff;
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            put(rest >> bits);
-        }
-    }
-    if bits > 0 {
-        put(rest << (5 - bits));
-    }
-    text
+    let letters = base32::encode(digest.get(..HASH_BYTES).unwrap_or_default());
+    format!("apiserver-{}", letters.to_ascii_lowercase())
 }
 
 /// As whom an API server writes its Lease.

@@ -436,26 +436,7 @@ fn header(line: &str) -> Option<(&str, &str)> {
 
 /// Whether a byte may be in a header's name (RFC 9110, section 5.6.2).
 fn is_of_token(byte: u8) -> bool {
-    let separates = matches!(
-        byte,
-        b'(' | b')'
-            | b'<'
-            | b'>'
-            | b'@'
-            | b','
-            | b';'
-            | b':'
-            | b'\\'
-            | b'"'
-            | b'/'
-            | b'['
-            | b']'
-            | b'?'
-            | b'='
-            | b'{'
-            | b'}'
-    );
-    byte.is_ascii_graphic() && !separates
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// How a body with these headers ends, if they say so.

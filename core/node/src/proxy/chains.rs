@@ -3,7 +3,11 @@
 //! Upstream: `portProtoHash` and its neighbours in `pkg/proxy/iptables/proxier.go`. A chain's name
 //! holds at most 28 characters, so a hash stands for the service port.
 
+use naru_api::base32;
 use sha2::{Digest, Sha256};
+
+/// Bytes of the hash that a name shows: 16 letters.
+const HASH_BYTES: usize = 10;
 
 /// The chain with the endpoints of traffic policy `Cluster`.
 pub fn cluster_policy(service_port: &str, protocol: &str) -> String {
@@ -32,13 +36,9 @@ pub fn endpoint(service_port: &str, protocol: &str, endpoint: &str) -> String {
 
 /// The first 16 letters of the SHA-256 in base 32 (RFC 4648).
 fn hash(parts: &[&str]) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let mut digest = Sha256::new();
     parts.iter().for_each(|part| digest.update(part.as_bytes()));
-    let letters = digest.finalize();
-    let bits = letters.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
-    let letter = |at: u32| ALPHABET.get((bits >> (75 - 5 * at) & 31) as usize).copied();
-    (0..16).filter_map(letter).map(char::from).collect()
+    base32::encode(digest.finalize().get(..HASH_BYTES).unwrap_or_default())
 }
 
 #[cfg(test)]

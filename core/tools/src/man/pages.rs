@@ -26,7 +26,7 @@ const fn page(
 pub const PROGRAMS: &[Page] = &[
     page(
         "ab",
-        "ab -n REQUESTS -c CLIENTS URL",
+        "ab [-k] -n REQUESTS -c CLIENTS URL",
         "웹 서버에 요청을 쏟아붓고 걸린 시간을 잽니다",
         "load a web server and measure its answers",
         "ab -n 100 -c 10 http://localhost/",
