@@ -4,19 +4,21 @@
 
 use naru_api::Key;
 use naru_sim::{CauseId, Queue, Time};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Keys to reconcile: each at most once at a time, with delays and exponential back-off.
 #[derive(Clone, Debug)]
 pub struct WorkQueue {
     ready: VecDeque<Key>,
-    /// What is in `ready`, with the cause that put it there.
-    waiting: BTreeMap<Key, CauseId>,
+    /// What is in `ready`, with the cause that put it there. Nobody goes through it, nor through the
+    /// others that are found by hash.
+    waiting: FxHashMap<Key, CauseId>,
     delayed: Queue<(Key, CauseId)>,
     /// Keys whose changes are gathered before they are answered.
-    batched: BTreeSet<Key>,
-    failures: BTreeMap<Key, u32>,
+    batched: FxHashSet<Key>,
+    failures: FxHashMap<Key, u32>,
     backoff_base: Duration,
     backoff_max: Duration,
 }
@@ -38,10 +40,10 @@ impl WorkQueue {
     pub fn new((backoff_base, backoff_max): (Duration, Duration)) -> Self {
         WorkQueue {
             ready: VecDeque::new(),
-            waiting: BTreeMap::new(),
+            waiting: FxHashMap::default(),
             delayed: Queue::default(),
-            batched: BTreeSet::new(),
-            failures: BTreeMap::new(),
+            batched: FxHashSet::default(),
+            failures: FxHashMap::default(),
             backoff_base,
             backoff_max,
         }

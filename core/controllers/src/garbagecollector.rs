@@ -13,8 +13,9 @@ use naru_api::request::{DeleteOptions, Patch, Propagation};
 use naru_api::service::Attention;
 use naru_api::{Key, KindRef, Kube, Object, Op, Response, WatchEvent, WatchEventType, scheme};
 use naru_client::{Action, Cache, Client, Context, Controller, Error, EventType, Reconcile, Watch};
+use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -22,8 +23,8 @@ const ORPHAN: &str = "orphan";
 /// The garbage collector.
 #[derive(Clone, Debug)]
 pub struct GarbageCollector {
-    /// By uid.
-    graph: BTreeMap<String, Node>,
+    /// By uid. Nobody goes through it.
+    graph: FxHashMap<String, Node>,
     /// The kinds that are served, as far as it knows.
     kinds: Vec<KindRef>,
     /// Whether the kinds have changed and their watches are not open yet.
@@ -46,7 +47,7 @@ const DISCOVERY: &str = "discovery";
 impl Default for GarbageCollector {
     fn default() -> Self {
         GarbageCollector {
-            graph: BTreeMap::new(),
+            graph: FxHashMap::default(),
             kinds: scheme::built_in(),
             rewatches: false,
             strangers: Vec::new(),
@@ -66,6 +67,15 @@ struct Node {
 }
 
 impl Node {
+    /// Whether it is this object, as it was seen.
+    fn is(&self, object: &Object) -> bool {
+        let Key { namespace, name } = &self.key;
+        self.seen
+            && name == object.name()
+            && namespace == object.namespace()
+            && self.kind == object.kind()
+    }
+
     /// Whether what is in this namespace cannot name it as an owner.
     fn is_elsewhere(&self, namespace: &str) -> bool {
         self.kind.namespaced && self.key.namespace != namespace
@@ -208,8 +218,9 @@ impl GarbageCollector {
         let mut concerned = BTreeSet::new();
         let deletion = deletion_of(object.meta());
         // Most changes are of something else.
-        let known = self.graph.get(&uid).filter(|node| node.seen && node.owners.is_empty());
-        if owners.is_empty() && known.is_some_and(|node| node.deletion == deletion) {
+        let same =
+            |node: &Node| node.is(object) && node.owners == owners && node.deletion == deletion;
+        if self.graph.get(&uid).is_some_and(same) {
             return concerned;
         }
         let before = self.graph.remove(&uid);

@@ -10,6 +10,7 @@ use naru_api::time::{from_meta, meta_time, rfc3339};
 use naru_api::{Key, Kube, Object, WatchEvent, WatchEventType, pods};
 use naru_client::Cache;
 use naru_sim::Time;
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 /// The annotation that tells when the change happened which led to this state.
@@ -73,7 +74,7 @@ impl Members {
     fn observe_pod(&mut self, event: &WatchEvent, old: Option<&Object>) -> Vec<Key> {
         let (pod, key) = (&event.object, event.object.key());
         let gone = event.kind == WatchEventType::Deleted;
-        let changed = gone || old.is_none_or(|old| endpoint_changed(old, pod));
+        let changed = LazyCell::new(|| gone || old.is_none_or(|old| endpoint_changed(old, pod)));
         let mut concerned = Vec::new();
         let start = Key::new(pod.namespace(), "");
         let services = self.services.range_mut(start..);
@@ -85,7 +86,7 @@ impl Members {
                 false => selected.pods.remove(&key),
             };
             let before = before.is_some();
-            if now != before || (now && changed) {
+            if now != before || (now && *changed) {
                 concerned.push(service.clone());
             }
         }
@@ -96,19 +97,21 @@ impl Members {
 /// Whether a change of a pod changes its endpoint.
 fn endpoint_changed(old: &Object, new: &Object) -> bool {
     let (Some(old), Some(new)) = (old.get::<Pod>(), new.get::<Pod>()) else { return true };
-    let look = |pod: &Pod| {
-        let spec = pod.spec.as_ref();
-        (
-            pods::is_terminating(pod),
-            pods::is_terminal(pod),
-            pods::is_ready(pod),
-            pods::node_name(pod).to_owned(),
-            pod.status.as_ref().and_then(|status| status.pod_ips.clone()),
-            spec.and_then(|spec| spec.hostname.clone()),
-            spec.and_then(|spec| spec.subdomain.clone()),
-        )
-    };
-    look(old) != look(new)
+    endpoint_of(old) != endpoint_of(new)
+}
+
+/// What of a pod its endpoint tells.
+fn endpoint_of<'a>(pod: &'a Pod) -> impl PartialEq + use<'a> {
+    let spec = pod.spec.as_ref();
+    (
+        pods::is_terminating(pod),
+        pods::is_terminal(pod),
+        pods::is_ready(pod),
+        pods::node_name(pod),
+        pod.status.as_ref().and_then(|status| status.pod_ips.as_ref()),
+        spec.and_then(|spec| spec.hostname.as_ref()),
+        spec.and_then(|spec| spec.subdomain.as_ref()),
+    )
 }
 
 /// The pod's address of a family, `IPv4` or `IPv6`.

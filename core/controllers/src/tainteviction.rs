@@ -39,8 +39,8 @@ impl Controller for TaintEvictionController {
 
     fn map(&mut self, event: &WatchEvent, old: Option<&Object>, cache: &Cache) -> Vec<Key> {
         if let Some(node) = event.object.get::<Node>() {
-            let before = old.and_then(Object::get::<Node>).map(no_execute).unwrap_or_default();
-            if event.kind == WatchEventType::Deleted || no_execute(node) == before {
+            let before = old.and_then(Object::get::<Node>).into_iter().flat_map(no_execute);
+            if event.kind == WatchEventType::Deleted || no_execute(node).eq(before) {
                 return Vec::new();
             }
             let name = event.object.name();
@@ -50,7 +50,7 @@ impl Controller for TaintEvictionController {
         let Some(pod) = event.object.get::<Pod>() else { return Vec::new() };
         let gone = event.kind == WatchEventType::Deleted;
         let node = cache.get::<Node>(&Key::new("", pods::node_name(pod)));
-        let tainted = node.is_some_and(|node| !no_execute(node).is_empty());
+        let tainted = node.is_some_and(|node| no_execute(node).next().is_some());
         let planned = self.planned.contains_key(&event.object.key());
         if (tainted && !gone) || planned { vec![event.object.key()] } else { Vec::new() }
     }
@@ -71,7 +71,7 @@ impl Reconcile for TaintEvictionController {
             return Ok(Action::await_change());
         };
         let node = cache.get::<Node>(&Key::new("", pods::node_name(pod)));
-        let taints = node.map(no_execute).unwrap_or_default();
+        let taints: Vec<Taint> = node.into_iter().flat_map(no_execute).cloned().collect();
         let bears = match taints.is_empty() {
             true => Bears::Forever,
             false => bears(&taints, tolerations(pod)),
@@ -116,8 +116,8 @@ fn evict(context: &mut Context<'_>, key: &Key, object: &Object) -> Result<(), Er
     }
 }
 
-fn no_execute(node: &Node) -> Vec<Taint> {
-    taints(node).iter().filter(|taint| taint.effect == "NoExecute").cloned().collect()
+fn no_execute(node: &Node) -> impl Iterator<Item = &Taint> {
+    taints(node).iter().filter(|taint| taint.effect == "NoExecute")
 }
 
 fn tolerations(pod: &Pod) -> &[Toleration] {

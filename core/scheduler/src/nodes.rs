@@ -13,6 +13,7 @@ use naru_api::pods::node_name;
 use naru_api::quantity::Amount;
 use naru_api::scheduling::taints;
 use naru_api::volumes::pod_claims;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -290,17 +291,19 @@ pub struct Nodes {
     /// What each node is now; no two states of nodes have the same number.
     versions: Vec<u64>,
     last_version: u64,
-    index: BTreeMap<Arc<str>, usize>,
-    placed: BTreeMap<Key, Placed>,
+    /// The place of each in `nodes`. No order of it matters anywhere.
+    index: FxHashMap<Arc<str>, usize>,
+    /// Nobody goes through what is found by hash.
+    placed: FxHashMap<Key, Placed>,
     /// Pods whose binding was asked for and not seen yet.
-    assumed: BTreeSet<Key>,
+    assumed: FxHashSet<Key>,
     /// Pods on nodes that are not known (yet).
     homeless: BTreeMap<String, Vec<Arc<PodInfo>>>,
     images: Images,
     with_affinity: BTreeSet<Key>,
     with_required_anti_affinity: BTreeSet<Key>,
     /// How many placed pods use a claim.
-    claim_users: BTreeMap<Key, usize>,
+    claim_users: FxHashMap<Key, usize>,
     /// Pods for which room is being made.
     pub nominator: Nominator,
 }

@@ -8,6 +8,7 @@ use crate::plugins;
 use naru_api::Key;
 use naru_api::time::from_meta;
 use naru_sim::{CauseId, Time};
+use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,7 +54,8 @@ type BackoffOrder = (Time, ActiveOrder);
 /// The scheduling queue.
 #[derive(Clone, Debug, Default)]
 pub struct SchedulingQueue {
-    pods: BTreeMap<Key, (QueuedPod, Place)>,
+    /// Nobody goes through it.
+    pods: FxHashMap<Key, (QueuedPod, Place)>,
     active: BTreeMap<ActiveOrder, Key>,
     /// By the end of the pause.
     backoff: BTreeMap<BackoffOrder, Key>,
