@@ -60,8 +60,9 @@ struct Plan<'m, 'a> {
     cold_slots: BTreeMap<u32, (u32, bool)>,
     /// Slots that the table gets besides those it had.
     new_slots: u32,
-    /// Functions of the first, or imported by it, that the rest names.
-    shared: BTreeSet<u32>,
+    /// Functions of the first, or imported by it, that the rest names: in the order that they have in the
+    /// first, so that the list is one of rising numbers.
+    shared: Vec<u32>,
     /// The number in the first module of the function that calls the loader if need be.
     ensure: u32,
     /// The signature that neither takes nor gives anything.
@@ -104,6 +105,8 @@ impl<'m, 'a> Plan<'m, 'a> {
                 true => shared.extend(called.into_iter().filter(|it| !cold.contains(it))),
             }
         }
+        let in_order = (0..module.imported_functions).chain(hot.iter().copied());
+        let shared = in_order.filter(|function| shared.contains(function)).collect();
         let cold_slots: BTreeMap<u32, (u32, bool)> = module
             .slots
             .iter()
@@ -437,7 +440,8 @@ fn ensure(loaded: u32, load: u32) -> Function {
 }
 
 /// Functions in the order of their slots in the table, then those without: so that the table, which names
-/// thousands, is a list in which each is one more than the one before.
+/// thousands, is a list in which each is one more than the one before. Those without go by their size:
+/// the small ones are alike, and what is alike is packed smaller side by side.
 fn by_slot(module: &Module<'_>, functions: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut slots = BTreeMap::new();
     for (slot, function) in &module.slots {
@@ -445,7 +449,12 @@ fn by_slot(module: &Module<'_>, functions: impl Iterator<Item = u32>) -> Vec<u32
     }
     let mut functions: Vec<u32> = functions.collect();
     let slot = |function: &u32| slots.get(function).copied().unwrap_or(u32::MAX);
-    functions.sort_by_key(|function| (slot(function), *function));
+    let body = |function: &u32| {
+        let at = function.checked_sub(module.imported_functions)?;
+        module.bodies.get(at as usize)
+    };
+    let size = |function: &u32| body(function).map_or(0, |body| body.as_bytes().len());
+    functions.sort_by_key(|function| (slot(function), size(function), *function));
     functions
 }
 
