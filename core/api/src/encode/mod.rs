@@ -12,7 +12,6 @@ pub use text::{Style, Text};
 use crate::wanted::Wanted;
 use serde::ser::{self, Serialize};
 use serde_json::{Error, Value};
-use std::fmt::Display;
 use tree::{Pick, Tree};
 
 /// A value without parts.
@@ -58,6 +57,18 @@ pub trait Sink {
     fn passes_over(&mut self) -> bool {
         false
     }
+    /// What has been told so far is likely to come about so many times again: a hint to make room.
+    fn comes_again(&mut self, times: usize) {
+        let _ = times;
+    }
+}
+
+/// Bytes of room that are made for a text before it is written.
+const ROOM_MAX: usize = 8 << 20;
+
+/// How much room to make when `len` bytes are likely to come so many times again, or a bit more.
+pub(crate) fn room_for(len: usize, times: usize) -> usize {
+    len.saturating_mul(times).saturating_add(len).min(ROOM_MAX)
 }
 
 /// Tells an object to a sink. The error is a type's own, which those of Kubernetes do not have.
@@ -320,13 +331,12 @@ impl ser::SerializeMap for Parts<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        let mut name = Name(None);
+        let mut name = Name { sink: &mut *self.sink, told: None };
         key.serialize(Encoder(&mut name))?;
-        match name.0 {
-            Some(name) => self.sink.name(&name),
-            None => return Err(ser::Error::custom("key must be a string")),
+        match name.told {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(ser::Error::custom("key must be a string")),
         }
-        Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
@@ -341,33 +351,43 @@ impl ser::SerializeMap for Parts<'_> {
     }
 }
 
-/// Takes in the key of a map.
-struct Name(Option<String>);
+/// Takes in the key of a map and hands it on as a name.
+struct Name<'s> {
+    sink: &'s mut dyn Sink,
+    /// Whether it was a text or what can be written as one.
+    told: Option<bool>,
+}
 
-impl Name {
-    fn set(&mut self, name: &dyn Display) {
-        self.0 = Some(name.to_string());
+impl Name<'_> {
+    fn tell(&mut self, name: Option<&str>) {
+        match (name, self.told) {
+            (Some(name), None) => {
+                self.sink.name(name);
+                self.told = Some(true);
+            }
+            _ => self.told = Some(false),
+        }
     }
 }
 
-impl Sink for Name {
+impl Sink for Name<'_> {
     fn leaf(&mut self, leaf: Leaf<'_>) {
         match leaf {
-            Leaf::Text(text) => self.0 = Some(text.to_owned()),
-            Leaf::Int(number) => self.set(&number),
-            Leaf::Uint(number) => self.set(&number),
-            Leaf::Bool(flag) => self.set(&flag),
-            Leaf::Null | Leaf::Float(_) => {}
+            Leaf::Text(text) => self.tell(Some(text)),
+            Leaf::Int(number) => self.tell(Some(&number.to_string())),
+            Leaf::Uint(number) => self.tell(Some(&number.to_string())),
+            Leaf::Bool(flag) => self.tell(Some(if flag { "true" } else { "false" })),
+            Leaf::Null | Leaf::Float(_) => self.tell(None),
         }
     }
 
-    fn begin(&mut self, _: Group) {}
+    fn begin(&mut self, _: Group) {
+        self.tell(None);
+    }
 
     fn name(&mut self, _: &str) {}
 
-    fn end(&mut self) {
-        self.0 = None;
-    }
+    fn end(&mut self) {}
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! JSON text.
 
-use super::{Group, Leaf, Sink};
+use super::{Group, Leaf, Sink, room_for};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -26,12 +26,14 @@ pub struct Text {
     named: Vec<bool>,
     /// Something has come in the innermost group.
     begun: bool,
+    /// What stood where parts are put into another order.
+    old: Vec<u8>,
 }
 
 impl Text {
     /// Nothing yet.
     pub fn new(style: Style) -> Self {
-        Text { bytes: Vec::new(), style, named: Vec::new(), begun: false }
+        Text { bytes: Vec::new(), style, named: Vec::new(), begun: false, old: Vec::new() }
     }
 
     /// What has been written.
@@ -68,7 +70,10 @@ impl Text {
     /// begins where its name does and ends before what separates it from the next.
     pub fn reorder(&mut self, parts: &[Range<usize>]) {
         let Some(first) = parts.iter().map(|part| part.start).min() else { return };
-        let old = self.bytes.split_off(first.min(self.bytes.len()));
+        let mut old = std::mem::take(&mut self.old);
+        old.clear();
+        old.extend_from_slice(self.bytes.get(first..).unwrap_or_default());
+        self.bytes.truncate(first);
         let of = |part: &Range<usize>| {
             old.get(part.start - first..part.end.saturating_sub(first)).unwrap_or_default()
         };
@@ -80,6 +85,7 @@ impl Text {
             }
             self.bytes.extend_from_slice(of(part));
         }
+        self.old = old;
         self.begun = true;
     }
 
@@ -107,38 +113,74 @@ impl Text {
         let _ = serde_json::to_writer(&mut self.bytes, value);
     }
 
+    /// A text between quotes: by runs of what stands for itself, which most texts are one of.
     fn text(&mut self, text: &str) {
-        let html = self.style.html;
-        // U+2028 and U+2029 begin with 0xe2.
-        let special = |byte: &u8| {
-            matches!(byte, 0..0x20 | b'"' | b'\\')
-                || (html && matches!(byte, b'<' | b'>' | b'&' | 0xe2))
-        };
-        if !text.as_bytes().iter().any(special) {
-            self.bytes.push(b'"');
-            self.bytes.extend_from_slice(text.as_bytes());
-            self.bytes.push(b'"');
-        } else if html {
-            let from = self.bytes.len();
-            self.json(text);
-            let plain = self.bytes.split_off(from.min(self.bytes.len()));
-            self.html(&String::from_utf8_lossy(&plain));
-        } else {
-            self.json(text);
+        let special = if self.style.html { &HTML } else { &PLAIN };
+        let bytes = text.as_bytes();
+        self.bytes.reserve(bytes.len() + 2);
+        self.bytes.push(b'"');
+        let mut from = 0;
+        while let Some(run) = bytes.get(from..).filter(|rest| !rest.is_empty()) {
+            let len = run.iter().position(|byte| special[usize::from(*byte)]).unwrap_or(run.len());
+            let (run, rest) = run.split_at_checked(len).unwrap_or((run, &[]));
+            self.bytes.extend_from_slice(run);
+            from += len + self.special(rest);
         }
+        self.bytes.push(b'"');
     }
 
-    /// JSON of a text, in which these characters stand for themselves only.
-    fn html(&mut self, json: &str) {
-        for c in json.chars() {
-            match c {
-                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                    self.bytes.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
-                }
-                c => self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    /// The character that comes first, if any, as it stands between quotes. Answers how long it was.
+    fn special(&mut self, text: &[u8]) -> usize {
+        let Some(&byte) = text.first() else { return 0 };
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            8 => b'b',
+            12 => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0xe2 => {
+                let rare = [("\u{2028}", b"\\u2028"), ("\u{2029}", b"\\u2029")];
+                return match rare.iter().find(|(c, _)| text.starts_with(c.as_bytes())) {
+                    Some((c, escaped)) => {
+                        self.bytes.extend_from_slice(*escaped);
+                        c.len()
+                    }
+                    None => {
+                        self.bytes.push(byte);
+                        1
+                    }
+                };
             }
-        }
+            byte => {
+                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
+                let escaped = [b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte)];
+                self.bytes.extend_from_slice(&escaped);
+                return 1;
+            }
+        };
+        self.bytes.extend_from_slice(&[b'\\', short]);
+        1
     }
+}
+
+/// The bytes that do not stand for themselves.
+static PLAIN: [bool; 256] = special(false);
+/// Those that do not in what may be put into a web page. U+2028 and U+2029 begin with 0xe2.
+static HTML: [bool; 256] = special(true);
+
+const fn special(html: bool) -> [bool; 256] {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        special[byte] = match byte as u8 {
+            0..0x20 | b'"' | b'\\' => true,
+            b'<' | b'>' | b'&' | 0xe2 => html,
+            _ => false,
+        };
+        byte += 1;
+    }
+    special
 }
 
 impl Sink for Text {
@@ -174,6 +216,10 @@ impl Sink for Text {
         }
         self.bytes.push(if named { b'}' } else { b']' });
         self.begun = true;
+    }
+
+    fn comes_again(&mut self, times: usize) {
+        self.bytes.reserve(room_for(self.bytes.len(), times));
     }
 }
 

@@ -6,22 +6,37 @@ use serde_json::{Number, Value};
 
 /// The value of a scalar that stands there without quotes.
 pub(super) fn resolve(text: &str) -> Value {
-    match text {
+    match word(text) {
+        Some(value) => value,
+        None => number(text).map_or_else(|| Value::from(text), Value::Number),
+    }
+}
+
+/// The value of a word that is more than a text.
+fn word(text: &str) -> Option<Value> {
+    Some(match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Value::Bool(true);
+            Value::Bool(true)
         }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Value::Bool(false);
+            Value::Bool(false)
         }
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        _ => {}
-    }
-    number(text).map_or_else(|| Value::from(text), Value::Number)
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        _ => return None,
+    })
 }
 
 /// Whether a text would be taken for something else if it stood there without quotes.
 pub(super) fn needs_quotes(text: &str) -> bool {
-    !resolve(text).is_string() || is_special_float(text) || is_base_60(text) || is_timestamp(text)
+    match text.as_bytes().first() {
+        Some(b'0'..=b'9' | b'+' | b'-' | b'.') => {
+            number(text).is_some()
+                || is_special_float(text)
+                || is_base_60(text)
+                || is_timestamp(text)
+        }
+        _ => word(text).is_some(),
+    }
 }
 
 fn is_special_float(text: &str) -> bool {
@@ -30,15 +45,15 @@ fn is_special_float(text: &str) -> bool {
 }
 
 fn number(text: &str) -> Option<Number> {
-    let first = text.chars().next()?;
-    if !(first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
+    let first = text.bytes().next()?;
+    if !(first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.')) {
         return None;
     }
-    if first == '.' {
+    if first == b'.' {
         return float(text);
     }
-    let plain = text.replace('_', "");
-    integer(&plain).or_else(|| float(&plain))
+    let of = |plain: &str| integer(plain).or_else(|| float(plain));
+    if text.contains('_') { of(&text.replace('_', "")) } else { of(text) }
 }
 
 /// Go's `ParseInt(text, 0, 64)`, and what fits only without a sign bit.
@@ -47,13 +62,12 @@ fn integer(text: &str) -> Option<Number> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let lower = unsigned.to_ascii_lowercase();
-    let (radix, digits) = match lower.as_bytes() {
-        [b'0', b'x', ..] => (16, lower.get(2..)?),
-        [b'0', b'o', ..] => (8, lower.get(2..)?),
-        [b'0', b'b', ..] => (2, lower.get(2..)?),
-        [b'0', _, ..] => (8, lower.get(1..)?),
-        _ => (10, lower.as_str()),
+    let (radix, digits) = match unsigned.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, unsigned.get(2..)?),
+        [b'0', b'o' | b'O', ..] => (8, unsigned.get(2..)?),
+        [b'0', b'b' | b'B', ..] => (2, unsigned.get(2..)?),
+        [b'0', _, ..] => (8, unsigned.get(1..)?),
+        _ => (10, unsigned),
     };
     if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;
@@ -94,11 +108,11 @@ fn is_base_60(text: &str) -> bool {
     let first = parts.next().unwrap_or_default();
     let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit() || c == '_');
     let sixty = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
-    let rest: Vec<&str> = parts.collect();
+    let mut rest = parts.peekable();
     first.starts_with(|c: char| c.is_ascii_digit())
         && digits(first)
-        && !rest.is_empty()
-        && rest.into_iter().all(sixty)
+        && rest.peek().is_some()
+        && rest.all(sixty)
         && digits(fraction)
 }
 
@@ -132,13 +146,9 @@ fn is_timestamp(text: &str) -> bool {
         None => (clock, ""),
     };
     let clock = clock.split_once('.').map_or(clock, |(clock, _)| clock);
-    let parts: Vec<&str> = clock.split(':').collect();
-    let good_clock = match parts.as_slice() {
-        [hours, minutes, seconds] => {
-            number(hours, 1..=2, 23) && number(minutes, 1..=2, 59) && number(seconds, 1..=2, 59)
-        }
-        _ => false,
-    };
+    let mut parts = clock.split(':');
+    let mut next_is = |max| parts.next().is_some_and(|part| number(part, 1..=2, max));
+    let good_clock = next_is(23) && next_is(59) && next_is(59) && parts.next().is_none();
     good_clock && zone.is_empty() != zoned
 }
 

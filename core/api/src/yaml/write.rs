@@ -6,8 +6,7 @@ use super::scalar::needs_quotes;
 use crate::encode::{self, Group, Leaf, Sink};
 use serde_json::Value;
 use std::cmp::Ordering;
-use std::iter::Peekable;
-use std::str::Chars;
+use std::ops::Range;
 
 /// The text of a value, with a line break at its end.
 pub fn print(value: &Value) -> String {
@@ -23,6 +22,19 @@ pub struct Text {
     out: String,
     /// The groups that are not over yet, the innermost last.
     open: Vec<Open>,
+    /// The entries of the maps among them, in the order in which they came.
+    entries: Vec<Entry>,
+    /// The keys of these, one after the other.
+    keys: String,
+}
+
+/// An entry of a map.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Where its key stands in [`Text::keys`].
+    key: Range<usize>,
+    /// Where its lines begin.
+    start: usize,
 }
 
 #[derive(Debug)]
@@ -33,8 +45,8 @@ struct Open {
     place: Place,
     /// It has parts.
     begun: bool,
-    /// The keys of a map, and where the entries begin.
-    entries: Vec<(String, usize)>,
+    /// How many of the entries are those of groups around it.
+    outer: usize,
 }
 
 /// Where a value stands.
@@ -88,32 +100,32 @@ impl Text {
         self.out.push('\n');
     }
 
-    /// Puts the entries of a map in their order.
+    /// Puts the entries of a map in their order, and forgets them.
     fn sort(&mut self, open: &Open) {
-        let sorted = |pair: &[(String, usize)]| match pair {
-            [(a, _), (b, _)] => key_order(a, b) != Ordering::Greater,
-            _ => true,
-        };
-        let Some((_, start)) =
-            open.entries.first().filter(|_| !open.entries.windows(2).all(sorted))
-        else {
-            return;
-        };
-        let old = self.out.split_off(*start);
-        let ends = open.entries.iter().skip(1).map(|(_, next)| *next).chain([start + old.len()]);
-        let entry = |((key, from), to): (&'_ (String, usize), usize)| {
-            // What is before the next key on its line belongs to the place and not to the entry.
-            let lines = old.get(from - start..to - start).unwrap_or_default();
-            (key.clone(), lines.trim_end_matches(' ').to_owned())
-        };
-        let mut entries: Vec<(String, String)> = open.entries.iter().zip(ends).map(entry).collect();
-        entries.sort_by(|a, b| key_order(&a.0, &b.0));
-        for (index, (_, entry)) in entries.into_iter().enumerate() {
-            if index > 0 {
-                pad(open.indent, &mut self.out);
+        let entries = self.entries.get(open.outer..).unwrap_or_default();
+        let Some(first) = entries.first().cloned() else { return };
+        let key = |entry: &Entry| self.keys.get(entry.key.clone()).unwrap_or_default();
+        let order = |a: &Entry, b: &Entry| key_order(key(a), key(b));
+        if !entries.is_sorted_by(|a, b| order(a, b) != Ordering::Greater) {
+            let old = self.out.split_off(first.start);
+            let ends = entries.iter().skip(1).map(|next| next.start);
+            let entry = |(entry, end): (&Entry, usize)| {
+                // What is before the next key on its line belongs to the place and not to the entry.
+                let lines = old.get(entry.start - first.start..end - first.start);
+                (entry.clone(), lines.unwrap_or_default().trim_end_matches(' '))
+            };
+            let mut sorted: Vec<(Entry, &str)> =
+                entries.iter().zip(ends.chain([first.start + old.len()])).map(entry).collect();
+            sorted.sort_by(|(a, _), (b, _)| order(a, b));
+            for (index, (_, lines)) in sorted.into_iter().enumerate() {
+                if index > 0 {
+                    pad(open.indent, &mut self.out);
+                }
+                self.out.push_str(lines);
             }
-            self.out.push_str(&entry);
         }
+        self.keys.truncate(first.key.start);
+        self.entries.truncate(open.outer);
     }
 }
 
@@ -139,7 +151,8 @@ impl Sink for Text {
             (Place::Entry, Group::List) => indent,
             (Place::Entry | Place::Item, _) => indent + 2,
         };
-        self.open.push(Open { group, indent, place, begun: false, entries: Vec::new() });
+        let outer = self.entries.len();
+        self.open.push(Open { group, indent, place, begun: false, outer });
     }
 
     fn name(&mut self, name: &str) {
@@ -148,7 +161,9 @@ impl Sink for Text {
         let Some(open) = self.open.last_mut() else { return };
         key(name, open.indent, out);
         if open.group == Group::Map {
-            open.entries.push((name.to_owned(), start));
+            let from = self.keys.len();
+            self.keys.push_str(name);
+            self.entries.push(Entry { key: from..self.keys.len(), start });
         }
     }
 
@@ -161,15 +176,17 @@ impl Sink for Text {
             self.flat(open.place, |out| out.push_str(empty));
         }
     }
+
+    fn comes_again(&mut self, times: usize) {
+        self.out.reserve(encode::room_for(self.out.len(), times));
+    }
 }
 
 /// A key, with its colon.
 fn key(key: &str, indent: usize, out: &mut String) {
-    let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let simple = (word || !key.contains(is_break)) && key.len() <= 128;
-    if word && simple && !key.is_empty() && !needs_quotes(key) {
+    if is_word(key) && key.len() <= KEY_MAX {
         out.push_str(key);
-    } else if simple {
+    } else if key.len() <= KEY_MAX && !key.contains(is_break) {
         text(key, indent, true, out);
     } else {
         out.push_str("? ");
@@ -179,6 +196,9 @@ fn key(key: &str, indent: usize, out: &mut String) {
     }
     out.push(':');
 }
+
+/// Bytes of a key that stands on the line of its value.
+const KEY_MAX: usize = 128;
 
 /// Floats as Go's `FormatFloat(…, 'g', -1, 64)`.
 fn float_text(float: f64) -> String {
@@ -194,12 +214,22 @@ fn float_text(float: f64) -> String {
 
 /// Whether a text is a word that cannot be anything else, which most are.
 fn is_word(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'/' | b'_'))
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && text.bytes().all(|byte| WORD[usize::from(byte)])
         && !needs_quotes(text)
 }
+
+/// What words are made of.
+static WORD: [bool; 256] = {
+    let mut word = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        word[byte] =
+            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-'..=b'/' | b'_');
+        byte += 1;
+    }
+    word
+};
 
 fn text(text: &str, indent: usize, key: bool, out: &mut String) {
     if is_word(text) {
@@ -207,10 +237,11 @@ fn text(text: &str, indent: usize, key: bool, out: &mut String) {
         return;
     }
     let shape = Shape::of(text);
-    let mut line = Line::new(out, (!key).then_some(indent + 2));
-    if text.contains('\n') && !key && shape.block_allowed {
+    let may_break = !key && text.contains(' ');
+    let mut line = Line::new(out, may_break.then_some(indent + 2));
+    if shape.broken && !key && shape.block_allowed {
         literal(text, indent, out);
-    } else if text.contains('\n') || needs_quotes(text) {
+    } else if shape.broken || needs_quotes(text) {
         line.double_quoted(text);
     } else if shape.plain_allowed {
         line.plain(text, "", "");
@@ -227,20 +258,24 @@ const WIDTH: usize = 80;
 /// Writes a scalar, broken into lines where it is long.
 struct Line<'o> {
     out: &'o mut String,
-    column: usize,
-    /// Where broken lines go on; keys are not broken.
+    /// Where broken lines go on; `None`: this is not broken.
     indent: Option<usize>,
+    /// How far the line has come, if it may be broken.
+    column: usize,
 }
 
 impl<'o> Line<'o> {
     fn new(out: &'o mut String, indent: Option<usize>) -> Self {
-        let column = out.rsplit('\n').next().unwrap_or_default().chars().count();
-        Line { out, column, indent }
+        let line = || out.rsplit('\n').next().unwrap_or_default();
+        let column = if indent.is_some() { line().chars().count() } else { 0 };
+        Line { out, indent, column }
     }
 
     fn push(&mut self, text: &str) {
         self.out.push_str(text);
-        self.column += text.chars().count();
+        if self.indent.is_some() {
+            self.column += text.chars().count();
+        }
     }
 
     /// Breaks the line if it is long enough; answers whether it did.
@@ -252,49 +287,59 @@ impl<'o> Line<'o> {
         true
     }
 
+    /// Writes what of a text has come since `from`, up to a space at `at` at which the line may be broken.
+    /// Answers whether it was, and then the space is left out.
+    fn wrap_at(&mut self, text: &str, from: &mut usize, at: usize) -> bool {
+        self.push(text.get(*from..at).unwrap_or_default());
+        let wrapped = self.wrap();
+        *from = at + usize::from(wrapped);
+        wrapped
+    }
+
     fn plain(&mut self, text: &str, open: &str, close: &str) {
         self.push(open);
+        let mut from = 0;
         // A line that does not become too long is not broken.
-        let fits = || self.column + text.chars().count() <= WIDTH;
-        if self.indent.is_none() || !text.contains(' ') || fits() {
-            self.push(text);
-            self.push(close);
-            return;
-        }
-        let mut spaces = false;
-        let mut chars = text.chars().enumerate().peekable();
-        while let Some((index, c)) = chars.next() {
-            let next = chars.peek().map(|(_, next)| *next);
-            let inner = next.is_some_and(|next| next != ' ') && (index > 0 || open.is_empty());
-            if !(c == ' ' && !spaces && inner && self.wrap()) {
-                self.push(c.encode_utf8(&mut [0; 4]));
+        if self.indent.is_some() && self.column + text.chars().count() > WIDTH {
+            let bytes = text.as_bytes();
+            let is_space = |at: usize| bytes.get(at).is_some_and(|byte| *byte == b' ');
+            for at in (0..bytes.len()).filter(|at| is_space(*at)) {
+                let inner = if at == 0 { open.is_empty() } else { !is_space(at - 1) };
+                if inner && at + 1 < bytes.len() && !is_space(at + 1) {
+                    self.wrap_at(text, &mut from, at);
+                }
             }
-            spaces = c == ' ';
         }
+        self.push(text.get(from..).unwrap_or_default());
         self.push(close);
     }
 
     fn double_quoted(&mut self, text: &str) {
         self.push("\"");
-        let mut spaces = false;
-        let mut chars = text.chars().enumerate().peekable();
-        while let Some((index, c)) = chars.next() {
-            let next = chars.peek().map(|(_, next)| *next);
-            if c == ' ' && !spaces && index > 0 && next.is_some() && self.wrap() {
-                if next == Some(' ') {
+        let (mut from, mut spaces) = (0, false);
+        for (at, c) in text.char_indices() {
+            let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
+            if c == ' ' {
+                let inner = !spaces && at > 0 && !rest.is_empty();
+                if inner && self.wrap_at(text, &mut from, at) && rest.starts_with(' ') {
                     self.push("\\");
                 }
-            } else {
+            } else if matches!(c, '"' | '\\') || is_break(c) || !is_printable(c) {
+                self.push(text.get(from..at).unwrap_or_default());
                 self.push(&escaped(c));
+                from = text.len() - rest.len();
             }
             spaces = c == ' ';
         }
+        self.push(text.get(from..).unwrap_or_default());
         self.push("\"");
     }
 }
 
 /// How a text may be written.
 struct Shape {
+    /// It has lines.
+    broken: bool,
     plain_allowed: bool,
     single_allowed: bool,
     block_allowed: bool,
@@ -302,29 +347,43 @@ struct Shape {
 
 impl Shape {
     fn of(text: &str) -> Shape {
+        let bytes = text.as_bytes();
         let mut shape = Shape {
+            broken: false,
             plain_allowed: !text.is_empty(),
             single_allowed: true,
             block_allowed: !text.is_empty(),
         };
-        let edge = |c: char| c == ' ' || is_break(c);
-        if text.starts_with(edge) || text.ends_with(edge) || text.contains(is_break) {
-            shape.plain_allowed = false;
+        // Most texts are written as they are, and that is soon seen.
+        let first_is_plain = bytes.first().is_some_and(u8::is_ascii_alphanumeric);
+        if first_is_plain && !text.ends_with(':') && bytes.iter().all(u8::is_ascii_graphic) {
+            return shape;
         }
-        if text.starts_with("---") || text.starts_with("...") || has_indicator(text) {
+        let edge = |c: char| c == ' ' || is_break(c);
+        let marks_document = text.starts_with("---") || text.starts_with("...");
+        if text.starts_with(edge) || text.ends_with(edge) || marks_document {
             shape.plain_allowed = false;
         }
         if text.ends_with(' ') {
             shape.block_allowed = false;
         }
-        let pairs = || text.chars().zip(text.chars().skip(1));
-        // go-yaml breaks lines at rare separators, too; they are escaped here.
-        let rare = |c: char| is_break(c) && c != '\n';
-        if text.contains(rare) || pairs().any(|(a, b)| is_break(a) && b == ' ') {
-            shape.single_allowed = false;
+        let mut special = false;
+        let mut before = None;
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let break_ = is_break(c);
+            shape.broken |= c == '\n';
+            if break_ || is_indicator(before, c, chars.peek().copied()) {
+                shape.plain_allowed = false;
+            }
+            // go-yaml breaks lines at rare separators, too; they are escaped here.
+            if (break_ && c != '\n') || (c == ' ' && before.is_some_and(is_break)) {
+                shape.single_allowed = false;
+            }
+            special |= (break_ && before == Some(' ')) || !is_printable(c);
+            before = Some(c);
         }
-        let space_break = pairs().any(|(a, b)| a == ' ' && is_break(b));
-        if space_break || text.chars().any(|c| !is_printable(c)) {
+        if special {
             shape.plain_allowed = false;
             shape.single_allowed = false;
             shape.block_allowed = false;
@@ -333,28 +392,17 @@ impl Shape {
     }
 }
 
-/// Whether a character would be taken for YAML's own in block context.
-fn has_indicator(text: &str) -> bool {
-    let blank = |c: Option<&char>| c.is_none_or(|c| matches!(c, ' ' | '\t') || is_break(*c));
-    let mut before = None;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let next_blank = matches!(chars.peek(), None | Some(' ' | '\t'));
-        let first = before.is_none();
-        let found = match c {
-            '#' => blank(before.as_ref()),
-            ':' => next_blank,
-            '?' | '-' if first => next_blank,
-            ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
-            | '`' => first,
-            _ => false,
-        };
-        if found {
-            return true;
-        }
-        before = Some(c);
+/// Whether a character would be taken for YAML's own in block context, between these two.
+fn is_indicator(before: Option<char>, c: char, next: Option<char>) -> bool {
+    let next_blank = matches!(next, None | Some(' ' | '\t'));
+    match c {
+        '#' => before.is_none_or(|c| matches!(c, ' ' | '\t') || is_break(c)),
+        ':' => next_blank,
+        '?' | '-' => before.is_none() && next_blank,
+        ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@'
+        | '`' => before.is_none(),
+        _ => false,
     }
-    false
 }
 
 fn literal(text: &str, indent: usize, out: &mut String) {
@@ -413,48 +461,44 @@ fn is_printable(c: char) -> bool {
 }
 
 fn pad(indent: usize, out: &mut String) {
-    out.extend(std::iter::repeat_n(' ', indent));
+    const BLANKS: &str = "                                ";
+    let mut left = indent;
+    while left > 0 {
+        let blanks = BLANKS.get(..left).unwrap_or(BLANKS);
+        out.push_str(blanks);
+        left -= blanks.len();
+    }
 }
 
 /// go-yaml's order of keys: letters behind everything else, numbers by their value.
 fn key_order(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.chars().peekable(), b.chars().peekable());
-    let mut before = String::new();
-    while let (Some(&one), Some(&two)) = (left.peek(), right.peek()) {
-        if one == two {
-            before.push(one);
-            left.next();
-            right.next();
-            continue;
-        }
-        return match (one.is_alphabetic(), two.is_alphabetic()) {
-            (true, true) => one.cmp(&two),
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => number_order(&before, one, two, left, right),
-        };
+    let mut pairs = a.char_indices().zip(b.chars());
+    let Some(((at, one), two)) = pairs.find(|((_, one), two)| one != two) else {
+        // One begins with the other.
+        return a.len().cmp(&b.len());
+    };
+    match (one.is_alphabetic(), two.is_alphabetic()) {
+        (true, true) => one.cmp(&two),
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => number_order(a, b, at).then(one.cmp(&two)),
     }
-    a.chars().count().cmp(&b.chars().count())
 }
 
-/// The order of two keys that differ first in characters which are no letters.
-fn number_order(
-    before: &str,
-    one: char,
-    two: char,
-    left: Peekable<Chars<'_>>,
-    right: Peekable<Chars<'_>>,
-) -> Ordering {
+/// The order of two keys that differ first, from here on, in characters which are no letters.
+fn number_order(a: &str, b: &str, at: usize) -> Ordering {
+    let (before, left) = a.split_at_checked(at).unwrap_or((a, ""));
+    let right = b.get(at..).unwrap_or_default();
     // A zero within a number counts as a digit of it.
-    let digits = before.chars().rev().take_while(char::is_ascii_digit);
-    let within = (one == '0' || two == '0') && digits.into_iter().any(|c| c != '0');
-    let number = |chars: Peekable<Chars<'_>>| {
-        chars.take_while(char::is_ascii_digit).fold((u64::from(within), 0), |(number, count), c| {
-            let digit = u64::from(c.to_digit(10).unwrap_or(0));
-            (number.wrapping_mul(10).wrapping_add(digit), count + 1)
+    let mut digits = before.chars().rev().take_while(char::is_ascii_digit);
+    let within = (left.starts_with('0') || right.starts_with('0')) && digits.any(|c| c != '0');
+    let number = |text: &str| {
+        let digits = text.chars().map_while(|c| c.to_digit(10));
+        digits.fold((u64::from(within), 0), |(number, count), digit| {
+            (number.wrapping_mul(10).wrapping_add(u64::from(digit)), count + 1)
         })
     };
-    number(left).cmp(&number(right)).then(one.cmp(&two))
+    number(left).cmp(&number(right))
 }
 
 #[cfg(test)]

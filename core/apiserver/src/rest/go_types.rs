@@ -105,6 +105,8 @@ pub(crate) struct Ordered<'t> {
     text: &'t mut Text,
     /// The groups that are not over yet, the innermost last.
     open: Vec<Open>,
+    /// For the structs among them: the place of each field, and where it was written.
+    written: Vec<(usize, usize)>,
     /// What the value is that comes.
     next: Of,
     /// In groups of this depth, nobody says what kind of object it is.
@@ -118,14 +120,15 @@ struct Open {
     parts_of: Of,
     is_list: bool,
     fields: Option<&'static BTreeMap<&'static str, Field>>,
-    /// For a struct: the place of each field, and where it was written.
-    written: Vec<(usize, usize)>,
+    /// How many fields were written of structs around it.
+    outer: usize,
 }
 
 impl<'t> Ordered<'t> {
     /// For any value: see [`Ordered::put`].
     pub(crate) fn new(text: &'t mut Text) -> Self {
-        Ordered { text, open: Vec::new(), next: Of::Any, bare: None, skip: false }
+        let (open, written) = (Vec::new(), Vec::new());
+        Ordered { text, open, written, next: Of::Any, bare: None, skip: false }
     }
 
     /// For an object of this kind.
@@ -179,7 +182,12 @@ impl<'t> Ordered<'t> {
         self.next = item;
         self.begin(Group::List);
         self.bare = Some(self.open.len() + 1);
-        items.iter().try_for_each(|item| item.tell(true, self))?;
+        for (index, item) in items.iter().enumerate() {
+            item.tell(true, self)?;
+            if index == 0 {
+                self.text.comes_again(items.len() - 1);
+            }
+        }
         self.end();
         self.end();
         Ok(())
@@ -200,11 +208,12 @@ impl<'t> Ordered<'t> {
             Of::Map(number) => (Of::Type(number), None),
             Of::Any | Of::Plain => (Of::Plain, None),
         };
-        self.open.push(Open { parts_of, is_list: false, fields, written: Vec::new() });
+        self.open.push(Open { parts_of, is_list: false, fields, outer: self.written.len() });
     }
 
     /// Puts the fields of a struct in their places; those without one keep their order.
-    fn settle(&mut self, written: &[(usize, usize)]) {
+    fn settle(&mut self, open: &Open) {
+        let written = self.written.get(open.outer..).unwrap_or_default();
         if written.is_sorted_by_key(|(place, _)| *place) {
             return;
         }
@@ -229,7 +238,8 @@ impl Sink for Ordered<'_> {
         let of = self.coming();
         if group == Group::List {
             self.text.begin(group);
-            self.open.push(Open { parts_of: of, is_list: true, fields: None, written: Vec::new() });
+            let outer = self.written.len();
+            self.open.push(Open { parts_of: of, is_list: true, fields: None, outer });
         } else {
             self.begin_as(of);
         }
@@ -248,13 +258,14 @@ impl Sink for Ordered<'_> {
         if let Some(fields) = open.fields {
             let field = fields.get(name);
             self.next = field.map_or(Of::Plain, |field| field.of);
-            open.written.push((field.map_or(usize::MAX, |field| field.place), start));
+            self.written.push((field.map_or(usize::MAX, |field| field.place), start));
         }
     }
 
     fn end(&mut self) {
         let Some(open) = self.open.pop() else { return };
-        self.settle(&open.written);
+        self.settle(&open);
+        self.written.truncate(open.outer);
         self.text.end();
     }
 }

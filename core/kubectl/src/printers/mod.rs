@@ -268,7 +268,12 @@ fn tell_list(
     sink.leaf(Leaf::Text("v1"));
     sink.name("items");
     sink.begin(Group::List);
-    objects.iter().try_for_each(|object| object.tell(managed, sink))?;
+    for (index, object) in objects.iter().enumerate() {
+        object.tell(managed, sink)?;
+        if index == 0 {
+            sink.comes_again(objects.len() - 1);
+        }
+    }
     sink.end();
     sink.name("kind");
     sink.leaf(Leaf::Text(kind));
