@@ -139,10 +139,10 @@ impl Object {
     /// Tells the object to a sink, with `apiVersion` and `kind`, its fields in the order of the alphabet; with
     /// `metadata.managedFields` or, since these take longer than all the rest, without.
     pub fn tell(&self, managed: bool, sink: &mut dyn Sink) -> Result<(), serde_json::Error> {
-        let fields = if managed { self.managed_fields() } else { Vec::new() };
-        match fields.is_empty() {
+        let managers = if managed { self.managers() } else { Arc::default() };
+        match managers.is_empty() {
             true => self.content.tell(sink),
-            false => self.content.tell(&mut WithOwners::new(&fields, sink)),
+            false => self.content.tell(&mut WithOwners::new(&managers, sink)),
         }
     }
 

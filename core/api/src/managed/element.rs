@@ -102,18 +102,30 @@ impl PathElement {
         }
     }
 
-    /// `f:replicas`, as a key of `fieldsV1`.
-    pub fn key(&self) -> String {
+    /// Writes `f:replicas`, as a key of `fieldsV1`.
+    pub fn push_key(&self, out: &mut String) {
         match self {
-            PathElement::Field(name) => format!("f:{name}"),
-            PathElement::Value(value) => format!("v:{}", value.0),
-            PathElement::Index(index) => format!("i:{index}"),
+            PathElement::Field(name) => {
+                out.push_str("f:");
+                out.push_str(name);
+            }
+            PathElement::Value(value) => {
+                out.push_str("v:");
+                push_json(&value.0, out);
+            }
+            PathElement::Index(index) => {
+                out.push_str("i:");
+                out.push_str(&index.to_string());
+            }
             PathElement::Key(fields) => {
-                let fields: Vec<String> = fields
-                    .iter()
-                    .map(|(name, value)| format!("{}:{}", Value::from(&**name), value.0))
-                    .collect();
-                format!("k:{{{}}}", fields.join(","))
+                out.push_str("k:{");
+                for (index, (name, value)) in fields.iter().enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    push_quoted(name, out);
+                    out.push(':');
+                    push_json(&value.0, out);
+                }
+                out.push('}');
             }
         }
     }
@@ -134,6 +146,25 @@ impl fmt::Display for PathElement {
                 write!(f, "[{}]", fields.join(","))
             }
         }
+    }
+}
+
+/// A value as JSON.
+fn push_json(value: &Value, out: &mut String) {
+    match value {
+        Value::String(text) => push_quoted(text, out),
+        value => out.push_str(&value.to_string()),
+    }
+}
+
+/// A text as JSON.
+fn push_quoted(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-'..=b'/' | b'_')) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
     }
 }
 
@@ -164,14 +195,20 @@ mod tests {
         ];
         for (key, shown) in table {
             let element = PathElement::parse(key).unwrap();
-            assert_eq!(element.key(), key);
+            assert_eq!(key_of(&element), key);
             assert_eq!(element.to_string(), shown);
         }
         for wrong in ["", "f", "x:a", "k:1", "k:{", "v:", "i:a", "나루"] {
             assert_eq!(PathElement::parse(wrong), None, "{wrong}");
         }
         let sorted = PathElement::parse(r#"k:{"b":1,"a":2}"#).unwrap();
-        assert_eq!(sorted.key(), r#"k:{"a":2,"b":1}"#);
+        assert_eq!(key_of(&sorted), r#"k:{"a":2,"b":1}"#);
+    }
+
+    fn key_of(element: &PathElement) -> String {
+        let mut key = String::new();
+        element.push_key(&mut key);
+        key
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::set::FieldSet;
 use super::walk;
+use crate::encode::{self, Group, Leaf, Sink};
 use crate::omitempty;
 use crate::schema::Node;
 use jiff::Timestamp;
@@ -45,6 +46,15 @@ pub enum Operation {
     Apply,
     /// By any other write.
     Update,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Operation::Apply => "Apply",
+            Operation::Update => "Update",
+        }
+    }
 }
 
 /// A manager. One that applies is the same in every version of the kind.
@@ -181,27 +191,47 @@ impl Managers {
     /// As `metadata.managedFields`: appliers first, then by time.
     pub fn encode(&self) -> Vec<ManagedFieldsEntry> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let mut all: Vec<(&Manager, &Owned)> = self.0.iter().collect();
-        all.sort_by_key(|(manager, owned)| {
-            let seconds = owned.time.map_or(0, Timestamp::as_second);
-            (manager.operation, seconds, &manager.name, &owned.api_version, &manager.subresource)
-        });
         let entry = |(manager, owned): (&Manager, &Owned)| ManagedFieldsEntry {
             api_version: some(&owned.api_version),
             fields_type: Some("FieldsV1".to_owned()),
             fields_v1: Some(FieldsV1(owned.fields.to_json())),
             manager: some(&manager.name),
-            operation: Some(
-                match manager.operation {
-                    Operation::Apply => "Apply",
-                    Operation::Update => "Update",
-                }
-                .to_owned(),
-            ),
+            operation: Some(manager.operation.name().to_owned()),
             subresource: some(&manager.subresource),
             time: owned.time.map(Time),
         };
-        all.into_iter().map(entry).collect()
+        self.in_order().into_iter().map(entry).collect()
+    }
+
+    /// Tells the same to a sink.
+    pub(super) fn tell(&self, sink: &mut dyn Sink) {
+        sink.begin(Group::List);
+        for (manager, owned) in self.in_order() {
+            sink.begin(Group::Struct);
+            tell_text("apiVersion", &owned.api_version, sink);
+            tell_text("fieldsType", "FieldsV1", sink);
+            sink.name("fieldsV1");
+            owned.fields.tell(sink);
+            tell_text("manager", &manager.name, sink);
+            tell_text("operation", manager.operation.name(), sink);
+            tell_text("subresource", &manager.subresource, sink);
+            if let Some(time) = owned.time {
+                sink.name("time");
+                // A moment has no errors of its own.
+                let _ = encode::tell(&Time(time), sink);
+            }
+            sink.end();
+        }
+        sink.end();
+    }
+
+    fn in_order(&self) -> Vec<(&Manager, &Owned)> {
+        let mut all: Vec<(&Manager, &Owned)> = self.0.iter().collect();
+        all.sort_by_key(|(manager, owned)| {
+            let seconds = owned.time.map_or(0, Timestamp::as_second);
+            (manager.operation, seconds, &manager.name, &owned.api_version, &manager.subresource)
+        });
+        all
     }
 
     /// Every manager, with what it owns.
@@ -363,6 +393,14 @@ impl Managers {
             }
             count -= 1;
         }
+    }
+}
+
+/// Tells a field, if there is something in it.
+fn tell_text(name: &str, text: &str, sink: &mut dyn Sink) {
+    if !text.is_empty() {
+        sink.name(name);
+        sink.leaf(Leaf::Text(text));
     }
 }
 

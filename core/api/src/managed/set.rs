@@ -3,11 +3,13 @@
 //! Upstream: `structured-merge-diff/fieldpath/set.go`, `serialize.go`.
 
 use super::element::PathElement;
+use crate::encode::{self, Group, Sink};
 use crate::schema::Node;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 /// Steps from the top of an object to a field.
 pub type Path = Vec<PathElement>;
@@ -158,25 +160,16 @@ impl FieldSet {
 
     /// As `fieldsV1`.
     pub fn to_json(&self) -> Value {
-        Value::Object(self.contents())
+        let told = encode::value_of(|sink| {
+            self.tell(sink);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        told.unwrap_or_default()
     }
 
-    fn contents(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        for member in &self.members {
-            map.insert(member.key(), Value::Object(Map::new()));
-        }
-        for (step, below) in &self.children {
-            let mut contents = below.contents();
-            if contents.is_empty() {
-                continue;
-            }
-            if self.members.contains(step) {
-                contents.insert(".".to_owned(), Value::Object(Map::new()));
-            }
-            map.insert(step.key(), Value::Object(contents));
-        }
-        map
+    /// Tells it as `fieldsV1`, with the keys in the order of the alphabet.
+    pub(super) fn tell(&self, sink: &mut dyn Sink) {
+        Contents::default().tell(self, false, sink);
     }
 
     /// Reads `fieldsV1`. The error says what is no path element.
@@ -204,6 +197,64 @@ impl FieldSet {
         }
         Ok(set)
     }
+}
+
+/// The keys of `fieldsV1` while they are told. Those of a set's own level are the last.
+#[derive(Default)]
+struct Contents<'s> {
+    text: String,
+    /// Where a key stands, whether it is a member, and what lies below it.
+    keys: Vec<(Range<usize>, bool, Option<&'s FieldSet>)>,
+}
+
+impl<'s> Contents<'s> {
+    /// Tells what is in a set, which is a member itself if it has a dot.
+    fn tell(&mut self, set: &'s FieldSet, dot: bool, sink: &mut dyn Sink) {
+        let (text, first) = (self.text.len(), self.keys.len());
+        for member in &set.members {
+            let below = set.below(member);
+            self.add(member, true, below);
+        }
+        let only_children = |(step, below): &(&PathElement, &FieldSet)| {
+            !below.is_empty() && !set.members.contains(step)
+        };
+        for (step, below) in set.children.iter().filter(only_children) {
+            self.add(step, false, Some(below));
+        }
+        let own = self.keys.get_mut(first..).unwrap_or_default();
+        own.sort_unstable_by_key(|(key, ..)| self.text.get(key.clone()));
+        sink.begin(Group::Map);
+        if dot {
+            nothing(".", sink);
+        }
+        for index in first..self.keys.len() {
+            let Some((key, member, below)) = self.keys.get(index).cloned() else { break };
+            let key = self.text.get(key).unwrap_or_default();
+            match below {
+                Some(below) => {
+                    sink.name(key);
+                    self.tell(below, member, sink);
+                }
+                None => nothing(key, sink),
+            }
+        }
+        sink.end();
+        self.keys.truncate(first);
+        self.text.truncate(text);
+    }
+
+    fn add(&mut self, step: &PathElement, member: bool, below: Option<&'s FieldSet>) {
+        let from = self.text.len();
+        step.push_key(&mut self.text);
+        self.keys.push((from..self.text.len(), member, below));
+    }
+}
+
+/// A member with nothing below it.
+fn nothing(key: &str, sink: &mut dyn Sink) {
+    sink.name(key);
+    sink.begin(Group::Map);
+    sink.end();
 }
 
 /// A path as messages tell it: `.spec.containers[name="web"].image`.

@@ -1,14 +1,14 @@
 //! `metadata.managedFields` in its place among the metadata.
 
-use crate::encode::{self, Group, Leaf, Sink};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use super::Managers;
+use crate::encode::{Group, Leaf, Sink};
 
 const FIELD: &str = "managedFields";
 
 /// Hands on an object, whose fields come in the order of the alphabet, with who owns its fields.
 pub struct WithOwners<'s> {
     sink: &'s mut dyn Sink,
-    fields: &'s [ManagedFieldsEntry],
+    managers: &'s Managers,
     /// How many groups are open.
     depth: usize,
     state: State,
@@ -26,15 +26,14 @@ enum State {
 
 impl<'s> WithOwners<'s> {
     /// For one object, whose own metadata say nothing of that.
-    pub fn new(fields: &'s [ManagedFieldsEntry], sink: &'s mut dyn Sink) -> Self {
-        WithOwners { sink, fields, depth: 0, state: State::Before }
+    pub fn new(managers: &'s Managers, sink: &'s mut dyn Sink) -> Self {
+        WithOwners { sink, managers, depth: 0, state: State::Before }
     }
 
     fn write(&mut self) {
         self.state = State::Done;
         self.sink.name(FIELD);
-        // Entries have no errors of their own.
-        let _ = encode::tell(self.fields, self.sink);
+        self.managers.tell(self.sink);
     }
 }
 
