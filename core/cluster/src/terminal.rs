@@ -151,8 +151,7 @@ impl Cluster {
                     Self::TIMED_OUT
                 }
             };
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            return ExecResult { stdout: text(&stdout), stderr: text(&stderr), code };
+            return ExecResult { stdout: text(stdout), stderr: text(stderr), code };
         }
     }
 
@@ -176,6 +175,12 @@ impl Cluster {
     pub fn write_home_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), Errno> {
         self.workstation.write_file(path, bytes)
     }
+}
+
+/// Bytes as a text; what is no character is replaced.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|why| String::from_utf8_lossy(why.as_bytes()).into_owned())
 }
 
 fn keep(buffer: &mut Vec<u8>, bytes: &[u8]) {

@@ -22,6 +22,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Bytes beyond which what is printed is not put behind what waits: to move that would take longer.
+const CHUNK_BYTES: usize = 64 << 10;
+
 /// Standard output and error, in the order in which they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Console {
@@ -43,6 +46,14 @@ impl Console {
         self.write(2, text.as_bytes());
     }
 
+    /// A whole text to standard output, which is not copied if it is long.
+    pub fn out_all(&mut self, text: Vec<u8>) {
+        match text.len() {
+            0..CHUNK_BYTES => self.write(1, &text),
+            _ => self.chunks.push_back((1, text)),
+        }
+    }
+
     /// What the API server warns of, told once by a command.
     ///
     /// Upstream: `rest.NewWarningWriter` with `Deduplicate`.
@@ -58,7 +69,9 @@ impl Console {
             return;
         }
         match self.chunks.back_mut() {
-            Some((last, chunk)) if *last == fd => chunk.extend_from_slice(bytes),
+            Some((last, chunk)) if *last == fd && chunk.len() < CHUNK_BYTES => {
+                chunk.extend_from_slice(bytes);
+            }
             _ => self.chunks.push_back((fd, bytes.to_vec())),
         }
     }

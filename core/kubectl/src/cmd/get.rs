@@ -223,7 +223,7 @@ fn print_objects(cx: &mut Context<'_>, selection: Selection) -> Outcome {
         [object] if single => printer.print_object(object)?,
         objects => printer.print_list(objects)?,
     };
-    cx.out(&text);
+    cx.console.out_all(text.into_bytes());
     let rest = printer.finish();
     cx.out(&rest);
     Failure::from_many(failures)?;

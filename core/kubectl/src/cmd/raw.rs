@@ -143,7 +143,7 @@ impl Reading {
             self.head = answer.head;
         }
         match &self.head {
-            Some(head) if is_success(head) => cx.console.write(1, &answer.body),
+            Some(head) if is_success(head) => cx.console.out_all(answer.body),
             _ => self.body.extend(answer.body),
         }
         if let Some(rest) = answer.rest {
