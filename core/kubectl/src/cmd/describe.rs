@@ -52,7 +52,8 @@ fn run(cx: &mut Context<'_>) -> Outcome {
         match describe(cx, object, show_events) {
             Ok(text) => {
                 let gap = if std::mem::take(&mut first) { "" } else { "\n\n" };
-                cx.out(&format!("{gap}{text}"));
+                cx.out(gap);
+                cx.out(&text);
             }
             Err(failure) if failures.contains(&failure) => {}
             Err(failure) => failures.push(failure),

@@ -3,8 +3,7 @@
 use super::page::Page;
 use super::served;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
-use naru_api::fields::Selector;
+use crate::failure::Result;
 use naru_api::k8s_openapi::api::core::v1::Event;
 use naru_api::request::ListOptions;
 use naru_api::time::{from_meta, from_micro};
@@ -18,32 +17,26 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct EventIndex {
     /// By namespace, then by the object's uid.
-    known: BTreeMap<String, BTreeMap<String, Vec<Object>>>,
+    known: BTreeMap<String, BTreeMap<String, Vec<Arc<Event>>>>,
 }
 
 impl EventIndex {
-    /// The events of a namespace ("": of all) about the object, as far as the selector wants them.
-    fn find(
-        &mut self,
-        cx: &mut Context<'_>,
-        events: &KindRef,
-        namespace: &str,
-        uid: &str,
-        selector: &str,
-    ) -> Result<Vec<Object>> {
+    /// The events of a namespace ("": of all) about the object with this uid.
+    fn find(&mut self, cx: &mut Context<'_>, namespace: &str, uid: &str) -> Result<&[Arc<Event>]> {
         if !self.known.contains_key(namespace) {
-            let mut by_uid: BTreeMap<String, Vec<Object>> = BTreeMap::new();
-            for event in cx.list(events, namespace, &ListOptions::default())?.items {
-                let uid = event.strategy().field(&event, "involvedObject.uid");
-                by_uid.entry(uid.unwrap_or_default()).or_default().push(event);
+            let found = match served(cx, "events")? {
+                Some(events) => cx.list(&events, namespace, &ListOptions::default())?.items,
+                None => Vec::new(),
+            };
+            let mut by_uid: BTreeMap<String, Vec<Arc<Event>>> = BTreeMap::new();
+            for event in found.iter().filter_map(Object::arc::<Event>) {
+                let uid = event.involved_object.uid.clone().unwrap_or_default();
+                by_uid.entry(uid).or_default().push(event);
             }
             self.known.insert(namespace.to_owned(), by_uid);
         }
         let about = self.known.get(namespace).and_then(|by_uid| by_uid.get(uid));
-        let selector =
-            Selector::parse(selector).map_err(|why| Failure::message(why.to_string()))?;
-        let wanted = about.into_iter().flatten().filter(|event| selector.matches(event));
-        Ok(wanted.cloned().collect())
+        Ok(about.map(Vec::as_slice).unwrap_or_default())
     }
 }
 
@@ -68,27 +61,36 @@ pub fn search_by(
     namespace: &str,
     uid: &str,
 ) -> Result<Events> {
-    let Some(events) = served(cx, "events")? else { return Ok(Events::default()) };
-    let mut terms = Vec::new();
-    for (field, value) in [("name", name), ("namespace", namespace), ("kind", kind), ("uid", uid)] {
-        if !value.is_empty() {
-            terms.push(format!("involvedObject.{field}={value}"));
-        }
-    }
-    let selector = terms.join(",");
-    let found = match cx.events.take() {
+    let mut events: Vec<Arc<Event>> = match cx.events.take() {
         Some(mut index) if !uid.is_empty() => {
-            let found = index.find(cx, &events, namespace, uid, &selector);
+            let is = |field: &Option<String>, wanted: &str| {
+                wanted.is_empty() || or_empty(field) == wanted
+            };
+            let is_about = |event: &&Arc<Event>| {
+                let about = &event.involved_object;
+                is(&about.name, name) && is(&about.namespace, namespace) && is(&about.kind, kind)
+            };
+            let found = index.find(cx, namespace, uid);
+            let found = found.map(|found| found.iter().filter(is_about).cloned().collect());
             cx.events = Some(index);
             found?
         }
         index => {
             cx.events = index;
-            let options = ListOptions { field_selector: selector, ..ListOptions::default() };
-            cx.list(&events, namespace, &options)?.items
+            let Some(events) = served(cx, "events")? else { return Ok(Events::default()) };
+            let mut terms = Vec::new();
+            for (field, value) in
+                [("name", name), ("namespace", namespace), ("kind", kind), ("uid", uid)]
+            {
+                if !value.is_empty() {
+                    terms.push(format!("involvedObject.{field}={value}"));
+                }
+            }
+            let options = ListOptions { field_selector: terms.join(","), ..ListOptions::default() };
+            let found = cx.list(&events, namespace, &options)?.items;
+            found.iter().filter_map(Object::arc).collect()
         }
     };
-    let mut events: Vec<Arc<Event>> = found.iter().filter_map(Object::arc).collect();
     events.sort_by_key(|event| last_timestamp(event));
     Ok(Events(events))
 }

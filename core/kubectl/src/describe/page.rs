@@ -39,13 +39,16 @@ impl Page {
 
     /// The beginning of a line.
     pub fn write(&mut self, level: usize, text: &str) {
-        self.writer.write(&"  ".repeat(level));
+        (0..level).for_each(|_| self.writer.write("  "));
         self.writer.write(text);
     }
 
     /// `Title:  value`
     pub fn field(&mut self, level: usize, title: &str, value: impl std::fmt::Display) {
-        self.line(level, &format!("{title}:\t{value}"));
+        self.write(level, title);
+        self.writer.write(":\t");
+        self.writer.show(&value);
+        self.writer.write("\n");
     }
 
     /// `Title:  value`, if there is a value.
@@ -166,18 +169,13 @@ pub fn int_or_text(value: &Value) -> String {
 
 /// The moment that a field names.
 pub fn parse_time(value: &Value) -> Option<Time> {
-    if !value.is_string() {
-        return None;
-    }
-    serde_json::from_value(value.clone()).ok().map(|time| naru_api::time::from_micro(&time))
+    value.as_str().and_then(naru_api::time::parse_rfc3339)
 }
 
 /// `Mon, 02 Jun 2025 00:00:00 +0000`
 pub fn date(value: &Value) -> String {
     match parse_time(value) {
-        Some(time) => {
-            naru_api::time::meta_time(time).0.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
-        }
+        Some(time) => naru_api::time::rfc1123z(&naru_api::time::meta_time(time)),
         None => "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(),
     }
 }

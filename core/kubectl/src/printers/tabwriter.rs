@@ -3,6 +3,9 @@
 //! A cell ends at a tab; the last text of a line is no cell. Cells of one column in consecutive
 //! lines make a block, and a block is as wide as its widest cell.
 
+use std::fmt::{Display, Write};
+use std::ops::Range;
+
 /// Collects text and aligns it when it is flushed.
 #[derive(Clone, Debug)]
 pub struct TabWriter {
@@ -13,8 +16,61 @@ pub struct TabWriter {
     text: String,
 }
 
-/// One line: its cells, and the text after the last tab.
-type Line<'a> = Vec<&'a str>;
+/// A cell, or the text after the last tab of a line, and how wide it is.
+type Cell<'a> = (&'a str, usize);
+
+/// What is to be aligned.
+struct Lines<'a> {
+    /// The cells of all lines.
+    cells: Vec<Cell<'a>>,
+    /// Where the cells of each line end.
+    ends: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut lines = Lines { cells: Vec::new(), ends: Vec::new() };
+        for line in text.split('\n') {
+            lines.cells.extend(line.split('\t').map(|cell| (cell, cell.chars().count())));
+            lines.ends.push(lines.cells.len());
+        }
+        lines
+    }
+
+    /// The cells of a line.
+    fn line(&self, index: usize) -> Option<&[Cell<'a>]> {
+        let start = match index.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.cells.get(start..*self.ends.get(index)?)
+    }
+
+    /// The width of a cell that ends at a tab.
+    fn width(&self, index: usize, column: usize) -> Option<usize> {
+        match self.line(index)?.get(column..)? {
+            [(_, width), _, ..] => Some(*width),
+            _ => None,
+        }
+    }
+
+    fn write(&self, range: Range<usize>, widths: &[usize], out: &mut String) {
+        for index in range {
+            let Some(line) = self.line(index) else { return };
+            for (column, (cell, own)) in line.iter().enumerate() {
+                out.push_str(cell);
+                if let Some(width) = widths.get(column)
+                    && column + 1 < line.len()
+                {
+                    out.extend(std::iter::repeat_n(' ', width.saturating_sub(*own)));
+                }
+            }
+            if index + 1 < self.ends.len() {
+                out.push('\n');
+            }
+        }
+    }
+}
 
 impl TabWriter {
     /// For tables: the widths of `k8s.io/cli-runtime/pkg/printers/tabwriter.go`. Columns never
@@ -37,6 +93,12 @@ impl TabWriter {
         self.text.push_str(text);
     }
 
+    /// Adds what something is shown as.
+    pub fn show(&mut self, shown: &dyn Display) {
+        // Writing into memory does not fail.
+        let _ = write!(self.text, "{shown}");
+    }
+
     /// Adds a line.
     pub fn line(&mut self, text: &str) {
         self.text.push_str(text);
@@ -56,37 +118,33 @@ impl TabWriter {
     /// Aligns what was written since the last flush.
     pub fn flush(&mut self) -> String {
         let text = std::mem::take(&mut self.text);
-        let lines: Vec<Line<'_>> =
-            text.split('\n').map(|line| line.split('\t').collect()).collect();
+        let lines = Lines::of(&text);
         let mut out = String::with_capacity(text.len() * 2);
-        self.format(&lines, 0..lines.len(), &mut Vec::new(), &mut out);
+        self.format(&lines, 0..lines.ends.len(), &mut Vec::new(), &mut out);
         out
     }
 
     fn format(
         &mut self,
-        lines: &[Line<'_>],
-        range: std::ops::Range<usize>,
+        lines: &Lines<'_>,
+        range: Range<usize>,
         widths: &mut Vec<usize>,
         out: &mut String,
     ) {
         let column = widths.len();
         let (mut start, mut this) = (range.start, range.start);
-        let has_column = |line: &Line<'_>| column + 1 < line.len();
         while this < range.end {
-            if !lines.get(this).is_some_and(has_column) {
+            if lines.width(this, column).is_none() {
                 this += 1;
                 continue;
             }
-            write_lines(lines, start..this, widths, out);
+            lines.write(start..this, widths, out);
             start = this;
             let mut width = self.width_min;
-            while let Some(cell) = lines
-                .get(this)
-                .filter(|line| this < range.end && has_column(line))
-                .map(|l| l[column])
+            while this < range.end
+                && let Some(cell) = lines.width(this, column)
             {
-                width = width.max(cell.chars().count() + self.padding);
+                width = width.max(cell + self.padding);
                 this += 1;
             }
             if self.remembers {
@@ -97,7 +155,7 @@ impl TabWriter {
             widths.pop();
             start = this;
         }
-        write_lines(lines, start..range.end, widths, out);
+        lines.write(start..range.end, widths, out);
     }
 
     fn remember(&mut self, column: usize, width: usize) -> usize {
@@ -110,29 +168,6 @@ impl TabWriter {
                 self.remembered.push(width);
                 width
             }
-        }
-    }
-}
-
-fn write_lines(
-    lines: &[Line<'_>],
-    range: std::ops::Range<usize>,
-    widths: &[usize],
-    out: &mut String,
-) {
-    for index in range {
-        let Some(line) = lines.get(index) else { return };
-        for (column, cell) in line.iter().enumerate() {
-            out.push_str(cell);
-            if let Some(width) = widths.get(column)
-                && column + 1 < line.len()
-            {
-                let blanks = width.saturating_sub(cell.chars().count());
-                out.extend(std::iter::repeat_n(' ', blanks));
-            }
-        }
-        if index + 1 < lines.len() {
-            out.push('\n');
         }
     }
 }
