@@ -4,6 +4,7 @@
 use crate::patch::{changed, looks_at_owners};
 use crate::update::check_name;
 use crate::{ApiServer, decode, limits, metadata, versions};
+use naru_api::encode::{self, Group, Leaf, Sink};
 use naru_api::request::Patch;
 use naru_api::wanted::Wanted;
 use naru_api::{ApiError, Object, Request, status::ApiResult};
@@ -31,8 +32,14 @@ impl ApiServer {
             looked_at.field(field).want_all();
         }
         let part = old.content_part(&looked_at).map_err(ApiError::internal)?;
-        let Ok(changed) = changed(&request.kind, part, patch) else { return Ok(None) };
-        let size = changed.to_string().len().saturating_add(size(old)?);
+        let Ok(changed) = changed(&request.kind, part.clone(), patch) else { return Ok(None) };
+        if changed == part && request.duplicates.is_empty() {
+            return Ok(Some(old.clone()));
+        }
+        let size = weight(|sink| {
+            encode::tell(&changed, sink)?;
+            old.tell(false, sink)
+        })?;
         let Ok((read, unknown)) = decode::read(&request.kind, changed) else { return Ok(None) };
         if size > limits::OBJECT_BYTES_MAX || !unknown.is_empty() || !request.duplicates.is_empty()
         {
@@ -47,9 +54,44 @@ impl ApiServer {
     }
 }
 
-/// Bytes of an object as JSON.
-fn size(object: &Object) -> ApiResult<usize> {
-    object.content_bytes().map(|bytes| bytes.len()).map_err(ApiError::internal)
+/// Bytes that what is told has as JSON at most, if all of its characters were to be escaped: seldom is
+/// an object so large that more has to be known, and to write it takes much longer.
+#[derive(Default)]
+struct Weight(usize);
+
+impl Weight {
+    /// Bytes of a text: six of each at most, and what stands around it.
+    fn text(&mut self, text: &str) {
+        self.0 = self.0.saturating_add(text.len().saturating_mul(6).saturating_add(4));
+    }
+}
+
+impl Sink for Weight {
+    fn leaf(&mut self, leaf: Leaf<'_>) {
+        match leaf {
+            Leaf::Text(text) => self.text(text),
+            // No number has more digits.
+            _ => self.0 = self.0.saturating_add(32),
+        }
+    }
+
+    fn begin(&mut self, _: Group) {
+        self.0 = self.0.saturating_add(2);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.text(name);
+    }
+
+    fn end(&mut self) {
+        self.0 = self.0.saturating_add(1);
+    }
+}
+
+fn weight(tell: impl FnOnce(&mut Weight) -> Result<(), serde_json::Error>) -> ApiResult<usize> {
+    let mut weight = Weight::default();
+    tell(&mut weight).map_err(ApiError::internal)?;
+    Ok(weight.0)
 }
 
 /// Whether a patch neither looks at nor changes anything but `metadata`.
@@ -57,9 +99,8 @@ fn is_of_metadata(patch: &Patch) -> bool {
     match patch {
         Patch::Merge(changes) | Patch::Strategic(changes) => {
             let fields = changes.as_object();
-            fields.is_some_and(|fields| {
-                fields.len() == 1 && fields.get(METADATA).is_some_and(Value::is_object)
-            })
+            let own = |(name, value): (&String, &Value)| name == METADATA && value.is_object();
+            fields.is_some_and(|fields| fields.iter().all(own))
         }
         Patch::Json(operations) => {
             let below =

@@ -307,7 +307,7 @@ impl Parsed {
 
     /// Whether a switch is on.
     pub fn is(&self, name: &str) -> bool {
-        parse_bool(self.text(name)).unwrap_or(false)
+        is_true(self.text(name))
     }
 
     /// The value of a number flag.
@@ -344,10 +344,14 @@ impl Parsed {
 /// `true`, `T`, `1`, ….
 pub fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        text if is_true(text) => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err(format!("strconv.ParseBool: parsing {}: invalid syntax", quote(text))),
     }
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 fn parse_int(text: &str, bits: u32) -> Result<i64, String> {

@@ -111,14 +111,14 @@ fn change_all(cx: &mut Context<'_>, target: &Target, change: &Change<'_>) -> Res
     if let (true, Target::Manifest(manifest)) = (cx.flags().is("local"), target) {
         return change_one(cx, &manifest.kind, None, manifest.object.clone(), change);
     }
-    // Where the object itself is not printed, nothing but its metadata is looked at.
+    // Where the object itself is not printed, nothing else of it is looked at.
     let prints_object = !matches!(Format::parse(cx, &[]), Ok(None));
-    let mut head = Wanted::default();
-    ["apiVersion", "kind", "metadata"].iter().for_each(|name| head.field(name).want_all());
+    let map = format!("metadata.{}", change.field.map);
+    let part = Wanted::of_paths(&["metadata.name", &map]);
     for object in builder::fetch(cx, target)? {
         let json = match prints_object {
             true => printers::json_of(&object, cx.flags()),
-            false => object.content_part(&head).unwrap_or_default(),
+            false => object.content_part(&part).unwrap_or_default(),
         };
         change_one(cx, &object.kind(), Some(&object), json, change)?;
     }
