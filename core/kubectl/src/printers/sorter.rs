@@ -30,24 +30,25 @@ pub fn sort_by<T>(
             format!("couldn't find any field with path {} in the list of objects", quote(&path));
         return Err(Failure::message(text));
     }
-    // One order for all of them: whether texts are quantities is not asked anew for each pair.
-    let amounts = keyed.iter().all(|(key, _)| match key {
-        Some(Value::String(text)) => text.parse::<Amount>().is_ok(),
-        _ => true,
+    // One order for all of them: texts are quantities only if all are.
+    let amount = |key: &Option<Value>| match key {
+        Some(Value::String(text)) => text.parse::<Amount>().ok().map(Some),
+        _ => Some(None),
+    };
+    let amounts: Option<Vec<Option<Amount>>> = keyed.iter().map(|(key, _)| amount(key)).collect();
+    let amounts = amounts.unwrap_or_else(|| vec![None; keyed.len()]);
+    let mut keyed: Vec<_> = amounts.into_iter().zip(keyed).collect();
+    keyed.sort_by(|(a, (key_a, _)), (b, (key_b, _))| match (a, b) {
+        (Some(a), Some(b)) => a.cmp(b),
+        _ => compare(key_a.as_ref(), key_b.as_ref()),
     });
-    keyed.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref(), amounts));
-    Ok(keyed.into_iter().map(|(_, item)| item).collect())
+    Ok(keyed.into_iter().map(|(_, (_, item))| item).collect())
 }
 
 /// A total order: what is not there comes first, then `null`, then values by their kind.
-fn compare(a: Option<&Value>, b: Option<&Value>, amounts: bool) -> Ordering {
+fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     match (a, b) {
-        (Some(Value::String(a)), Some(Value::String(b))) => {
-            match (a.parse::<Amount>(), b.parse::<Amount>()) {
-                (Ok(a), Ok(b)) if amounts => a.cmp(&b),
-                _ => a.cmp(b),
-            }
-        }
+        (Some(Value::String(a)), Some(Value::String(b))) => a.cmp(b),
         (Some(Value::Number(a)), Some(Value::Number(b))) => {
             a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
         }

@@ -6,6 +6,7 @@ use super::tabwriter::TabWriter;
 use crate::flags::Parsed;
 use naru_api::request::{Row, Table};
 use naru_api::{Cell, Column, KindRef};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How tables are printed.
@@ -68,7 +69,7 @@ impl TablePrinter {
         }
         self.headed = true;
         for row in &table.rows {
-            out.line(&self.row(&table.columns, row, kind, event));
+            self.row(&table.columns, row, kind, event, out);
         }
     }
 
@@ -95,13 +96,20 @@ impl TablePrinter {
         self.options.wide || column.priority == 0
     }
 
-    fn row(&self, columns: &[Column], row: &Row, kind: &KindRef, event: Option<&str>) -> String {
-        let mut cells: Vec<String> = Vec::new();
+    fn row(
+        &self,
+        columns: &[Column],
+        row: &Row,
+        kind: &KindRef,
+        event: Option<&str>,
+        out: &mut TabWriter,
+    ) {
+        let mut line = Line { out, begun: false };
         if let Some(event) = event {
-            cells.push(format!("{event:8}"));
+            line.cell(&format!("{event:8}"));
         }
         if self.options.with_namespace {
-            cells.push(row.object.namespace().to_owned());
+            line.cell(row.object.namespace());
         }
         for (column, cell) in columns.iter().zip(&row.cells) {
             if !self.shows(column) {
@@ -109,37 +117,52 @@ impl TablePrinter {
             }
             let text = match cell {
                 Cell::Text(text) => one_line(text),
-                cell => cell.to_string(),
+                cell => Cow::Owned(cell.to_string()),
             };
             if self.options.with_kind && column.name == "Name" {
-                cells.push(format!("{}/{text}", kind.group_kind().to_lowercase()));
+                line.cell(&format!("{}/{text}", kind.group_kind().to_lowercase()));
             } else {
-                cells.push(text);
+                line.cell(&text);
             }
         }
         let labels = row.object.meta().labels.as_ref();
         for label in &self.options.label_columns {
-            cells.push(labels.and_then(|labels| labels.get(label)).cloned().unwrap_or_default());
+            line.cell(labels.and_then(|labels| labels.get(label)).map_or("", String::as_str));
         }
         if self.options.show_labels {
-            cells.push(format_labels(labels));
+            line.cell(&format_labels(labels));
         }
-        cells.join("\t")
+        line.out.write("\n");
+    }
+}
+
+/// A line of a table that is being written.
+struct Line<'o> {
+    out: &'o mut TabWriter,
+    begun: bool,
+}
+
+impl Line<'_> {
+    fn cell(&mut self, text: &str) {
+        if std::mem::replace(&mut self.begun, true) {
+            self.out.write("\t");
+        }
+        self.out.write(text);
     }
 }
 
 /// The first line; `...` when there are more. Control characters are shown, so that a hostile
 /// object cannot steer the terminal.
-fn one_line(text: &str) -> String {
-    if !text.contains(['\u{c}', '\n', '\r', '\u{1b}', '\t']) {
-        return text.to_owned();
+fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'\t' | b'\n' | 0xc | b'\r' | 0x1b)) {
+        return Cow::Borrowed(text);
     }
     let first = text.split(['\u{c}', '\n', '\r']).next().unwrap_or_default();
     let mut line = first.replace('\u{1b}', "^[").replace('\t', " ");
     if first.len() < text.len() {
         line.push_str("...");
     }
-    line
+    Cow::Owned(line)
 }
 
 /// `app=web,tier=front`, or `<none>`.
