@@ -141,6 +141,8 @@ pub struct Ticket {
     pub revision: u64,
     /// The generation of the rules by which that was allowed.
     pub rules: u64,
+    /// Which of the flows that the API server counts its requests are.
+    pub flow: usize,
 }
 
 /// How far renewals have come that the API server has made by itself.

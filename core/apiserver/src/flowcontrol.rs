@@ -9,6 +9,7 @@
 //! `pkg/registry/flowcontrol/rest/storage_flowcontrol.go`,
 //! `pkg/registry/flowcontrol/ensurer/strategy.go`.
 
+use crate::rest::Flows;
 use crate::server::loopback;
 use crate::store::Change;
 use crate::{ApiServer, keys};
@@ -56,6 +57,8 @@ pub(crate) struct FlowControl {
     written: VecDeque<(Time, String)>,
     /// What every cluster has is being made: conditions are looked at once all is there.
     busy: bool,
+    /// The requests that have come.
+    pub flows: Flows,
 }
 
 impl FlowControl {
@@ -66,6 +69,7 @@ impl FlowControl {
         if !is_level && object.get::<FlowSchema>().is_none() {
             return;
         }
+        self.flows.forget_ways();
         self.due.get_or_insert(change.cause);
         if let Some(since) = self.since {
             let passed = now.since(since).as_secs() / INTERVAL.as_secs();

@@ -2,25 +2,25 @@
 //!
 //! A renewal differs from the one before in its time alone. So who has made one by a whole request
 //! gets a ticket for others like it, which holds while nothing changes that the request was judged
-//! by: the Lease itself, the roles and their bindings, namespaces, and quotas. Such a renewal leaves
-//! what a whole request would: the same object at the next revision, told to the same watches, with a
-//! cause and a count.
+//! by: the Lease itself, the roles and their bindings, namespaces, quotas, and flow schemas. Such a
+//! renewal leaves what a whole request would: the same object at the next revision, told to the same
+//! watches, with a cause and a count.
 
-use crate::rest::Asked;
+use crate::rest::{Asked, Asks};
 use crate::store::{Change, Transaction};
 use crate::{ApiServer, keys, managed, server};
 use naru_api::k8s_openapi::api::coordination::v1::Lease;
 use naru_api::k8s_openapi::api::core::v1::{Namespace, ResourceQuota};
 use naru_api::request::{Op, Request};
 use naru_api::service::Ticket;
-use naru_api::{Kind, Kube, Object, UserInfo, time};
+use naru_api::{Kind, Kube, Object, UserInfo, flowcontrol, time};
 use naru_sim::CauseId;
 use std::sync::Arc;
 
 /// Whether a change of this kind can make another answer of a renewal than before.
 pub(crate) fn is_rule(kind: &Kind) -> bool {
     let by_name = |other: &Kind| kind.plural == other.plural && kind.group == other.group;
-    &*kind.group == "rbac.authorization.k8s.io"
+    matches!(&*kind.group, "rbac.authorization.k8s.io" | flowcontrol::GROUP)
         || by_name(&Namespace::kind())
         || by_name(&ResourceQuota::kind())
 }
@@ -36,6 +36,7 @@ impl ApiServer {
         let (namespace, name) = (meta.namespace.as_deref()?, meta.name.as_deref()?);
         let revision = meta.resource_version.as_deref()?.parse().ok()?;
         let request = Request::new(user.clone(), Arc::clone(agent), kind.clone(), Op::Get);
+        let flow = self.flow_of(&Asks::of_kind(user, "update", &kind, namespace));
         Some(Ticket {
             user: Arc::clone(&user.name),
             writer: managed::writer(&request),
@@ -43,6 +44,7 @@ impl ApiServer {
             subject: server::subject(&kind, namespace, name).into(),
             revision,
             rules: self.rules,
+            flow,
         })
     }
 
@@ -63,6 +65,7 @@ impl ApiServer {
         let cause = self.causes.record(self.now, cause, &ticket.writer.agent, "update", subject);
         self.causes.conclude(cause, &ticket.user, 200);
         self.rest_state_mut().metrics.count_object(Asked::update_of(&kind), 200);
+        self.flow_control.flows.count(ticket.flow, "update");
         self.warnings.clear();
         let mut object = Object::new(lease);
         object.note_write(&old, Some(&ticket.writer), &kind, self.timestamp());

@@ -8,7 +8,7 @@ use crate::compact::Compactor;
 use crate::crd::{self, Definitions};
 use crate::flowcontrol::FlowControl;
 use crate::managed::Makers;
-use crate::rest::{Asked, RestState};
+use crate::rest::{Asked, Asks, RestState};
 use crate::standing::Standing;
 use crate::store::{Change, MemoryStore, Store, StoreError, Transaction};
 use crate::streams::{self, StreamMark, Streams};
@@ -485,6 +485,7 @@ impl ApiService for ApiServer {
         request.kind = self.served(&request.kind)?;
         self.warnings.extend(request.kind.strategy.deprecation().map(str::to_owned));
         let (verb, earlier) = (request.op.verb(), self.causes.last());
+        let flow = self.flow_of(&Asks::of(&request));
         let apply = matches!(&request.op, Op::Patch(Patch::Apply { .. }));
         let result = self.check(&request).and_then(|()| {
             // Taken out, so that an object which nobody else holds is changed in place.
@@ -493,6 +494,9 @@ impl ApiService for ApiServer {
         });
         let code = self.conclude(&request, verb, earlier, &result);
         self.rest.metrics.count_object(Asked::of(&request, verb, apply), code);
+        if code != 401 {
+            self.flow_control.flows.count(flow, verb);
+        }
         self.follow_definitions();
         self.follow_apiservices();
         self.follow_flow_schemas();
@@ -537,6 +541,8 @@ impl ApiService for ApiServer {
     fn watch(&mut self, mut request: WatchRequest) -> ApiResult<WatchId> {
         request.kind = self.served(&request.kind)?;
         authenticate::require_name(&request.user)?;
+        let flow = self.flow_of(&Asks::watch(&request));
+        self.flow_control.flows.count(flow, "watch");
         let resource = Resource::of(&request.kind, &request.namespace, "");
         self.authorize_many(&request.user, "watch", resource, &request.options)?;
         if !request.kind.verbs.contains(&"watch") {

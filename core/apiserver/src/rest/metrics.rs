@@ -210,8 +210,9 @@ impl Series {
 impl ApiServer {
     /// The whole page.
     pub(crate) fn rest_metrics(&self) -> String {
-        let mut out = Text(String::new());
+        let mut out = Text::default();
         out.build_info();
+        self.flow_metrics(&mut out);
         self.rest_state().metrics.whole().write(&mut out);
         out.family(
             "apiserver_storage_objects",
@@ -268,17 +269,18 @@ impl ApiServer {
         let started = namespace.ok().and_then(|found| found.meta().creation_timestamp.clone());
         let started = started.map_or(0, |time| time.0.as_second());
         out.sample("process_start_time_seconds", "", started);
-        out.0
+        out.0.sort();
+        out.0.concat()
     }
 }
 
-/// A page in Prometheus' text format.
-struct Text(String);
+/// A page in Prometheus' text format, by families.
+#[derive(Default)]
+pub(super) struct Text(Vec<String>);
 
 impl Text {
-    fn family(&mut self, name: &str, of: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {of}");
+    pub(super) fn family(&mut self, name: &str, of: &str, help: &str) {
+        self.0.push(format!("# HELP {name} {help}\n# TYPE {name} {of}\n"));
     }
 
     /// Upstream: `component-base/metrics/version.go`.
@@ -293,14 +295,18 @@ impl Text {
         self.sample("kubernetes_build_info", &super::version::labels(), 1);
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+    /// A value of the family that was named last.
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
         let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-        let _ = writeln!(self.0, "{name}{braces} {value}");
+        if let Some(family) = self.0.last_mut() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(family, "{name}{braces} {value}");
+        }
     }
 }
 
 /// A label's value in quotes.
-fn label(text: &str) -> String {
+pub(super) fn label(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }
@@ -316,10 +322,10 @@ mod tests {
         metrics.count(series.clone(), 200, Duration::from_millis(30));
         metrics.count(series.clone(), 200, Duration::ZERO);
         metrics.count(series, 404, Duration::ZERO);
-        let mut out = Text(String::new());
+        let mut out = Text::default();
         metrics.write(&mut out);
-        let has =
-            |line: &str| assert!(out.0.lines().any(|found| found == line), "{line}\n{}", out.0);
+        let text = out.0.concat();
+        let has = |line: &str| assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         const LABELS: &str = "component=\"apiserver\",dry_run=\"\",group=\"\",resource=\"pods\",\
                               scope=\"\",subresource=\"\",verb=\"LIST\",version=\"\"";
         has(&format!("apiserver_request_total{{code=\"200\",{LABELS}}} 2"));
@@ -342,8 +348,9 @@ mod tests {
         metrics.count_object(asked("create", false), 201);
         metrics.count(asked("list", false).series(), 200, Duration::from_secs(2));
         assert_eq!(metrics.total(), 4);
-        let mut out = Text(String::new());
+        let mut out = Text::default();
         metrics.whole().write(&mut out);
+        let text = out.0.concat();
         for (code, scope, verb, count) in [
             (200, "cluster", "LIST", 3),
             (409, "cluster", "APPLY", 1),
@@ -354,7 +361,7 @@ mod tests {
                  group=\"\",resource=\"namespaces\",scope=\"{scope}\",subresource=\"\",\
                  verb=\"{verb}\",version=\"v1\"}} {count}"
             );
-            assert!(out.0.lines().any(|found| found == line), "{line}\n{}", out.0);
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
     }
 

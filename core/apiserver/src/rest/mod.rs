@@ -14,6 +14,8 @@ mod discovery;
 pub(crate) mod encode;
 pub(crate) mod exchange;
 mod flow;
+mod flow_debug;
+mod flow_metrics;
 mod go_types;
 mod health;
 mod http;
@@ -41,6 +43,7 @@ pub use watch::{WatchOutput, Watching};
 
 use crate::{ApiServer, metadata};
 use exchange::Exchange;
+pub(crate) use flow::{Asks, Flows};
 pub(crate) use info::RequestInfo;
 pub(crate) use metrics::Asked;
 use metrics::{Metrics, Series};
@@ -127,7 +130,7 @@ impl ApiServer {
             Ok(user) => x.user = user,
             Err(error) => return (Answer::Full(unknown_user(&x, &error)), series),
         }
-        let flow = self.flow_headers(&x.user, &x.info);
+        self.begin_flow(&x.user, &x.info);
         self.take_warnings();
         let answer = if x.info.is_resource {
             self.rest_resource(&x)
@@ -140,6 +143,7 @@ impl ApiServer {
                 response.head.headers.push(("Warning".into(), warning_header(&warning)));
             }
         }
+        let flow = self.end_flow();
         if let Some(head) = head_of(&mut answer) {
             head.headers.extend(flow.into_iter().map(|(name, uid)| (name.into(), uid)));
         }
@@ -168,6 +172,7 @@ impl ApiServer {
             (_, "version") => Ok(HttpResponse::new(200, "application/json", version::version())),
             (_, "metrics") if x.info.verb == "delete" => {
                 self.rest_state_mut().metrics = Metrics::default();
+                self.flow_control.flows.forget_counts();
                 Ok(HttpResponse::new(200, "text/plain; charset=utf-8", "metrics reset\n"))
             }
             (_, "metrics") => Ok(HttpResponse::new(
@@ -176,6 +181,7 @@ impl ApiServer {
                 self.rest_metrics(),
             )),
             (_, "") => Ok(self.rest_index()),
+            ("debug", _) => self.rest_flow_dump(x, path),
             _ => Err(not_found::page()),
         }
     }
