@@ -67,7 +67,7 @@ impl Headers {
     }
 
     /// Whether the comma-separated list in a header holds this word.
-    fn has_token(&self, name: &str, token: &str) -> bool {
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
         let values = self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         values
             .flat_map(|(_, value)| value.split(','))
@@ -218,11 +218,13 @@ impl Response {
         self.encode(false)
     }
 
-    /// The head of an answer whose body follows in chunks.
-    pub fn chunked_head_to_bytes(&self) -> Vec<u8> {
+    /// The head of an answer whose body follows: in chunks, or up to the end of the connection.
+    pub fn begun_head_to_bytes(&self, chunked: bool) -> Vec<u8> {
         let mut headers = self.headers.clone();
         headers.remove("Content-Length");
-        headers.set("Transfer-Encoding", "chunked");
+        if chunked {
+            headers.set("Transfer-Encoding", "chunked");
+        }
         let line = format!("{} {} {}\r\n", self.version, self.status, one_line(&self.reason));
         message(line, &headers, None, &[])
     }

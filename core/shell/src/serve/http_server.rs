@@ -81,6 +81,10 @@ struct Connection {
     busy: bool,
     /// Its answer comes in pieces.
     streams: bool,
+    /// The pieces have no lengths: the answer ends with the connection.
+    bare: bool,
+    /// Requests that were given out.
+    requests: u32,
     /// After what is to be written, close.
     last: bool,
     out: Vec<u8>,
@@ -93,6 +97,8 @@ pub struct Incoming {
     pub connection: ConnectionId,
     /// Who asks.
     pub peer: SocketAddr,
+    /// How many requests came by this connection before.
+    pub earlier: u32,
     /// The request.
     pub request: Request,
 }
@@ -176,22 +182,31 @@ impl HttpServer {
         connection.answered(incoming, response);
     }
 
-    /// Begins an answer whose body comes in pieces: see [`HttpServer::say`].
+    /// Begins an answer whose body comes in pieces: see [`HttpServer::say`]. A client of HTTP/1.0 knows
+    /// nothing of chunks: for it the end of the connection is the end (RFC 9112, section 6.3).
     pub fn begin(&mut self, incoming: &Incoming, head: &Response) {
         let Some(connection) = self.find(incoming.connection) else { return };
         let mut head = head.clone();
         head.body.clear();
-        connection.out.extend_from_slice(&head.chunked_head_to_bytes());
         connection.streams = true;
+        connection.bare = incoming.request.version == Version::Http10;
+        if connection.bare {
+            head.headers.set("Connection", "close");
+        }
+        connection.out.extend_from_slice(&head.begun_head_to_bytes(!connection.bare));
         connection.last |= !incoming.request.keep_alive() || !head.keep_alive();
     }
 
     /// Adds a piece to an answer; an empty one ends it.
     pub fn say(&mut self, connection: ConnectionId, piece: &[u8]) {
         let Some(connection) = self.find(connection) else { return };
-        connection.out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-        connection.out.extend_from_slice(piece);
-        connection.out.extend_from_slice(b"\r\n");
+        if connection.bare {
+            connection.out.extend_from_slice(piece);
+        } else {
+            connection.out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            connection.out.extend_from_slice(piece);
+            connection.out.extend_from_slice(b"\r\n");
+        }
         connection.busy &= !piece.is_empty();
         connection.streams &= !piece.is_empty();
     }
@@ -250,6 +265,8 @@ impl HttpServer {
                     reader: RequestReader::new(),
                     busy: false,
                     streams: false,
+                    bare: false,
+                    requests: 0,
                     last: false,
                     out: Vec::new(),
                 });
@@ -327,7 +344,9 @@ impl Connection {
         match self.reader.take() {
             Ok(Some(request)) => {
                 self.busy = true;
-                Some(Incoming { connection: self.id, peer: self.peer, request })
+                let earlier = self.requests;
+                self.requests = earlier.saturating_add(1);
+                Some(Incoming { connection: self.id, peer: self.peer, earlier, request })
             }
             Ok(None) => None,
             Err(_) => {

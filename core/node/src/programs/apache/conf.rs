@@ -37,6 +37,12 @@ pub struct Config {
     pub denied: BTreeMap<String, bool>,
     /// Whether requests are logged with their referrer and program.
     pub combined: bool,
+    /// Connections are not kept.
+    pub keeps_off: bool,
+    /// For how many seconds a connection waits for another request.
+    pub keep_alive: u32,
+    /// How many requests may follow by a connection; 0 is any number.
+    pub keep_alive_max: u32,
 }
 
 /// Directives that are known and change nothing here.
@@ -52,11 +58,8 @@ const KNOWN: &[&str] = &[
     "errorlog",
     "group",
     "header",
-    "keepalive",
-    "keepalivetimeout",
     "loadmodule",
     "loglevel",
-    "maxkeepaliverequests",
     "mutex",
     "pidfile",
     "proxypassreverse",
@@ -93,7 +96,13 @@ pub fn load(fs: &Vfs, base: &str, path: &str) -> Result<Config, String> {
     let mut reader = Reader {
         fs,
         base,
-        config: Config { indexes: vec!["index.html".to_owned()], ..Config::default() },
+        config: Config {
+            indexes: vec!["index.html".to_owned()],
+            // Upstream: `DEFAULT_KEEPALIVE_TIMEOUT`, `DEFAULT_KEEPALIVE`.
+            keep_alive: 5,
+            keep_alive_max: 100,
+            ..Config::default()
+        },
         open: Vec::new(),
         host: None,
         lines: 0,
@@ -197,6 +206,14 @@ impl Reader<'_> {
             }
             "proxypass" => host.proxies.push((first, second)),
             "directoryindex" => self.config.indexes = args.to_vec(),
+            "keepalive" if first.eq_ignore_ascii_case("off") => self.config.keeps_off = true,
+            "keepalive" => self.config.keeps_off = false,
+            "keepalivetimeout" => {
+                self.config.keep_alive = first.parse().unwrap_or(self.config.keep_alive);
+            }
+            "maxkeepaliverequests" => {
+                self.config.keep_alive_max = first.parse().unwrap_or(self.config.keep_alive_max);
+            }
             "customlog" => self.config.combined = second.contains("combined"),
             "logformat" => {}
             "options" => {

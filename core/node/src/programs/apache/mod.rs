@@ -596,8 +596,32 @@ impl Apache {
             response.status,
         );
         let _ = sys.write(1, line.as_bytes());
+        say_what_is_kept(config, incoming, &mut response);
         if let Some(server) = self.servers.get_mut(&port) {
             server.respond(incoming, &response);
         }
+    }
+}
+
+/// The headers by which a client knows whether another request may follow by this connection. Who asks
+/// for that in words is told how many may.
+///
+/// Upstream: `ap_set_keepalive` in `modules/http/http_protocol.c`, `ap_status_drops_connection`.
+fn say_what_is_kept(config: &Config, incoming: &Incoming, response: &mut Response) {
+    const DROPS: [u16; 8] = [400, 408, 411, 413, 414, 500, 501, 503];
+    let max = config.keep_alive_max;
+    let left = max.saturating_sub(incoming.earlier);
+    let kept = !config.keeps_off
+        && config.keep_alive > 0
+        && (max == 0 || left > 0)
+        && !DROPS.contains(&response.status)
+        && response.keep_alive()
+        && incoming.request.keep_alive();
+    if !kept {
+        response.headers.set("Connection", "close");
+    } else if incoming.request.headers.has_token("Connection", "keep-alive") {
+        let max = if max > 0 { format!(", max={left}") } else { String::new() };
+        response.headers.set("Keep-Alive", format!("timeout={}{max}", config.keep_alive));
+        response.headers.set("Connection", "Keep-Alive");
     }
 }

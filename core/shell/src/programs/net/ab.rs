@@ -54,6 +54,8 @@ struct Wish {
     concurrency: usize,
     limit: Option<Duration>,
     keep_alive: bool,
+    /// Says nothing on its way.
+    quiet: bool,
     host: String,
     port: u16,
     path: String,
@@ -168,7 +170,7 @@ impl Ab {
         };
         let _ = sys.write(1, BANNER.as_bytes());
         let text = format!("Benchmarking {} (be patient)", wish.host);
-        let few = wish.requests <= 150 || wish.limit.is_some();
+        let few = wish.quiet || wish.requests <= 150 || wish.limit.is_some();
         let _ = sys.write(1, format!("{text}{}", if few { "..." } else { "\n" }).as_bytes());
         self.started = sys.now();
         self.moved = self.started;
@@ -325,7 +327,7 @@ impl Ab {
     /// Upstream: the heartbeat, every tenth of the requests and at least every hundred.
     fn tell(&mut self, sys: &mut dyn Sys) {
         let Some(wish) = &self.wish else { return };
-        if wish.requests <= 150 || wish.limit.is_some() {
+        if wish.quiet || wish.requests <= 150 || wish.limit.is_some() {
             return;
         }
         let every = (wish.requests / 10).max(100);
@@ -339,7 +341,7 @@ impl Ab {
     fn report(&mut self, wish: &Wish, took: Duration) -> String {
         let done = self.results.len() as u64;
         let seconds = took.as_secs_f64().max(0.001);
-        let few = wish.requests <= 150;
+        let few = wish.quiet || wish.requests <= 150;
         let mut text = match (few, wish.limit) {
             (true, None) => "..done\n".to_owned(),
             _ => format!("Finished {done} requests\n"),
@@ -444,7 +446,7 @@ fn refusal(error: &crate::serve::DialError) -> String {
 
 fn parse(args: &[String]) -> Result<Wish, String> {
     let (mut requests, mut concurrency, mut limit, mut url) = (None, 1, None, None);
-    let mut keep_alive = false;
+    let (mut keep_alive, mut quiet) = (false, false);
     let mut rest = args.iter().skip(1);
     while let Some(arg) = rest.next() {
         let split = arg.get(..2).filter(|_| arg.starts_with('-') && arg.len() > 2);
@@ -471,7 +473,8 @@ fn parse(args: &[String]) -> Result<Wish, String> {
             }
             "-s" | "-H" | "-T" | "-A" | "-C" => drop(value()),
             "-k" => keep_alive = true,
-            "-q" | "-r" | "-l" | "-d" => {}
+            "-q" => quiet = true,
+            "-r" | "-l" | "-d" => {}
             flag if flag.starts_with('-') => {
                 return Err(format!("ab: invalid option -- '{}'\n", flag.trim_start_matches('-')));
             }
@@ -494,7 +497,7 @@ fn parse(args: &[String]) -> Result<Wish, String> {
     };
     let concurrency = concurrency.min(CONCURRENCY_MAX);
     let (host, path) = (host.to_owned(), path.to_owned());
-    Ok(Wish { requests, concurrency, limit, keep_alive, host, port, path })
+    Ok(Wish { requests, concurrency, limit, keep_alive, quiet, host, port, path })
 }
 
 #[cfg(test)]
