@@ -241,6 +241,12 @@ fn zero(text: &str, sink: &mut dyn Sink) {
 }
 
 /// Whether Go forgets a value that a client wrote, because its type has no other word for nothing.
+///
+/// Of a list that is empty Go forgets that only when the object is stored, since protobuf has no word
+/// for it. Until then it is not nil: what prints it as Go would (`Rules:[]rbac.PolicyRule{}`, in an
+/// error of validation or admission) says `(nil)` here. To keep it that long, every write would have
+/// to go through the whole object once more before it is stored, and whatever compares two objects
+/// before that would have to take both for the same.
 pub(crate) fn forgets(struct_: &str, field: &str, value: &Value) -> bool {
     let listed = |list: &[&str]| {
         list.binary_search_by(|entry| {
