@@ -6,6 +6,7 @@
 //! Upstream: the quorum of raft (`raft/quorum` of etcd).
 
 use crate::Cluster;
+use crate::agenda::Part;
 use crate::controlplane::Presence;
 use std::collections::BTreeMap;
 
@@ -28,6 +29,13 @@ impl Cluster {
             changed |= members.entry(index).or_insert(Presence::STARTED).follow(runs);
         }
         self.etcd_members = members;
+        for index in self.etcd_members.keys().copied().collect::<Vec<_>>() {
+            let lost = !self.has_quorum(index);
+            let node = self.nodes.get_mut(index);
+            if node.is_some_and(|node| node.set_etcd_lost(lost, &mut self.net, self.now)) {
+                self.plan(Part::Node(u32::try_from(index).unwrap_or(u32::MAX)));
+            }
+        }
         if changed {
             // Who spoke to a member that is not one of most any more cannot renew anything.
             self.api.end_renewals();

@@ -334,6 +334,13 @@ impl Node {
         }
     }
 
+    /// Whether etcd answers the programs of its control plane, which say so when they are probed; tells
+    /// whether that is new.
+    pub fn set_etcd_lost(&mut self, lost: bool, network: &mut Network, now: Time) -> bool {
+        self.catch_up(network, now);
+        self.kubelet.controller_mut().is_some_and(|kubelet| kubelet.set_etcd_lost(lost))
+    }
+
     fn run_machine(&mut self, env: &mut Env<'_>) {
         if let Some(machine) = &mut self.machine
             && is_due(machine.next_due(), env.now)

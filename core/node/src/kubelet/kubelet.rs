@@ -204,6 +204,12 @@ impl Kubelet {
         keys
     }
 
+    /// Whether etcd answers the programs of this node's control plane; tells whether that is new.
+    /// Probes must have been caught up with.
+    pub fn set_etcd_lost(&mut self, lost: bool) -> bool {
+        self.probes.set_etcd_lost(lost)
+    }
+
     /// Counts the probes that need not be sent and were due before `now`.
     pub fn catch_up(
         &mut self,

@@ -610,6 +610,11 @@ impl Runtime {
         matches!(latest, Some(ContainerState::Exited { code: 0, .. }))
     }
 
+    /// Whether the first process of this container is this program.
+    pub fn is_run_of(&self, id: ContainerId, program: &str) -> bool {
+        self.by_program.get(program).is_some_and(|ids| ids.contains(&id))
+    }
+
     fn containers_of<'a>(&'a self, program: &str) -> impl Iterator<Item = &'a Container> {
         let ids = self.by_program.get(program).into_iter().flatten();
         ids.filter_map(|id| self.container(*id))

@@ -106,6 +106,12 @@ impl Flight {
         Self::send(probe, container, run, (timeout, Purpose::Probe), world, now)
     }
 
+    /// A probe that need not be sent.
+    pub fn decided(verdict: Verdict) -> Flight {
+        let (purpose, kind) = (Purpose::Probe, Kind::Decided(verdict));
+        Flight { deadline: Time::ZERO, timeout: Duration::ZERO, purpose, kind }
+    }
+
     /// Runs a hook of a container's life, which is done by the same means.
     pub fn of_hook(
         hook: &LifecycleHandler,

@@ -186,7 +186,8 @@ impl ProbeManager {
         }
         let holds = |watched: &Watched| {
             let memory = watched.memory.as_ref();
-            memory.is_some_and(|it| it.state == State::of(runtime, network, host, it.pod))
+            watched.told
+                || memory.is_some_and(|it| it.state == State::of(runtime, network, host, it.pod))
         };
         let sure = |id: &ProbeId| self.probes.get(id).is_some_and(holds);
         let gone: Vec<ProbeId> = self.alike.iter().filter(|id| !sure(id)).copied().collect();
@@ -200,7 +201,7 @@ impl ProbeManager {
         }
     }
 
-    fn send_again(&mut self, id: ProbeId) {
+    pub(super) fn send_again(&mut self, id: ProbeId) {
         self.alike.remove(&id);
         if let Some(watched) = self.probes.get_mut(&id) {
             watched.memory = None;

@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/kubelet/prober`.
 
+mod daemons;
 mod flight;
 mod grpc;
 mod memory;
@@ -110,6 +111,8 @@ struct Watched {
     resting: bool,
     /// What came last was good, but for something that is told each time.
     warned: bool,
+    /// It was answered without being sent.
+    told: bool,
     rehearsing: Option<Box<Rehearsing>>,
     /// How it went when it was last written down.
     memory: Option<Box<Memory>>,
@@ -128,6 +131,8 @@ pub struct ProbeManager {
     alike_from: Option<Time>,
     /// What was seen of the node when it was last looked whether they still do.
     seen: (u64, u64),
+    /// Whether etcd answers nobody on this node.
+    etcd_lost: bool,
     /// What came of probes of runs that are over.
     before: BTreeMap<Probed, Counts>,
 }
@@ -179,6 +184,7 @@ impl ProbeManager {
                 holds: None,
                 resting: false,
                 warned: false,
+                told: false,
                 rehearsing: None,
                 memory: None,
             };
@@ -240,15 +246,26 @@ impl ProbeManager {
             watched.flight = None;
             self.in_flight.remove(&id);
             findings.extend(watched.take(id, verdict));
+            self.rest(id);
         }
         findings
     }
 
     fn send(&mut self, id: ProbeId, world: &mut NodeWorld<'_>, now: Time) {
+        let told = self.told(id, world);
         let Some(watched) = self.probes.get_mut(&id) else { return };
+        if watched.resting {
+            return;
+        }
         watched.next_at = now + watched.period();
         self.due.insert((watched.next_at, id));
-        if watched.resting || watched.flight.is_some() {
+        if watched.flight.is_some() {
+            return;
+        }
+        watched.told = told.is_some();
+        if let Some(verdict) = told {
+            watched.flight = Some(Flight::decided(verdict));
+            self.in_flight.insert(id);
             return;
         }
         if let Some(unfinished) = watched.rehearsing.take() {
@@ -345,6 +362,7 @@ mod tests {
             holds: None,
             resting: false,
             warned: false,
+            told: false,
             rehearsing: None,
             memory: None,
         }

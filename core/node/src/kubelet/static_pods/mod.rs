@@ -1,15 +1,17 @@
-//! The static pods of a control-plane node, as kubeadm writes them to `/etc/kubernetes/manifests`, but for
-//! their probes.
+//! The static pods of a control-plane node, as kubeadm writes them to `/etc/kubernetes/manifests`.
 //!
 //! Upstream: `cmd/kubeadm/app/phases/controlplane/manifests.go`, `phases/etcd/local.go`,
 //! `util/staticpod/utils.go`.
 
 mod command;
+mod health;
 mod volumes;
 
 use super::mirror::HASH;
 use crate::NodeConfig;
 use crate::images::sha256_hex;
+use health::Health;
+pub use health::is_asked;
 use k8s_openapi::api::core::v1::{
     Container, Pod, PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile, Toleration,
 };
@@ -23,6 +25,14 @@ use volumes::HostDir;
 const API_SERVER_AT: &str = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint";
 /// Where etcd of the node is reached.
 const ETCD_AT: &str = "kubeadm.kubernetes.io/etcd.advertise-client-urls";
+
+/// The store's program.
+pub const ETCD: &str = "etcd";
+/// The API server's program.
+pub const API_SERVER: &str = "kube-apiserver";
+/// The programs of a control plane.
+pub const CONTROL_PLANE: [&str; 4] =
+    [ETCD, API_SERVER, "kube-controller-manager", "kube-scheduler"];
 
 /// What a static pod of the control plane is made of.
 struct Component {
@@ -103,6 +113,7 @@ pub fn component_of(pod: &Pod) -> &str {
 fn pod(config: &NodeConfig, component: Component) -> Pod {
     let Component { image, command, requests, annotation, directories } = component;
     let name = command.first().cloned().unwrap_or_default();
+    let health = Health::of(config, &name);
     let hash = sha256_hex(format!("{}/{name} {command:?}", config.name).as_bytes());
     let hash = hash.get(..32).unwrap_or_default().to_owned();
     let labels = [("component", name.as_str()), ("tier", "control-plane")];
@@ -124,6 +135,9 @@ fn pod(config: &NodeConfig, component: Component) -> Pod {
                     command: Some(command),
                     resources: Some(resources(requests).into()),
                     volume_mounts: Some(directories.iter().map(HostDir::mount).collect()),
+                    liveness_probe: health.as_ref().map(|it| it.liveness().into()),
+                    readiness_probe: health.as_ref().and_then(|it| Some(it.readiness()?.into())),
+                    startup_probe: health.as_ref().map(|it| it.startup().into()),
                     ..Container::default()
                 }],
                 host_network: Some(true),
