@@ -91,6 +91,12 @@ pub(crate) struct Flow {
     pub watches: u64,
 }
 
+impl Flow {
+    pub(crate) fn total(&self) -> u64 {
+        self.regular + self.watches
+    }
+}
+
 /// The schemas by which requests go, and the requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flows {
@@ -116,6 +122,11 @@ impl Flows {
     /// In the order in which they were first there.
     pub(crate) fn all(&self) -> &[Flow] {
         &self.all
+    }
+
+    /// How many requests went by a level.
+    pub(crate) fn dispatched(&self, level: &str) -> u64 {
+        self.all.iter().filter(|flow| &*flow.level == level).map(Flow::total).sum()
     }
 
     /// Counts a request, if it is not counted already.

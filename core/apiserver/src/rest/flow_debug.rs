@@ -41,9 +41,7 @@ impl ApiServer {
         let flows = &self.flow_control.flows;
         for level in self.flow_levels() {
             let own = flows.answered.as_ref().is_some_and(|way| way.level.name() == level.name());
-            let of_level = flows.all().iter().filter(|flow| &*flow.level == level.name());
-            let dispatched: u64 = of_level.map(|flow| flow.regular + flow.watches).sum();
-            let name = level.name();
+            let (name, dispatched) = (level.name(), flows.dispatched(level.name()));
             let executing = u8::from(own);
             rows.push(cells(&format!("{name} 0 {} false 0 {executing} {dispatched} 0 0 0", !own)));
         }
@@ -104,9 +102,7 @@ impl ApiServer {
         id.extend(flow_of(x, way).unwrap_or_default().as_bytes());
         let hash = Sha256::digest(id).first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
         let hash = if queues > 1 { hash } else { 0 };
-        let flows = self.flow_control.flows.all().iter();
-        let of_level = flows.filter(|flow| &*flow.level == way.level.name());
-        let dispatched: u64 = of_level.map(|flow| flow.regular + flow.watches).sum();
+        let dispatched = self.flow_control.flows.dispatched(way.level.name());
         // All queues are empty, so that it is the turn of each of the hand.
         let turn = dispatched.saturating_sub(1).checked_rem(u64::try_from(hand).ok()?)?;
         deal(hash, queues, hand).get(usize::try_from(turn).ok()?).copied()
@@ -125,17 +121,14 @@ fn flow_of<'a>(x: &'a Exchange<'_>, way: &Way) -> Option<&'a str> {
 
 /// A hand of different cards out of a deck.
 fn deal(mut hash: u64, deck: i32, size: usize) -> Vec<i64> {
-    let mut dealt: Vec<i64> = Vec::new();
-    let mut left = Vec::new();
+    let (mut dealt, mut left) = (Vec::new(), Vec::new());
     for cards in (1..=i64::from(deck)).rev().take(size) {
         let cards = cards.unsigned_abs();
-        left.push(i64::try_from(hash % cards).unwrap_or(0));
+        let place = i64::try_from(hash % cards).unwrap_or(0);
         hash /= cards;
-        let (mut card, before) = (left[left.len() - 1], &left[..left.len() - 1]);
-        for earlier in before.iter().rev() {
-            card += i64::from(card >= *earlier);
-        }
-        dealt.push(card);
+        // Each card that was dealt before it makes one place more.
+        dealt.push(left.iter().rev().fold(place, |card, before| card + i64::from(card >= *before)));
+        left.push(place);
     }
     dealt
 }
@@ -153,12 +146,11 @@ fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
     let mut out = String::new();
     for row in rows {
-        for (column, cell) in row.iter().enumerate() {
-            if column + 1 == row.len() {
-                out.push_str(cell);
-            } else {
-                out.push_str(&format!("{:1$}", format!("{cell},"), widths[column]));
+        if let Some((last, before)) = row.split_last() {
+            for (cell, width) in before.iter().zip(&widths) {
+                out.push_str(&format!("{:width$}", format!("{cell},")));
             }
+            out.push_str(last);
         }
         out.push('\n');
     }

@@ -167,7 +167,7 @@ impl ApiServer {
             .iter()
             .enumerate()
             .map(|(number, flow)| (flow, own == Some(number)))
-            .filter(|(flow, _)| flow.regular + flow.watches > 0)
+            .filter(|(flow, _)| flow.total() > 0)
             .collect();
         counted.sort_by_key(|(flow, _)| (&flow.schema, &flow.level));
         let queues = |(flow, _): &&(&Flow, bool)| {
@@ -189,7 +189,7 @@ impl ApiServer {
             "counter",
             "[BETA] Number of requests executed by API Priority and Fairness subsystem",
             false,
-            |flow, _| flow.regular + flow.watches,
+            |flow, _| flow.total(),
         );
         family(
             "current_executing_requests",
@@ -242,7 +242,7 @@ impl ApiServer {
         out.family(name, "histogram", "[BETA] Length of time a request spent waiting in its queue");
         for (flow, _) in counted.iter().filter(|(flow, _)| &*flow.level != EXEMPT) {
             let labels = format!("execute=\"true\",{}", labels(flow));
-            histogram(out, name, &labels, &SECONDS, 0, flow.regular + flow.watches);
+            histogram(out, name, &labels, &SECONDS, 0, flow.total());
         }
         let name = "apiserver_flowcontrol_request_queue_length_after_enqueue";
         out.family(
@@ -252,7 +252,7 @@ impl ApiServer {
              request after it is enqueued",
         );
         for (flow, _) in counted.iter().filter(queues) {
-            histogram(out, name, &labels(flow), &LENGTHS, 1, flow.regular + flow.watches);
+            histogram(out, name, &labels(flow), &LENGTHS, 1, flow.total());
         }
     }
 }

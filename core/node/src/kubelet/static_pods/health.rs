@@ -3,6 +3,7 @@
 //! Upstream: `LivenessProbe`, `ReadinessProbe` and `StartupProbe` in
 //! `cmd/kubeadm/app/util/staticpod/utils.go`, and who calls them.
 
+use super::{API_SERVER, ETCD};
 use crate::NodeConfig;
 use k8s_openapi::api::core::v1::{HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -24,8 +25,8 @@ impl Health {
         let advertised = config.internal_ip.to_string();
         let (live, ready) = ("/livez", Some("/readyz"));
         let (host, port, scheme, (lives, is_ready, has_started)) = match program {
-            "etcd" => (HOME, 2381, "HTTP", (live, ready, "/readyz")),
-            "kube-apiserver" => {
+            ETCD => (HOME, 2381, "HTTP", (live, ready, "/readyz")),
+            API_SERVER => {
                 (&*advertised, i32::from(config.secure_port), "HTTPS", (live, ready, live))
             }
             "kube-controller-manager" => (HOME, 10257, "HTTPS", ("/healthz", None, "/healthz")),
